@@ -1,0 +1,70 @@
+import type { Reason } from '../errors.ts'
+import type { Condition, ObjectMeta } from './objects.ts'
+
+export type Phase = 'Pending' | 'Provisioning' | 'Ready' | 'Idle' | 'Failed' | 'Terminating'
+
+export interface ChallengeInstanceSpec {
+  templateRef: string
+  owner: { teamId: number; eventId: number }
+  /** The platform's own notes: for our database row and events, never for pods. */
+  annotations?: Record<string, string>
+  env?: Record<string, string>
+  expiresAt?: string
+  suspend?: boolean
+}
+
+/** One object that was applied for the instance: what prune and drift detection read. */
+export interface Child {
+  apiVersion: string
+  kind: string
+  namespace: string
+  name: string
+  /** As observed after our last write, see `childVersion`. */
+  version: string
+  /** Of the desired state that was applied; keyed where it covers secret content. */
+  hash: string
+}
+
+export interface Endpoint {
+  name: string
+  protocol: string
+  host: string
+  port: number
+  url?: string
+}
+
+export type ConditionType = 'Ready' | 'Progressing' | 'Stalled' | 'Synced' | 'Exposed' | 'IdleDetection'
+
+export interface ChallengeInstanceStatus {
+  phase?: Phase
+  url?: string
+  namespace?: string
+  message?: string
+  podName?: string
+  cpuMillicores?: number
+  memMb?: number
+  reason?: Reason
+  observedGeneration?: number
+  conditions?: Condition[]
+  expiresAt?: string
+  lastActivityAt?: string
+  template?: {
+    uid: string
+    /** Last considered, so that `updateStrategy: Keep` settles too. */
+    generation: number
+    /** Of the template as it is in use by the workload. */
+    hash: string
+  }
+  /** The value of the force-sync annotation that was taken up last. */
+  handledSync?: string
+  endpoints?: Endpoint[]
+  children?: Child[]
+}
+
+export interface ChallengeInstance {
+  apiVersion: string
+  kind: 'ChallengeInstance'
+  metadata: ObjectMeta
+  spec: ChallengeInstanceSpec
+  status?: ChallengeInstanceStatus
+}

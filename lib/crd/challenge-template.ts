@@ -1,0 +1,84 @@
+import type { ObjectMeta } from './objects.ts'
+
+export type NetworkProfile = 'isolated-egress-dns-only' | 'egress-allowlist' | 'open'
+export type Placement = 'Shared' | 'Event' | 'Instance'
+export type ExposureType = 'None' | 'Ingress' | 'HTTPRoute' | 'TLSRoute' | 'NodePort' | 'LoadBalancer'
+
+export interface TemplatePort {
+  name: string
+  port: number
+  protocol?: 'TCP' | 'UDP'
+  appProtocol?: 'http' | 'tcp' | 'tls'
+}
+
+export interface TemplateProbe {
+  httpGet?: { path: string; port: number | string }
+  tcpSocket?: { port: number | string }
+  initialDelaySeconds?: number
+  periodSeconds?: number
+}
+
+export interface TemplateEnvVar {
+  name: string
+  value: string
+}
+
+/** What the first container and every further one have in common. */
+export interface TemplateContainer {
+  image: string
+  resources: { cpu: string | number; memory: string | number }
+  readinessProbe?: TemplateProbe
+  command?: string[]
+  args?: string[]
+  env?: TemplateEnvVar[]
+  writableRootFilesystem?: boolean
+  capabilities?: string[]
+  ephemeralStorage?: string | number
+}
+
+export interface FlagStrategy {
+  type: 'hmac-per-instance' | 'static'
+  envName?: string
+  format?: string
+  secretRef?: { name: string; key: string }
+}
+
+export interface EgressRule {
+  cidr: string
+  except?: string[]
+  ports?: { port: number; protocol?: 'TCP' | 'UDP' }[]
+}
+
+export interface ChallengeTemplateSpec extends TemplateContainer {
+  networkProfile?: NetworkProfile
+  flagStrategy?: FlagStrategy
+  idleTimeoutMinutes?: number
+  /** A JSON Schema for the `spec.env` of instances. */
+  envSchema?: Record<string, unknown>
+  ports?: TemplatePort[]
+  exposure?: {
+    type?: ExposureType
+    port?: number | string
+    host?: string
+    annotations?: Record<string, string>
+  }
+  egressAllowlist?: EgressRule[]
+  ttlMinutes?: number
+  maxTtlMinutes?: number
+  availableFrom?: string
+  availableUntil?: string
+  updateStrategy?: 'Roll' | 'Keep'
+  podSecurity?: 'hardened' | 'restricted'
+  placement?: Placement
+  runtimeClassName?: string
+  imagePullSecrets?: string[]
+  maxInstances?: number
+  containers?: (TemplateContainer & { name: string; ports?: TemplatePort[] })[]
+}
+
+export interface ChallengeTemplate {
+  apiVersion: string
+  kind: 'ChallengeTemplate'
+  metadata: ObjectMeta
+  spec: ChallengeTemplateSpec
+}

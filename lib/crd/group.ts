@@ -1,0 +1,33 @@
+/** Names of our API group. Everything a user can type or select on is declared here once. */
+
+export const group = 'infra.ctf.example.com'
+export const apiVersion = `${group}/v1alpha1`
+
+export const finalizer = `${group}/cleanup`
+export const fieldManager = 'challenge-operator'
+
+export const labels = {
+  app: 'app',
+  managedBy: 'app.kubernetes.io/managed-by',
+  name: 'app.kubernetes.io/name',
+  instance: `${group}/instance`,
+  instanceNamespace: `${group}/instance-namespace`,
+  instanceUid: `${group}/instance-uid`,
+  team: `${group}/team`,
+  event: `${group}/event`,
+  template: `${group}/template`,
+} as const
+
+/** Selects every object this operator made. */
+export const managedBySelector = `${labels.managedBy}=${fieldManager}`
+
+export const annotations = {
+  lastActivity: `${group}/last-activity`,
+  paused: `${group}/paused`,
+  forceSync: `${group}/force-sync`,
+  /** Set in the same write that releases our finalizer, once the row is closed: the DELETED event then wakes nobody. */
+  finalized: `${group}/finalized`,
+} as const
+
+/** Name of the standing default-deny policy of a workload namespace. */
+export const defaultDenyName = 'challenge-operator-default-deny'

@@ -1,0 +1,198 @@
+/**
+ * Kubernetes objects as they travel: plain JSON, only the fields this operator reads or writes.
+ * Times are RFC 3339 strings, quantities strings or numbers, as the API server sends them.
+ */
+
+export interface OwnerReference {
+  apiVersion: string
+  kind: string
+  name: string
+  uid: string
+  controller?: boolean
+  blockOwnerDeletion?: boolean
+}
+
+export interface ManagedFieldsEntry {
+  manager?: string
+  operation?: 'Apply' | 'Update'
+  apiVersion?: string
+  time?: string
+  fieldsType?: string
+  fieldsV1?: Record<string, unknown>
+  subresource?: string
+}
+
+export interface ObjectMeta {
+  name?: string
+  namespace?: string
+  uid?: string
+  resourceVersion?: string
+  generation?: number
+  creationTimestamp?: string
+  deletionTimestamp?: string
+  labels?: Record<string, string>
+  annotations?: Record<string, string>
+  finalizers?: string[]
+  ownerReferences?: OwnerReference[]
+  managedFields?: ManagedFieldsEntry[]
+}
+
+export interface KubernetesObject {
+  apiVersion: string
+  kind: string
+  metadata: ObjectMeta
+}
+
+/** What names one object. `namespace` is absent for cluster-scoped kinds. */
+export interface ObjectReference {
+  apiVersion: string
+  kind: string
+  namespace?: string
+  name: string
+}
+
+/** metav1.Condition. */
+export interface Condition {
+  type: string
+  status: 'True' | 'False' | 'Unknown'
+  reason: string
+  message: string
+  lastTransitionTime: string
+  observedGeneration?: number
+}
+
+export interface ContainerPort {
+  name?: string
+  containerPort: number
+  protocol?: 'TCP' | 'UDP'
+}
+
+export interface EnvVar {
+  name: string
+  value?: string
+  valueFrom?: { secretKeyRef?: { name: string; key: string; optional?: boolean } }
+}
+
+export interface Probe {
+  httpGet?: { path?: string; port: number | string }
+  tcpSocket?: { port: number | string }
+  initialDelaySeconds?: number
+  periodSeconds?: number
+  timeoutSeconds?: number
+  failureThreshold?: number
+}
+
+export interface Container {
+  name: string
+  image: string
+  command?: string[]
+  args?: string[]
+  env?: EnvVar[]
+  ports?: ContainerPort[]
+  resources?: { requests?: Record<string, string>; limits?: Record<string, string> }
+  readinessProbe?: Probe
+  securityContext?: Record<string, unknown>
+}
+
+export interface PodSpec {
+  containers: Container[]
+  automountServiceAccountToken?: boolean
+  enableServiceLinks?: boolean
+  securityContext?: Record<string, unknown>
+  terminationGracePeriodSeconds?: number
+  runtimeClassName?: string
+  imagePullSecrets?: { name: string }[]
+  [field: string]: unknown
+}
+
+export interface DeploymentCondition {
+  type: string
+  status: string
+  reason?: string
+  message?: string
+  lastTransitionTime?: string
+}
+
+export interface Deployment extends KubernetesObject {
+  spec: {
+    replicas?: number
+    selector: { matchLabels: Record<string, string> }
+    strategy?: { type: string; rollingUpdate?: unknown }
+    revisionHistoryLimit?: number
+    progressDeadlineSeconds?: number
+    template: { metadata?: ObjectMeta; spec: PodSpec }
+  }
+  status?: {
+    observedGeneration?: number
+    replicas?: number
+    updatedReplicas?: number
+    readyReplicas?: number
+    availableReplicas?: number
+    conditions?: DeploymentCondition[]
+  }
+}
+
+export interface Service extends KubernetesObject {
+  spec: {
+    type?: string
+    selector?: Record<string, string>
+    ports: { name?: string; port: number; targetPort?: number | string; protocol?: string; appProtocol?: string }[]
+  }
+}
+
+export interface Secret extends KubernetesObject {
+  type?: string
+  /** Base64 of each value. */
+  data?: Record<string, string>
+}
+
+export interface NetworkPolicyPeer {
+  podSelector?: LabelSelector
+  namespaceSelector?: LabelSelector
+  ipBlock?: { cidr: string; except?: string[] }
+}
+
+export interface LabelSelector {
+  matchLabels?: Record<string, string>
+  matchExpressions?: { key: string; operator: string; values?: string[] }[]
+}
+
+export interface NetworkPolicyPort {
+  protocol?: string
+  port?: number | string
+  endPort?: number
+}
+
+export interface NetworkPolicy extends KubernetesObject {
+  spec: {
+    podSelector: LabelSelector
+    policyTypes: ('Ingress' | 'Egress')[]
+    ingress?: { from?: NetworkPolicyPeer[]; ports?: NetworkPolicyPort[] }[]
+    egress?: { to?: NetworkPolicyPeer[]; ports?: NetworkPolicyPort[] }[]
+  }
+}
+
+export interface ContainerState {
+  waiting?: { reason?: string; message?: string }
+  running?: { startedAt?: string }
+  terminated?: { reason?: string; exitCode: number; startedAt?: string; finishedAt?: string }
+}
+
+export interface ContainerStatus {
+  name: string
+  ready: boolean
+  restartCount: number
+  state?: ContainerState
+  lastState?: ContainerState
+}
+
+export interface Pod extends KubernetesObject {
+  spec?: { nodeName?: string; containers?: Container[] }
+  status?: {
+    phase?: string
+    reason?: string
+    message?: string
+    conditions?: { type: string; status: string; reason?: string; message?: string; lastTransitionTime?: string }[]
+    containerStatuses?: ContainerStatus[]
+  }
+}
