@@ -1,4 +1,8 @@
 import type { ChangeMessage, TimerMessage } from '../messages.ts'
+import { openChanges } from './sqs-changes.ts'
+import { openSqsClient, type SqsClientOptions } from './sqs-client.ts'
+import { openDeadLetters } from './sqs-dead-letters.ts'
+import { openTimers } from './sqs-timers.ts'
 
 export interface OutgoingChange {
   change: ChangeMessage
@@ -23,4 +27,31 @@ export interface TimersQueue {
 /** Where a change goes that nobody can act on. */
 export interface DeadLetters {
   send(body: string, groupId: string, reason: string, signal: AbortSignal): Promise<void>
+}
+
+export interface QueuesOptions {
+  changesUrl: string
+  deadLettersUrl: string
+  timersUrl: string
+  /** What the environment does not say: region, endpoint, credentials. */
+  clientOptions?: SqsClientOptions
+}
+
+export interface Queues {
+  changes: ChangesQueue
+  timers: TimersQueue
+  deadLetters: DeadLetters
+  /** Ends the kept connections. */
+  close(): void
+}
+
+/** The sending sides of our queues over one client. Cheap: the first send loads the SDK and connects. */
+export function openQueues(options: QueuesOptions): Queues {
+  const client = openSqsClient(options.clientOptions)
+  return {
+    changes: openChanges(client, options.changesUrl),
+    timers: openTimers(client, options.timersUrl, Date.now),
+    deadLetters: openDeadLetters(client, options.deadLettersUrl),
+    close: () => client.close(),
+  }
 }

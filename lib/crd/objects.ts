@@ -136,7 +136,13 @@ export interface Service extends KubernetesObject {
   spec: {
     type?: string
     selector?: Record<string, string>
-    ports: { name?: string; port: number; targetPort?: number | string; protocol?: string; appProtocol?: string }[]
+    ports: {
+      name?: string
+      port: number
+      targetPort?: number | string
+      protocol?: string
+      appProtocol?: string
+    }[]
   }
 }
 
@@ -192,7 +198,13 @@ export interface Pod extends KubernetesObject {
     phase?: string
     reason?: string
     message?: string
-    conditions?: { type: string; status: string; reason?: string; message?: string; lastTransitionTime?: string }[]
+    conditions?: {
+      type: string
+      status: string
+      reason?: string
+      message?: string
+      lastTransitionTime?: string
+    }[]
     containerStatuses?: ContainerStatus[]
   }
 }

@@ -40,6 +40,11 @@ export interface Cluster {
   create<T extends KubernetesObject>(object: T, signal: AbortSignal): Promise<T | 'exists'>
   /** Server-side apply, forced, with our field manager. */
   apply<T extends KubernetesObject>(object: T, signal: AbortSignal): Promise<T>
+  /**
+   * Applies over an object that we created by POST, or that somebody else wrote to: their fields are taken over first,
+   * so that exactly the desired state remains. `existing` must be whole, with `managedFields`.
+   */
+  applyOver<T extends KubernetesObject>(existing: KubernetesObject, object: T, signal: AbortSignal): Promise<T>
   /** @returns 'conflict' when a `test` operation or precondition failed, undefined when the object is gone */
   patchJson<T extends KubernetesObject>(
     reference: ObjectReference,

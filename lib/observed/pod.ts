@@ -1,4 +1,9 @@
-import type { Pod } from '../crd/objects.ts'
+import type { ContainerStatus, Pod } from '../crd/objects.ts'
+
+export interface Termination {
+  reason: string
+  exitCode: number
+}
 
 /** What judging a pod needs of it, and nothing more: the forwarder holds one for every pod. Times in epoch ms. */
 export interface PodDigest {
@@ -14,9 +19,49 @@ export interface PodDigest {
   /** Of the container in the worst trouble. */
   restarts: number
   waiting: string | undefined
-  terminated: { reason: string; exitCode: number } | undefined
-  lastTerminated: { reason: string; exitCode: number } | undefined
+  terminated: Termination | undefined
+  lastTerminated: Termination | undefined
   runningSince: number | undefined
 }
 
-export declare function podDigest(pod: Pod): PodDigest
+/** Waiting reasons of a start that simply takes its time. */
+const startingUp = new Set(['ContainerCreating', 'PodInitializing'])
+
+export function podDigest(pod: Pod): PodDigest {
+  const { metadata, status } = pod
+  const container = worst(status?.containerStatuses ?? [])
+  const condition = (type: string) => status?.conditions?.find(each => each.type === type)
+  const scheduled = condition('PodScheduled')
+  const waiting = container?.state?.waiting?.reason
+  return {
+    name: metadata.name ?? '',
+    createdAt: Date.parse(metadata.creationTimestamp ?? '') || 0,
+    terminating: metadata.deletionTimestamp !== undefined,
+    phase: status?.phase ?? 'Pending',
+    statusReason: status?.reason,
+    // The condition, not containerStatuses[].ready: on a dead node only the condition goes False.
+    ready: condition('Ready')?.status === 'True',
+    unscheduled: scheduled?.status === 'False' ? (scheduled.reason ?? 'Unschedulable') : undefined,
+    restarts: container?.restartCount ?? 0,
+    waiting: waiting === undefined || startingUp.has(waiting) ? undefined : waiting,
+    terminated: termination(container?.state?.terminated),
+    lastTerminated: termination(container?.lastState?.terminated),
+    runningSince: Date.parse(container?.state?.running?.startedAt ?? '') || undefined,
+  }
+}
+
+function termination(state: { reason?: string; exitCode: number } | undefined): Termination | undefined {
+  return state && { reason: state.reason ?? '', exitCode: state.exitCode }
+}
+
+function worst(containers: ContainerStatus[]): ContainerStatus | undefined {
+  return containers.toSorted((a, b) => severity(b) - severity(a))[0]
+}
+
+function severity(container: ContainerStatus): number {
+  const { state, restartCount } = container
+  const waiting = state?.waiting?.reason
+  if (waiting !== undefined && !startingUp.has(waiting)) return 1_000_000 + restartCount
+  if (state?.terminated) return 500_000 + restartCount
+  return (container.ready ? 0 : 100_000) + restartCount
+}

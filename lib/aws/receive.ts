@@ -1,0 +1,106 @@
+import type { DeleteMessageBatchResult, Message, MessageAttributeValue } from '@aws-sdk/client-sqs'
+import type { SQSMessageAttribute, SQSRecord } from 'aws-lambda'
+import { OperatorError } from '../errors.ts'
+import { openSqsClient, type SqsClientOptions } from './sqs-client.ts'
+import { queueName } from './sqs-error.ts'
+
+export interface ReceiverOptions {
+  queueUrl: string
+  clientOptions?: SqsClientOptions
+  /** At most 10 on a FIFO queue. */
+  batchSize?: number
+  /** How long a poll waits for a first message, at most 20. */
+  waitSeconds?: number
+  /** Seconds for which a received message is hidden; absent: as the queue says. */
+  visibilityTimeout?: number
+}
+
+/** The receiving side of a queue, in the shapes that Lambda's event source mapping hands to a function. */
+export interface Receiver {
+  /** One long poll. @returns no record when none came in time */
+  receive(signal: AbortSignal): Promise<SQSRecord[]>
+  /** Deletes all records but those with a message id in `failures`: they come back when their visibility ends. */
+  settle(records: SQSRecord[], failures: ReadonlySet<string>, signal: AbortSignal): Promise<void>
+  close(): void
+}
+
+export function openReceiver(options: ReceiverOptions): Receiver {
+  const { queueUrl, batchSize = 10, waitSeconds = 20, visibilityTimeout } = options
+  const client = openSqsClient(options.clientOptions)
+  const poll = {
+    QueueUrl: queueUrl,
+    MaxNumberOfMessages: batchSize,
+    WaitTimeSeconds: waitSeconds,
+    ...(visibilityTimeout === undefined ? {} : { VisibilityTimeout: visibilityTimeout }),
+    MessageSystemAttributeNames: ['All' as const],
+    MessageAttributeNames: ['All'],
+  }
+  return {
+    async receive(signal) {
+      const answer = await client.call(queueUrl, signal, (sqs, sdk, call) =>
+        sqs.send(new sdk.ReceiveMessageCommand(poll), call),
+      )
+      const region = await client.region(signal)
+      return (answer.Messages ?? []).map(message => toRecord(message, queueUrl, region))
+    },
+    async settle(records, failures, signal) {
+      const done = records.filter(record => !failures.has(record.messageId))
+      if (done.length === 0) return
+      const request = {
+        QueueUrl: queueUrl,
+        Entries: done.map((record, index) => ({ Id: String(index), ReceiptHandle: record.receiptHandle })),
+      }
+      const answer = await client.call(queueUrl, signal, (sqs, sdk, call) =>
+        sqs.send(new sdk.DeleteMessageBatchCommand(request), call),
+      )
+      refuseLeftovers(answer, queueUrl)
+    },
+    close: () => client.close(),
+  }
+}
+
+function refuseLeftovers(answer: DeleteMessageBatchResult, queueUrl: string): void {
+  const left = answer.Failed ?? []
+  if (left.length === 0) return
+  const codes = [...new Set(left.map(entry => entry.Code))].join(', ')
+  throw new OperatorError(
+    'Internal',
+    `queue ${queueName(queueUrl)} kept ${left.length} messages (${codes}); they come again`,
+  )
+}
+
+function toRecord(message: Message, queueUrl: string, region: string): SQSRecord {
+  const attributes = Object.entries(message.MessageAttributes ?? {}).map(([name, value]) => [
+    name,
+    toAttribute(value),
+  ])
+  return {
+    messageId: message.MessageId ?? '',
+    receiptHandle: message.ReceiptHandle ?? '',
+    body: message.Body ?? '',
+    attributes: { ...message.Attributes } as unknown as SQSRecord['attributes'],
+    messageAttributes: Object.fromEntries(attributes),
+    md5OfBody: message.MD5OfBody ?? '',
+    eventSource: 'aws:sqs',
+    eventSourceARN: arnOf(queueUrl, region),
+    awsRegion: region,
+  }
+}
+
+function toAttribute(value: MessageAttributeValue): SQSMessageAttribute {
+  return {
+    dataType: value.DataType ?? 'String',
+    ...(value.StringValue === undefined ? {} : { stringValue: value.StringValue }),
+    ...(value.BinaryValue === undefined
+      ? {}
+      : { binaryValue: Buffer.from(value.BinaryValue).toString('base64') }),
+    stringListValues: [],
+    binaryListValues: [],
+  }
+}
+
+/** Queue URLs end in `/<account>/<name>`, whatever host answers for them. */
+function arnOf(queueUrl: string, region: string): string {
+  const [account = '', name = ''] = queueUrl.split('/').slice(-2)
+  return `arn:aws:sqs:${region}:${account}:${name}`
+}

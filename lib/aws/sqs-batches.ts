@@ -1,0 +1,45 @@
+/** One entry of a SendMessageBatch, with its place in the call that asked for it. */
+export interface BatchEntry<T> {
+  item: T
+  groupId: string
+  body: string
+}
+
+export interface Batch<T> {
+  entries: BatchEntry<T>[]
+  /** Indexes of earlier batches that hold a group of this one: they must have been accepted first. */
+  after: number[]
+}
+
+/** SQS's limits for one SendMessageBatch: ten entries, 1 MiB together (256 KiB until 2025). */
+const entryLimit = 10
+const byteLimit = 1_048_576
+
+/**
+ * Splits in order into batches that hold each group at most once. An entry of a batch can fail alone; were a later one
+ * of its group beside it, that one would overtake. The next of a group waits for the batch of the one before.
+ */
+export function batches<T>(entries: readonly BatchEntry<T>[]): Batch<T>[] {
+  const made: Array<Batch<T> & { bytes: number }> = []
+  const latest = new Map<string, number>()
+  let firstOpen = 0
+  for (const entry of entries) {
+    const bytes = Buffer.byteLength(entry.body)
+    const behind = latest.get(entry.groupId)
+    let index = Math.max(firstOpen, behind === undefined ? 0 : behind + 1)
+    while (made[index] !== undefined && isFull(made[index], bytes)) index++
+    made[index] ??= { entries: [], after: [], bytes: 0 }
+    const batch = made[index]
+    if (batch === undefined) continue
+    batch.entries.push(entry)
+    batch.bytes += bytes
+    if (behind !== undefined && !batch.after.includes(behind)) batch.after.push(behind)
+    latest.set(entry.groupId, index)
+    while ((made[firstOpen]?.entries.length ?? 0) >= entryLimit) firstOpen++
+  }
+  return made.map(({ entries, after }) => ({ entries, after }))
+}
+
+function isFull(batch: { entries: unknown[]; bytes: number } | undefined, more: number): boolean {
+  return batch !== undefined && (batch.entries.length >= entryLimit || batch.bytes + more > byteLimit)
+}

@@ -1,0 +1,30 @@
+import { createHash } from 'node:crypto'
+import type { DeadLetters } from './sqs.ts'
+import type { LazySqsClient } from './sqs-client.ts'
+
+/** The reason is read by a person in a list; body and attributes share SQS's 1 MiB. */
+const reasonLimit = 1_000
+
+export function openDeadLetters(client: LazySqsClient, queueUrl: string): DeadLetters {
+  return {
+    async send(body, groupId, reason, signal) {
+      const request = {
+        QueueUrl: queueUrl,
+        MessageBody: body,
+        MessageGroupId: groupId,
+        // A redelivery of the same message is the same dead letter.
+        MessageDeduplicationId: createHash('sha256').update(body).digest('hex'),
+        MessageAttributes: { reason: { DataType: 'String', StringValue: printable(reason) } },
+      }
+      await client.call(queueUrl, signal, (sqs, sdk, options) =>
+        sqs.send(new sdk.SendMessageCommand(request), options),
+      )
+    },
+  }
+}
+
+/** SQS refuses an empty attribute, control characters and lone surrogates. */
+function printable(reason: string): string {
+  const text = reason.toWellFormed().replace(/\p{Cc}+/gu, ' ')
+  return text.slice(0, reasonLimit).toWellFormed().trim() || 'unknown'
+}

@@ -1,0 +1,111 @@
+import { defaultDenyName, labels } from '../crd/group.ts'
+import type { KubernetesObject } from '../crd/objects.ts'
+import type { Cause, InstanceKey } from '../messages.ts'
+import { childVersion } from '../observed/child-version.ts'
+import type { LiveRow } from '../store/store.ts'
+import type { InstanceDigest } from './instance-digest.ts'
+
+export interface Mismatch {
+  key: InstanceKey
+  cause: Cause
+  resourceVersion: string
+}
+
+/** A pass takes well under this; what is younger is being dealt with. In milliseconds. */
+const graceMs = 10_000
+
+/** A teardown that takes longer than this is looked at again, once a sweep. In milliseconds. */
+const teardownMs = 60_000
+
+/** Rows that the cluster does not bear out, and instances that the database does not know, or knows wrongly. */
+export function rowMismatches(
+  rows: ReadonlyMap<string, LiveRow>,
+  instances: ReadonlyMap<string, InstanceDigest>,
+  now: number,
+): Mismatch[] {
+  const gone = [...rows.values()].filter(row => !instances.has(row.uid))
+  const wrong = [...instances.values()].filter(
+    instance => instance.synced && quiet(instance, now) && !rowFits(rows.get(instance.uid), instance),
+  )
+  return [...gone.map(row => mismatch(row, 'orphan')), ...wrong.map(instance => mismatch(instance, 'drift'))]
+}
+
+/** Instances whose deletion does not come to an end. */
+export function slowTeardowns(instances: Iterable<InstanceDigest>, now: number): Mismatch[] {
+  return [...instances]
+    .filter(({ deletingSince }) => deletingSince !== undefined && now - deletingSince > teardownMs)
+    .map(instance => mismatch(instance, 'drift'))
+}
+
+/** Instances that a lost message or timer left behind: not dealt with, or with a row not written. */
+export function leftBehind(instances: Iterable<InstanceDigest>, now: number): Mismatch[] {
+  return [...instances]
+    .filter(instance => quiet(instance, now) && (!instance.observed || !instance.synced))
+    .map(instance => mismatch(instance, 'drift'))
+}
+
+/** Children that do not fit what is recorded: changed, missing, unrecorded, or of nobody. */
+export function childMismatches(
+  children: readonly KubernetesObject[],
+  instances: ReadonlyMap<string, InstanceDigest>,
+  now: number,
+): Mismatch[] {
+  const seen = new Set(children.map(keyOf))
+  const missing = [...instances.values()].filter(
+    instance => quiet(instance, now) && [...instance.children.keys()].some(key => !seen.has(key)),
+  )
+  const wrong = children.flatMap(child => {
+    const own = child.metadata.labels ?? {}
+    const uid = own[labels.instanceUid]
+    if (uid === undefined) return []
+    const instance = instances.get(uid)
+    if (instance === undefined) {
+      const key = { uid, namespace: own[labels.instanceNamespace] ?? '', name: own[labels.instance] ?? '' }
+      return [{ key, cause: 'orphan' as const, resourceVersion: child.metadata.resourceVersion ?? '' }]
+    }
+    const fits = instance.children.get(keyOf(child)) === childVersion(child.metadata)
+    return fits || !quiet(instance, now) ? [] : [mismatch(instance, 'drift')]
+  })
+  return [...missing.map(instance => mismatch(instance, 'drift')), ...wrong]
+}
+
+/** One instance of each namespace whose standing default-deny is missing: its pass puts the policy back. */
+export function unguarded(
+  policies: readonly KubernetesObject[],
+  instances: Iterable<InstanceDigest>,
+): Mismatch[] {
+  const guarded = new Set(
+    policies.filter(each => each.metadata.name === defaultDenyName).map(each => each.metadata.namespace),
+  )
+  const first = new Map<string, InstanceDigest>()
+  for (const instance of instances) {
+    const [child] = instance.children.keys()
+    const namespace = child?.split('/')[1]
+    if (namespace !== undefined && !guarded.has(namespace) && !first.has(namespace))
+      first.set(namespace, instance)
+  }
+  return [...first.values()].map(instance => mismatch(instance, 'drift'))
+}
+
+function rowFits(row: LiveRow | undefined, instance: InstanceDigest): boolean {
+  return (
+    row !== undefined &&
+    row.phase === instance.phase &&
+    row.reason === instance.reason &&
+    row.url === instance.url &&
+    row.platformInStep
+  )
+}
+
+function quiet(instance: InstanceDigest, now: number): boolean {
+  return instance.deletingSince === undefined && now - instance.changedAt > graceMs
+}
+
+function keyOf({ kind, metadata }: KubernetesObject): string {
+  return `${kind}/${metadata.namespace ?? ''}/${metadata.name ?? ''}`
+}
+
+function mismatch(instance: InstanceKey & { resourceVersion?: string }, cause: Cause): Mismatch {
+  const { namespace, name, uid } = instance
+  return { key: { namespace, name, uid }, cause, resourceVersion: instance.resourceVersion ?? '' }
+}

@@ -1,0 +1,37 @@
+import { Logger } from '@aws-lambda-powertools/logger'
+import type { Log, LogLevel } from './log.ts'
+import { redact } from './redact.ts'
+
+export interface LoggerOptions {
+  level: LogLevel
+  /** Name of the function, in every line as `service`. */
+  service: string
+  fields?: Record<string, unknown>
+}
+
+/** JSON lines on stdout, as CloudWatch reads them. The first line builds the logger. */
+export function openLogger(options: LoggerOptions): Log {
+  let logger: Logger | undefined
+  const write = (level: LogLevel, message: string, fields: Record<string, unknown> = {}) => {
+    logger ??= new Logger({ logLevel: options.level, serviceName: options.service })
+    logger[level](message, unreserved(redact({ ...options.fields, ...fields })))
+  }
+  return {
+    debug: (message, fields) => write('debug', message, fields),
+    info: (message, fields) => write('info', message, fields),
+    warn: (message, fields) => write('warn', message, fields),
+    error: (message, fields) => write('error', message, fields),
+    child: fields => openLogger({ ...options, fields: { ...options.fields, ...fields } }),
+  }
+}
+
+/** The line's own names; powertools drops a field of such a name, with a warning for each. */
+const reservedNames = new Set(['level', 'message', 'service', 'timestamp', 'sampling_rate'])
+
+function unreserved(fields: Record<string, unknown>): Record<string, never> {
+  const renamed = Object.entries(fields).map(([name, value]) => [
+    reservedNames.has(name) ? `${name}_` : name,
+    value,
+  ])
+  return Object.fromEntries(renamed)
+}

@@ -1,0 +1,28 @@
+import { defineConfig } from 'vitest/config'
+
+/** Real parts answer in milliseconds, but two noisy cores may make one wait. */
+const patience = { testTimeout: 60_000, hookTimeout: 120_000 }
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      {
+        test: {
+          name: 'integration',
+          include: ['test/integration/**/*.test.ts'],
+          globalSetup: ['test/support/global-setup.ts'],
+          ...patience,
+        },
+      },
+      {
+        test: {
+          name: 'chaos',
+          include: ['test/chaos/**/*.test.ts'],
+          globalSetup: ['test/support/global-setup.ts'],
+          ...patience,
+        },
+      },
+    ],
+  },
+})
