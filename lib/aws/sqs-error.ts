@@ -39,7 +39,8 @@ const adviceByName: Record<string, Advice> = {
 export function sqsError(thrown: unknown, queueUrl: string, signal: AbortSignal): OperatorError {
   if (thrown instanceof OperatorError) return thrown
   const queue = `queue ${queueName(queueUrl)}`
-  if (signal.aborted) return new OperatorError('Internal', `${queue}: cut off by the deadline`, { cause: thrown })
+  if (signal.aborted)
+    return new OperatorError('Internal', `${queue}: cut off by the deadline`, { cause: thrown })
   const { name, code, message } = thrown as { name?: string; code?: string; message?: string }
   const known = adviceByName[name ?? ''] ?? adviceByName[code ?? '']
   if (known) return new OperatorError(known.reason, `${queue} ${known.advice}`, { cause: thrown })

@@ -50,7 +50,9 @@ export async function observe(
   const verifies = verifyingCauses.some(cause => pass.causes.has(cause))
   const others = verifies ? recorded.filter(child => child !== deploymentChild) : []
   const [read, deployment, pod, ...metadata] = await Promise.all([
-    onlyLooks(instance, pass) ? ('unread' as const) : readTemplate(cluster, namespace, spec.templateRef, signal),
+    onlyLooks(instance, pass)
+      ? ('unread' as const)
+      : readTemplate(cluster, namespace, spec.templateRef, signal),
     deploymentChild && cluster.get<Deployment>(deploymentChild, signal),
     deploymentChild && podName !== undefined
       ? cluster.get<Pod>(

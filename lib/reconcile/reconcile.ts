@@ -3,6 +3,7 @@ import type { ChallengeInstance } from '../crd/challenge-instance.ts'
 import { defaultDeny } from '../desired/default-deny.ts'
 import { OperatorError } from '../errors.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
+import type { Cause } from '../messages.ts'
 import type { Store } from '../store/store.ts'
 import { act } from './act.ts'
 import { conclude } from './conclude.ts'
@@ -11,8 +12,9 @@ import { addFinalizer, hasFinalizer } from './finalize.ts'
 import { clearGone } from './gone.ts'
 import { isolationKeeper } from './isolation.ts'
 import { observe, readInstance } from './observe.ts'
-import type { Outcome, Reconcile } from './outcome.ts'
+import { awayMs, type Outcome, type Pass, type Reconcile, waitMs } from './outcome.ts'
 import { report } from './report.ts'
+import type { Sync } from './status.ts'
 import { terminate } from './terminate.ts'
 
 export interface ReconcileDependencies {
@@ -31,7 +33,7 @@ export interface ReconcileDependencies {
  * @throws OperatorError where nothing could be reported; the caller makes a retry of it
  */
 export function createReconcile(deps: ReconcileDependencies): Reconcile {
-  const { cluster, config, now } = deps
+  const { cluster, config, now, random } = deps
   const ensureIsolation = isolationKeeper(cluster, defaultDeny, now)
 
   return async (pass, signal) => {
@@ -45,16 +47,28 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
     const held = hasFinalizer(instance) ? instance : await addFinalizer(cluster, instance, signal)
     if (held === undefined) throw changedMeanwhile(instance)
     const observed = await observe(cluster, held, pass, signal)
-    const decision = await decide(observed, config, now())
+    const decision = decide(observed, config, now())
     const acted = await act({ cluster, ensureIsolation }, observed, decision, pass, signal)
-    const concluded = conclude(observed, decision, acted, pass, now())
-    if (concluded.report === undefined) return joined(cleared, { outcome: concluded.outcome, events: 0 })
-    const reported = await report(deps, concluded.report, concluded.flagHmac, pass, signal)
+    const { outcome, report: facts, flagHmac } = conclude(observed, decision, acted, pass, now(), random())
+    if (facts === undefined) return joined(cleared, { outcome, events: 0 })
+    const doubted = doubtingCauses.some(cause => pass.causes.has(cause))
+    const { sync, events } = await report(deps, facts, flagHmac, doubted, signal)
     return joined(cleared, {
-      outcome: concluded.outcome.kind === 'settled' ? reported.outcome : concluded.outcome,
-      events: reported.events,
+      outcome: outcome.kind === 'settled' ? synced(sync, pass, random()) : outcome,
+      events,
     })
   }
+}
+
+/** Somebody compared the row with the cluster, or asks us to. */
+const doubtingCauses: readonly Cause[] = ['drift', 'manual']
+
+/** A row that could not be written comes back by itself: sooner when only the database was away. */
+function synced(sync: Sync, pass: Pass, random: number): Outcome {
+  if (sync.ok || sync.reason === undefined || sync.reason === 'UrlTooLong') return { kind: 'settled' }
+  const away = sync.reason === 'DatabaseUnavailable'
+  const afterMs = away ? awayMs(pass.waits, random) : waitMs(pass.waits, random)
+  return { kind: 'requeue', afterMs, reason: sync.reason, counted: false }
 }
 
 type Result = { outcome: Outcome; events: number }

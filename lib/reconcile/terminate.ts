@@ -34,8 +34,7 @@ export async function terminate(
   const closed = await closeRow(store, uid, expired(instance) ? 'expired' : 'deleted', signal)
   const released = await releaseFinalizer(cluster, instance, closed !== undefined, signal)
   const events = closed?.events ?? 0
-  if (!released)
-    return { outcome: comeBack(0, 'Terminating'), events }
+  if (!released) return { outcome: comeBack(0, 'Terminating'), events }
   if (closed === undefined)
     return { outcome: comeBack(awayMs(pass.waits, deps.random()), 'DatabaseUnavailable'), events }
   return { outcome: { kind: 'settled' }, events }

@@ -1,0 +1,29 @@
+import middy from '@middy/core'
+import type { Context } from 'aws-lambda'
+import type { Log } from '../telemetry/log.ts'
+import { type Metrics, noMetrics } from '../telemetry/metrics.ts'
+import { type DeadlineContext, deadline } from './deadline.ts'
+import { errorLog } from './error-log.ts'
+import { metricsFlush } from './metrics-flush.ts'
+
+export interface InvocationOptions {
+  log: Log
+  metrics?: Metrics | undefined
+  /** See `deadline`. */
+  reserveMs: number
+  stopping?: AbortSignal | undefined
+}
+
+/** What every function of ours is wrapped in. Middy's own early timeout is off: see `deadline`. */
+export function invocation<E, R>(
+  run: (event: E, context: DeadlineContext) => Promise<R>,
+  options: InvocationOptions,
+): (event: E, context: Context) => Promise<R> {
+  const { log, metrics = noMetrics, reserveMs, stopping } = options
+  const wrapped = middy({ timeoutEarlyInMillis: 0 })
+    .use(errorLog({ log }))
+    .use(metricsFlush({ metrics }))
+    .use(deadline({ reserveMs, stopping }))
+    .handler(run as never)
+  return wrapped as unknown as (event: E, context: Context) => Promise<R>
+}

@@ -1,0 +1,64 @@
+import type { OperatorConfig } from '../config.ts'
+import type { ChallengeInstance } from '../crd/challenge-instance.ts'
+import type { ChallengeTemplate } from '../crd/challenge-template.ts'
+import { annotations } from '../crd/group.ts'
+import { type Desired, desiredState } from '../desired/desired.ts'
+import type { Reason } from '../errors.ts'
+import { expiredAt } from '../lifetime.ts'
+import type { Observed } from './observe.ts'
+import { sentences } from './sentences.ts'
+import type { Obstacle } from './status.ts'
+
+/** What to do about what was observed. */
+export type Decision =
+  /** Only say how the workload is doing. */
+  | { kind: 'look' }
+  /** Leave everything as it is and say why; `afterMs`: look again then. */
+  | { kind: 'hold'; obstacle: Obstacle; afterMs: number | undefined }
+  /** The instance's time is over: delete it. */
+  | { kind: 'expire' }
+  /** Bring it to the desired state; `keep`: only put back what is missing. */
+  | { kind: 'converge'; desired: Desired; template: ChallengeTemplate; keep: boolean }
+
+/** @param now epoch milliseconds */
+export function decide(observed: Observed, config: OperatorConfig, now: number): Decision {
+  const { instance, template } = observed
+  if (paused(instance)) return hold('Paused', sentences.Paused)
+  if (template === 'unread') return { kind: 'look' }
+  if (template === undefined) return hold('TemplateMissing', templateMissing(instance))
+  if (expiredAt(instance, template, config, now)) return { kind: 'expire' }
+  const opens = opensIn(template, now)
+  if (opens !== undefined && (instance.status?.children ?? []).length === 0)
+    return hold('NotYetAvailable', sentences.NotYetAvailable, opens)
+  const desired = desiredState({ instance, template, config, flagSecret: observed.flagSecret })
+  if ('refused' in desired) return hold(desired.refused, desired.message)
+  return { kind: 'converge', desired, template, keep: keeps(instance, template, desired) }
+}
+
+/** What may be cured where nobody watches is looked at again, the rest only when something changes. */
+const curedElsewhere: ReadonlySet<Reason> = new Set<Reason>(['FlagSecretMissing', 'NotYetAvailable'])
+
+function hold(reason: Reason, message: string, afterMs?: number): Decision {
+  return { kind: 'hold', obstacle: { reason, message, stalled: !curedElsewhere.has(reason) }, afterMs }
+}
+
+function paused({ metadata }: ChallengeInstance): boolean {
+  return metadata.annotations?.[annotations.paused] === 'true'
+}
+
+function templateMissing({ spec, metadata }: ChallengeInstance): string {
+  return (
+    `ChallengeTemplate "${spec.templateRef}" does not exist in namespace "${metadata.namespace}". ` +
+    'Create it, and the instance follows by itself.'
+  )
+}
+
+function opensIn({ spec }: ChallengeTemplate, now: number): number | undefined {
+  const opens = Date.parse(spec.availableFrom ?? '')
+  return opens > now ? opens - now : undefined
+}
+
+function keeps(instance: ChallengeInstance, template: ChallengeTemplate, desired: Desired): boolean {
+  const inUse = instance.status?.template?.hash ?? ''
+  return template.spec.updateStrategy === 'Keep' && inUse !== '' && inUse !== desired.templateHash
+}
