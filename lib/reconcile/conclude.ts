@@ -1,4 +1,5 @@
 import type { OperatorError, Reason } from '../errors.ts'
+import { rfc3339 } from '../lifetime.ts'
 import { deploymentDigest } from '../observed/deployment.ts'
 import { podDigest } from '../observed/pod.ts'
 import { type WorkloadVerdict, workloadVerdict } from '../observed/workload.ts'
@@ -100,9 +101,12 @@ function verdictOf({ deployment, pod }: Observed, acted: Acted, now: number): Wo
   return workloadVerdict(deploymentDigest(deployment), pod ? [podDigest(pod)] : 'unknown', now)
 }
 
-function granted({ desired }: Extract<Decision, { kind: 'converge' }>): Partial<Report> {
-  const { namespace, url, endpoints, cpuMillicores, memMb, expiresAt } = desired
-  return { granted: { namespace, url, endpoints, cpuMillicores, memMb }, expiresAt }
+function granted({ desired, expiresAt }: Extract<Decision, { kind: 'converge' }>): Partial<Report> {
+  const { namespace, url, endpoints, cpuMillicores, memMb } = desired
+  return {
+    granted: { namespace, url, endpoints, cpuMillicores, memMb },
+    expiresAt: expiresAt === undefined ? undefined : rfc3339(expiresAt),
+  }
 }
 
 /** Also a template that was refused has been considered: only its next generation is news. */

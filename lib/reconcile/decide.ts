@@ -3,8 +3,10 @@ import type { ChallengeInstance } from '../crd/challenge-instance.ts'
 import type { ChallengeTemplate } from '../crd/challenge-template.ts'
 import { annotations } from '../crd/group.ts'
 import { type Desired, desiredState } from '../desired/desired.ts'
+import { flagSource, flagValue } from '../desired/flag.ts'
+import { isRefusal, type Refusal } from '../desired/refusal.ts'
 import type { Reason } from '../errors.ts'
-import { expiredAt } from '../lifetime.ts'
+import { expiredAt, expiresAt, notYetAvailable } from '../lifetime.ts'
 import type { Observed } from './observe.ts'
 import { sentences } from './sentences.ts'
 import type { Obstacle } from './status.ts'
@@ -18,7 +20,14 @@ export type Decision =
   /** The instance's time is over: delete it. */
   | { kind: 'expire' }
   /** Bring it to the desired state; `keep`: only put back what is missing. */
-  | { kind: 'converge'; desired: Desired; template: ChallengeTemplate; keep: boolean }
+  | {
+      kind: 'converge'
+      desired: Desired
+      template: ChallengeTemplate
+      /** Epoch milliseconds; undefined: never. */
+      expiresAt: number | undefined
+      keep: boolean
+    }
 
 /** @param now epoch milliseconds */
 export function decide(observed: Observed, config: OperatorConfig, now: number): Decision {
@@ -26,13 +35,31 @@ export function decide(observed: Observed, config: OperatorConfig, now: number):
   if (paused(instance)) return hold('Paused', sentences.Paused)
   if (template === 'unread') return { kind: 'look' }
   if (template === undefined) return hold('TemplateMissing', templateMissing(instance))
-  if (expiredAt(instance, template, config, now)) return { kind: 'expire' }
-  const opens = opensIn(template, now)
+  if (expiredAt(instance, template, config, now) !== undefined) return { kind: 'expire' }
+  const opens = notYetAvailable(template, now)
   if (opens !== undefined && (instance.status?.children ?? []).length === 0)
-    return hold('NotYetAvailable', sentences.NotYetAvailable, opens)
-  const desired = desiredState({ instance, template, config, flagSecret: observed.flagSecret })
-  if ('refused' in desired) return hold(desired.refused, desired.message)
-  return { kind: 'converge', desired, template, keep: keeps(instance, template, desired) }
+    return hold('NotYetAvailable', sentences.NotYetAvailable, opens - now)
+  const desired = desiredOf(observed, template, config)
+  if (isRefusal(desired)) return hold(desired.refused, desired.message)
+  const { at } = expiresAt(instance, template, config)
+  return { kind: 'converge', desired, expiresAt: at, template, keep: keeps(instance, template, desired) }
+}
+
+function desiredOf(
+  { instance, referencedFlag, environment }: Observed,
+  template: ChallengeTemplate,
+  config: OperatorConfig,
+): Desired | Refusal {
+  const source = flagSource(template)
+  const value = isRefusal(source)
+    ? source
+    : flagValue(source, instance.metadata.uid ?? '', config, referencedFlag)
+  const flag = isRefusal(value) ? undefined : value.flag
+  const env = isRefusal(environment) ? {} : environment.env
+  const placementNamespace = instance.metadata.namespace ?? ''
+  const desired = desiredState({ instance, template, config, flag, env, placementNamespace })
+  // A template that cannot be used at all is said before what else is missing.
+  return [desired, environment, value].find(isRefusal) ?? desired
 }
 
 /** What may be cured where nobody watches is looked at again, the rest only when something changes. */
@@ -51,11 +78,6 @@ function templateMissing({ spec, metadata }: ChallengeInstance): string {
     `ChallengeTemplate "${spec.templateRef}" does not exist in namespace "${metadata.namespace}". ` +
     'Create it, and the instance follows by itself.'
   )
-}
-
-function opensIn({ spec }: ChallengeTemplate, now: number): number | undefined {
-  const opens = Date.parse(spec.availableFrom ?? '')
-  return opens > now ? opens - now : undefined
 }
 
 function keeps(instance: ChallengeInstance, template: ChallengeTemplate, desired: Desired): boolean {

@@ -1,7 +1,10 @@
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
 import type { ChallengeTemplate } from '../crd/challenge-template.ts'
 import { apiVersion, labels } from '../crd/group.ts'
-import type { Deployment, KubernetesObject, Pod } from '../crd/objects.ts'
+import type { Deployment, KubernetesObject, Pod, Secret } from '../crd/objects.ts'
+import { flagSource } from '../desired/flag.ts'
+import { isRefusal, type Refusal } from '../desired/refusal.ts'
+import { checkEnvironment } from '../environment.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
 import type { Cause } from '../messages.ts'
 import type { Pass } from './outcome.ts'
@@ -11,6 +14,10 @@ export interface Observed {
   instance: ChallengeInstance
   /** 'unread' on a pass that only looks at how the workload is doing. */
   template: ChallengeTemplate | undefined | 'unread'
+  /** What the Secret of a flag's `secretRef` holds. */
+  referencedFlag: string | undefined
+  /** `spec.env` as the template's `envSchema` sees it. */
+  environment: { env: Record<string, string> } | Refusal
   deployment: Deployment | undefined
   pod: Pod | undefined
   /** Recorded children by `childKey`, metadata only; undefined: gone. Empty unless the pass verifies. */
@@ -66,7 +73,30 @@ export async function observe(
   const vanished = deploymentChild !== undefined && deployment === undefined
   const template =
     read === 'unread' && vanished ? await readTemplate(cluster, namespace, spec.templateRef, signal) : read
-  return { instance, template, deployment, pod: ownPod(pod, instance), verified }
+  const wanted = template === 'unread' ? undefined : template
+  return {
+    instance,
+    template,
+    referencedFlag: wanted && (await readFlag(cluster, wanted, signal)),
+    environment: wanted ? await checkEnvironment(instance, wanted) : { env: {} },
+    deployment,
+    pod: ownPod(pod, instance),
+    verified,
+  }
+}
+
+async function readFlag(
+  cluster: Cluster,
+  template: ChallengeTemplate,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const source = flagSource(template)
+  if (isRefusal(source) || source.kind !== 'secretRef') return undefined
+  const { namespace = '' } = template.metadata
+  const { name, key } = source.secret
+  const found = await cluster.get<Secret>({ apiVersion: 'v1', kind: 'Secret', namespace, name }, signal)
+  const value = found?.data?.[key]
+  return value === undefined ? undefined : Buffer.from(value, 'base64').toString('utf8')
 }
 
 function onlyLooks(instance: ChallengeInstance, pass: Pass): boolean {

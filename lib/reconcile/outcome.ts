@@ -67,20 +67,36 @@ export function followUp(outcome: Outcome, pass: Pass, now: number, random: numb
     case 'requeue': {
       const dated = outcome.reason === 'NotYetAvailable'
       const due = dated ? now + outcome.afterMs : meetingPoint(now, outcome.afterMs, pass)
-      return { timers: timersOf(pass, due, 0, pass.waits + 1), deadLetter: undefined }
+      const cause = uncounted.has(outcome.reason) ? doubtOf(pass) : 'retry'
+      return {
+        timers: timersOf(pass, due, { cause, attempt: 0, waits: pass.waits + 1 }),
+        deadLetter: undefined,
+      }
     }
     case 'retry': {
       const { error, exhausted } = outcome
       if (exhausted) return { timers: [], deadLetter: { reason: `${error.reason}: ${error.message}` } }
-      const asked = error.retryAfterMs ?? 0
-      if (uncounted.has(error.reason)) {
-        const due = meetingPoint(now, Math.max(asked, awayMs(pass.waits, random)), pass)
-        return { timers: timersOf(pass, due, pass.attempt, pass.waits + 1), deadLetter: undefined }
-      }
-      const due = now + Math.max(asked, backoffMs(pass.attempt, random))
-      return { timers: timersOf(pass, due, pass.attempt + 1, pass.waits), deadLetter: undefined }
+      return { timers: retriesOf(error, pass, now, random), deadLetter: undefined }
     }
   }
+}
+
+function retriesOf(error: OperatorError, pass: Pass, now: number, random: number): TimerMessage[] {
+  const { attempt, waits } = pass
+  const cause = doubtOf(pass)
+  const asked = error.retryAfterMs ?? 0
+  if (uncounted.has(error.reason)) {
+    const due = meetingPoint(now, Math.max(asked, awayMs(waits, random)), pass)
+    return timersOf(pass, due, { cause, attempt, waits: waits + 1 })
+  }
+  const due = now + Math.max(asked, backoffMs(attempt, random))
+  return timersOf(pass, due, { cause, attempt: attempt + 1, waits })
+}
+
+/** A pass that did not come to its end still doubts what it was sent to verify; both words ask for more than a retry. */
+function doubtOf({ causes }: Pass): Cause {
+  if (causes.has('drift')) return 'drift'
+  return causes.has('manual') ? 'manual' : 'retry'
 }
 
 /** From `first` doubling, always jittered by a factor below two: thousands that failed together must not return together. */
@@ -107,12 +123,16 @@ function offsetOf(text: string): number {
   return (hash >>> 0) % 65_536
 }
 
-function timersOf(pass: Pass, due: number, attempt: number, waits: number): TimerMessage[] {
+function timersOf(
+  pass: Pass,
+  due: number,
+  key: Pick<TimerMessage['key'], 'cause' | 'attempt' | 'waits'>,
+): TimerMessage[] {
   const { namespace, name, pod } = pass
   const hint = pod === undefined ? {} : { pod }
   return pass.uids.map(uid => ({
     v: 1,
-    key: { namespace, name, uid, cause: 'retry', attempt, waits, ...hint },
+    key: { namespace, name, uid, ...key, ...hint },
     due: new Date(due).toISOString(),
   }))
 }

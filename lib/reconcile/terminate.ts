@@ -25,7 +25,7 @@ export async function terminate(
 ): Promise<{ outcome: Outcome; events: number }> {
   if (!hasFinalizer(instance)) return { outcome: { kind: 'settled' }, events: 0 }
   const { cluster, store } = deps
-  const { namespace = '', name = '', uid = '' } = instance.metadata
+  const { uid = '' } = instance.metadata
   const children = await childrenToRemove(cluster, instance, signal)
   if ((await dismantle(cluster, children, signal)) === 'waiting') {
     const reported = await report(deps, terminatingReport(instance, children), undefined, false, signal)

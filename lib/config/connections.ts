@@ -1,0 +1,94 @@
+import type { Section, Variables } from './section.ts'
+
+export interface DatabaseConfig {
+  /** With the password: for the driver only. */
+  url: string
+}
+
+export interface QueueConfig {
+  changesUrl: string
+  timersUrl: string
+  deadLettersUrl: string
+}
+
+export interface BusConfig {
+  /** Name or ARN. */
+  name: string
+}
+
+export type ClusterConfig =
+  | { kind: 'kubeconfig'; path: string }
+  /** `ca` is base64 of PEM, as EKS tells it. */
+  | { kind: 'eks'; name: string; endpoint: string; ca: string; region: string }
+  | { kind: 'in-cluster' }
+
+export const databaseSection: Section<DatabaseConfig> = variables => {
+  const form = 'postgres://user:password@host:5432/database'
+  const url = variables.secret('DATABASE_URL')
+  if (url === undefined) return { url: variables.required('DATABASE_URL', `give Postgres as ${form}`) }
+  // The value stays out of the complaint: it holds a password.
+  if (!/^postgres(ql)?:$/.test(URL.parse(url)?.protocol ?? ''))
+    variables.complain(`DATABASE_URL is no Postgres URL; write ${form}`)
+  return { url }
+}
+
+export const queueSection: Section<QueueConfig> = variables => ({
+  changesUrl: queueUrl(variables, 'CHANGES_QUEUE_URL', true),
+  timersUrl: queueUrl(variables, 'TIMERS_QUEUE_URL', false),
+  deadLettersUrl: queueUrl(variables, 'DEAD_LETTERS_QUEUE_URL', true),
+})
+
+const busName = /^(arn:[-a-z]+:events:[-a-z0-9]+:\d{12}:event-bus\/)?[-/.\w]{1,256}$/
+
+export const busSection: Section<BusConfig> = variables => {
+  const expected = 'the name or ARN of an event bus'
+  const name = variables.required('EVENT_BUS_NAME', `give ${expected}`)
+  return { name: variables.matching('EVENT_BUS_NAME', busName, expected) ?? name }
+}
+
+export const clusterSection: Section<ClusterConfig> = variables => {
+  const path = variables.text('KUBECONFIG')
+  const eks = ['NAME', 'ENDPOINT', 'CA']
+    .map(part => `EKS_CLUSTER_${part}`)
+    .filter(name => variables.text(name))
+  if (path !== undefined && eks.length > 0)
+    variables.complain(`KUBECONFIG and ${eks[0]} name two clusters; unset one of them`)
+  if (path !== undefined) return { kind: 'kubeconfig', path }
+  if (eks.length > 0) return eksCluster(variables)
+  // Set in every pod.
+  if (variables.text('KUBERNETES_SERVICE_HOST') === undefined)
+    variables.complain(
+      'No cluster is given; set KUBECONFIG, or EKS_CLUSTER_NAME, EKS_CLUSTER_ENDPOINT and EKS_CLUSTER_CA',
+    )
+  return { kind: 'in-cluster' }
+}
+
+function eksCluster(variables: Variables): ClusterConfig {
+  const why = 'an EKS cluster needs it'
+  const name = variables.required('EKS_CLUSTER_NAME', why)
+  const endpoint = variables.required('EKS_CLUSTER_ENDPOINT', why)
+  const ca = variables.required('EKS_CLUSTER_CA', why)
+  const region = variables.required('AWS_REGION', why)
+  if (endpoint !== '' && URL.parse(endpoint)?.protocol !== 'https:')
+    variables.complain(`EKS_CLUSTER_ENDPOINT is ${JSON.stringify(endpoint.slice(0, 80))}; write an https URL`)
+  if (ca !== '' && !Buffer.from(ca, 'base64').toString().includes('BEGIN CERTIFICATE'))
+    variables.complain('EKS_CLUSTER_CA is no certificate; write the base64 of its PEM, as EKS tells it')
+  return { kind: 'eks', name, endpoint, ca, region }
+}
+
+function queueUrl(variables: Variables, name: string, fifo: boolean): string {
+  const url = variables.required(name, 'give the URL of the SQS queue')
+  if (url === '') return url
+  const parsed = URL.parse(url)
+  if (!/^https?:$/.test(parsed?.protocol ?? ''))
+    variables.complain(
+      `${name} is ${JSON.stringify(url.slice(0, 80))}; write the http(s) URL of an SQS queue`,
+    )
+  else if (parsed?.pathname.endsWith('.fifo') !== fifo)
+    variables.complain(
+      fifo
+        ? `${name} names a standard queue; it must be a FIFO queue, whose name ends in .fifo`
+        : `${name} names a FIFO queue; it must be a standard queue, which can delay each message`,
+    )
+  return url
+}

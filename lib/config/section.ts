@@ -1,0 +1,112 @@
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** One part of the configuration: reads its variables and tells every complaint it has. */
+export type Section<T> = (variables: Variables) => T
+
+/** The configuration cannot be used. `complaints` has one sentence each, none with a secret's value. */
+export class ConfigInvalid extends Error {
+  override readonly name = 'ConfigInvalid'
+  /** `EX_CONFIG` of sysexits.h. */
+  readonly exitCode = 78
+  readonly complaints: readonly string[]
+
+  constructor(complaints: readonly string[]) {
+    super(`The configuration cannot be used:\n${complaints.map(each => `  - ${each}`).join('\n')}`)
+    this.complaints = complaints
+  }
+}
+
+/** The environment as sections read it. An empty variable counts as unset. */
+export class Variables {
+  readonly complaints: string[] = []
+  readonly names: readonly string[]
+  readonly #environment: Environment
+
+  constructor(environment: Environment) {
+    this.#environment = environment
+    this.names = Object.keys(environment).filter(name => this.text(name) !== undefined)
+  }
+
+  complain(sentence: string): void {
+    if (!this.complaints.includes(sentence)) this.complaints.push(sentence)
+  }
+
+  text(name: string): string | undefined {
+    const value = this.#environment[name]
+    return value === undefined || value === '' ? undefined : value
+  }
+
+  /** @param why what needs it; ends the complaint */
+  required(name: string, why: string): string {
+    const value = this.text(name)
+    if (value === undefined) this.complain(`${name} is not set; ${why}`)
+    return value ?? ''
+  }
+
+  /** A value that no complaint may show. */
+  secret(name: string): string | undefined {
+    for (const alternative of [`${name}_SECRET_ARN`, `${name}_ARN`])
+      if (this.text(alternative) !== undefined)
+        this.complain(
+          `${alternative} is set, but this version reads no secret by its ARN; set ${name} itself`,
+        )
+    return this.text(name)
+  }
+
+  /** @param expected what to write instead; ends the complaint, which shows the value */
+  matching(name: string, pattern: RegExp, expected: string): string | undefined {
+    const value = this.text(name)
+    if (value === undefined || pattern.test(value)) return value
+    this.complain(`${name} is ${shown(value)}; write ${expected}`)
+    return undefined
+  }
+
+  /** Parts between commas, without blanks around them. */
+  list(name: string, pattern: RegExp, expected: string): string[] | undefined {
+    const value = this.text(name)
+    if (value === undefined) return undefined
+    const parts = value.split(',').map(part => part.trim())
+    for (const part of parts.filter(each => !pattern.test(each)))
+      this.complain(`${name} has ${shown(part)}; write ${expected}, with commas between several`)
+    return [...new Set(parts)]
+  }
+
+  integer(name: string, minimum: number, maximum: number, unit: string): number | undefined {
+    const value = this.text(name)
+    if (value === undefined) return undefined
+    const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN
+    if (number >= minimum && number <= maximum) return number
+    this.complain(`${name} is ${shown(value)}; write a whole number of ${unit} from ${minimum} to ${maximum}`)
+    return undefined
+  }
+
+  oneOf<T extends string>(name: string, values: readonly T[]): T | undefined {
+    const value = this.text(name)
+    if (value === undefined || values.includes(value as T)) return value as T | undefined
+    this.complain(`${name} is ${shown(value)}; write one of ${values.join(', ')}`)
+    return undefined
+  }
+}
+
+type Sections = Record<string, Section<unknown>>
+
+/**
+ * Reads the sections a function needs, all complaints of all of them at once.
+ * @throws ConfigInvalid
+ */
+export function readConfig<T extends Sections>(
+  environment: Environment,
+  sections: T,
+): { [K in keyof T]: ReturnType<T[K]> } {
+  const variables = new Variables(environment)
+  const read = Object.entries(sections).map(([name, section]) => [name, section(variables)])
+  if (variables.complaints.length > 0) throw new ConfigInvalid(variables.complaints)
+  return Object.fromEntries(read)
+}
+
+/** Enough of a value to recognise it by. */
+const shownLimit = 60
+
+function shown(value: string): string {
+  return JSON.stringify(value.length > shownLimit ? `${value.slice(0, shownLimit)}…` : value)
+}

@@ -1,0 +1,35 @@
+/** A Service named `operator` puts such variables into every pod of its namespace that has service links. */
+const serviceLink =
+  /^OPERATOR(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_[A-Z]+)?)?)$/
+
+/** Further apart than this is no slip of the keyboard. */
+const typoDistance = 4
+
+/** One complaint for each `OPERATOR_*` name that nobody reads: a typo must not silently mean the default. */
+export function unknownVariables(names: readonly string[], known: readonly string[]): string[] {
+  return names
+    .filter(name => name.startsWith('OPERATOR_') && !known.includes(name) && !serviceLink.test(name))
+    .map(name => {
+      const nearest = known
+        .filter(each => each.startsWith('OPERATOR_'))
+        .map(each => ({ each, distance: editDistance(name, each) }))
+        .toSorted((a, b) => a.distance - b.distance)[0]
+      return nearest && nearest.distance <= typoDistance
+        ? `${name} is not known; did you mean ${nearest.each}?`
+        : `${name} is not known; remove it`
+    })
+}
+
+/** Levenshtein. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
+}

@@ -1,0 +1,120 @@
+import type { OperatorConfig } from '../config.ts'
+import type { ChallengeInstance, Endpoint } from '../crd/challenge-instance.ts'
+import type { ChallengeTemplate, ChallengeTemplateSpec } from '../crd/challenge-template.ts'
+import type { KubernetesObject } from '../crd/objects.ts'
+import { expiresAt, rfc3339 } from '../lifetime.ts'
+import { endpoints } from './address.ts'
+import { shortHash } from './canonical.ts'
+import { deployment } from './deployment.ts'
+import { flagFingerprint } from './fingerprint.ts'
+import { flagSource, platformFlagHash } from './flag.ts'
+import { identity } from './identity.ts'
+import { nameInvalid } from './name-invalid.ts'
+import { networkPolicy } from './network-policy.ts'
+import { declaredPorts } from './ports.ts'
+import { cpuMillicores, memoryMebibytes } from './quantity.ts'
+import { isRefusal, type Refusal } from './refusal.ts'
+import { secret } from './secret.ts'
+import { service } from './service.ts'
+import { templateInvalid } from './template-invalid.ts'
+
+export interface DesiredInput {
+  instance: ChallengeInstance
+  template: ChallengeTemplate
+  config: OperatorConfig
+  /** As `flagValue` gives it; undefined where the template wants none. */
+  flag: string | undefined
+  /** As `checkEnvironment` gives it. */
+  env: Readonly<Record<string, string>>
+  /** Where the workload runs. */
+  placementNamespace: string
+}
+
+export interface DesiredChild {
+  object: KubernetesObject
+  /** Of the whole object; of a flag only the fingerprint goes into it. */
+  hash: string
+}
+
+export interface Desired {
+  namespace: string
+  /** In the order they are needed: what a pod must find stands before the Deployment. */
+  children: DesiredChild[]
+  /** Of the first port. */
+  url: string
+  endpoints: Endpoint[]
+  /** Limits granted, over all containers. */
+  cpuMillicores: number
+  memMb: number
+  /** What the platform checks a team's flag with; undefined without flag or pepper. */
+  flagHmac: string | undefined
+  /** RFC 3339; undefined: never. */
+  expiresAt: string | undefined
+  /** Of the template's spec; a static flag in it counts by its fingerprint. */
+  templateHash: string
+}
+
+/** Everything an instance is to be in the cluster: same input, same bytes. Refusals come before anything is built. */
+export function desiredState(input: DesiredInput): Desired | Refusal {
+  const { instance, template, config, flag, placementNamespace } = input
+  const { spec } = template
+  const source = flagSource(template)
+  const refusal = nameInvalid(instance, spec) ?? templateInvalid(template, config)
+  if (refusal) return refusal
+  if (isRefusal(source)) return source
+
+  const own = identity(instance, placementNamespace)
+  const ports = declaredPorts(spec)
+  const fingerprint = flag === undefined ? undefined : flagFingerprint(flag, own.uid, config)
+  const given =
+    source.kind === 'none' || fingerprint === undefined ? undefined : { envName: source.envName, fingerprint }
+  const workload = {
+    identity: own,
+    owner: instance.spec.owner,
+    spec,
+    env: input.env,
+    flag: given,
+    replicas: instance.spec.suspend ? 0 : 1,
+  } as const
+  const addresses = endpoints(own, ports)
+  const end = expiresAt(instance, template, config).at
+
+  return {
+    namespace: placementNamespace,
+    children: [
+      ...(flag === undefined || given === undefined
+        ? []
+        : [{ object: secret(own, flag), hash: shortHash(secret(own, given.fingerprint)) }]),
+      hashed(networkPolicy(own, spec, config)),
+      hashed(service(own, ports)),
+      hashed(deployment(workload)),
+    ],
+    url: addresses[0]?.url ?? '',
+    endpoints: addresses,
+    ...granted(spec),
+    flagHmac: platformFlagHash(flag, config.flagHmacPepper),
+    expiresAt: end === undefined ? undefined : rfc3339(end),
+    templateHash: templateHash(spec, fingerprint),
+  }
+}
+
+function hashed(object: KubernetesObject): DesiredChild {
+  return { object, hash: shortHash(object) }
+}
+
+/** Quantities are well-formed here: `templateInvalid` came first. */
+function granted(spec: ChallengeTemplateSpec): { cpuMillicores: number; memMb: number } {
+  const containers = [spec, ...(spec.containers ?? [])]
+  const sum = (values: (number | string)[]) => values.reduce<number>((total, each) => total + Number(each), 0)
+  return {
+    cpuMillicores: sum(containers.map(each => cpuMillicores(each.resources.cpu))),
+    memMb: sum(containers.map(each => memoryMebibytes(each.resources.memory))),
+  }
+}
+
+/** A status may be read by anybody, a static flag's `format` is the flag. */
+function templateHash(spec: ChallengeTemplateSpec, fingerprint: string | undefined): string {
+  const { flagStrategy } = spec
+  if (flagStrategy?.type !== 'static' || flagStrategy.format === undefined) return shortHash(spec)
+  return shortHash({ ...spec, flagStrategy: { ...flagStrategy, format: fingerprint ?? '' } })
+}

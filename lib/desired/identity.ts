@@ -1,0 +1,61 @@
+import { createHash } from 'node:crypto'
+import type { ChallengeInstance } from '../crd/challenge-instance.ts'
+import { apiVersion, fieldManager, labels as labelNames } from '../crd/group.ts'
+import type { OwnerReference } from '../crd/objects.ts'
+
+/** What every child of an instance has in common. */
+export interface Identity {
+  /** Of the instance, and of each child. */
+  name: string
+  /** Where the children live. */
+  namespace: string
+  uid: string
+  labels: Record<string, string>
+  /** Selects the pods of this instance and of no predecessor. */
+  podSelector: Record<string, string>
+  owners: OwnerReference[]
+}
+
+/** @param placementNamespace where the workload runs */
+export function identity({ metadata, spec }: ChallengeInstance, placementNamespace: string): Identity {
+  const { name = '', namespace = '', uid = '' } = metadata
+  const podSelector = { [labelNames.app]: name, [labelNames.instanceUid]: uid }
+  return {
+    name,
+    namespace: placementNamespace,
+    uid,
+    podSelector,
+    labels: {
+      ...podSelector,
+      [labelNames.managedBy]: fieldManager,
+      [labelNames.name]: labelValue(spec.templateRef),
+      [labelNames.instance]: name,
+      [labelNames.instanceNamespace]: namespace,
+      [labelNames.team]: String(spec.owner.teamId),
+      [labelNames.event]: String(spec.owner.eventId),
+      [labelNames.template]: labelValue(spec.templateRef),
+    },
+    // An owner must be in the namespace of what it owns; elsewhere our finalizer alone cleans up.
+    owners: placementNamespace === namespace ? [owner(name, uid)] : [],
+  }
+}
+
+const valid = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)$/
+
+/** Room for a dash and eight hex digits in the 63 characters of a label's value. */
+const cutTo = 54
+
+/** The text where it can be a label's value; else what can be of it, with a hash so that two stay two. */
+export function labelValue(text: string): string {
+  if (valid.test(text)) return text
+  const hash = createHash('sha256').update(text).digest('hex').slice(0, 8)
+  const kept = text
+    .replace(/[^-A-Za-z0-9_.]/g, '-')
+    .slice(0, cutTo)
+    .replace(/^[-_.]+|[-_.]+$/g, '')
+  return kept === '' ? hash : `${kept}-${hash}`
+}
+
+function owner(name: string, uid: string): OwnerReference {
+  return { apiVersion, kind: 'ChallengeInstance', name, uid, controller: true, blockOwnerDeletion: true }
+}

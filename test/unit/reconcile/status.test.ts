@@ -1,0 +1,164 @@
+import { describe, expect, test } from 'vitest'
+import type { ChallengeInstance, ChallengeInstanceStatus } from '../../../lib/crd/challenge-instance.ts'
+import type { WorkloadVerdict } from '../../../lib/observed/workload.ts'
+import { type Report, statusOf, withSync } from '../../../lib/reconcile/status.ts'
+
+const early = '2026-11-21T09:00:00.000Z'
+const late = '2026-11-21T09:05:00.000Z'
+const child = {
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  namespace: 'ctf',
+  name: 'web-7',
+  version: '1',
+  hash: 'h',
+}
+const serving: WorkloadVerdict = {
+  ready: true,
+  failed: false,
+  reason: undefined,
+  podName: 'web-7-x',
+  dueAt: undefined,
+}
+
+function instance(status?: ChallengeInstanceStatus, annotations?: Record<string, string>): ChallengeInstance {
+  return {
+    apiVersion: 'infra.ctf.example.com/v1alpha1',
+    kind: 'ChallengeInstance',
+    metadata: {
+      name: 'web-7',
+      namespace: 'ctf',
+      uid: 'u',
+      generation: 3,
+      ...(annotations && { annotations }),
+    },
+    spec: { templateRef: 'web', owner: { teamId: 7, eventId: 1 } },
+    ...(status && { status }),
+  }
+}
+
+function reported(parts: Partial<Report>): Report {
+  return {
+    instance: instance(),
+    verdict: undefined,
+    obstacle: undefined,
+    children: [],
+    observed: true,
+    terminating: false,
+    ...parts,
+  }
+}
+
+const conditionOf = (status: ChallengeInstanceStatus, type: string) =>
+  status.conditions?.find(each => each.type === type)
+
+describe('which phase does a report amount to', () => {
+  const phases: [string, Partial<Report>, string, string | undefined][] = [
+    ['nothing made yet', {}, 'Pending', undefined],
+    ['children made, nothing seen of them', { children: [child] }, 'Provisioning', undefined],
+    ['serving', { children: [child], verdict: serving }, 'Ready', undefined],
+    [
+      'crashing once',
+      { children: [child], verdict: { ...serving, ready: false, reason: 'CrashLooping' } },
+      'Provisioning',
+      'CrashLooping',
+    ],
+    [
+      'crashing on',
+      { children: [child], verdict: { ...serving, ready: false, failed: true, reason: 'CrashLooping' } },
+      'Failed',
+      'CrashLooping',
+    ],
+    [
+      'no template, nothing made',
+      { obstacle: { reason: 'TemplateMissing', message: 'm', stalled: true } },
+      'Pending',
+      'TemplateMissing',
+    ],
+    [
+      'no template, still serving',
+      {
+        children: [child],
+        verdict: serving,
+        obstacle: { reason: 'TemplateMissing', message: 'm', stalled: true },
+      },
+      'Ready',
+      'TemplateMissing',
+    ],
+    [
+      'a name that cannot be used',
+      { obstacle: { reason: 'NameInvalid', message: 'm', stalled: true } },
+      'Failed',
+      'NameInvalid',
+    ],
+    [
+      'a quota that may be freed',
+      { obstacle: { reason: 'QuotaExceeded', message: 'm', stalled: false } },
+      'Pending',
+      'QuotaExceeded',
+    ],
+    [
+      'suspended',
+      { children: [child], verdict: { ...serving, ready: false, reason: 'Suspended' } },
+      'Idle',
+      'Suspended',
+    ],
+    ['going', { children: [child], terminating: true }, 'Terminating', 'Terminating'],
+  ]
+  test.each(phases)('%s', (_, parts, phase, reason) => {
+    const status = statusOf(reported(parts), early)
+    expect(status.phase).toBe(phase)
+    expect(status.reason).toBe(reason)
+    expect(status.message).not.toBe('')
+  })
+})
+
+describe('is the status honest', () => {
+  test('the Ready condition moves its time only with its status', () => {
+    const first = statusOf(reported({ children: [child], verdict: serving }), early)
+    const second = statusOf(
+      reported({ instance: instance(first), children: [child], verdict: serving }),
+      late,
+    )
+    expect(second).toEqual(first)
+    const third = statusOf(reported({ instance: instance(first), children: [child] }), late)
+    expect(conditionOf(third, 'Ready')).toMatchObject({ status: 'False', lastTransitionTime: late })
+  })
+
+  test('a failed pass does not claim the generation', () => {
+    expect(statusOf(reported({ observed: false }), early).observedGeneration).toBeUndefined()
+    expect(statusOf(reported({}), early).observedGeneration).toBe(3)
+  })
+
+  test('force-sync is answered with its value', () => {
+    const asked = instance(undefined, { 'infra.ctf.example.com/force-sync': 'now' })
+    expect(statusOf(reported({ instance: asked }), early).handledSync).toBe('now')
+  })
+
+  test('a reason that passed is not kept', () => {
+    const failing = statusOf(
+      reported({
+        children: [child],
+        verdict: { ...serving, ready: false, failed: true, reason: 'ImagePullFailed' },
+      }),
+      early,
+    )
+    const cured = statusOf(
+      reported({ instance: instance(failing), children: [child], verdict: serving }),
+      late,
+    )
+    expect(cured).not.toHaveProperty('reason')
+    expect(conditionOf(cured, 'Stalled')).toMatchObject({ status: 'False' })
+  })
+
+  test('Synced stands beside the other conditions and says why not', () => {
+    const status = withSync(
+      statusOf(reported({}), early),
+      3,
+      { ok: false, reason: 'TeamUnknown', message: 'The platform has no such team.' },
+      early,
+    )
+    expect(status.conditions?.map(each => each.type)).toEqual(['Progressing', 'Ready', 'Stalled', 'Synced'])
+    expect(conditionOf(status, 'Synced')).toMatchObject({ status: 'False', reason: 'TeamUnknown' })
+  })
+})
