@@ -25,6 +25,6 @@ export function openDeadLetters(client: LazySqsClient, queueUrl: string): DeadLe
 
 /** SQS refuses an empty attribute, control characters and lone surrogates. */
 function printable(reason: string): string {
-  const text = reason.toWellFormed().replace(/\p{Cc}+/gu, ' ')
+  const text = reason.toWellFormed().replace(/[\p{Cc}\s]+/gu, ' ')
   return text.slice(0, reasonLimit).toWellFormed().trim() || 'unknown'
 }

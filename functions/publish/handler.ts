@@ -1,0 +1,36 @@
+import type { ScheduledEvent } from 'aws-lambda'
+import type { DeadlineContext } from '../../lib/middleware/deadline.ts'
+import { invocation } from '../../lib/middleware/invocation.ts'
+import type { Log } from '../../lib/telemetry/log.ts'
+
+export interface PublishHandlerOptions {
+  /** Claims and sends up to `limit` events of the outbox. */
+  publish: (
+    options: { limit: number },
+    signal: AbortSignal,
+  ) => Promise<{ claimed: number; published: number }>
+  log: Log
+  /** Events claimed in one transaction: ten requests of ten. */
+  limit?: number
+  /** The process is asked to stop. */
+  stopping?: AbortSignal
+}
+
+const reserveMs = 3_000
+
+/** Drains the outbox: what reconcile could not send at once, until nothing is left or the bus accepts nothing. */
+export function createHandler(options: PublishHandlerOptions) {
+  const { publish, log, limit = 100, stopping } = options
+  const run = async (_event: ScheduledEvent, { signal }: DeadlineContext): Promise<void> => {
+    let published = 0
+    while (!signal.aborted) {
+      const drained = await publish({ limit }, signal)
+      published += drained.published
+      if (drained.claimed > 0 && drained.published === 0)
+        log.warn('the event bus accepted no event', { claimed: drained.claimed })
+      if (drained.claimed < limit || drained.published === 0) break
+    }
+    if (published > 0) log.info('outbox drained', { published })
+  }
+  return invocation(run, { log, reserveMs, stopping })
+}

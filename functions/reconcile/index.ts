@@ -1,0 +1,2 @@
+import { createHandler } from './handler.ts'
+export const handler = createHandler({} as never)

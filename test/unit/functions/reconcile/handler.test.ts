@@ -1,0 +1,273 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { SQSEvent } from 'aws-lambda'
+import { describe, expect, it } from 'vitest'
+import { createHandler, type ReconcileHandlerOptions } from '../../../../functions/reconcile/handler.ts'
+import { OperatorError } from '../../../../lib/errors.ts'
+import type { TimerMessage } from '../../../../lib/messages.ts'
+import type { Outcome, Pass } from '../../../../lib/reconcile/outcome.ts'
+import { lambdaContext } from '../../../../local/lambda-context.ts'
+import { change, changeRecord, keptLog, record, sqsEvent } from '../lambda-events.ts'
+
+const settled: Outcome = { kind: 'settled' }
+
+/** The handler over ports that remember. */
+function setUp(options: Partial<ReconcileHandlerOptions> = {}) {
+  const passes: Pass[] = []
+  const timers: TimerMessage[] = []
+  const dead: Array<{ body: string; groupId: string; reason: string }> = []
+  const published: number[] = []
+  const log = keptLog()
+  const reconcile = options.reconcile ?? (async () => ({ outcome: settled, events: 0 }))
+  const handler = createHandler({
+    timers: { send: async timer => void timers.push(timer) },
+    deadLetters: { send: async (body, groupId, reason) => void dead.push({ body, groupId, reason }) },
+    publish: async ({ limit }) => void published.push(limit),
+    log,
+    clock: () => Date.parse('2026-01-01T00:00:00Z'),
+    random: () => 0,
+    ...options,
+    reconcile: (pass, signal) => {
+      passes.push(pass)
+      return reconcile(pass, signal)
+    },
+  })
+  const run = async (event: SQSEvent, timeoutMs = 60_000) => {
+    const response = await handler(event, lambdaContext('reconcile', timeoutMs))
+    return response.batchItemFailures.map(failure => failure.itemIdentifier)
+  }
+  return { run, passes, timers, dead, published, log }
+}
+
+describe('how does a batch become passes', () => {
+  it('are several messages of one key one pass, with all that they say', async () => {
+    const { run, passes } = setUp()
+    const failures = await run(
+      sqsEvent(
+        changeRecord('1', change('a', { cause: 'pod', pod: 'old', attempt: 2 })),
+        changeRecord('2', change('b')),
+        changeRecord('3', change('a', { uid: 'successor', cause: 'changed', waits: 3 })),
+        changeRecord('4', change('a', { cause: 'pod', pod: 'new' })),
+      ),
+    )
+    expect(failures).toEqual([])
+    expect(passes).toHaveLength(2)
+    expect(passes.find(pass => pass.name === 'a')).toEqual({
+      namespace: 'ns',
+      name: 'a',
+      uids: ['uid-a', 'successor'],
+      causes: new Set(['pod', 'changed']),
+      pod: 'new',
+      attempt: 2,
+      waits: 3,
+    })
+  })
+
+  it('do groups run side by side, and keys that share a group one after the other', async () => {
+    const running = new Set<string>()
+    const seen: string[][] = []
+    const { run } = setUp({
+      reconcile: async pass => {
+        running.add(pass.name)
+        seen.push([...running].sort())
+        await sleep(20)
+        running.delete(pass.name)
+        return { outcome: settled, events: 0 }
+      },
+    })
+    await run(
+      sqsEvent(
+        record('1', change('a'), 'shared'),
+        record('2', change('b'), 'shared'),
+        record('3', change('c'), 'own'),
+      ),
+    )
+    expect(seen.some(names => names.includes('a') && names.includes('c'))).toBe(true)
+    expect(seen.some(names => names.includes('a') && names.includes('b'))).toBe(false)
+  })
+})
+
+describe('what follows from an outcome', () => {
+  it('is a settled pass acknowledged and nothing else', async () => {
+    const { run, timers, dead, published } = setUp()
+    expect(await run(sqsEvent(changeRecord('1', change('a'))))).toEqual([])
+    expect([timers, dead, published]).toEqual([[], [], []])
+  })
+
+  it('does a failed pass acknowledge and come back by timer with one attempt more', async () => {
+    const error = new OperatorError('QuotaExceeded', 'namespace ns has no room')
+    const { run, timers } = setUp({
+      reconcile: async () => ({ outcome: { kind: 'retry', error, exhausted: false }, events: 0 }),
+    })
+    expect(await run(sqsEvent(changeRecord('1', change('a', { attempt: 1 }))))).toEqual([])
+    expect(timers).toMatchObject([{ key: { name: 'a', attempt: 2 }, due: '2026-01-01T00:00:02.000Z' }])
+  })
+
+  it('is a story that throws a retry', async () => {
+    const { run, timers } = setUp({
+      reconcile: async () => {
+        throw new TypeError('undefined is not a function')
+      },
+    })
+    expect(await run(sqsEvent(changeRecord('1', change('a'))))).toEqual([])
+    expect(timers).toMatchObject([{ key: { name: 'a', attempt: 1 } }])
+  })
+
+  it('is a schema that is too old waited for, without a limit and without touching the instance', async () => {
+    const { run, timers, dead } = setUp({
+      ready: async () => {
+        throw new OperatorError('SchemaOutdated', 'run challenge-operator crds')
+      },
+      reconcile: async () => {
+        throw new Error('must not be called')
+      },
+    })
+    expect(await run(sqsEvent(changeRecord('1', change('a', { attempt: 7, waits: 2 }))))).toEqual([])
+    expect(timers).toMatchObject([{ key: { cause: 'retry', attempt: 0, waits: 3 } }])
+    expect(dead).toEqual([])
+  })
+
+  it('does the eighth failure go to the dead letters, as the newest message, and nowhere else', async () => {
+    const { run, timers, dead } = setUp({
+      reconcile: async () => {
+        throw new OperatorError('AdmissionRefused', 'a webhook refuses the Deployment')
+      },
+    })
+    const newest = change('a', { cause: 'manual' })
+    const batch = sqsEvent(changeRecord('1', change('a', { attempt: 7 })), changeRecord('2', newest))
+    expect(await run(batch)).toEqual([])
+    expect(timers).toEqual([])
+    expect(dead).toEqual([
+      {
+        body: JSON.stringify(newest),
+        groupId: 'ns/a',
+        reason: 'AdmissionRefused: a webhook refuses the Deployment',
+      },
+    ])
+  })
+
+  it('does a timer that cannot be sent leave its messages, and the later ones of the group only', async () => {
+    const { run, passes } = setUp({
+      reconcile: async pass => ({
+        outcome:
+          pass.name === 'b' ? { kind: 'requeue', afterMs: 1, reason: 'Paused', counted: false } : settled,
+        events: 0,
+      }),
+      timers: {
+        send: async () => {
+          throw new OperatorError('Internal', 'queue timers could not be reached')
+        },
+      },
+    })
+    const failures = await run(
+      sqsEvent(
+        record('1', change('a'), 'shared'),
+        record('2', change('b'), 'shared'),
+        record('3', change('other'), 'own'),
+        record('4', change('c'), 'shared'),
+        record('5', change('a'), 'shared'),
+      ),
+    )
+    expect(failures).toEqual(['2', '4', '5'])
+    expect(passes.map(pass => pass.name).sort()).toEqual(['a', 'b', 'other'])
+  })
+
+  it('are the events of all passes published once, and does a bus that is away fail nothing', async () => {
+    const reconcile = async () => ({ outcome: settled, events: 2 })
+    const batch = sqsEvent(changeRecord('1', change('a')), changeRecord('2', change('b')))
+    const well = setUp({ reconcile })
+    expect(await well.run(batch)).toEqual([])
+    expect(well.published).toEqual([4])
+    const away = setUp({
+      reconcile,
+      publish: async () => {
+        throw new OperatorError('Internal', 'bus away')
+      },
+    })
+    expect(await away.run(batch)).toEqual([])
+  })
+})
+
+describe('what becomes of a message that nobody can act on', () => {
+  it.each([
+    ['not JSON', '{', 'message is not JSON'],
+    ['newer', { ...change('a'), v: 2 }, 'message has version 2, this operator reads version 1'],
+    ['without a name', { ...change('a'), name: '' }, 'message has no "name"'],
+  ])(
+    'does one that is %s go to the dead letters with its reason, past the others',
+    async (_, body, reason) => {
+      const { run, passes, dead } = setUp()
+      const poison = record('1', body, 'ns/a')
+      expect(await run(sqsEvent(poison, changeRecord('2', change('a'))))).toEqual([])
+      expect(dead).toEqual([{ body: poison.body, groupId: 'ns/a', reason }])
+      expect(passes).toHaveLength(1)
+    },
+  )
+
+  it('does it stay, with the later ones of its group, when the dead letters cannot be reached', async () => {
+    const { run, passes } = setUp({
+      deadLetters: {
+        send: async () => {
+          throw new OperatorError('Internal', 'away')
+        },
+      },
+    })
+    const batch = sqsEvent(
+      record('1', '{', 'ns/a'),
+      changeRecord('2', change('a')),
+      changeRecord('3', change('b')),
+    )
+    expect(await run(batch)).toEqual(['1', '2'])
+    expect(passes.map(pass => pass.name)).toEqual(['b'])
+  })
+})
+
+describe('what does the deadline do', () => {
+  it('is a pass that stops at the signal a retry, while the others of the batch are done', async () => {
+    const { run, timers } = setUp({
+      reconcile: async (pass, signal) => {
+        if (pass.name === 'slow') await sleep(60_000, undefined, { signal })
+        return { outcome: settled, events: 0 }
+      },
+    })
+    const batch = sqsEvent(changeRecord('1', change('slow')), changeRecord('2', change('fast')))
+    expect(await run(batch, 6_100)).toEqual([])
+    expect(timers).toMatchObject([{ key: { name: 'slow', attempt: 1 } }])
+  })
+
+  it('is a pass that does not hear the signal given up', async () => {
+    const { run, timers } = setUp({ reconcile: () => new Promise(() => {}) })
+    expect(await run(sqsEvent(changeRecord('1', change('deaf'))), 6_050)).toEqual([])
+    expect(timers).toMatchObject([{ key: { name: 'deaf', attempt: 1 } }])
+  })
+})
+
+describe('what is logged', () => {
+  it('is there one line for a transition, with key, outcome, reason and duration', async () => {
+    const { run, log } = setUp({
+      reconcile: async () => ({
+        outcome: { kind: 'stalled', reason: 'TemplateMissing', message: 'no template web' },
+        events: 1,
+      }),
+    })
+    await run(sqsEvent(changeRecord('1', change('a'))))
+    expect(log.lines).toMatchObject([
+      {
+        level: 'info',
+        message: 'pass ended',
+        fields: {
+          namespace: 'ns',
+          name: 'a',
+          outcome: 'stalled',
+          reason: 'TemplateMissing',
+          milliseconds: 0,
+        },
+      },
+    ])
+  })
+
+  it('is a pass that changed nothing no line, unless one debugs', async () => {
+    const { run, log } = setUp()
+    await run(sqsEvent(changeRecord('1', change('a'))))
+    expect(log.lines.map(line => line.level)).toEqual(['debug'])
+  })
+})

@@ -1,0 +1,92 @@
+import { describe, expect, it } from 'vitest'
+import { createHandler, type TimerHandlerOptions } from '../../../../functions/timer/handler.ts'
+import type { OutgoingChange } from '../../../../lib/aws/sqs.ts'
+import { OperatorError } from '../../../../lib/errors.ts'
+import { type TimerMessage, timerDeduplicationId } from '../../../../lib/messages.ts'
+import { lambdaContext } from '../../../../local/lambda-context.ts'
+import { keptLog, record, sqsEvent } from '../lambda-events.ts'
+
+function timer(name: string, dueInMs: number): TimerMessage {
+  const key = { namespace: 'ns', name, uid: `uid-${name}`, cause: 'retry', attempt: 3, waits: 1 } as const
+  return { v: 1, key, due: new Date(Date.now() + dueInMs).toISOString() }
+}
+
+function setUp(options: Partial<TimerHandlerOptions> = {}) {
+  const sent: Array<OutgoingChange & { sentAt: number }> = []
+  const renewed: TimerMessage[] = []
+  const dead: Array<{ body: string; reason: string }> = []
+  const handler = createHandler({
+    changes: {
+      send: async changes => {
+        sent.push(...changes.map(change => ({ ...change, sentAt: Date.now() })))
+        return []
+      },
+    },
+    timers: { send: async timer => void renewed.push(timer) },
+    deadLetters: { send: async (body, _, reason) => void dead.push({ body, reason }) },
+    log: keptLog(),
+    ...options,
+  })
+  const run = async (...bodies: unknown[]) => {
+    const records = bodies.map((body, index) => record(String(index), body))
+    const response = await handler(sqsEvent(...records), lambdaContext('timer', 30_000))
+    return response.batchItemFailures.map(failure => failure.itemIdentifier)
+  }
+  return { run, sent, renewed, dead }
+}
+
+describe('when does a timer become a key', () => {
+  it('is a due one sent at once, with what it carried and its own deduplication id', async () => {
+    const { run, sent } = setUp()
+    const due = timer('a', -5_000)
+    expect(await run(due)).toEqual([])
+    expect(sent).toMatchObject([
+      {
+        change: { v: 1, namespace: 'ns', name: 'a', uid: 'uid-a', cause: 'retry', attempt: 3, waits: 1 },
+        deduplicationId: timerDeduplicationId(due),
+      },
+    ])
+  })
+
+  it('is the rest below a second waited for: never early, hardly late', async () => {
+    const { run, sent } = setUp()
+    const [first, second] = [timer('a', 120), timer('b', 240)]
+    expect(await run(second, first)).toEqual([])
+    expect(sent.map(each => each.change.name)).toEqual(['a', 'b'])
+    for (const [each, due] of [[sent[0], first.due] as const, [sent[1], second.due] as const]) {
+      const late = (each?.sentAt ?? 0) - Date.parse(due)
+      expect(late).toBeGreaterThanOrEqual(-1)
+      expect(late).toBeLessThan(100)
+    }
+  })
+
+  it('does one that is not due for long get its rest as a new delay', async () => {
+    const { run, sent, renewed } = setUp()
+    const far = timer('a', 3_600_000)
+    expect(await run(far)).toEqual([])
+    expect([sent, renewed]).toEqual([[], [far]])
+  })
+})
+
+describe('what is left for redelivery', () => {
+  it('is it the keys that the queue did not accept, and no others', async () => {
+    const { run } = setUp({
+      changes: { send: async changes => changes.filter(({ change }) => change.name === 'b') },
+    })
+    expect(await run(timer('a', 0), timer('b', 0), timer('c', 0))).toEqual(['1'])
+  })
+
+  it('is it all that could not be tried', async () => {
+    const away = async () => {
+      throw new OperatorError('Internal', 'away')
+    }
+    const { run } = setUp({ changes: { send: away }, timers: { send: away } })
+    expect((await run(timer('a', 0), timer('far', 3_600_000))).sort()).toEqual(['0', '1'])
+  })
+
+  it('is it no message that nobody can read: that goes to the dead letters', async () => {
+    const { run, dead } = setUp()
+    expect(await run('{')).toEqual([])
+    expect(dead).toEqual([{ body: '{', reason: 'message is not JSON' }])
+  })
+})
