@@ -11,6 +11,7 @@ import {
   childMismatches,
   leftBehind,
   type Mismatch,
+  overdue,
   rowMismatches,
   slowTeardowns,
   unguarded,
@@ -65,6 +66,7 @@ export function createSweep({ cluster, store, changes, namespaces, now, log }: S
     const at = now()
     const found = [
       ...(rows ? rowMismatches(rows, instances, at) : []),
+      ...overdue(instances.values(), at),
       ...slowTeardowns(instances.values(), at),
       ...(resync
         ? [

@@ -13,6 +13,7 @@ export interface InstanceDigest {
   /** The spec is dealt with. */
   observed: boolean
   deletingSince: number | undefined
+  expiresAt: number | undefined
   /** When it last changed: a mismatch younger than a pass is no mismatch yet. */
   changedAt: number
   /** `kind/namespace/name` → version, as `status.children` records them. */
@@ -33,6 +34,7 @@ export function instanceDigest({ metadata, status }: ChallengeInstance): Instanc
     synced: conditions.some(each => each.type === 'Synced' && each.status === 'True'),
     observed: status?.observedGeneration === metadata.generation,
     deletingSince: metadata.deletionTimestamp ? Date.parse(metadata.deletionTimestamp) : undefined,
+    expiresAt: status?.expiresAt ? Date.parse(status.expiresAt) : undefined,
     changedAt: Math.max(...times.map(time => Date.parse(time ?? '') || 0)),
     children: new Map(
       (status?.children ?? []).map(child => [

@@ -30,6 +30,13 @@ export function rowMismatches(
   return [...gone.map(row => mismatch(row, 'orphan')), ...wrong.map(instance => mismatch(instance, 'drift'))]
 }
 
+/** Instances whose time is over and that the forwarder's clock has not ended. */
+export function overdue(instances: Iterable<InstanceDigest>, now: number): Mismatch[] {
+  return [...instances]
+    .filter(({ expiresAt, deletingSince }) => deletingSince === undefined && now - (expiresAt ?? now) > 0)
+    .map(instance => mismatch(instance, 'expiry'))
+}
+
 /** Instances whose deletion does not come to an end. */
 export function slowTeardowns(instances: Iterable<InstanceDigest>, now: number): Mismatch[] {
   return [...instances]

@@ -1,0 +1,64 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { configurationReference } from '../../lib/config.ts'
+import { reasons } from '../../lib/errors.ts'
+
+const root = resolve(import.meta.dirname, '../..')
+const pages = ['README.md', 'CHANGELOG.md', ...markdown('docs')]
+const text = (page: string) => readFileSync(join(root, page), 'utf8')
+
+describe('does the documentation keep up with the code', () => {
+  it('has the README every variable of the configuration, in order, with default and meaning', () => {
+    const [, table = ''] = text('README.md').split('configuration-table')
+    const rows = table.split('\n').filter(line => line.startsWith('| `'))
+    const expected = configurationReference.map(({ name, default: value, meaning }) =>
+      [`| \`${name}\``, value === undefined ? '' : `\`${value}\``, `${meaning} |`].join(' | '),
+    )
+    expect(rows).toEqual(expected)
+  })
+
+  it('tells operations.md what every reason means, once', () => {
+    const [, section = ''] = text('docs/operations.md').split('## What each reason means')
+    const [table = ''] = section.split('\n## ')
+    expect([...table.matchAll(/^\| `(\w+)`/gm)].map(match => match[1])).toEqual([...reasons])
+  })
+
+  it('does every link between pages lead to a page and a heading', () => {
+    const links = pages.flatMap(page =>
+      [...text(page).matchAll(/\]\(([^)\s]+)\)/g)].map(match => ({ page, to: match[1] ?? '' })),
+    )
+    const own = links.filter(({ to }) => !to.startsWith('http'))
+    expect(own.length).toBeGreaterThan(10)
+    expect(own.filter(({ page, to }) => !leadsSomewhere(page, to))).toEqual([])
+  })
+
+  it('are all decisions in their list', () => {
+    const files = readdirSync(join(root, 'docs/decisions')).filter(file => /^\d{4}-/.test(file))
+    const list = text('docs/decisions/README.md')
+    expect(files.filter(file => !list.includes(`(${file})`))).toEqual([])
+  })
+})
+
+function markdown(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter(file => file.endsWith('.md'))
+    .map(file => join(folder, file))
+}
+
+function leadsSomewhere(page: string, to: string): boolean {
+  const [path = '', anchor] = to.split('#')
+  const target = path === '' ? page : join(dirname(page), path)
+  if (!existsSync(join(root, target))) return false
+  return anchor === undefined || headings(target).includes(anchor)
+}
+
+/** As GitHub makes anchors of them. */
+function headings(page: string): string[] {
+  return [...text(page).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w\- ]/g, '')
+      .replaceAll(' ', '-'),
+  )
+}
