@@ -1,8 +1,13 @@
 import type { ChallengeInstance } from './crd/challenge-instance.ts'
 import type { ChallengeTemplate } from './crd/challenge-template.ts'
-import type { Refusal } from './desired/refusal.ts'
 import { environmentFault } from './environment/names.ts'
 import { schemaFault } from './environment/schema-fault.ts'
+
+/** Whose fault it is: the instance's, or the template's. The message says what to write instead. */
+export interface EnvironmentRefusal {
+  refused: 'EnvInvalid' | 'TemplateInvalid'
+  message: string
+}
 
 /** Values as a container gets them, or a fault: of the values, or of the schema itself. */
 export type Checked = { values: Record<string, string> } | { fault: string } | { schemaFault: string }
@@ -14,12 +19,12 @@ export type Checked = { values: Record<string, string> } | { fault: string } | {
 export async function checkEnvironment(
   { spec: { env = {} } }: ChallengeInstance,
   template: ChallengeTemplate,
-): Promise<{ env: Record<string, string> } | Refusal> {
+): Promise<{ env: Record<string, string> } | EnvironmentRefusal> {
   const own = environmentFault(env)
   if (own !== undefined) return { refused: 'EnvInvalid', message: `spec.env ${own}.` }
   const schema = template.spec.envSchema
   if (schema === undefined) return { env: { ...env } }
-  const unusable = (why: string): Refusal => ({
+  const unusable = (why: string): EnvironmentRefusal => ({
     refused: 'TemplateInvalid',
     message: `envSchema of ChallengeTemplate "${template.metadata.name}" cannot be used: ${why}.`,
   })

@@ -58,9 +58,9 @@ export function expiredAt(
   template: ChallengeTemplate | undefined,
   defaults: Defaults,
   now: number,
-): number | undefined {
+): { at: number } | undefined {
   const { at } = expiresAt(instance, template, defaults)
-  return at !== undefined && at <= now ? at : undefined
+  return at !== undefined && at <= now ? { at } : undefined
 }
 
 /** When the template opens, where that is still to come. @param now epoch milliseconds */

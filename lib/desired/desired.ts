@@ -2,7 +2,6 @@ import type { OperatorConfig } from '../config.ts'
 import type { ChallengeInstance, Endpoint } from '../crd/challenge-instance.ts'
 import type { ChallengeTemplate, ChallengeTemplateSpec } from '../crd/challenge-template.ts'
 import type { KubernetesObject } from '../crd/objects.ts'
-import { expiresAt, rfc3339 } from '../lifetime.ts'
 import { endpoints } from './address.ts'
 import { shortHash } from './canonical.ts'
 import { deployment } from './deployment.ts'
@@ -48,8 +47,6 @@ export interface Desired {
   memMb: number
   /** What the platform checks a team's flag with; undefined without flag or pepper. */
   flagHmac: string | undefined
-  /** RFC 3339; undefined: never. */
-  expiresAt: string | undefined
   /** Of the template's spec; a static flag in it counts by its fingerprint. */
   templateHash: string
 }
@@ -77,7 +74,6 @@ export function desiredState(input: DesiredInput): Desired | Refusal {
     replicas: instance.spec.suspend ? 0 : 1,
   } as const
   const addresses = endpoints(own, ports)
-  const end = expiresAt(instance, template, config).at
 
   return {
     namespace: placementNamespace,
@@ -93,7 +89,6 @@ export function desiredState(input: DesiredInput): Desired | Refusal {
     endpoints: addresses,
     ...granted(spec),
     flagHmac: platformFlagHash(flag, config.flagHmacPepper),
-    expiresAt: end === undefined ? undefined : rfc3339(end),
     templateHash: templateHash(spec, fingerprint),
   }
 }

@@ -24,8 +24,7 @@ const notInternetIPv6 = [
   cidr('fc00::/7'),
   cidr('fe80::/10'),
   cidr('ff00::/8'),
-  // Forms in which IPv4 travels: mapped, local NAT64, 6to4. Public NAT64 stays open but for the private ranges.
-  cidr('::ffff:0:0/96'),
+  // Forms in which IPv4 travels: local NAT64, 6to4. Public NAT64 stays open but for the private ranges.
   cidr('64:ff9b:1::/48'),
   cidr('2002::/16'),
   ...privateIPv4.map(throughNat64),

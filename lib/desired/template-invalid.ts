@@ -21,10 +21,10 @@ export function templateInvalid(template: ChallengeTemplate, config: OperatorCon
   ]
   if (faults.length === 0) return undefined
   const message = `ChallengeTemplate "${metadata.name}" cannot be used: ${faults.join('; ')}`
-  return {
-    refused: 'TemplateInvalid',
-    message: message.length > messageLimit ? `${message.slice(0, messageLimit)}…` : `${message}.`,
-  }
+  const cut =
+    message.length > messageLimit ? `${message.slice(0, messageLimit).toWellFormed()}…` : `${message}.`
+  // Postgres takes no NUL in a text.
+  return { refused: 'TemplateInvalid', message: cut.replace(/\p{Cc}/gu, ' ') }
 }
 
 function dateFaults(spec: ChallengeTemplateSpec): string[] {

@@ -18,7 +18,7 @@ export function checkAgainst(
   if (typeof validate !== 'function') return validate
   // ajv coerces and fills in place.
   const data: Record<string, unknown> = { ...env }
-  if (!validate(data)) return { fault: sentence(validate.errors?.[0]) }
+  if (!validate(data)) return { fault: printable(sentence(validate.errors?.[0])) }
   const values: Record<string, string> = {}
   for (const [name, value] of Object.entries(data)) {
     if (typeof value === 'object' && value !== null)
@@ -56,9 +56,9 @@ function compile(schema: Record<string, unknown>): ValidateFunction | { schemaFa
     addFormats.default(ajv)
     return ajv.compile(rest)
   } catch (thrown) {
-    if (thrown instanceof PatternRefused) return { schemaFault: thrown.message }
+    if (thrown instanceof PatternRefused) return { schemaFault: printable(thrown.message) }
     const message = thrown instanceof Error ? thrown.message : String(thrown)
-    return { schemaFault: `${message.slice(0, 300)}; mend the schema` }
+    return { schemaFault: printable(`${message.slice(0, 300)}; mend the schema`) }
   }
 }
 
@@ -76,4 +76,9 @@ function sentence(error: ErrorObject | undefined): string {
     return `has ${extra.additionalProperty.slice(0, 60)}, which the template does not know; remove it`
   const allowed = extra?.allowedValues ? `: ${JSON.stringify(extra.allowedValues).slice(0, 200)}` : ''
   return `has a ${name === '' ? 'set of variables' : name} that the template refuses: it ${(error?.message ?? 'is invalid').slice(0, 300)}${allowed}`
+}
+
+/** Messages go to a status and a database, which take neither half a character nor a NUL. */
+function printable(message: string): string {
+  return message.toWellFormed().replace(/\p{Cc}/gu, ' ')
 }

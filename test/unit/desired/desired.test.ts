@@ -1,0 +1,262 @@
+import { describe, expect, test } from 'vitest'
+import type { ChallengeTemplateSpec } from '../../../lib/crd/challenge-template.ts'
+import type { Deployment, NetworkPolicy } from '../../../lib/crd/objects.ts'
+import { canonicalJson } from '../../../lib/desired/canonical.ts'
+import type { Desired, DesiredInput } from '../../../lib/desired/desired.ts'
+import { identity } from '../../../lib/desired/identity.ts'
+import { networkPolicy } from '../../../lib/desired/network-policy.ts'
+import { built, config, desired, instance, refusal, template } from './inputs.ts'
+
+const child = (state: Desired, kind: string) => state.children.find(each => each.object.kind === kind)
+const hashes = (state: Desired) =>
+  Object.fromEntries(state.children.map(each => [each.object.kind, each.hash]))
+
+const staticFlag = (format: string) => template({ flagStrategy: { type: 'static', format } })
+
+describe('what does a hash cover?', () => {
+  test('the content, whatever the order of its fields', () => {
+    expect(canonicalJson({ b: [{ d: 1, c: undefined }], a: 'ü' })).toBe('{"a":"ü","b":[{"d":1}]}')
+    const turned = {
+      ...template(),
+      spec: { resources: { memory: '128Mi', cpu: '250m' }, image: template().spec.image },
+    }
+    expect(built({ template: turned })).toEqual(built())
+  })
+
+  test('a changed flag: the Secret, the pod and the template, and nothing else', () => {
+    const one = built({ template: staticFlag('flag{one}') })
+    const two = built({ template: staticFlag('flag{two}') })
+    const changed = Object.keys(hashes(one)).filter(kind => hashes(one)[kind] !== hashes(two)[kind])
+    expect(changed).toEqual(['Secret', 'Deployment'])
+    expect(one.templateHash).not.toBe(two.templateHash)
+  })
+
+  test('a changed flag of a Secret too, whose template stays the same', () => {
+    const referring = template({ flagStrategy: { type: 'static', secretRef: { name: 'flags', key: 'web' } } })
+    const one = built({ template: referring }, 'flag{one}')
+    const two = built({ template: referring }, 'flag{two}')
+    expect(child(one, 'Secret')?.hash).not.toBe(child(two, 'Secret')?.hash)
+    expect(child(one, 'Deployment')?.hash).not.toBe(child(two, 'Deployment')?.hash)
+    expect(one.templateHash).toBe(two.templateHash)
+  })
+
+  test('suspending: the Deployment only', () => {
+    const [up, down] = [built(), built({ instance: instance({ suspend: true }) })]
+    expect(Object.keys(hashes(up)).filter(kind => hashes(up)[kind] !== hashes(down)[kind])).toEqual([
+      'Deployment',
+    ])
+  })
+})
+
+test('are its inputs left as they were, and do the same ones make the same bytes?', () => {
+  const input = {
+    instance: frozen(instance()),
+    template: frozen(template({ networkProfile: 'open', capabilities: ['SETUID', 'CHOWN'] })),
+    config: frozen({ ...config, ingressNamespaces: ['b', 'a'] }),
+    env: frozen({ B: '1', A: '2' }),
+  }
+  expect(JSON.stringify(built(input))).toBe(JSON.stringify(built(input)))
+})
+
+function frozen<T extends object>(value: T): T {
+  for (const each of Object.values(value)) if (typeof each === 'object' && each !== null) frozen(each)
+  return Object.freeze(value)
+}
+
+test('is the flag nowhere but in the Secret?', () => {
+  const state = built(
+    { template: template({ flagStrategy: { type: 'static', secretRef: { name: 'flags', key: 'web' } } }) },
+    'flag{s3cret}',
+  )
+  const elsewhere = JSON.stringify({
+    ...state,
+    children: state.children.filter(each => each.object.kind !== 'Secret'),
+  })
+  expect(elsewhere).not.toContain('s3cret')
+  expect(elsewhere).not.toContain(Buffer.from('flag{s3cret}').toString('base64'))
+})
+
+test("are the platform's notes kept from pods?", () => {
+  const noted = built({ instance: instance({ annotations: { 'sidecar.istio.io/inject': 'false' } }) })
+  expect(noted).toEqual(built())
+})
+
+test('does a policy without ports or without anybody to let in open nothing?', () => {
+  const spec = { ...template().spec, ports: [] }
+  const own = identity(instance(), 'ctf')
+  const closed = (policy: NetworkPolicy) => expect(policy.spec.ingress).toEqual([])
+  closed(networkPolicy(own, spec, config))
+  closed(networkPolicy(own, template().spec, { ...config, ingressNamespaces: [] }))
+})
+
+describe('which value has a variable?', () => {
+  const env = (input: Partial<DesiredInput>) => {
+    const workload = child(built(input), 'Deployment')?.object as Deployment
+    return workload.spec.template.spec.containers[0]?.env ?? []
+  }
+
+  test('flag before owner before instance before template', () => {
+    const all = [
+      { name: 'FLAG', value: 't' },
+      { name: 'TEAM_ID', value: 't' },
+      { name: 'A', value: 't' },
+      { name: 'B', value: 't' },
+    ]
+    const seen = env({
+      template: template({ env: all, flagStrategy: { type: 'hmac-per-instance' } }),
+      env: { FLAG: 'i', EVENT_ID: 'i', A: 'i' },
+    })
+    expect(seen.map(({ name, value }) => [name, value])).toEqual([
+      ['FLAG', undefined],
+      ['TEAM_ID', '7'],
+      ['EVENT_ID', '3'],
+      ['A', 'i'],
+      ['B', 't'],
+    ])
+  })
+
+  test("an instance's is taken literally, a template's is not", () => {
+    const seen = env({
+      template: template({ env: [{ name: 'T', value: '$(TEAM_ID)' }] }),
+      env: { I: '$(TEAM_ID)$', J: '5 $' },
+    })
+    expect(seen.slice(2)).toEqual([
+      { name: 'I', value: '$$(TEAM_ID)$$' },
+      { name: 'J', value: '5 $' },
+      { name: 'T', value: '$(TEAM_ID)' },
+    ])
+  })
+})
+
+describe('which templates are refused, and is it said what to write?', () => {
+  test.each<[string, Partial<ChallengeTemplateSpec>, string]>([
+    ['no quantity', { resources: { cpu: 'lots', memory: '128Mi' } }, 'resources.cpu "lots" is no quantity'],
+    ['no memory', { resources: { cpu: 1, memory: '128m' } }, 'thousandths of a byte'],
+    ['zero', { resources: { cpu: 0, memory: '128Mi' } }, 'more than zero'],
+    ['no image', { image: ' ' }, 'image is empty'],
+    ['no ports', { ports: [] }, 'ports is empty'],
+    [
+      'a port name twice',
+      {
+        ports: [
+          { name: 'a', port: 1 },
+          { name: 'a', port: 2 },
+        ],
+      },
+      '"a" twice',
+    ],
+    [
+      'a port twice',
+      {
+        ports: [{ name: 'a', port: 1 }],
+        containers: [
+          { name: 'b', image: 'b', resources: { cpu: 1, memory: '1Gi' }, ports: [{ name: 'b', port: 1 }] },
+        ],
+      },
+      '1/TCP twice',
+    ],
+    ['a port out of range', { ports: [{ name: 'a', port: 70_000 }] }, 'from 1 to 65535'],
+    ['a port name that is none', { ports: [{ name: '80', port: 80 }] }, 'up to 15'],
+    [
+      'a probe of an unknown port',
+      { readinessProbe: { tcpSocket: { port: 'web' } } },
+      'readinessProbe has port "web"',
+    ],
+    [
+      'two probes',
+      { readinessProbe: { tcpSocket: { port: 1 }, httpGet: { path: '/', port: 1 } } },
+      'write one of them',
+    ],
+    ['a capability', { capabilities: ['SYS_ADMIN'] }, 'write only AUDIT_WRITE'],
+    [
+      'a capability under restricted',
+      { capabilities: ['CHOWN'], podSecurity: 'restricted' },
+      'write only NET_BIND_SERVICE',
+    ],
+    [
+      'a variable twice',
+      {
+        env: [
+          { name: 'A', value: '1' },
+          { name: 'A', value: '2' },
+        ],
+      },
+      '"A" twice',
+    ],
+    ['exposure', { exposure: { type: 'Ingress' } }, 'only exposure.type None'],
+    ['placement', { placement: 'Instance' }, 'only placement Shared'],
+    ['a date without zone', { availableUntil: '2026-11-28' }, 'availableUntil is no date'],
+    [
+      'the metadata address',
+      { networkProfile: 'egress-allowlist', egressAllowlist: [{ cidr: '169.254.169.254/32' }] },
+      'remove it',
+    ],
+    [
+      'everything',
+      { networkProfile: 'egress-allowlist', egressAllowlist: [{ cidr: '0.0.0.0/0' }] },
+      'add 169.254.0.0/16 to its except',
+    ],
+    [
+      'everything over IPv6',
+      { networkProfile: 'egress-allowlist', egressAllowlist: [{ cidr: '::/0', except: ['fe80::/10'] }] },
+      'add fd00:ec2::254/128',
+    ],
+    [
+      'a foreign except',
+      {
+        networkProfile: 'egress-allowlist',
+        egressAllowlist: [{ cidr: '10.0.0.0/8', except: ['11.0.0.0/8'] }],
+      },
+      'no part of 10.0.0.0/8',
+    ],
+    [
+      'an empty list of ports',
+      { networkProfile: 'egress-allowlist', egressAllowlist: [{ cidr: '10.0.0.0/8', ports: [] }] },
+      'leave it out for every port',
+    ],
+    ['a list without its profile', { egressAllowlist: [{ cidr: '10.0.0.0/8' }] }, 'has no effect'],
+  ])('%s', (_, spec, sentence) => {
+    const refused = refusal(spec)
+    expect(refused).toMatchObject({ refused: 'TemplateInvalid' })
+    expect(refused?.message).toContain(sentence)
+  })
+
+  test("the cluster's own ranges", () => {
+    const result = desired({
+      template: template({
+        networkProfile: 'egress-allowlist',
+        egressAllowlist: [{ cidr: '10.96.0.10/32' }],
+      }),
+      config: { ...config, clusterCidrs: ['10.96.0.0/12'] },
+    })
+    expect(result).toMatchObject({
+      refused: 'TemplateInvalid',
+      message: expect.stringContaining('10.96.0.0/12'),
+    })
+  })
+
+  test('all faults in one message of bearable length', () => {
+    const many = refusal({ image: '', ports: [], resources: { cpu: 'x', memory: 'y' } })
+    for (const part of ['image', 'ports', 'cpu', 'memory']) expect(many?.message).toContain(part)
+    const endless = Array.from({ length: 32 }, () => ({ cidr: 'x'.repeat(500) }))
+    expect(
+      refusal({ networkProfile: 'egress-allowlist', egressAllowlist: endless })?.message.length,
+    ).toBeLessThan(900)
+  })
+})
+
+describe('which names can an instance have?', () => {
+  test.each(['a', 'x'.repeat(63), 'a-1'])('%s', name => {
+    expect(desired({ instance: instance({}, name) })).not.toHaveProperty('refused')
+  })
+
+  test.each(['x'.repeat(64), '1a', 'a.b', 'A', 'a-', ''])('not %j', name => {
+    expect(desired({ instance: instance({}, name) })).toMatchObject({ refused: 'NameInvalid' })
+  })
+
+  test('not that of a further container', () => {
+    const containers = [{ name: 'db', image: 'db', resources: { cpu: 1, memory: '1Gi' } }]
+    const result = desired({ instance: instance({}, 'db'), template: template({ containers }) })
+    expect(result).toMatchObject({ refused: 'NameInvalid' })
+  })
+})

@@ -1,0 +1,94 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { parseConfig } from '../../../lib/config.ts'
+import { defaultDeny } from '../../../lib/desired/default-deny.ts'
+import { built, config, instance, template } from './inputs.ts'
+
+const shapes: Record<string, () => unknown> = {
+  'default-deny': () => defaultDeny('ctf'),
+  minimal: () => built(),
+  'flag-hmac': () => built({ template: template({ flagStrategy: { type: 'hmac-per-instance' } }) }),
+  'flag-static-secret': () =>
+    built(
+      {
+        template: template({
+          flagStrategy: { type: 'static', envName: 'CTF_FLAG', secretRef: { name: 'flags', key: 'web' } },
+        }),
+      },
+      'flag{from-a-secret}\n',
+    ),
+  'egress-open': () =>
+    built({
+      template: template({ networkProfile: 'open' }),
+      config: { ...config, clusterCidrs: ['10.100.0.0/16', '203.0.113.0/24', '2001:db8:1::/48'] },
+    }),
+  'egress-allowlist': () =>
+    built({
+      template: template({
+        networkProfile: 'egress-allowlist',
+        egressAllowlist: [
+          { cidr: '198.51.100.0/24', ports: [{ port: 443 }, { port: 53, protocol: 'UDP' }] },
+          { cidr: '10.0.0.0/8', except: ['10.96.0.0/12'] },
+        ],
+      }),
+      config: { ...config, clusterCidrs: ['10.96.0.0/12'] },
+    }),
+  'several-containers': () =>
+    built({
+      template: template({
+        ports: [
+          { name: 'web', port: 80, appProtocol: 'http' },
+          { name: 'shell', port: 1337, appProtocol: 'tcp' },
+          { name: 'game', port: 9000, protocol: 'UDP' },
+        ],
+        containers: [
+          {
+            name: 'db',
+            image: 'registry.example.com/db:1',
+            resources: { cpu: 0.5, memory: '1Gi' },
+            env: [{ name: 'TEAM_ID', value: 'ignored' }],
+            ports: [{ name: 'db', port: 5432 }],
+            capabilities: ['SETUID', 'CHOWN'],
+          },
+        ],
+        env: [{ name: 'GREETING', value: 'hello $(TEAM_ID)' }],
+        readinessProbe: { httpGet: { path: '/healthz', port: 'web' }, initialDelaySeconds: 1 },
+        command: ['/start'],
+        args: ['--verbose'],
+        flagStrategy: { type: 'hmac-per-instance', envName: 'FLAG', format: 'ctf{%s}' },
+      }),
+      env: { LEVEL: 'hard', COST: 'pay $(FLAG)' },
+    }),
+  restricted: () =>
+    built({
+      template: template({
+        podSecurity: 'restricted',
+        writableRootFilesystem: false,
+        runtimeClassName: 'gvisor',
+        imagePullSecrets: ['registry'],
+        ephemeralStorage: '1Gi',
+        capabilities: ['NET_BIND_SERVICE'],
+      }),
+    }),
+  'udp-only': () => built({ template: template({ ports: [{ name: 'game', port: 9000, protocol: 'UDP' }] }) }),
+  suspended: () => built({ instance: instance({ suspend: true }) }),
+  'ingress-namespaces': () =>
+    built({
+      config: parseConfig({
+        OPERATOR_INGRESS_NAMESPACES: 'platform,checkers',
+        OPERATOR_DNS: 'dns/app=dns:5353',
+      }),
+    }),
+  'long-template-name': () => built({ instance: instance({ templateRef: `${'very.'.repeat(20)}long` }) }),
+}
+
+describe('does the desired state of each shape still say the same bytes?', () => {
+  test.each(Object.keys(shapes))('%s', name => {
+    const file = fileURLToPath(new URL(`golden/${name}.json`, import.meta.url))
+    const bytes = `${JSON.stringify(shapes[name]?.(), null, 2)}\n`
+    if (process.env.UPDATE_GOLDEN === '1') writeFileSync(file, bytes)
+    expect(existsSync(file), `${name}.json is missing: run with UPDATE_GOLDEN=1 and read the diff`).toBe(true)
+    expect(bytes).toBe(readFileSync(file, 'utf8'))
+  })
+})

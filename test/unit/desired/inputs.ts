@@ -1,0 +1,64 @@
+import { type OperatorConfig, parseConfig } from '../../../lib/config.ts'
+import type { ChallengeInstance, ChallengeInstanceSpec } from '../../../lib/crd/challenge-instance.ts'
+import type { ChallengeTemplate, ChallengeTemplateSpec } from '../../../lib/crd/challenge-template.ts'
+import { apiVersion } from '../../../lib/crd/group.ts'
+import { type Desired, type DesiredInput, desiredState } from '../../../lib/desired/desired.ts'
+import { flagSource, flagValue } from '../../../lib/desired/flag.ts'
+import { isRefusal, type Refusal } from '../../../lib/desired/refusal.ts'
+
+export const uid = '6f1c0c7e-2b53-4b57-9d8e-0f4f6f1f2a10'
+
+export const config: OperatorConfig = parseConfig({
+  FLAG_SECRET: 'a secret of the tests, long enough to be one',
+  FLAG_HMAC_PEPPER: 'pepper',
+})
+
+export function instance(spec: Partial<ChallengeInstanceSpec> = {}, name = 'web-team-7'): ChallengeInstance {
+  return {
+    apiVersion,
+    kind: 'ChallengeInstance',
+    metadata: { name, namespace: 'ctf', uid, creationTimestamp: '2026-11-28T09:00:00Z', generation: 1 },
+    spec: { templateRef: 'web-basics', owner: { teamId: 7, eventId: 3 }, ...spec },
+  }
+}
+
+export function template(spec: Partial<ChallengeTemplateSpec> = {}): ChallengeTemplate {
+  return {
+    apiVersion,
+    kind: 'ChallengeTemplate',
+    metadata: { name: 'web-basics', namespace: 'ctf', uid: 'template-uid', generation: 1 },
+    spec: {
+      image: 'registry.example.com/web-basics:1',
+      resources: { cpu: '250m', memory: '128Mi' },
+      ...spec,
+    },
+  }
+}
+
+/** The desired state with the flag that the template asks for. @param referenced value of a `secretRef` */
+export function desired(input: Partial<DesiredInput> = {}, referenced?: string): Desired | Refusal {
+  const whole = {
+    instance: instance(),
+    template: template(),
+    config,
+    env: {},
+    placementNamespace: 'ctf',
+    ...input,
+  }
+  const source = flagSource(whole.template)
+  if (isRefusal(source)) return source
+  const value = flagValue(source, uid, whole.config, referenced)
+  return isRefusal(value) ? value : desiredState({ flag: value.flag, ...whole })
+}
+
+/** @throws Error with the refusal's message */
+export function built(input: Partial<DesiredInput> = {}, referenced?: string): Desired {
+  const result = desired(input, referenced)
+  if (isRefusal(result)) throw new Error(result.message)
+  return result
+}
+
+export function refusal(spec: Partial<ChallengeTemplateSpec>): Refusal | undefined {
+  const result = desired({ template: template(spec) })
+  return isRefusal(result) ? result : undefined
+}

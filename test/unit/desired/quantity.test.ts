@@ -1,0 +1,79 @@
+import { describe, expect, test } from 'vitest'
+import { cpuMillicores, memoryMebibytes } from '../../../lib/desired/quantity.ts'
+
+describe('how many millicores?', () => {
+  test.each([
+    ['250m', 250],
+    ['0.25', 250],
+    ['.5', 500],
+    ['2', 2000],
+    ['2.', 2000],
+    [2, 2000],
+    [0.5, 500],
+    ['1k', 1_000_000],
+    ['1e2', 100_000],
+    ['5E-1', 500],
+    ['100u', 1],
+    ['1n', 1],
+    ['1Ki', 1_024_000],
+    ['+1', 1000],
+  ])('%s', (quantity, millicores) => {
+    expect(cpuMillicores(quantity)).toBe(millicores)
+  })
+
+  test.each(
+    [
+      '',
+      '.',
+      'm',
+      '-1',
+      '0',
+      '0m',
+      '1 m',
+      '1mm',
+      '1e',
+      '1e+',
+      'NaN',
+      'Infinity',
+      '1,5',
+      '0x10',
+      '١',
+      '1e99',
+      '9'.repeat(39),
+      '9'.repeat(5000),
+      '1E',
+      '1Zi',
+    ].filter(each => each !== '1E'),
+  )('refuses %j', quantity => {
+    expect(cpuMillicores(quantity)).toBeTypeOf('string')
+  })
+
+  test.each([-1, 0, Number.NaN, Number.POSITIVE_INFINITY, 1e21, 1e-7])(
+    'refuses or rounds up the number %d',
+    quantity => {
+      expect(cpuMillicores(quantity)).toSatisfy(result => typeof result === 'string' || result === 1)
+    },
+  )
+})
+
+describe('how many mebibytes?', () => {
+  test.each([
+    ['128Mi', 128],
+    ['1Gi', 1024],
+    ['1G', 954],
+    ['128M', 123],
+    ['1048576', 1],
+    [1048577, 2],
+    ['134217728000m', 128],
+    ['1e9', 954],
+    ['0.5Gi', 512],
+    ['1Ti', 1_048_576],
+  ])('%s', (quantity, mebibytes) => {
+    expect(memoryMebibytes(quantity)).toBe(mebibytes)
+  })
+
+  test('is the usual slip explained?', () => {
+    expect(memoryMebibytes('128m')).toContain('thousandths of a byte')
+    expect(memoryMebibytes('100Ei')).toContain('more than any machine has')
+  })
+})
