@@ -1,2 +1,4 @@
-import { createHandler } from './handler.ts'
-export const handler = createHandler({} as never)
+// The parts this bill of materials names are not all there yet; a function without them must not look alive.
+throw new Error('functions/publish/index.ts is not composed yet')
+
+export {}

@@ -21,7 +21,8 @@ export function openLogger(options: LoggerOptions): Log {
     info: (message, fields) => write('info', message, fields),
     warn: (message, fields) => write('warn', message, fields),
     error: (message, fields) => write('error', message, fields),
-    child: fields => openLogger({ ...options, fields: { ...options.fields, ...fields } }),
+    child: ({ service = options.service, ...fields }) =>
+      openLogger({ ...options, service: String(service), fields: { ...options.fields, ...fields } }),
   }
 }
 

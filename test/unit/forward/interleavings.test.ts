@@ -1,0 +1,61 @@
+import { expect, test } from 'vitest'
+import type { Deployment, KubernetesObject } from '../../../lib/crd/objects.ts'
+import { childrenOf, deployment, forwarder, instance, pod, status, template, withStatus } from './world.ts'
+
+/** Small, fast and good enough to shuffle with: the seed names the case. */
+function random(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32
+    return state / 2 ** 32
+  }
+}
+
+/** What each watch tells of one life, in the order of that watch; the watches among each other have none. */
+function life(name: string): KubernetesObject[][] {
+  const created = instance(name)
+  const children = childrenOf(created)
+  const workload = children.find(each => each.kind === 'Deployment') as Deployment
+  const ready = deployment(workload, true)
+  const podName = `${name}-pod`
+  return [
+    [
+      created,
+      withStatus(created, status(children, false)),
+      withStatus(created, status(children, true, { podName })),
+    ],
+    ...children.filter(each => each !== workload).map(each => [each]),
+    [workload, ready],
+    [pod(created, false), pod(created, true)],
+  ]
+}
+
+const seeds = Array.from({ length: 40 }, (_, index) => index + 1)
+
+test.each(seeds)('seed %i: however the watches interleave, all settles with few messages', async seed => {
+  const chance = random(seed)
+  const world = forwarder()
+  await world.begin(template())
+  const names = ['a', 'b', 'c', 'd', 'e']
+  const streams = names.flatMap(life)
+  const counts = new Map<string, number>()
+  const count = () => {
+    for (const each of world.news()) {
+      const name = each.split(' ')[1] ?? ''
+      counts.set(name, (counts.get(name) ?? 0) + 1)
+    }
+  }
+  while (streams.some(stream => stream.length > 0)) {
+    const open = streams.filter(stream => stream.length > 0)
+    const next = open[Math.floor(chance() * open.length)]?.shift()
+    if (next) world.see(next)
+    // Watches are milliseconds apart; the whole burst takes about two seconds.
+    await world.advance(Math.floor(chance() * 100))
+    count()
+  }
+  await world.advance(3_600_000)
+  count()
+  // One for the creation; one for Ready, and one more where a status overtook an event of another watch.
+  for (const name of names) expect(counts.get(name) ?? 0, `seed ${seed}, ${name}`).toBeLessThanOrEqual(4)
+  await world.end()
+})

@@ -1,0 +1,123 @@
+import { expect, test } from 'vitest'
+import type { OutgoingChange } from '../../../lib/aws/sqs.ts'
+import { sleepBy } from '../../../lib/forward/clock.ts'
+import { createSender } from '../../../lib/forward/sender.ts'
+import { silentLog } from '../../../lib/telemetry/log.ts'
+import { start, virtualTime } from './world.ts'
+
+function change(name: string, version = '1'): OutgoingChange {
+  return {
+    change: {
+      v: 1,
+      namespace: 'ctf',
+      name,
+      uid: `uid-${name}`,
+      resourceVersion: version,
+      cause: 'changed',
+      attempt: 0,
+      at: new Date(start).toISOString(),
+    },
+    deduplicationId: `${name}-${version}`,
+  }
+}
+
+function setUp(answer: (changes: OutgoingChange[]) => Promise<OutgoingChange[]>) {
+  const time = virtualTime()
+  const stop = new AbortController()
+  const lines: string[] = []
+  const log = {
+    ...silentLog,
+    warn: (line: string) => lines.push(line),
+    info: (line: string) => lines.push(line),
+  }
+  const sleep = sleepBy(time.timers)
+  const sender = createSender({ changes: { send: answer }, log, random: () => 1, sleep }, stop.signal)
+  return { ...time, sender, stop, lines }
+}
+
+test('changes of one turn share batches of ten', async () => {
+  const batches: number[] = []
+  const world = setUp(async changes => {
+    batches.push(changes.length)
+    return []
+  })
+  for (let index = 0; index < 25; index++) world.sender.put(String(index), change(String(index)))
+  await world.advance()
+  expect(batches).toEqual([10, 10, 5])
+})
+
+test('at most four batches are under way, and never two changes of one instance', async () => {
+  const open: { names: string[]; answer: () => void }[] = []
+  const world = setUp(
+    changes =>
+      new Promise(resolve => {
+        open.push({ names: changes.map(each => each.change.name), answer: () => resolve([]) })
+      }),
+  )
+  for (let index = 0; index < 60; index++) world.sender.put(String(index), change(String(index)))
+  await world.advance()
+  expect(open).toHaveLength(4)
+  world.sender.put('0', change('0', '2'))
+  open.splice(1).forEach(each => each.answer())
+  await world.advance()
+  expect(open.slice(1).flatMap(each => each.names)).not.toContain('0')
+  open.forEach(each => each.answer())
+  await world.advance()
+  expect(open.at(-1)?.names).toEqual(['0'])
+})
+
+test('what is refused is kept and tried again, 0.5 s doubling to 30 s, and said once', async () => {
+  const tries: number[] = []
+  let refuses = true
+  const world = setUp(async changes => {
+    tries.push(world.now() - start)
+    return refuses ? changes : []
+  })
+  world.sender.put('a', change('a'))
+  await world.advance(100_000)
+  expect(tries).toEqual([0, 500, 1_500, 3_500, 7_500, 15_500, 31_500, 61_500, 91_500])
+  refuses = false
+  await world.advance(30_000)
+  expect(world.sender.pending).toBe(0)
+  expect(world.lines).toHaveLength(2)
+})
+
+test('what is refused never overtakes or replaces what came after it', async () => {
+  const accepted: string[] = []
+  let refusals = 1
+  const world = setUp(async changes => {
+    if (refusals-- > 0) {
+      world.sender.put('a', change('a', '2'))
+      throw new Error('no')
+    }
+    accepted.push(...changes.map(each => each.deduplicationId))
+    return []
+  })
+  world.sender.put('a', change('a'))
+  await world.advance(10_000)
+  expect(accepted).toEqual(['a-2'])
+})
+
+test('the watches wait while two thousand are pending', async () => {
+  let refuses = true
+  const world = setUp(async changes => (refuses ? changes : []))
+  for (let index = 0; index < 3_000; index++) world.sender.put(String(index), change(String(index)))
+  let room = false
+  const waited = world.sender.drained(world.stop.signal).then(() => {
+    room = true
+  })
+  await world.advance(60_000)
+  expect([room, world.sender.pending]).toEqual([false, 3_000])
+  refuses = false
+  await world.advance(60_000)
+  await waited
+  expect([room, world.sender.pending]).toEqual([true, 0])
+})
+
+test('waiting ends with the signal', async () => {
+  const world = setUp(async changes => changes)
+  world.sender.put('a', change('a'))
+  const waited = world.sender.flushed(world.stop.signal)
+  world.stop.abort()
+  await expect(waited).resolves.toBeUndefined()
+})

@@ -1,0 +1,59 @@
+import { execFile } from 'node:child_process'
+import { resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { describe, expect, it } from 'vitest'
+
+/** The logger writes to the process's own streams, so the lines are read off a process. */
+async function linesOf(script: string): Promise<Array<Record<string, unknown>>> {
+  const module = (name: string) =>
+    JSON.stringify(resolve(import.meta.dirname, '../../../lib/telemetry', name))
+  const source = `
+    import { openLogger } from ${module('logger.ts')}
+    import { openEmfMetrics } from ${module('emf-metrics.ts')}
+    const log = openLogger({ level: 'info', service: 'reconcile' })
+    const metrics = openEmfMetrics({ service: 'reconcile' })
+    ${script}`
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [
+    '--input-type=module',
+    '-e',
+    source,
+  ])
+  const lines = `${stdout}${stderr}`.split('\n').filter(line => line.startsWith('{'))
+  return lines.map(line => JSON.parse(line))
+}
+
+describe('what is a line', () => {
+  it('is it JSON with level, function, sentence and fields, from the level on that was asked for', async () => {
+    const lines = await linesOf(`
+      log.debug('unheard')
+      log.info('pass ended', { name: 'a', flag: 'flag{x}', level: 'mine' })
+      log.child({ service: 'timer', cluster: 'ctf' }).error('late')`)
+    expect(lines).toMatchObject([
+      {
+        level: 'INFO',
+        service: 'reconcile',
+        message: 'pass ended',
+        name: 'a',
+        flag: '[redacted]',
+        level_: 'mine',
+      },
+      { level: 'ERROR', service: 'timer', message: 'late', cluster: 'ctf' },
+    ])
+  })
+})
+
+describe('what is a metric', () => {
+  it('is it one document for each combination of dimensions, at the flush and not again', async () => {
+    const lines = await linesOf(`
+      metrics.count('Passes', 1, { outcome: 'settled' })
+      metrics.count('Passes', 1, { outcome: 'settled' })
+      metrics.milliseconds('PassDuration', 12)
+      metrics.flush()
+      metrics.flush()`)
+    expect(lines).toHaveLength(2)
+    expect(lines).toMatchObject([
+      { service: 'reconcile', outcome: 'settled', Passes: [1, 1] },
+      { service: 'reconcile', PassDuration: 12 },
+    ])
+  })
+})
