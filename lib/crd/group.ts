@@ -25,8 +25,6 @@ export const annotations = {
   lastActivity: `${group}/last-activity`,
   paused: `${group}/paused`,
   forceSync: `${group}/force-sync`,
-  /** Set in the same write that releases our finalizer, once the row is closed: the DELETED event then wakes nobody. */
-  finalized: `${group}/finalized`,
 } as const
 
 /** Name of the standing default-deny policy of a workload namespace. */

@@ -34,8 +34,8 @@ export function decide(observed: Observed, config: OperatorConfig, now: number):
   const { instance, template } = observed
   if (paused(instance)) return hold('Paused', sentences.Paused)
   if (template === 'unread') return { kind: 'look' }
-  if (template === undefined) return hold('TemplateMissing', templateMissing(instance))
   if (expiredAt(instance, template, config, now) !== undefined) return { kind: 'expire' }
+  if (template === undefined) return hold('TemplateMissing', templateMissing(instance))
   const opens = notYetAvailable(template, now)
   if (opens !== undefined && (instance.status?.children ?? []).length === 0)
     return hold('NotYetAvailable', sentences.NotYetAvailable, opens - now)

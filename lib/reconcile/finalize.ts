@@ -1,5 +1,5 @@
 import type { ChallengeInstance, Child } from '../crd/challenge-instance.ts'
-import { annotations, fieldManager, finalizer, labels } from '../crd/group.ts'
+import { fieldManager, finalizer, labels } from '../crd/group.ts'
 import { operatorError } from '../errors.ts'
 import type { Cluster, JsonPatchOperation } from '../kubernetes/cluster.ts'
 import type { Recorded, Store } from '../store/store.ts'
@@ -100,26 +100,17 @@ export async function closeRow(
   }
 }
 
-/**
- * Takes our finalizer off, and in the same write says whether all is done, so that the DELETED event wakes nobody.
- * @returns false when the instance changed meanwhile
- */
+/** Takes our finalizer off. @returns false when the instance changed meanwhile */
 export async function releaseFinalizer(
   cluster: Cluster,
   instance: ChallengeInstance,
-  rowClosed: boolean,
   signal: AbortSignal,
 ): Promise<boolean> {
   const others = (instance.metadata.finalizers ?? []).filter(each => each !== finalizer)
-  const noted = instance.metadata.annotations ?? {}
   const operations: JsonPatchOperation[] = [
     same(instance),
     { op: 'replace', path: '/metadata/finalizers', value: others },
   ]
-  if (rowClosed) {
-    const value = { ...noted, [annotations.finalized]: 'true' }
-    operations.push({ op: 'add', path: '/metadata/annotations', value })
-  }
   return (await cluster.patchJson(reference(instance), operations, signal)) !== 'conflict'
 }
 

@@ -32,7 +32,7 @@ export async function terminate(
     return { outcome: { kind: 'settled' }, events: reported.events }
   }
   const closed = await closeRow(store, uid, expired(instance) ? 'expired' : 'deleted', signal)
-  const released = await releaseFinalizer(cluster, instance, closed !== undefined, signal)
+  const released = await releaseFinalizer(cluster, instance, signal)
   const events = closed?.events ?? 0
   if (!released) return { outcome: comeBack(0, 'Terminating'), events }
   if (closed === undefined)

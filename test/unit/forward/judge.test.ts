@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { ChallengeInstanceStatus } from '../../../lib/crd/challenge-instance.ts'
 import { annotations } from '../../../lib/crd/group.ts'
 import type { Deployment, KubernetesObject } from '../../../lib/crd/objects.ts'
 import { judge } from '../../../lib/forward/judge.ts'
@@ -28,6 +29,10 @@ const replace = (world: World, kind: string, make: (child: Deployment) => Kubern
 
 const meta = (object: KubernetesObject, metadata: KubernetesObject['metadata']) => {
   object.metadata = { ...object.metadata, ...metadata }
+}
+
+const say = (world: World, status: ChallengeInstanceStatus) => {
+  world.instance.status = { ...world.instance.status, ...status }
 }
 
 const marked = { deletionTimestamp: new Date(start).toISOString(), generation: 2 }
@@ -61,14 +66,10 @@ test.each<[why: string, expected: string | undefined, change: (world: World) => 
     undefined,
     world => {
       meta(world.instance, { annotations: { [annotations.forceSync]: '2' } })
-      world.instance.status = { ...world.instance.status, handledSync: '2' }
+      say(world, { handledSync: '2' })
     },
   ],
-  [
-    'force-sync taken off',
-    undefined,
-    world => void (world.instance.status = { ...world.instance.status, handledSync: '2' }),
-  ],
+  ['force-sync taken off', undefined, world => say(world, { handledSync: '2' })],
   [
     'paused, not reflected',
     'changed',
@@ -79,16 +80,12 @@ test.each<[why: string, expected: string | undefined, change: (world: World) => 
     undefined,
     world => {
       meta(world.instance, { annotations: { [annotations.paused]: 'true' } })
-      world.instance.status = { ...world.instance.status, reason: 'Paused' }
+      say(world, { reason: 'Paused' })
       world.children = []
       world.template = template(2)
     },
   ],
-  [
-    'resumed, not reflected',
-    'changed',
-    world => void (world.instance.status = { ...world.instance.status, reason: 'Paused' }),
-  ],
+  ['resumed, not reflected', 'changed', world => say(world, { reason: 'Paused' })],
   [
     'paused, deleted',
     'deleted',
@@ -105,7 +102,7 @@ test.each<[why: string, expected: string | undefined, change: (world: World) => 
     undefined,
     world => {
       meta(world.instance, marked)
-      world.instance.status = { ...world.instance.status, phase: 'Terminating' }
+      say(world, { phase: 'Terminating' })
     },
   ],
   [
@@ -113,7 +110,7 @@ test.each<[why: string, expected: string | undefined, change: (world: World) => 
     'deleted',
     world => {
       meta(world.instance, marked)
-      world.instance.status = { ...world.instance.status, phase: 'Terminating' }
+      say(world, { phase: 'Terminating' })
       world.children = world.children.filter(each => each.kind !== 'Deployment')
     },
   ],
@@ -126,9 +123,19 @@ test.each<[why: string, expected: string | undefined, change: (world: World) => 
       world.children = []
     },
   ],
-  ['a newer template', 'rollout', world => void (world.template = template(2))],
-  ['another template under the name', 'rollout', world => void (world.template = template(1, 'template-2'))],
-  ['no template any more', 'rollout', world => void (world.template = undefined)],
+  ['a newer template', 'rollout', world => Object.assign(world, { template: template(2) })],
+  [
+    'another template under the name',
+    'rollout',
+    world => Object.assign(world, { template: template(1, 'template-2') }),
+  ],
+  [
+    'no template any more',
+    'rollout',
+    world => {
+      world.template = undefined
+    },
+  ],
   [
     'a template older than the one considered',
     undefined,
@@ -164,7 +171,7 @@ test.each<[why: string, expected: string | undefined, change: (world: World) => 
     'a newer template, nothing running',
     'template',
     world => {
-      world.instance.status = { ...world.instance.status, children: [] }
+      say(world, { children: [] })
       world.children = []
       world.template = template(2)
     },
@@ -234,8 +241,12 @@ test.each<[why: string, expected: string | undefined, change: (world: World) => 
       world.children.push({ ...policy, metadata: { ...policy.metadata, name: 'team-1-extra', labels: own } })
     },
   ],
-  ['the pod is not ready', 'pod', world => void (world.pod = pod(world.instance, false))],
-  ['another pod is ready', 'pod', world => void (world.pod = pod(world.instance, true, 'team-1-other'))],
+  ['the pod is not ready', 'pod', world => Object.assign(world, { pod: pod(world.instance, false) })],
+  [
+    'another pod is ready',
+    'pod',
+    world => Object.assign(world, { pod: pod(world.instance, true, 'team-1-other') }),
+  ],
   [
     'a quota refuses pods',
     'child',
@@ -248,12 +259,7 @@ test.each<[why: string, expected: string | undefined, change: (world: World) => 
       })
     },
   ],
-  [
-    'its time is over',
-    'expiry',
-    world =>
-      void (world.instance.status = { ...world.instance.status, expiresAt: new Date(start).toISOString() }),
-  ],
+  ['its time is over', 'expiry', world => say(world, { expiresAt: new Date(start).toISOString() })],
 ])('%s: %s', (_, expected, change) => {
   const { wake, rollout } = verdictOn(change)
   expect(wake?.cause ?? (rollout ? 'rollout' : undefined)).toBe(expected)
@@ -261,7 +267,7 @@ test.each<[why: string, expected: string | undefined, change: (world: World) => 
 
 test('an end to come is when the row is judged again', () => {
   const expiresAt = new Date(start + 60_000).toISOString()
-  const verdict = verdictOn(world => void (world.instance.status = { ...world.instance.status, expiresAt }))
+  const verdict = verdictOn(world => say(world, { expiresAt }))
   expect(verdict).toEqual({ wake: undefined, rollout: undefined, dueAt: start + 60_000 })
 })
 

@@ -1,0 +1,79 @@
+import type { DeploymentDigest } from '../observed/deployment.ts'
+import type { PodDigest } from '../observed/pod.ts'
+import type { InstanceDigest } from './instance-digest.ts'
+
+/** A child or pod that carries the labels of an instance; one shape for all kinds, since there are five an instance. */
+export interface Dependent {
+  kind: string
+  namespace: string
+  name: string
+  resourceVersion: string
+  /** `instance-uid` label: a predecessor's child has another uid than the instance under its name. */
+  ownerUid: string
+  /** See `childVersion`; empty for a pod. */
+  version: string
+  deleting: boolean
+  deployment: DeploymentDigest | undefined
+  pod: PodDigest | undefined
+  row: Row
+}
+
+export interface TemplateDigest {
+  uid: string
+  generation: number
+  /** `updateStrategy: Keep`: a new generation restarts nothing. */
+  keep: boolean
+}
+
+/** A template, or the place of one that an instance names and nobody has created. */
+export interface TemplateEntry {
+  readonly namespace: string
+  readonly name: string
+  digest: TemplateDigest | undefined
+  readonly rows: Set<Row>
+}
+
+/** A message that was sent and whose effect is not seen yet. */
+export interface Outstanding {
+  /** What was wrong: while that is still so, one message is enough. */
+  about: string
+  /** Epoch milliseconds; then the message counts as lost. */
+  resendAt: number
+  /** The wait that ends then; the next one is twice as long. */
+  waitMs: number
+}
+
+/** Everything known under one `namespace/name` of an instance: it, what carries its labels, what was sent for it. */
+export interface Row {
+  readonly namespace: string
+  readonly name: string
+  instance: InstanceDigest | undefined
+  template: TemplateEntry | undefined
+  dependents: Dependent[]
+  outstanding: Outstanding | undefined
+  /** The same for a template change, which waits for its turn and does not hide other mismatches meanwhile. */
+  rollout: Outstanding | undefined
+  /** Since when a mismatch is held that may be the echo of our own write, in epoch milliseconds. */
+  heldSince: number | undefined
+  waitsForTurn: boolean
+  /** Place in the near clock; -1: not in it. */
+  clockIndex: number
+  /** When it is judged again although nothing happened, in epoch milliseconds. */
+  dueAt: number
+}
+
+export function createRow(namespace: string, name: string): Row {
+  return {
+    namespace,
+    name,
+    instance: undefined,
+    template: undefined,
+    dependents: [],
+    outstanding: undefined,
+    rollout: undefined,
+    heldSince: undefined,
+    waitsForTurn: false,
+    clockIndex: -1,
+    dueAt: 0,
+  }
+}

@@ -1,0 +1,133 @@
+import { expect, test } from 'vitest'
+import {
+  forwarder,
+  instance,
+  nextVersion,
+  pod,
+  settled,
+  start,
+  status,
+  template,
+  withStatus,
+} from './world.ts'
+
+test('a child deleted by hand twice within five minutes wakes twice, under two ids', async () => {
+  const world = forwarder()
+  const { instance: whole, children, all } = settled()
+  await world.begin(template(), ...all)
+  const service = children[0] as (typeof children)[0]
+  const ids: (string | undefined)[] = []
+  let now = whole
+  for (let round = 0; round < 2; round++) {
+    world.gone(service)
+    await world.advance(1_100)
+    ids.push(world.sent[0]?.deduplicationId)
+    expect(world.news()).toEqual(['child team-1'])
+    world.see(service)
+    now = withStatus(now, now.status ?? {})
+    world.see(now)
+    await world.advance(2_000)
+    expect(world.news()).toEqual([])
+  }
+  expect(new Set(ids).size).toBe(2)
+  await world.end()
+})
+
+test('a pod that flaps while nobody writes a status wakes under a new id each time', async () => {
+  const world = forwarder()
+  const { instance: whole, all } = settled()
+  await world.begin(template(), ...all)
+  const ids: (string | undefined)[] = []
+  for (let round = 0; round < 3; round++) {
+    world.see(pod(whole, false))
+    await world.advance(600)
+    ids.push(world.sent[0]?.deduplicationId)
+    expect(world.news()).toEqual(['pod team-1'])
+    world.see(pod(whole, true))
+    await world.advance(600)
+  }
+  expect(new Set(ids).size).toBe(3)
+  await world.end()
+})
+
+test('an end is sent within the second it is due, and again while nothing follows', async () => {
+  const world = forwarder()
+  const expiresAt = new Date(start + 3_600_000).toISOString()
+  const { all } = settled('team-1', { expiresAt })
+  await world.begin(template(), ...all)
+  await world.advance(3_599_999)
+  expect(world.news()).toEqual([])
+  await world.advance(1)
+  expect(world.news()).toEqual(['expiry team-1'])
+  await world.advance(5_000)
+  expect(world.news()).toEqual(['expiry team-1'])
+  await world.advance(10_000)
+  expect(world.news()).toEqual(['expiry team-1'])
+  await world.end()
+})
+
+test('a lost message is sent again after a minute, under an id of its own', async () => {
+  const world = forwarder()
+  await world.begin(template(), instance())
+  const [first] = world.sent
+  expect(world.news()).toEqual(['changed team-1'])
+  await world.advance(59_000)
+  world.see(instance())
+  await world.advance(999)
+  expect(world.news()).toEqual([])
+  await world.advance(1)
+  expect(world.sent[0]?.deduplicationId).not.toBe(first?.deduplicationId)
+  expect(world.news()).toEqual(['changed team-1'])
+  await world.advance(119_999)
+  expect(world.news()).toEqual([])
+  await world.end()
+})
+
+test('while the queue refuses, one change an instance is kept, and sent when it accepts again', async () => {
+  const world = forwarder()
+  world.queue.refuses = true
+  await world.begin(template(), ...settled('a').all)
+  for (let generation = 2; generation < 30; generation++) {
+    const edited = settled('a').instance
+    edited.metadata = { ...edited.metadata, generation, resourceVersion: nextVersion() }
+    world.see(edited)
+    await world.advance(1_000)
+  }
+  expect(world.news()).toEqual([])
+  world.queue.refuses = false
+  await world.advance(30_000)
+  expect(world.news()).toEqual(['changed a'])
+  await world.end()
+})
+
+test('the repair of several children is not taken for drift', async () => {
+  const world = forwarder()
+  const { instance: whole, children, all } = settled()
+  await world.begin(template(), ...all)
+  const drifted = children.map(each => ({
+    ...each,
+    metadata: {
+      ...each.metadata,
+      labels: {
+        ...each.metadata.labels,
+        by: 'hand',
+      },
+      resourceVersion: nextVersion(),
+    },
+  }))
+  world.see(...drifted)
+  await world.advance(1_000)
+  expect(world.news()).toEqual(['child team-1'])
+  const repaired = children.map(each => ({
+    ...each,
+    metadata: { ...each.metadata, generation: 3, resourceVersion: nextVersion() },
+  }))
+  for (const child of repaired) {
+    world.see(child)
+    await world.advance(250)
+  }
+  world.see(withStatus(whole, status(repaired, false, { podName: 'team-1-pod' })))
+  await world.advance(10_000)
+  expect(world.news()).toEqual([])
+  await world.end()
+})

@@ -1,0 +1,106 @@
+import { expect, test } from 'vitest'
+import {
+  forwarder,
+  instance,
+  nextVersion,
+  pod,
+  settled,
+  start,
+  status,
+  template,
+  withStatus,
+} from './world.ts'
+
+test('a broken edit stops by itself after two, and a corrected one goes on', async () => {
+  const world = forwarder()
+  const names = Array.from({ length: 20 }, (_, index) => `t${index}`)
+  const before = names.map(name => settled(name))
+  const instances = new Map(before.map(each => [each.instance.metadata.name ?? '', each]))
+  await world.begin(template(), ...before.flatMap(each => each.all))
+  const takeUp = (generation: number, ready: boolean) => {
+    const released = world.news().map(each => each.split(' ')[1] ?? '')
+    for (const name of released) {
+      const each = instances.get(name)
+      if (!each) continue
+      const whole = status(each.children, ready, {
+        podName: `${name}-pod`,
+        template: { uid: 'template-1', generation, hash: 'h' },
+      })
+      world.see(pod(each.instance, ready))
+      world.see(withStatus(each.instance, whole))
+    }
+    return released
+  }
+  world.see(template(2))
+  const broken: string[] = []
+  for (let tick = 0; tick < 50; tick++) {
+    await world.advance(100)
+    broken.push(...takeUp(2, false))
+  }
+  expect(broken).toHaveLength(2)
+  world.see(template(3))
+  const mended: string[] = []
+  for (let tick = 0; tick < 60; tick++) {
+    await world.advance(100)
+    mended.push(...takeUp(3, true))
+  }
+  expect(mended.slice(0, 2).sort()).toEqual(broken.sort())
+  expect([...mended].sort()).toEqual([...names].sort())
+  await world.end()
+})
+
+test('instances that waited for their template start at once when it comes', async () => {
+  const world = forwarder()
+  const waiting = ['a', 'b', 'c', 'd'].map(name => {
+    const lastTransitionTime = new Date(start).toISOString()
+    const reason = 'TemplateMissing' as const
+    return withStatus(instance(name), {
+      phase: 'Pending',
+      reason,
+      observedGeneration: 1,
+      conditions: [{ type: 'Stalled', status: 'True', reason, message: '', lastTransitionTime }],
+    })
+  })
+  await world.begin(...waiting)
+  expect(world.news()).toEqual([])
+  world.see(template())
+  await world.advance()
+  expect(world.news()).toEqual(['template a', 'template b', 'template c', 'template d'])
+  await world.end()
+})
+
+test('the writes of a slow pass for a new template are not taken for drift', async () => {
+  const world = forwarder()
+  const { instance: whole, children, all } = settled()
+  await world.begin(template(), ...all)
+  world.see(template(2))
+  await world.advance(100)
+  expect(world.news()).toEqual(['template team-1'])
+  const rolled = children.map(each => ({
+    ...each,
+    metadata: { ...each.metadata, generation: 2, resourceVersion: nextVersion() },
+  }))
+  for (const child of rolled) {
+    world.see(child)
+    await world.advance(2_000)
+  }
+  const considered = { uid: 'template-1', generation: 2, hash: 'h2' }
+  world.see(withStatus(whole, status(rolled, false, { podName: 'team-1-pod', template: considered })))
+  await world.advance(10_000)
+  expect(world.news()).toEqual([])
+  await world.end()
+})
+
+test('while a rollout is held, what else is wrong still wakes', async () => {
+  const world = forwarder()
+  const { all, children } = settled('a')
+  const other = { uid: 'template-1', generation: 2, hash: 'h' }
+  const stuck = ['x', 'y'].map(name => withStatus(instance(name), { ...status([], false), template: other }))
+  await world.begin(template(2), ...stuck, ...all)
+  await world.advance(5_000)
+  expect(world.news()).toEqual([])
+  world.gone(...children.filter(each => each.kind === 'Service'))
+  await world.advance(1_100)
+  expect(world.news()).toEqual(['child a'])
+  await world.end()
+})

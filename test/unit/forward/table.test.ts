@@ -1,0 +1,96 @@
+import { expect, test } from 'vitest'
+import { labels } from '../../../lib/crd/group.ts'
+import type { KubernetesObject } from '../../../lib/crd/objects.ts'
+import { createTable } from '../../../lib/forward/table.ts'
+import { watchedNamespaces } from '../../../lib/forward/targets.ts'
+import { childrenOf, instance, namespace, pod, settled, template } from './world.ts'
+
+function setUp(watched = watchedNamespaces('*')) {
+  const told: string[] = []
+  const table = createTable(watched, {
+    onRow: row => told.push(`row ${row.name}`),
+    onInstanceGone: (row, gone) => told.push(`gone ${row.name} ${gone.uid}`),
+    onRowEmpty: row => told.push(`empty ${row.name}`),
+  })
+  const rows = () => [...table.rows()].map(row => `${row.name} ${row.dependents.length}`)
+  return { table, rows, news: () => told.splice(0) }
+}
+
+test('children and pods are found under the instance that their labels name', () => {
+  const { table, rows } = setUp()
+  for (const each of [...settled('a').all, ...settled('b').all]) table.put(each)
+  expect(rows()).toEqual(['a 4', 'b 4'])
+})
+
+test('what goes leaves nothing behind', () => {
+  const { table, rows, news } = setUp()
+  const { all } = settled('a')
+  all.forEach(table.put)
+  news()
+  for (const each of all) table.remove(each.kind, { metadata: { namespace, name: each.metadata.name ?? '' } })
+  expect(rows()).toEqual([])
+  expect(news()).toEqual(['gone a uid-a', 'row a', 'row a', 'row a', 'row a', 'empty a'])
+})
+
+test('an instance under another uid tells of the old one first', () => {
+  const { table, news } = setUp()
+  table.put(instance('a'))
+  table.put(instance('a', { uid: 'new' }))
+  expect(news()).toEqual(['row a', 'gone a uid-a', 'row a'])
+})
+
+test('a late deletion of a predecessor leaves the successor alone', () => {
+  const { table, news } = setUp()
+  table.put(instance('a', { uid: 'new' }))
+  news()
+  table.remove('ChallengeInstance', instance('a'))
+  expect(news()).toEqual([])
+})
+
+test('a child that is relabelled leaves its row', () => {
+  const { table, rows } = setUp()
+  const [service] = childrenOf(instance('a')) as [KubernetesObject]
+  table.put(instance('a'))
+  table.put(service)
+  const own = { ...service.metadata.labels, [labels.instance]: 'b' }
+  table.put({ ...service, metadata: { ...service.metadata, labels: own } })
+  expect(rows()).toEqual(['a 0', 'b 1'])
+  table.put({ ...service, metadata: { ...service.metadata, labels: {} } })
+  expect(rows()).toEqual(['a 0'])
+})
+
+test('a template tells its instances, in either order of appearance, and only when it is another one', () => {
+  const { table, news } = setUp()
+  table.put(instance('a'))
+  table.put(instance('b'))
+  news()
+  table.put(template(1))
+  table.put(template(1))
+  expect(news()).toEqual(['row a', 'row b'])
+  table.remove('ChallengeTemplate', template(1))
+  expect(news()).toEqual(['row a', 'row b'])
+})
+
+test('children of instances in namespaces that are not watched are nobody’s orphans', () => {
+  const { table, rows } = setUp(watchedNamespaces([namespace]))
+  const [service] = childrenOf(instance('a')) as [KubernetesObject]
+  const own = { ...service.metadata.labels, [labels.instanceNamespace]: 'elsewhere' }
+  table.put({ ...service, metadata: { ...service.metadata, labels: own } })
+  expect(rows()).toEqual([])
+})
+
+test('recorded children where nobody watches are not missed', () => {
+  const { table } = setUp(watchedNamespaces(['other']))
+  const { instance: whole } = settled('a')
+  table.put({ ...whole, metadata: { ...whole.metadata, namespace: 'other' } })
+  expect([...table.rows()][0]?.instance?.children).toEqual([])
+})
+
+test('an event takes the place of what was known', () => {
+  const { table, rows } = setUp()
+  const bare = instance('a')
+  table.put(pod(bare, false))
+  table.put(pod(bare, true))
+  expect(rows()).toEqual(['a 1'])
+  expect([...table.rows()][0]?.dependents[0]?.pod?.ready).toBe(true)
+})
