@@ -1,0 +1,86 @@
+#!/usr/bin/env node
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { ConfigInvalid } from '../lib/config.ts'
+import { OperatorError } from '../lib/errors.ts'
+
+const directory = join(import.meta.dirname, '..', '.local')
+const { env } = process
+const print = (line: string): void => void process.stdout.write(`${line}\n`)
+
+/** One Ctrl-C ends everything in order; a second one, at once (what is embedded then ends by itself). */
+function stopOnSignal(): AbortSignal {
+  const stopping = new AbortController()
+  for (const name of ['SIGINT', 'SIGTERM'] as const)
+    process.on(name, () => {
+      if (stopping.signal.aborted) process.exit(130)
+      stopping.abort(new Error(name))
+    })
+  return stopping.signal
+}
+
+const program = new Command('challenge-operator')
+  .description('Gives every team of a capture-the-flag event its own copy of a challenge.')
+  .showHelpAfterError()
+
+program
+  .command('up')
+  .description('run everything on this machine; what is not given (cluster, database, queues) is started')
+  .option('--once', 'end as soon as the samples are Ready and their rows written', false)
+  .option('--reset', 'throw away what earlier runs left, first', false)
+  .option('--no-samples', 'apply no samples')
+  .action(async options => {
+    const { up } = await import('./up.ts')
+    process.exitCode = await up({ env, directory, print, ...options }, stopOnSignal())
+  })
+
+program
+  .command('forward')
+  .description('run the watch-forwarder alone, as in a container')
+  .action(async () => {
+    const { forwardAlone } = await import('./forward-alone.ts')
+    await forwardAlone(env, print, stopOnSignal())
+  })
+
+program
+  .command('migrate')
+  .description("bring the operator's tables to this version")
+  .action(async () => {
+    const { migrateGiven } = await import('./migrate-given.ts')
+    await migrateGiven(env, print, stopOnSignal())
+  })
+
+program
+  .command('crds')
+  .description('install or upgrade the CRDs and admission policies')
+  .action(async () => {
+    const { installGiven } = await import('./install-given.ts')
+    await installGiven(env, print, stopOnSignal())
+  })
+
+program
+  .command('doctor')
+  .description('check cluster, rights, queues and database one by one, and say how to mend each')
+  .action(async () => {
+    const { doctor } = await import('./doctor.ts')
+    process.exitCode = (await doctor(env, print, stopOnSignal())) ? 0 : 1
+  })
+
+program
+  .command('get')
+  .description('show instances, all or the named ones')
+  .argument('[names...]')
+  .action(async (names: string[]) => {
+    const { getGiven } = await import('./get.ts')
+    process.exitCode = await getGiven(env, names, print, stopOnSignal())
+  })
+
+try {
+  await program.parseAsync()
+} catch (thrown) {
+  if (!(thrown instanceof Error)) throw thrown
+  // A mistake of the user, or of the world: its sentence is enough. Only what we did not foresee shows its stack.
+  const foreseen = thrown instanceof ConfigInvalid || thrown instanceof OperatorError || thrown.cause !== undefined
+  process.stderr.write(`${foreseen || env.OPERATOR_LOG_LEVEL !== 'debug' ? thrown.message : thrown.stack}\n`)
+  process.exitCode = thrown instanceof ConfigInvalid ? thrown.exitCode : 1
+}

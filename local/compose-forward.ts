@@ -1,0 +1,7 @@
+import type { ChangesQueue } from '../lib/aws/sqs.ts'
+import type { OperatorConfig } from '../lib/config.ts'
+import { createForward } from '../lib/forward.ts'
+import type { KubernetesClient } from '../lib/kubernetes/client.ts'
+import { elect } from '../lib/kubernetes/lease.ts'
+import { watch } from '../lib/kubernetes/watch.ts'
+import type { Log } from '../lib/telemetry/log.ts'

@@ -1,0 +1,84 @@
+import { spawn } from 'node:child_process'
+import { rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Environment } from '../../lib/config.ts'
+import { buildFlags, type Program, recipes } from './recipe.ts'
+
+/** Writes `program` to the path `output`. Tests put a quick one in its place. */
+export type Build = (
+  program: Program,
+  output: string,
+  onLine: (line: string) => void,
+  signal: AbortSignal,
+) => Promise<void>
+
+/** Lines for a person who is waiting. */
+export type Progress = (line: string) => void
+
+const heartbeatMs = 15_000
+
+/** Builds what is missing into `folder`, one by one: a Go build uses every core by itself. */
+export async function buildMissing(
+  missing: readonly Program[],
+  folder: string,
+  build: Build,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const [index, program] of missing.entries()) {
+    const started = Date.now()
+    const place = `${index + 1} of ${missing.length}`
+    progress(`building ${program} (${place}, ${expected(program)} on 2 cores, once per machine)…`)
+    let last = ''
+    const heartbeat = setInterval(() => {
+      progress(`  still building ${program}, ${elapsed(started)} so far${last && ` (${last})`}`)
+    }, heartbeatMs)
+    const draft = join(folder, `.${program}.${process.pid}`)
+    try {
+      const onLine = (line: string) => {
+        last = line.slice(0, 100)
+      }
+      await build(program, draft, onLine, signal)
+      await rename(draft, join(folder, program))
+    } finally {
+      clearInterval(heartbeat)
+      await rm(draft, { force: true })
+    }
+    progress(`built ${program} in ${elapsed(started)}`)
+  }
+}
+
+/** @throws Error with the compiler's last lines */
+export function goBuild(env: Environment): Build {
+  return async (program, output, onLine, signal) => {
+    const { module, package: target } = recipes[program]
+    const child = spawn('go', ['build', ...(await buildFlags()), '-o', output, target], {
+      cwd: module,
+      env: { ...env, CGO_ENABLED: '0', GOWORK: 'off' },
+      stdio: ['ignore', 'ignore', 'pipe'],
+      signal,
+    })
+    const said: string[] = []
+    createInterface({ input: child.stderr }).on('line', line => {
+      onLine(line)
+      said.push(line)
+      if (said.length > 20) said.shift()
+    })
+    const code = await new Promise((resolve, reject) => {
+      child.once('error', reject)
+      child.once('close', resolve)
+    })
+    if (code !== 0) throw new Error(`go build of ${target} failed (exit code ${code}):\n${said.join('\n')}`)
+  }
+}
+
+function expected(program: Program): string {
+  const { seconds } = recipes[program]
+  return seconds < 90 ? `about ${seconds} s` : `about ${Math.round(seconds / 60)} minutes`
+}
+
+function elapsed(since: number): string {
+  const seconds = Math.round((Date.now() - since) / 1_000)
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`
+}

@@ -1,0 +1,29 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+
+export interface EmbeddedSecrets {
+  flagSecret: string
+  flagHmacPepper: string
+}
+
+/** Secrets for trying things out, made once and kept: flags must not change with every start. */
+export async function embeddedSecrets(path: string): Promise<EmbeddedSecrets> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as EmbeddedSecrets
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== 'ENOENT') throw unusable(path, thrown)
+  }
+  const made = { flagSecret: secret(), flagHmacPepper: secret() }
+  await mkdir(dirname(path), { recursive: true })
+  await writeFile(path, JSON.stringify(made), { mode: 0o600, flag: 'wx' })
+  return made
+}
+
+function secret(): string {
+  return randomBytes(32).toString('hex')
+}
+
+function unusable(path: string, cause: unknown): Error {
+  return new Error(`${path} cannot be read; remove it to have new secrets made (flags will change).`, { cause })
+}

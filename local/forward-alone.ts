@@ -1,0 +1,26 @@
+import { openQueues } from '../lib/aws/sqs.ts'
+import { type Environment, readConfig, sections } from '../lib/config.ts'
+import { checkSchema } from '../lib/kubernetes/install.ts'
+import { openLogger } from '../lib/telemetry/logger.ts'
+import { composeForward } from './compose-forward.ts'
+import { givenClient } from './given-clients.ts'
+
+/** The watch-forwarder alone, for a container: the same story as the function, in one window without end. */
+export async function forwardAlone(
+  env: Environment,
+  print: (line: string) => void,
+  stopping: AbortSignal,
+): Promise<void> {
+  const { operator, queues: urls } = readConfig(env, { operator: sections.operator, queues: sections.queues })
+  const client = givenClient(env, 'watch-forwarder')
+  const queues = openQueues(urls)
+  const log = openLogger({ level: operator.logLevel, service: 'watch-forwarder' })
+  try {
+    await checkSchema(client, stopping)
+    print('watching; SIGTERM or Ctrl-C ends it and hands the lease over')
+    await composeForward(client, queues.changes, operator, log)(stopping)
+  } finally {
+    queues.close()
+    await client.close()
+  }
+}

@@ -1,0 +1,63 @@
+import { buildApp } from 'fauxqs'
+
+type Stores = NonNullable<NonNullable<Parameters<typeof buildApp>[0]>['stores']>
+type SqsStore = Stores['sqsStore']
+
+/** What fauxqs keeps to itself; typed as far as we use it. */
+interface Persistence {
+  loadSqsAndSns(sqsStore: SqsStore, snsStore: Stores['snsStore']): void
+  close(): void
+}
+
+export interface QueueServer {
+  port: number
+  stop(): Promise<void>
+}
+
+/**
+ * fauxqs on the loopback address. Its own `startFauxqs` listens on every address of the machine, for anybody and
+ * without a password; this does the same with the pinned version's inner parts.
+ * @param dataDir keeps queues and messages over restarts, without the memory of deduplication ids
+ */
+export async function startQueueServer(options: {
+  port: number
+  dataDir: string | undefined
+}): Promise<QueueServer> {
+  const stores = await openStores()
+  const persistence =
+    options.dataDir === undefined ? undefined : await openPersistence(options.dataDir, stores)
+  const app = buildApp({ logger: false, stores })
+  app.addHook('preClose', async () => {
+    stores.sqsStore.shutdown()
+    persistence?.close()
+  })
+  const address = await app.listen({ port: options.port, host: '127.0.0.1' })
+  return { port: Number(new URL(address).port), stop: () => app.close() }
+}
+
+async function openStores(): Promise<Stores> {
+  const [sqs, sns, s3] = await Promise.all([
+    inner<{ SqsStore: new () => SqsStore }>('./sqs/sqsStore.js'),
+    inner<{ SnsStore: new () => Stores['snsStore'] }>('./sns/snsStore.js'),
+    inner<{ S3Store: new () => Stores['s3Store'] }>('./s3/s3Store.js'),
+  ])
+  return { sqsStore: new sqs.SqsStore(), snsStore: new sns.SnsStore(), s3Store: new s3.S3Store() }
+}
+
+async function openPersistence(dataDir: string, { sqsStore, snsStore }: Stores): Promise<Persistence> {
+  const { PersistenceManager } = await inner<{ PersistenceManager: new (dataDir: string) => Persistence }>(
+    './persistence.js',
+  )
+  const persistence = new PersistenceManager(dataDir)
+  // Loaded before it is attached: storing a loaded queue again would delete its messages.
+  persistence.loadSqsAndSns(sqsStore, snsStore)
+  const attach = (holder: object) => Object.assign(holder, { persistence })
+  attach(sqsStore)
+  for (const queue of sqsStore.allQueues()) attach(queue)
+  return persistence
+}
+
+/** A file beside the package's entry; its `exports` name the entry only. */
+function inner<T>(file: string): Promise<T> {
+  return import(new URL(file, import.meta.resolve('fauxqs')).href) as Promise<T>
+}
