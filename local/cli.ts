@@ -80,7 +80,8 @@ try {
 } catch (thrown) {
   if (!(thrown instanceof Error)) throw thrown
   // A mistake of the user, or of the world: its sentence is enough. Only what we did not foresee shows its stack.
-  const foreseen = thrown instanceof ConfigInvalid || thrown instanceof OperatorError || thrown.cause !== undefined
+  const foreseen =
+    thrown instanceof ConfigInvalid || thrown instanceof OperatorError || thrown.cause !== undefined
   process.stderr.write(`${foreseen || env.OPERATOR_LOG_LEVEL !== 'debug' ? thrown.message : thrown.stack}\n`)
   process.exitCode = thrown instanceof ConfigInvalid ? thrown.exitCode : 1
 }

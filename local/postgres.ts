@@ -164,7 +164,7 @@ function serve(
     max_connections: connections,
     // Its folder is the machine's, and often not ours to write to.
     unix_socket_directories: '',
-    ...(unsafeNoFsync ? { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' } : {}),
+    ...(unsafeNoFsync ? { fsync: 'off', full_page_writes: 'off' } : {}),
   }
   return supervise({
     name: 'postgres',

@@ -1,3 +1,6 @@
+import { findPackageJSON } from 'node:module'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { buildApp } from 'fauxqs'
 
 type Stores = NonNullable<NonNullable<Parameters<typeof buildApp>[0]>['stores']>
@@ -37,16 +40,16 @@ export async function startQueueServer(options: {
 
 async function openStores(): Promise<Stores> {
   const [sqs, sns, s3] = await Promise.all([
-    inner<{ SqsStore: new () => SqsStore }>('./sqs/sqsStore.js'),
-    inner<{ SnsStore: new () => Stores['snsStore'] }>('./sns/snsStore.js'),
-    inner<{ S3Store: new () => Stores['s3Store'] }>('./s3/s3Store.js'),
+    inner<{ SqsStore: new () => SqsStore }>('sqs/sqsStore.js'),
+    inner<{ SnsStore: new () => Stores['snsStore'] }>('sns/snsStore.js'),
+    inner<{ S3Store: new () => Stores['s3Store'] }>('s3/s3Store.js'),
   ])
   return { sqsStore: new sqs.SqsStore(), snsStore: new sns.SnsStore(), s3Store: new s3.S3Store() }
 }
 
 async function openPersistence(dataDir: string, { sqsStore, snsStore }: Stores): Promise<Persistence> {
   const { PersistenceManager } = await inner<{ PersistenceManager: new (dataDir: string) => Persistence }>(
-    './persistence.js',
+    'persistence.js',
   )
   const persistence = new PersistenceManager(dataDir)
   // Loaded before it is attached: storing a loaded queue again would delete its messages.
@@ -57,7 +60,8 @@ async function openPersistence(dataDir: string, { sqsStore, snsStore }: Stores):
   return persistence
 }
 
-/** A file beside the package's entry; its `exports` name the entry only. */
+/** A file of the package that its `exports` do not name. */
 function inner<T>(file: string): Promise<T> {
-  return import(new URL(file, import.meta.resolve('fauxqs')).href) as Promise<T>
+  const manifest = findPackageJSON('fauxqs', import.meta.url) as string
+  return import(pathToFileURL(join(manifest, '../dist', file)).href) as Promise<T>
 }

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { open } from 'node:fs/promises'
+import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Environment } from '../lib/config.ts'
 
@@ -34,7 +35,6 @@ export interface Supervised {
  * gone, however it went, and then ends the program; a line on the pipe says that there is nothing left to do.
  */
 const watchdog = `
-exec 3<&0 </dev/null
 (
   trap '' INT TERM HUP
   if read -r line <&3; then exit; fi
@@ -62,17 +62,18 @@ export function supervise(options: SupervisedOptions): Supervised {
     cwd: options.directory,
     env: { ...options.env },
     detached: true,
-    stdio: ['pipe', log, log],
+    stdio: ['ignore', log, log, 'pipe'],
     ...options.user,
   })
   closeSync(log)
-  child.stdin?.on('error', () => {})
+  const leash = child.stdio[3] as Duplex | undefined
+  leash?.on('error', () => {})
 
   let stopping = false
   const exited = new Promise<string>(resolve => {
     child.once('error', error => resolve(error.message))
     child.once('exit', (code, signal) => {
-      child.stdin?.end('ended\n')
+      leash?.end('ended\n', () => leash.destroy())
       resolve(signal === null ? `exit code ${code}` : `signal ${signal}`)
     })
   })

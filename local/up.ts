@@ -1,14 +1,14 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { layPlatformTables } from '../lib/store/platform-tables.ts'
+import { type Environment, parseConfig } from '../lib/config.ts'
 import type { ChallengeInstance } from '../lib/crd/challenge-instance.ts'
 import { apiVersion } from '../lib/crd/group.ts'
-import { type Environment, parseConfig } from '../lib/config.ts'
 import { installManifests } from '../lib/kubernetes/install.ts'
 import { openCluster } from '../lib/kubernetes/open-cluster.ts'
 import { watch } from '../lib/kubernetes/watch.ts'
 import { openDatabase } from '../lib/store/database.ts'
 import { migrate } from '../lib/store/migrate.ts'
+import { layPlatformTables } from '../lib/store/platform-tables.ts'
 import { openLogger } from '../lib/telemetry/logger.ts'
 import { composeOperator } from './compose.ts'
 import { embeddedSecrets } from './embedded-secrets.ts'
@@ -52,7 +52,10 @@ export async function up(options: UpOptions, stopping: AbortSignal): Promise<num
     FLAG_HMAC_PEPPER: options.env.FLAG_HMAC_PEPPER || secrets.flagHmacPepper,
   }
   const config = parseConfig(env)
-  const log = openLogger({ level: options.env.OPERATOR_LOG_LEVEL ? config.logLevel : 'warn', service: 'local' })
+  const log = openLogger({
+    level: options.env.OPERATOR_LOG_LEVEL ? config.logLevel : 'warn',
+    service: 'local',
+  })
   const parts = await openParts({ env, directory, print }, stopping)
   try {
     await prepare(parts, config.namespaces, print, stopping)
@@ -78,7 +81,9 @@ export async function up(options: UpOptions, stopping: AbortSignal): Promise<num
     if (samples) await applySamples(openCluster(client), samples, running)
     print('the operator is running; Ctrl-C ends it')
 
-    const code = options.once ? await untilReady(samples, transitions, print, running) : await forever(parts, stopping)
+    const code = options.once
+      ? await untilReady(samples, transitions, print, running)
+      : await forever(parts, stopping)
     ending.abort()
     print('ending…')
     await Promise.all([operator, ...watching])
@@ -95,7 +100,11 @@ async function prepare(
   print: (line: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const installed = await installManifests(parts.endpoints.clientFor('crds'), { namespaces, allowedRegistries: [] }, signal)
+  const installed = await installManifests(
+    parts.endpoints.clientFor('crds'),
+    { namespaces, allowedRegistries: [] },
+    signal,
+  )
   for (const { name, action } of installed) if (action !== 'unchanged') print(`${action} ${name}`)
   const database = openDatabase({ url: parts.endpoints.databaseUrl, max: 1, applicationName: 'migrate' })
   try {

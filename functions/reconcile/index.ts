@@ -1,4 +1,37 @@
-// The parts this bill of materials names are not all there yet; a function without them must not look alive.
-throw new Error('functions/reconcile/index.ts is not composed yet')
+import { openEventBus } from '../../lib/aws/eventbridge.ts'
+import { openQueues } from '../../lib/aws/sqs.ts'
+import { sections } from '../../lib/config.ts'
+import { checkSchema } from '../../lib/kubernetes/install.ts'
+import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
+import { configured, once } from '../../lib/middleware/start-up.ts'
+import { createPublish } from '../../lib/publish.ts'
+import { createReconcile } from '../../lib/reconcile/reconcile.ts'
+import { openDatabase } from '../../lib/store/database.ts'
+import { openOutbox, openStore } from '../../lib/store/open-store.ts'
+import { openEmfMetrics } from '../../lib/telemetry/emf-metrics.ts'
+import { openLogger } from '../../lib/telemetry/logger.ts'
+import { clientFor } from '../cluster.ts'
+import { createHandler } from './handler.ts'
 
-export {}
+const { operator: config, cluster, database, queues, bus } = configured(process.env, sections)
+const log = openLogger({ level: config.logLevel, service: 'reconcile' })
+const client = clientFor('reconcile', cluster)
+const db = openDatabase({ ...database, max: 1, applicationName: 'challenge-operator reconcile' })
+const outbox = openOutbox(db)
+const publish = createPublish({ outbox, bus: openEventBus({ busName: bus.name }), log })
+const parts = {
+  cluster: openCluster(client),
+  store: openStore(db),
+  config,
+  now: Date.now,
+  random: Math.random,
+}
+
+export const handler = createHandler({
+  ...openQueues(queues),
+  reconcile: createReconcile(parts),
+  ready: once(signal => checkSchema(client, signal)),
+  publish,
+  log,
+  metrics: openEmfMetrics({ service: 'reconcile' }),
+})

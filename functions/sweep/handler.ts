@@ -7,6 +7,8 @@ import type { Log } from '../../lib/telemetry/log.ts'
 
 export interface SweepHandlerOptions {
   sweep: Sweep
+  /** Rejects while the cluster is not fit for this version. */
+  ready?: (signal: AbortSignal) => Promise<void>
   /** Seconds between sweeps. */
   intervalSeconds: number
   /** Minutes between sweeps that also verify children. */
@@ -45,6 +47,7 @@ export function createHandler(options: SweepHandlerOptions) {
   const run = async (event: ScheduledEvent, { signal }: DeadlineContext): Promise<void> => {
     const minute = Math.floor(Date.parse(event.time) / 60_000)
     if ((minute * minuteSeconds) % intervalSeconds >= minuteSeconds) return
+    await options.ready?.(signal)
     const times = Math.max(1, Math.floor(minuteSeconds / intervalSeconds))
     const started = clock()
     let resync = minute % resyncMinutes === 0

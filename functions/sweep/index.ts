@@ -1,4 +1,28 @@
-// The parts this bill of materials names are not all there yet; a function without them must not look alive.
-throw new Error('functions/sweep/index.ts is not composed yet')
+import { openQueues } from '../../lib/aws/sqs.ts'
+import { sections } from '../../lib/config.ts'
+import { checkSchema } from '../../lib/kubernetes/install.ts'
+import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
+import { configured, once } from '../../lib/middleware/start-up.ts'
+import { openDatabase } from '../../lib/store/database.ts'
+import { openStore } from '../../lib/store/open-store.ts'
+import { createSweep } from '../../lib/sweep.ts'
+import { openLogger } from '../../lib/telemetry/logger.ts'
+import { clientFor } from '../cluster.ts'
+import { createHandler } from './handler.ts'
 
-export {}
+const { bus: _, ...needed } = sections
+const { operator, cluster, database, queues } = configured(process.env, needed)
+const { namespaces, intervalSeconds, resyncMinutes } = operator
+const log = openLogger({ level: operator.logLevel, service: 'sweep' })
+const client = clientFor('sweep', cluster)
+const store = openStore(openDatabase({ ...database, max: 1, applicationName: 'challenge-operator sweep' }))
+const { changes } = openQueues(queues)
+const parts = { cluster: openCluster(client), store, changes, namespaces, now: Date.now, log }
+
+export const handler = createHandler({
+  sweep: createSweep(parts),
+  ready: once(signal => checkSchema(client, signal)),
+  intervalSeconds,
+  resyncMinutes,
+  log,
+})

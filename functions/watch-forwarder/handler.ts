@@ -6,6 +6,8 @@ import type { Log } from '../../lib/telemetry/log.ts'
 export interface ForwarderHandlerOptions {
   /** Watches until the signal, then ends in order. */
   forward: (signal: AbortSignal) => Promise<void>
+  /** Rejects while the cluster is not fit for this version. */
+  ready?: (signal: AbortSignal) => Promise<void>
   log: Log
   /** The process is asked to stop. */
   stopping?: AbortSignal
@@ -19,6 +21,7 @@ export function createHandler(options: ForwarderHandlerOptions) {
   const { forward, log, stopping } = options
   const run = async (_event: ScheduledEvent, { signal }: DeadlineContext): Promise<void> => {
     try {
+      await options.ready?.(signal)
       await forward(signal)
     } catch (thrown) {
       if (!signal.aborted) throw thrown

@@ -1,4 +1,37 @@
-// The parts this bill of materials names are not all there yet; a function without them must not look alive.
-throw new Error('functions/watch-forwarder/index.ts is not composed yet')
+import { randomUUID } from 'node:crypto'
+import { openQueues } from '../../lib/aws/sqs.ts'
+import { sections } from '../../lib/config.ts'
+import { createForward } from '../../lib/forward.ts'
+import { checkSchema } from '../../lib/kubernetes/install.ts'
+import { elect } from '../../lib/kubernetes/lease.ts'
+import { leaseNamespace } from '../../lib/kubernetes/lease-namespace.ts'
+import { watch } from '../../lib/kubernetes/watch.ts'
+import { configured, once } from '../../lib/middleware/start-up.ts'
+import { openLogger } from '../../lib/telemetry/logger.ts'
+import { clientFor } from '../cluster.ts'
+import { createHandler } from './handler.ts'
 
-export {}
+const { operator, cluster, queues } = configured(process.env, {
+  operator: sections.operator,
+  cluster: sections.cluster,
+  queues: sections.queues,
+})
+const { namespaces } = operator
+const log = openLogger({ level: operator.logLevel, service: 'watch-forwarder' })
+const client = clientFor('watch-forwarder', cluster)
+const identity = randomUUID()
+const namespace = leaseNamespace(namespaces)
+const forward = createForward({
+  watch: (target, handlers, signal) => watch(client, target, handlers, { log }, signal),
+  elect: (callbacks, signal) => elect({ client, namespace, identity, log, ...callbacks }, signal),
+  changes: openQueues(queues).changes,
+  namespaces,
+  log,
+  now: Date.now,
+})
+
+export const handler = createHandler({
+  forward,
+  ready: once(signal => checkSchema(client, signal)),
+  log,
+})

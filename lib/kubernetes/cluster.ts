@@ -44,7 +44,11 @@ export interface Cluster {
    * Applies over an object that we created by POST, or that somebody else wrote to: their fields are taken over first,
    * so that exactly the desired state remains. `existing` must be whole, with `managedFields`.
    */
-  applyOver<T extends KubernetesObject>(existing: KubernetesObject, object: T, signal: AbortSignal): Promise<T>
+  applyOver<T extends KubernetesObject>(
+    existing: KubernetesObject,
+    object: T,
+    signal: AbortSignal,
+  ): Promise<T>
   /** @returns 'conflict' when a `test` operation or precondition failed, undefined when the object is gone */
   patchJson<T extends KubernetesObject>(
     reference: ObjectReference,
@@ -52,18 +56,18 @@ export interface Cluster {
     signal: AbortSignal,
   ): Promise<T | 'conflict' | undefined>
   /** @returns 'deleting' while finalizers or foreground dependents hold it; 'gone' also when the uid differs */
-  delete(reference: ObjectReference, options: DeleteOptions, signal: AbortSignal): Promise<'deleting' | 'gone'>
+  delete(
+    reference: ObjectReference,
+    options: DeleteOptions,
+    signal: AbortSignal,
+  ): Promise<'deleting' | 'gone'>
   /** PUT of the status subresource, with `metadata.resourceVersion` as precondition. */
   putStatus(
     instance: ChallengeInstance,
     signal: AbortSignal,
   ): Promise<ChallengeInstance | 'conflict' | undefined>
   /** Pages of at most 500, oldest list version throughout. Ends early only by throwing: no partial list looks whole. */
-  list<T extends KubernetesObject>(
-    kind: Kind,
-    options: ListOptions,
-    signal: AbortSignal,
-  ): AsyncIterable<T[]>
+  list<T extends KubernetesObject>(kind: Kind, options: ListOptions, signal: AbortSignal): AsyncIterable<T[]>
 }
 
 /** What to watch: one collection, optionally one namespace of it and a selection. */

@@ -1,0 +1,60 @@
+import type { User } from '@kubernetes/client-node/dist/config_types.js'
+import type { Expiring } from './credentials.ts'
+import { unusableConnection } from './unusable-connection.ts'
+
+/** A plugin may ask a cloud for a token, but not a person for a password. */
+const pluginMs = 30_000
+
+interface ExecCredential {
+  status?: {
+    token?: string
+    clientCertificateData?: string
+    clientKeyData?: string
+    expirationTimestamp?: string
+  }
+}
+
+/** Runs the credential plugin of a kubeconfig's user (`exec`), without a terminal. */
+export async function runExecPlugin(user: User, signal: AbortSignal): Promise<Expiring> {
+  const { exec } = user
+  const { ExecAuth } = await import('@kubernetes/client-node/dist/exec_auth.js')
+  const info = { kind: 'ExecCredential', apiVersion: exec.apiVersion, spec: { interactive: false } }
+  const env = [...(exec.env ?? []), { name: 'KUBERNETES_EXEC_INFO', value: JSON.stringify(info) }]
+  // A new one each time: its own cache keeps a token until the very second it ends.
+  const plugin = new ExecAuth() as unknown as { getCredential(user: User): Promise<ExecCredential | null> }
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(pluginMs)])
+  const answer = await ended(plugin.getCredential({ ...user, exec: { ...exec, env } }), limit).catch(
+    thrown => {
+      throw unusableConnection(complaint(exec, thrown), thrown)
+    },
+  )
+  const { token, clientCertificateData: cert, clientKeyData: key, expirationTimestamp } = answer?.status ?? {}
+  if (!token && !(cert && key))
+    throw unusableConnection(
+      `The kubeconfig's credential plugin ${exec.command} gave neither token nor certificate.`,
+    )
+  const expiresAt = Date.parse(expirationTimestamp ?? '')
+  return {
+    credential: {
+      ...(token ? { authorization: `Bearer ${token}` } : {}),
+      ...(cert && key ? { cert, key } : {}),
+    },
+    expiresAt: Number.isNaN(expiresAt) ? undefined : expiresAt,
+  }
+}
+
+function ended<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const abort = () => reject(signal.reason)
+  if (signal.aborted) abort()
+  signal.addEventListener('abort', abort, { once: true })
+  return Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', abort))
+}
+
+function complaint(exec: { command: string; installHint?: string }, thrown: unknown): string {
+  const { code, message } = thrown as { code?: string; message?: string }
+  const missing = code === 'ENOENT'
+  const said = missing ? 'it is not installed' : (message ?? '').trim().split('\n')[0]?.slice(0, 200)
+  const hint = missing && exec.installHint ? ` ${exec.installHint.trim().slice(0, 300)}` : ''
+  return `The kubeconfig's credential plugin ${exec.command} failed: ${said}.${hint}`
+}

@@ -1,0 +1,68 @@
+import type { TestProject } from 'vitest/node'
+import { startTestControlPlane } from './control-plane.ts'
+import { functionNames, functionUsers, userOf } from './function-users.ts'
+import { startTestPostgres } from './postgres.ts'
+import { startTestQueues } from './queues.ts'
+
+/** What every test file of a run shares; who breaks a part starts an own one. */
+export interface SharedParts {
+  controlPlane: { kubeconfig: string; server: string; token: string; caData: string }
+  /** Kubeconfig of a user with no rights but those that a test binds to it, by function. */
+  functionKubeconfigs: Record<string, string>
+  postgresUrl: string
+  queuesEndpoint: string
+}
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    sharedParts: SharedParts
+  }
+}
+
+interface Running {
+  parts: SharedParts
+  stop(): Promise<void>
+}
+
+/** Two projects load this file twice in one process, and share the parts all the same. */
+const shared = globalThis as { challengeOperatorTestParts?: { users: number; running: Promise<Running> } }
+
+export default async function setup(project: TestProject) {
+  shared.challengeOperatorTestParts ??= { users: 0, running: start() }
+  const holder = shared.challengeOperatorTestParts
+  holder.users += 1
+  project.provide('sharedParts', (await holder.running).parts)
+  return async () => {
+    holder.users -= 1
+    if (holder.users > 0) return
+    delete shared.challengeOperatorTestParts
+    await (await holder.running).stop()
+  }
+}
+
+async function start(): Promise<Running> {
+  const opening = [
+    startTestControlPlane({ users: functionUsers }),
+    startTestPostgres(),
+    startTestQueues(),
+  ] as const
+  const stop = async () => {
+    const opened = await Promise.allSettled(opening)
+    await Promise.all(opened.map(each => (each.status === 'fulfilled' ? each.value.stop() : undefined)))
+  }
+  try {
+    const [plane, postgres, queues] = await Promise.all(opening)
+    const { kubeconfig, server, token, caData } = plane
+    const kubeconfigs = functionNames.map(async name => [name, await plane.kubeconfigOf(userOf(name))])
+    const parts = {
+      controlPlane: { kubeconfig, server, token, caData },
+      functionKubeconfigs: Object.fromEntries(await Promise.all(kubeconfigs)),
+      postgresUrl: postgres.url,
+      queuesEndpoint: queues.endpoint,
+    }
+    return { parts, stop }
+  } catch (thrown) {
+    await stop()
+    throw thrown
+  }
+}

@@ -1,0 +1,72 @@
+import { randomBytes } from 'node:crypto'
+import pg from 'pg'
+import { inject } from 'vitest'
+import { ensureQueues, type QueueUrls } from '../../lib/aws/queues.ts'
+import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
+import { type Api, openApi } from '../../local/control-plane/api.ts'
+import { localCredentials, localRegion } from '../../local/queues.ts'
+import { waitUntil } from '../../local/wait.ts'
+import type { FunctionName } from './function-users.ts'
+import type { SharedParts } from './global-setup.ts'
+
+/** The run's one control plane, as its administrator. Make yourself a namespace of your own. */
+export function sharedControlPlane(): SharedParts['controlPlane'] & { api: Api } {
+  const plane = inject('sharedParts').controlPlane
+  const { port } = new URL(plane.server)
+  const ca = Buffer.from(plane.caData, 'base64').toString()
+  return { ...plane, api: openApi(Number(port), ca, plane.token) }
+}
+
+/** Of a user with no rights but those a test binds to it. */
+export function kubeconfigOfFunction(name: FunctionName): string {
+  const path = inject('sharedParts').functionKubeconfigs[name]
+  if (path === undefined) throw new Error(`no user was made for ${name}`)
+  return path
+}
+
+/** A new namespace in which pods can start. It goes with the control plane; `remove` only asks for it. */
+export async function testNamespace(
+  prefix = 'test',
+  signal: AbortSignal = new AbortController().signal,
+): Promise<{ name: string; remove(): Promise<void> }> {
+  const { api } = sharedControlPlane()
+  const name = unique(prefix)
+  const created = await api.call('POST', '/api/v1/namespaces', { metadata: { name } }, signal)
+  if (created.status !== 201) throw new Error(`namespace ${name}: ${created.body}`)
+  const path = `/api/v1/namespaces/${name}`
+  const account = `${path}/serviceaccounts/default`
+  const hasAccount = async () => (await api.call('GET', account, undefined, signal)).status === 200
+  await waitUntil(`the service account of ${name}`, 10_000, hasAccount, signal)
+  return { name, remove: async () => void (await api.call('DELETE', path, undefined, signal)) }
+}
+
+/** A new, empty database on the run's one server. */
+export async function testDatabase(): Promise<{ url: string; remove(): Promise<void> }> {
+  const admin = inject('sharedParts').postgresUrl
+  const name = unique('test').replaceAll('-', '_')
+  await execute(admin, `CREATE DATABASE ${name}`)
+  const url = new URL(admin)
+  url.pathname = `/${name}`
+  return { url: url.href, remove: () => execute(admin, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) }
+}
+
+/** New queues on the run's one server. */
+export async function testQueues(
+  visibility: { changesVisibility?: number; timersVisibility?: number } = {},
+  signal: AbortSignal = new AbortController().signal,
+): Promise<QueueUrls & { clientOptions: SqsClientOptions }> {
+  const endpoint = inject('sharedParts').queuesEndpoint
+  const clientOptions = { endpoint, region: localRegion, credentials: localCredentials }
+  const urls = await ensureQueues({ clientOptions, prefix: unique('test'), ...visibility }, signal)
+  return { ...urls, clientOptions }
+}
+
+function unique(prefix: string): string {
+  return `${prefix}-${randomBytes(5).toString('hex')}`
+}
+
+async function execute(url: string, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  await client.query(statement).finally(() => client.end())
+}

@@ -1,0 +1,101 @@
+import { describe, expect, it } from 'vitest'
+import type { KubernetesObject, ManagedFieldsEntry } from '../../../lib/crd/objects.ts'
+import { takenOver } from '../../../lib/kubernetes/take-over.ts'
+
+function object(managedFields: ManagedFieldsEntry[]): KubernetesObject {
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'web', resourceVersion: '7', managedFields },
+  }
+}
+
+function entry(
+  manager: string,
+  operation: 'Apply' | 'Update',
+  fieldsV1: Record<string, unknown>,
+): ManagedFieldsEntry {
+  return {
+    manager,
+    operation,
+    apiVersion: 'apps/v1',
+    time: '2026-01-01T00:00:00Z',
+    fieldsType: 'FieldsV1',
+    fieldsV1,
+  }
+}
+
+const container = (fields: Record<string, unknown>) => ({
+  'f:spec': { 'f:containers': { 'k:{"name":"a"}': { '.': {}, ...fields } } },
+})
+
+describe('whose are the fields afterwards', () => {
+  it('are all of them ours, by one apply', () => {
+    const patch = takenOver(
+      object([
+        entry('challenge-operator', 'Apply', container({ 'f:image': {} })),
+        entry('challenge-operator', 'Update', { 'f:metadata': { 'f:labels': { '.': {}, 'f:app': {} } } }),
+        {
+          ...entry('kubectl-edit', 'Update', container({ 'f:env': { '.': {} } })),
+          time: '2026-01-02T00:00:00Z',
+        },
+      ]),
+    )
+    expect(patch).toEqual([
+      { op: 'test', path: '/metadata/resourceVersion', value: '7' },
+      {
+        op: 'replace',
+        path: '/metadata/managedFields',
+        value: [
+          {
+            ...entry('challenge-operator', 'Apply', {
+              'f:metadata': { 'f:labels': { '.': {}, 'f:app': {} } },
+              ...container({ 'f:image': {}, 'f:env': { '.': {} } }),
+            }),
+            time: '2026-01-02T00:00:00Z',
+          },
+        ],
+      },
+    ])
+  })
+
+  it('do subresources stay with who wrote them', () => {
+    const status = {
+      ...entry('kube-controller-manager', 'Update', { 'f:status': {} }),
+      subresource: 'status',
+    }
+    const [, replace] = takenOver(object([status, entry('old-operator', 'Update', {})]))
+    expect(replace?.value).toEqual([entry('challenge-operator', 'Apply', {}), status])
+  })
+
+  it("does the deployment controller's revision stay its own", () => {
+    const annotations = { 'f:deployment.kubernetes.io/revision': {}, 'f:note': {} }
+    const [, replace] = takenOver(
+      object([entry('kubectl', 'Update', { 'f:metadata': { 'f:annotations': annotations } })]),
+    )
+    expect(replace?.value).toEqual([
+      entry('challenge-operator', 'Apply', { 'f:metadata': { 'f:annotations': { 'f:note': {} } } }),
+    ])
+  })
+
+  it('does an entry of another version count too', () => {
+    const old = {
+      ...entry('kubectl', 'Update', { 'f:spec': { 'f:replicas': {} } }),
+      apiVersion: 'apps/v1beta1',
+    }
+    const [, replace] = takenOver(object([old]))
+    expect(replace?.value).toEqual([entry('challenge-operator', 'Apply', { 'f:spec': { 'f:replicas': {} } })])
+  })
+})
+
+describe('when is there nothing to take', () => {
+  const status = { ...entry('kube-controller-manager', 'Update', { 'f:status': {} }), subresource: 'status' }
+
+  it.each([
+    ['only we applied', [entry('challenge-operator', 'Apply', { 'f:spec': {} })]],
+    ['only we applied, beside a status', [status, entry('challenge-operator', 'Apply', { 'f:spec': {} })]],
+    ['nobody is recorded', []],
+  ])('%s', (_name, entries) => {
+    expect(takenOver(object(entries))).toEqual([])
+  })
+})
