@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, openSync, statSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -11,7 +11,7 @@ export interface SupervisedOptions {
   command: string
   args: readonly string[]
   env: Environment
-  /** Everything it says is appended here. */
+  /** Everything it says is appended here; one that has grown beyond 16 MiB is begun anew at a start. */
   logFile: string
   directory: string
   /** Asks it to end; Postgres wants `SIGINT`. */
@@ -48,6 +48,7 @@ const watchdog = `
 exec 3<&-
 exec "$@"
 `
+const longestLog = 16 * 1024 ** 2
 const lastBytes = 4_096
 const lastLines = 12
 
@@ -57,7 +58,8 @@ const lastLines = 12
  */
 export function supervise(options: SupervisedOptions): Supervised {
   const { name, command, args, logFile, stopSignal = 'SIGTERM', graceMs = 10_000 } = options
-  const log = openSync(logFile, 'a')
+  const tooLong = (statSync(logFile, { throwIfNoEntry: false })?.size ?? 0) > longestLog
+  const log = openSync(logFile, tooLong ? 'w' : 'a')
   const child = spawn('/bin/sh', ['-c', watchdog, stopSignal.slice(3), command, ...args], {
     cwd: options.directory,
     env: { ...options.env },

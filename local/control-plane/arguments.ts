@@ -90,6 +90,8 @@ export function kwokArguments(kubeconfig: string, stages: readonly string[]): st
     '--manage-all-nodes=true',
     '--node-lease-duration-seconds=40',
     `--cidr=${podRange}`,
+    // Else a line for every pod's every step.
+    '--v=WARN',
     ...stages.map(file => `--config=${file}`),
   ]
 }

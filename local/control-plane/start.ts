@@ -158,7 +158,9 @@ export async function startControlPlane(
 }
 
 const workers = ['kwok', 'kube-scheduler', 'kube-controller-manager'] as const
-const builtInStages = ['node.yaml', 'pod.yaml'].map(name => join(import.meta.dirname, 'stages', name))
+const builtInStages = ['kwok.yaml', 'node.yaml', 'pod.yaml'].map(name =>
+  join(import.meta.dirname, 'stages', name),
+)
 
 async function choosePorts(identity: Identity, signal: AbortSignal): Promise<Ports> {
   const choose = (earlier: number | undefined) => samePortOrFree(earlier, predecessorMs, signal)

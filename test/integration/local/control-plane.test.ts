@@ -106,7 +106,10 @@ describe('the whole control plane of the run', () => {
     const path = `/apis/apps/v1/namespaces/${namespace.name}/deployments`
     const labels = { app: 'web' }
     const container = { name: 'main', image: 'registry.example/web:1' }
-    const template = { metadata: { labels }, spec: { containers: [container], terminationGracePeriodSeconds: 1 } }
+    const template = {
+      metadata: { labels },
+      spec: { containers: [container], terminationGracePeriodSeconds: 1 },
+    }
     const spec = { replicas: 2, selector: { matchLabels: labels }, template }
     expect((await api.call('POST', path, { metadata: { name: 'web' }, spec }, signal)).status).toBe(201)
     const available = async () => {

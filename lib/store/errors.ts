@@ -1,0 +1,56 @@
+import { OperatorError, operatorError } from '../errors.ts'
+
+/** Five characters that the server gives every error of its own; undefined for what is not the server's. */
+export function sqlState(thrown: unknown): string | undefined {
+  const { code, severity } = (thrown ?? {}) as { code?: unknown; severity?: unknown }
+  return typeof code === 'string' && severity !== undefined && /^[0-9A-Z]{5}$/.test(code) ? code : undefined
+}
+
+interface Advice {
+  states: RegExp
+  advice: string
+}
+
+/** By SQLSTATE, whole or class. First match wins. */
+const advices: Advice[] = [
+  { states: /^(42P01|42703|3F000)$/, advice: 'lacks our tables, or has old ones; run `challenge-operator migrate`' },
+  { states: /^42501$/, advice: 'refuses our role the schema challenge_operator; grant it, or migrate with this role' },
+  { states: /^28/, advice: 'refuses our user or password; check DATABASE_URL' },
+  { states: /^3D000$/, advice: 'has no database of that name; check DATABASE_URL' },
+  { states: /^53/, advice: 'is full (connections, disk or memory); give it more, or put a proxy in front' },
+  { states: /^(57P0|08)/, advice: 'ended the connection; it is restarting or being failed over' },
+  { states: /^(57014|55P03|25P03|57P05)$/, advice: 'did not answer in time; look for long transactions' },
+  { states: /^40/, advice: 'gave up the transaction for another one; it is tried again' },
+  { states: /^25006$/, advice: 'is read-only; DATABASE_URL must name the primary' },
+]
+
+/** Of Node's sockets. */
+const network = /^(E[A-Z_]+|CERT_.*|.*_CERT.*|UNABLE_TO_.*)$/
+/** pg and its pool give these no code. */
+const disconnected = /connection|connect\b|Client was closed|not queryable|read timeout|SASL|SSL|TLS|has been closed/i
+
+/**
+ * Whatever pg, its pool or Kysely threw, as our error. The server's text may quote values, so only its code is told.
+ * `DatabaseUnavailable` is retryable: what it names is mended from outside, and the rows are written then.
+ */
+export function storeError(thrown: unknown, signal: AbortSignal): OperatorError {
+  if (thrown instanceof OperatorError) return thrown
+  const unavailable = (what: string) =>
+    new OperatorError('DatabaseUnavailable', `the database ${what}`, { cause: thrown })
+  const state = sqlState(thrown)
+  const known = advices.find(({ states }) => state !== undefined && states.test(state))
+  if (known) return unavailable(`${known.advice} (SQLSTATE ${state})`)
+  if (signal.aborted) return unavailable('did not answer before the deadline')
+  if (state !== undefined) {
+    // Class 22: a value that no column takes, today or tomorrow.
+    const fate = state.startsWith('22') ? 'permanent' : 'retryable'
+    const what = `the database refused what we wrote (SQLSTATE ${state}); its log says why`
+    return new OperatorError('Internal', what, { fate, cause: thrown })
+  }
+  const { code, message } = (thrown ?? {}) as { code?: unknown; message?: unknown }
+  if (typeof code === 'string' && network.test(code))
+    return unavailable(`cannot be reached (${code}); check DATABASE_URL, the network and whether it runs`)
+  if (typeof message === 'string' && disconnected.test(message))
+    return unavailable('cannot be reached, or broke the connection; check DATABASE_URL and whether it runs')
+  return operatorError(thrown)
+}

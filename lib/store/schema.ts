@@ -1,0 +1,69 @@
+import type { ColumnType, Generated, JSONColumnType } from 'kysely'
+import type { Phase } from '../crd/challenge-instance.ts'
+import type { Reason } from '../errors.ts'
+import type { EventType } from '../events.ts'
+import type { PlatformProblem } from './store.ts'
+
+/** `bigint` comes as text: it may be more than a number holds. */
+type BigInteger = ColumnType<string, number | string, number | string>
+/** Written as RFC 3339. */
+type Instant = ColumnType<Date, string, string>
+type NullableInstant = ColumnType<Date | null, string | null, string | null>
+
+/** The tables we use: ours, which `migrations/` make, and the platform's, which Django makes. */
+export interface Schema {
+  'challenge_operator.instance': InstanceTable
+  'challenge_operator.outbox': OutboxTable
+  challenges_challenge: { id: BigInteger; slug: string }
+  challenges_teamserviceinstance: PlatformRowTable
+}
+
+export interface InstanceTable {
+  uid: string
+  namespace: string
+  name: string
+  team_id: BigInteger
+  event_id: BigInteger
+  template: string
+  phase: Phase
+  reason: Reason | null
+  message: string | null
+  url: string | null
+  flag_hmac: string | null
+  notes: JSONColumnType<Record<string, string>>
+  created_at: Instant
+  ready_at: NullableInstant
+  expires_at: NullableInstant
+  /** Written by who proxies players, never by us. */
+  last_active_at: NullableInstant
+  deleted_at: NullableInstant
+  /** Of the instance's last event; 0 before the first. */
+  sequence: number
+  /** Why the platform's row does not say what this row says, as far as waiting does not mend it. */
+  platform_problem: PlatformProblem | null
+}
+
+export interface OutboxTable {
+  id: Generated<string>
+  event_id: string
+  instance_uid: string
+  sequence: number
+  type: EventType
+  payload: JSONColumnType<Record<string, unknown>>
+  created_at: ColumnType<Date, never, never>
+  published_at: NullableInstant
+  /** How often the bus refused it: what it refuses waits behind what it has not seen. */
+  refusals: Generated<number>
+}
+
+export interface PlatformRowTable {
+  id: BigInteger
+  team_id: BigInteger
+  challenge_id: BigInteger
+  status: PlatformStatus
+  endpoint_url: string
+  created_at: Instant
+  last_check_at: NullableInstant
+}
+
+export type PlatformStatus = 'pending' | 'running' | 'error' | 'stopped'

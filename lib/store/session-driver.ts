@@ -1,0 +1,94 @@
+import type { AbortableOperationOptions, CompiledQuery, DatabaseConnection, Driver, QueryResult } from 'kysely'
+import type { Pool, PoolClient } from 'pg'
+
+/**
+ * Kysely's driver over a pool of pg, with one difference to the one it ships: the signal of whoever acquired a
+ * connection cuts it. pg can not cancel a query, and a database that has gone silent would otherwise hold the caller,
+ * its transaction and its place in the pool for as long as it pleases.
+ */
+export class SessionDriver implements Driver {
+  readonly #open: () => Promise<Pool>
+  #pool: Pool | undefined
+
+  constructor(open: () => Promise<Pool>) {
+    this.#open = open
+  }
+
+  async init(): Promise<void> {
+    this.#pool = await this.#open()
+  }
+
+  async acquireConnection(options?: AbortableOperationOptions): Promise<Session> {
+    if (this.#pool === undefined) throw new Error('the database has been closed')
+    return new Session(await this.#pool.connect(), options?.signal)
+  }
+
+  async beginTransaction(session: Session): Promise<void> {
+    await session.run('begin')
+  }
+
+  async commitTransaction(session: Session): Promise<void> {
+    await session.run('commit')
+  }
+
+  /** Never fails: what cannot be rolled back is cut, which comes to the same. */
+  async rollbackTransaction(session: Session): Promise<void> {
+    await session.run('rollback').catch(() => session.cut())
+  }
+
+  async releaseConnection(session: Session): Promise<void> {
+    session.release()
+  }
+
+  async destroy(): Promise<void> {
+    const pool = this.#pool
+    this.#pool = undefined
+    await pool?.end()
+  }
+}
+
+class Session implements DatabaseConnection {
+  readonly #client: PoolClient
+  readonly #signal: AbortSignal | undefined
+  #released = false
+
+  constructor(client: PoolClient, signal: AbortSignal | undefined) {
+    this.#client = client
+    this.#signal = signal
+    // Of a client that nobody waits for: without a listener it would end the process.
+    client.on('error', this.cut)
+    signal?.addEventListener('abort', this.cut, { once: true })
+    if (signal?.aborted) this.cut()
+  }
+
+  async run(text: string, values: readonly unknown[] = []) {
+    if (this.#released) throw new Error('Connection terminated')
+    return this.#client.query(text, [...values])
+  }
+
+  async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
+    const { command, rowCount, rows } = await this.run(sql, parameters)
+    const writes = ['INSERT', 'UPDATE', 'DELETE', 'MERGE'].includes(command)
+    return { rows: rows ?? [], ...(writes ? { numAffectedRows: BigInt(rowCount ?? 0) } : {}) }
+  }
+
+  streamQuery<R>(): AsyncIterableIterator<QueryResult<R>> {
+    throw new Error('streams are not supported; read in pages')
+  }
+
+  /** Ends the connection: queries under way fail at once, the server rolls back, the pool makes a new one. */
+  readonly cut = (): void => this.#leave(true)
+
+  release(): void {
+    this.#leave(false)
+  }
+
+  #leave(broken: boolean): void {
+    if (this.#released) return
+    this.#released = true
+    this.#signal?.removeEventListener('abort', this.cut)
+    this.#client.release(broken)
+    // The pool listens by now; a cut client may fail once more while it ends.
+    if (!broken) this.#client.off('error', this.cut)
+  }
+}

@@ -1,0 +1,103 @@
+import { once } from 'node:events'
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { describe, expect, it } from 'vitest'
+import { openClient } from '../../../lib/kubernetes/client.ts'
+
+const userAgent = 'challenge-operator/1.2.3 (reconcile)'
+const signal = AbortSignal.timeout(50_000)
+
+async function serve(listener: RequestListener) {
+  const server = createServer(listener)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const asked: boolean[] = []
+  const token = async (fresh: boolean) => {
+    asked.push(fresh)
+    return fresh ? 'new' : 'old'
+  }
+  const client = openClient({
+    connection: { kind: 'server', server: `${url}/behind/a/path/`, token },
+    userAgent,
+  })
+  const stop = async () => {
+    await client.close()
+    server.closeAllConnections()
+    server.close()
+  }
+  return { client, server, asked, [Symbol.asyncDispose]: stop }
+}
+
+describe('what does a request carry', () => {
+  it('who asks, as whom, and what', async () => {
+    await using at = await serve((request, response) => {
+      const { method, url, headers } = request
+      response.end(JSON.stringify({ method, url, headers }))
+    })
+    const query = { limit: 5, labelSelector: 'a=b&c', absent: undefined }
+    const { body } = await at.client.request('POST', '/api/v1/x', { body: { a: 1 }, query }, signal)
+    expect(body).toMatchObject({
+      method: 'POST',
+      url: '/behind/a/path/api/v1/x?limit=5&labelSelector=a%3Db%26c',
+      headers: { 'user-agent': userAgent, authorization: 'Bearer old', 'content-type': 'application/json' },
+    })
+  })
+})
+
+describe('what becomes of a refused token', () => {
+  it('a fresh one is tried, once', async () => {
+    await using at = await serve((request, response) => {
+      response.statusCode = request.headers.authorization === 'Bearer new' ? 200 : 401
+      response.end('{}')
+    })
+    expect(await at.client.request('GET', '/x', {}, signal)).toMatchObject({ status: 200 })
+    expect(at.asked).toEqual([false, true])
+  })
+
+  it('a second refusal is the answer', async () => {
+    await using at = await serve((_request, response) => {
+      response.statusCode = 401
+      response.end('{}')
+    })
+    expect(await at.client.request('GET', '/x', {}, signal)).toMatchObject({ status: 401 })
+    expect(at.asked).toEqual([false, true])
+  })
+})
+
+describe('what becomes of a request without an answer', () => {
+  it('on a connection that died, it is sent again on another', async () => {
+    let requests = 0
+    await using at = await serve((request, response) => {
+      requests += 1
+      if (requests === 2) request.socket.resetAndDestroy()
+      else response.end('{}')
+    })
+    await at.client.request('GET', '/x', {}, signal)
+    expect(await at.client.request('POST', '/x', { body: {} }, signal)).toMatchObject({ status: 200 })
+    expect(requests).toBe(3)
+  })
+
+  it('to nobody, it says so, and nothing of the token', async () => {
+    const connection = { kind: 'server', server: 'http://127.0.0.1:1', token: async () => 'hidden' } as const
+    const client = openClient({ connection, userAgent })
+    const refused = client.request('GET', '/api/v1/x', {}, signal)
+    await expect(refused).rejects.toMatchObject({
+      reason: 'ClusterUnavailable',
+      fate: 'retryable',
+      message: 'The cluster cannot be reached (GET /api/v1/x): nobody listens there.',
+    })
+    await client.close()
+  })
+
+  it('cut off by the caller, it is told by its cause', async () => {
+    await using at = await serve(() => {})
+    const reason = new Error('the caller has had enough')
+    const controller = new AbortController()
+    setTimeout(() => controller.abort(reason), 50)
+    const cut = at.client.request('GET', '/x', {}, controller.signal)
+    await expect(cut).rejects.toMatchObject({ reason: 'ClusterUnavailable', cause: reason })
+    const late = at.client.request('GET', '/x', {}, AbortSignal.timeout(50))
+    await expect(late).rejects.toMatchObject({ reason: 'ClusterUnavailable', message: 'GET /x timed out.' })
+  })
+})

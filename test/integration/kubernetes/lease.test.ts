@@ -1,0 +1,183 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { type KubernetesClient, openClient } from '../../../lib/kubernetes/client.ts'
+import { elect, forwarderLease } from '../../../lib/kubernetes/lease.ts'
+import type { Lease, LeaseTimes } from '../../../lib/kubernetes/lease-record.ts'
+import { objectPath } from '../../../lib/kubernetes/paths.ts'
+import { waitUntil } from '../../../local/wait.ts'
+import { sharedControlPlane, testNamespace } from '../../support/shared-parts.ts'
+import { type Front, startFront } from './front.ts'
+import { createRecorder, type Recorder } from './recorder.ts'
+
+const userAgent = 'challenge-operator/test (lease)'
+const signal = AbortSignal.timeout(110_000)
+
+interface Candidate {
+  recorder: Recorder
+  /** `leading`, `following`, in order. */
+  turns: string[]
+  front: Front
+  /** In order. */
+  end(): Promise<void>
+}
+
+let direct: KubernetesClient
+let namespace: string
+let candidates: Candidate[]
+
+beforeAll(() => {
+  const { kubeconfig } = sharedControlPlane()
+  direct = openClient({ connection: { kind: 'kubeconfig', path: kubeconfig }, userAgent })
+})
+
+afterAll(() => direct?.close())
+
+beforeEach(async () => {
+  candidates = []
+  namespace = (await testNamespace('lease', signal)).name
+})
+
+afterEach(async () => {
+  for (const { end, front } of candidates) {
+    await end()
+    await front.stop()
+  }
+})
+
+const path = () =>
+  objectPath({ apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', namespace, name: forwarderLease })
+
+async function read(): Promise<Lease> {
+  return (await direct.request('GET', path(), {}, signal)).body as Lease
+}
+
+async function stand(identity: string, times: Partial<LeaseTimes> = {}): Promise<Candidate> {
+  const recorder = createRecorder()
+  const turns: string[] = []
+  const front = await startFront(sharedControlPlane())
+  const client = openClient({ connection: front.connection, userAgent })
+  const stop = new AbortController()
+  const callbacks = {
+    onLeading: () => void turns.push('leading'),
+    onFollowing: () => void turns.push('following'),
+  }
+  const options = { client, namespace, identity, log: recorder.log, times, ...callbacks }
+  const done = elect(options, stop.signal)
+  const end = async () => {
+    stop.abort()
+    await done
+    await client.close()
+  }
+  const candidate = { recorder, turns, front, end }
+  candidates.push(candidate)
+  return candidate
+}
+
+const until = (what: string, ms: number, condition: () => boolean) =>
+  waitUntil(what, ms, async () => condition(), signal)
+const quick = { durationMs: 2_000, renewMs: 500, retryMs: 200, deadlineMs: 1_000 }
+const away = { status: 503, body: { kind: 'Status', code: 503, message: 'away' } }
+
+describe('who leads', () => {
+  it('the first, and writes the lease as client-go does', async () => {
+    const one = await stand('one')
+    await until('the first leads', 5_000, () => one.turns.length > 0)
+    const { spec } = await read()
+    expect(spec).toMatchObject({ holderIdentity: 'one', leaseDurationSeconds: 15, leaseTransitions: 0 })
+    expect(spec?.renewTime).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/)
+  })
+
+  it('the first for as long as it renews, whatever a remote clock says', async () => {
+    const one = await stand('one', quick)
+    await until('the first leads', 5_000, () => one.turns.length > 0)
+    const two = await stand('two', quick)
+    await sleep(4_000)
+    expect([one.turns, two.turns]).toEqual([['leading'], []])
+  })
+
+  it('the second at once, when the first ends in order', async () => {
+    const one = await stand('one')
+    await until('the first leads', 5_000, () => one.turns.length > 0)
+    const two = await stand('two')
+    await two.recorder.until('the second has looked', () => two.front.requests.length > 1)
+    await sleep(500)
+    const began = Date.now()
+    await one.end()
+    await until('the second leads', 5_000, () => two.turns.length > 0)
+    expect(Date.now() - began).toBeLessThan(1_000)
+    expect(one.turns).toEqual(['leading'])
+    expect((await read()).spec).toMatchObject({ holderIdentity: 'two', leaseTransitions: 1 })
+  })
+
+  it('the second within the duration, when the first dies', async () => {
+    const one = await stand('one', quick)
+    await until('the first leads', 5_000, () => one.turns.length > 0)
+    const two = await stand('two', quick)
+    await sleep(500)
+    const began = Date.now()
+    one.front.answer = () => away
+    await until('the second leads', 10_000, () => two.turns.length > 0)
+    const took = Date.now() - began
+    expect(took).toBeGreaterThan(1_000)
+    expect(took).toBeLessThan(4_000)
+    one.front.answer = () => undefined
+    await until('the first follows', 5_000, () => one.turns.length > 1)
+    expect(one.turns).toEqual(['leading', 'following'])
+  })
+
+  it('the first still, while nobody can reach the API server, and it says so', async () => {
+    const one = await stand('one', quick)
+    await until('the first leads', 5_000, () => one.turns.length > 0)
+    one.front.answer = () => away
+    await one.recorder.until('a warning', () =>
+      one.recorder.said.some(({ message }) => message.includes('leading on')),
+    )
+    one.front.answer = () => undefined
+    await sleep(1_000)
+    expect(one.turns).toEqual(['leading'])
+  })
+})
+
+describe('what may happen to a lease', () => {
+  it('somebody annotates it: the holder goes on', async () => {
+    const one = await stand('one', quick)
+    await until('the first leads', 5_000, () => one.turns.length > 0)
+    const body = [{ op: 'add', path: '/metadata/annotations', value: { note: 'x' } }]
+    await direct.request('PATCH', path(), { body, contentType: 'application/json-patch+json' }, signal)
+    const before = (await read()).spec?.renewTime
+    await sleep(1_500)
+    expect((await read()).spec?.renewTime).not.toBe(before)
+    expect(one.turns).toEqual(['leading'])
+  })
+
+  it('somebody deletes it: the holder makes it anew', async () => {
+    const one = await stand('one')
+    await until('the first leads', 5_000, () => one.turns.length > 0)
+    await sleep(300)
+    await direct.request('DELETE', path(), {}, signal)
+    await waitUntil('a new lease', 5_000, async () => (await read()).spec?.holderIdentity === 'one', signal)
+    expect(one.turns).toEqual(['leading'])
+  })
+
+  it('another takes it: the holder stops at once', async () => {
+    const one = await stand('one')
+    await until('the first leads', 5_000, () => one.turns.length > 0)
+    await sleep(300)
+    const body = [{ op: 'replace', path: '/spec/holderIdentity', value: 'two' }]
+    await direct.request('PATCH', path(), { body, contentType: 'application/json-patch+json' }, signal)
+    await until('the first follows', 2_000, () => one.turns.length > 1)
+    expect(one.turns).toEqual(['leading', 'following'])
+  })
+})
+
+describe('what does a standby cost', () => {
+  it('no call while the watch tells of renewals', async () => {
+    const one = await stand('one', quick)
+    await until('the first leads', 5_000, () => one.turns.length > 0)
+    const two = await stand('two', quick)
+    await sleep(1_000)
+    const before = two.front.requests.length
+    await sleep(3_000)
+    expect(two.front.requests.length).toBe(before)
+  })
+})

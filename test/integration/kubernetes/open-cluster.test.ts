@@ -1,0 +1,292 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { ChallengeInstance } from '../../../lib/crd/challenge-instance.ts'
+import { apiVersion, finalizer, group, managedBySelector } from '../../../lib/crd/group.ts'
+import type { KubernetesObject, Secret } from '../../../lib/crd/objects.ts'
+import { type KubernetesClient, openClient } from '../../../lib/kubernetes/client.ts'
+import type { Cluster } from '../../../lib/kubernetes/cluster.ts'
+import { openCluster } from '../../../lib/kubernetes/open-cluster.ts'
+import type { ControlPlane } from '../../../local/control-plane/start.ts'
+import { startTestControlPlane } from '../../support/control-plane.ts'
+import { startFront } from './front.ts'
+
+const userAgent = 'challenge-operator/test (cluster)'
+const signal = AbortSignal.timeout(110_000)
+let plane: ControlPlane
+let client: KubernetesClient
+let cluster: Cluster
+let weak: KubernetesClient
+let name: string
+let count = 0
+
+/** As much of the CRD as a status needs: what the real one says is another test's business. */
+const definition = {
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: { name: `challengeinstances.${group}` },
+  spec: {
+    group,
+    scope: 'Namespaced',
+    names: { plural: 'challengeinstances', kind: 'ChallengeInstance' },
+    versions: [
+      {
+        name: 'v1alpha1',
+        served: true,
+        storage: true,
+        subresources: { status: {} },
+        schema: {
+          openAPIV3Schema: {
+            type: 'object',
+            properties: {
+              spec: {
+                type: 'object',
+                required: ['templateRef'],
+                'x-kubernetes-preserve-unknown-fields': true,
+              },
+              status: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
+            },
+          },
+        },
+      },
+    ],
+  },
+}
+
+beforeAll(async () => {
+  plane = await startTestControlPlane({ full: false, users: [{ name: 'weak', groups: [] }] })
+  client = openClient({ connection: { kind: 'kubeconfig', path: plane.kubeconfig }, userAgent })
+  weak = openClient({ connection: { kind: 'kubeconfig', path: await plane.kubeconfigOf('weak') }, userAgent })
+  cluster = openCluster(client)
+  await cluster.create(definition as never, signal)
+  for (let served = false; !served; ) {
+    const response = await client.request('GET', `/apis/${apiVersion}/challengeinstances`, {}, signal)
+    served = response.status === 200
+  }
+})
+
+afterAll(async () => {
+  await client?.close()
+  await weak?.close()
+  await plane?.stop()
+})
+
+beforeEach(() => {
+  count += 1
+  name = `object-${count}`
+})
+
+const namespace = 'default'
+const secret = (data: Record<string, string> = {}): Secret => ({
+  apiVersion: 'v1',
+  kind: 'Secret',
+  metadata: { namespace, name },
+  data,
+})
+const reference = () => ({ apiVersion: 'v1', kind: 'Secret', namespace, name })
+const instance = (): ChallengeInstance =>
+  ({
+    apiVersion,
+    kind: 'ChallengeInstance',
+    metadata: { namespace, name, finalizers: [finalizer] },
+    spec: { templateRef: 'web', owner: { teamId: 1, eventId: 1 } },
+  }) as ChallengeInstance
+
+describe('get', () => {
+  it('what is not there is undefined, also in a namespace that is not there', async () => {
+    expect(await cluster.get(reference(), signal)).toBeUndefined()
+    expect(await cluster.get({ ...reference(), namespace: 'nowhere' }, signal)).toBeUndefined()
+  })
+
+  it('a kind that is not served is an error, not an absence', async () => {
+    const route = { apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', namespace, name }
+    await expect(cluster.get(route, signal)).rejects.toMatchObject({ reason: 'SchemaOutdated' })
+  })
+
+  it('metadata come without values', async () => {
+    await cluster.create(secret({ key: 'ZmxhZw==' }), signal)
+    const metadata = await cluster.getMetadata(reference(), signal)
+    expect(metadata).toMatchObject({ apiVersion: 'v1', kind: 'Secret', metadata: { name } })
+    expect(metadata).not.toHaveProperty('data')
+  })
+})
+
+describe('create and apply', () => {
+  it('a second create says that it exists', async () => {
+    expect(await cluster.create(secret(), signal)).toMatchObject({ kind: 'Secret', metadata: { name } })
+    expect(await cluster.create(secret(), signal)).toBe('exists')
+  })
+
+  it('are written under our name', async () => {
+    await cluster.create(secret({ a: 'YQ==' }), signal)
+    const applied = await cluster.apply(secret({ b: 'Yg==' }), signal)
+    expect(applied.metadata.managedFields?.map(({ manager, operation }) => [manager, operation])).toEqual([
+      ['challenge-operator', 'Apply'],
+      ['challenge-operator', 'Update'],
+    ])
+  })
+
+  it('an apply over our own create leaves only what it says', async () => {
+    const created = (await cluster.create(secret({ a: 'YQ==' }), signal)) as Secret
+    expect((await cluster.apply(secret({ b: 'Yg==' }), signal)).data).toEqual({ a: 'YQ==', b: 'Yg==' })
+    // `created` is outdated by now: the patch meets a conflict and reads again.
+    expect((await cluster.applyOver<Secret>(created, secret({ c: 'Yw==' }), signal)).data).toEqual({
+      c: 'Yw==',
+    })
+  })
+
+  it('an apply over what is another object by now is refused', async () => {
+    const created = (await cluster.create(secret(), signal)) as Secret
+    await cluster.delete(reference(), {}, signal)
+    await cluster.create(secret({ other: 'YQ==' }), signal)
+    await expect(cluster.applyOver(created, secret(), signal)).rejects.toMatchObject({ fate: 'retryable' })
+    expect(await cluster.get<Secret>(reference(), signal)).toMatchObject({ data: { other: 'YQ==' } })
+  })
+
+  it('a missing namespace is named', async () => {
+    const lost = { ...secret(), metadata: { name, namespace: 'nowhere' } }
+    await expect(cluster.create(lost, signal)).rejects.toMatchObject({ reason: 'NamespaceStuck' })
+  })
+
+  it.each(['create', 'apply'] as const)('%s of what a template got wrong is permanent', async verb => {
+    const deployment = {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { namespace, name },
+      spec: {
+        selector: { matchLabels: { app: name } },
+        template: {
+          metadata: { labels: { app: name } },
+          spec: { containers: [{ name: 'a', image: 'b', resources: { limits: { cpu: 'lots' } } }] },
+        },
+      },
+    }
+    await expect(cluster[verb](deployment as KubernetesObject, signal)).rejects.toMatchObject({
+      reason: 'TemplateInvalid',
+      fate: 'permanent',
+    })
+  })
+
+  it('a missing right is named', async () => {
+    await expect(openCluster(weak).create(secret(), signal)).rejects.toMatchObject({
+      reason: 'Forbidden',
+      message: expect.stringMatching(/User "weak" cannot create resource "secrets"/),
+    })
+  })
+})
+
+describe('patchJson', () => {
+  const labelled = (value: string) => ({ op: 'add' as const, path: '/metadata/labels', value: { a: value } })
+
+  it('returns the new object', async () => {
+    await cluster.create(secret(), signal)
+    expect(await cluster.patchJson(reference(), [labelled('b')], signal)).toMatchObject({
+      metadata: { labels: { a: 'b' } },
+    })
+  })
+
+  it.each([
+    ['a test that fails', { op: 'test' as const, path: '/metadata/resourceVersion', value: '1' }],
+    ['a path that is not there', { op: 'remove' as const, path: '/metadata/finalizers' }],
+  ])('is a conflict: %s', async (_name, operation) => {
+    await cluster.create(secret(), signal)
+    expect(await cluster.patchJson(reference(), [operation], signal)).toBe('conflict')
+  })
+
+  it('is undefined when the object is gone, and an error when the result is invalid', async () => {
+    expect(await cluster.patchJson(reference(), [labelled('b')], signal)).toBeUndefined()
+    await cluster.create(secret(), signal)
+    await expect(cluster.patchJson(reference(), [labelled('b b')], signal)).rejects.toMatchObject({
+      reason: 'Internal',
+    })
+  })
+})
+
+describe('delete', () => {
+  it('is gone at once, and stays gone', async () => {
+    await cluster.create(secret(), signal)
+    expect(await cluster.delete(reference(), {}, signal)).toBe('gone')
+    expect(await cluster.delete(reference(), {}, signal)).toBe('gone')
+  })
+
+  it('leaves a successor alone', async () => {
+    await cluster.create(secret(), signal)
+    expect(await cluster.delete(reference(), { uid: 'another' }, signal)).toBe('gone')
+    expect(await cluster.get(reference(), signal)).toBeDefined()
+  })
+
+  it('is under way while a finalizer or dependents hold it', async () => {
+    await cluster.create(instance(), signal)
+    const own = { apiVersion, kind: 'ChallengeInstance', namespace, name }
+    expect(await cluster.delete(own, {}, signal)).toBe('deleting')
+    await cluster.create(secret(), signal)
+    expect(await cluster.delete(reference(), { propagation: 'Foreground' }, signal)).toBe('deleting')
+  })
+})
+
+describe('putStatus', () => {
+  it('changes nothing but the status', async () => {
+    const created = (await cluster.create(instance(), signal)) as ChallengeInstance
+    const status = { phase: 'Pending', message: 'x' } as NonNullable<ChallengeInstance['status']>
+    const written = await cluster.putStatus({ ...created, status }, signal)
+    expect(written).toMatchObject({ status, spec: created.spec })
+    expect((written as ChallengeInstance).metadata).toMatchObject({ finalizers: [finalizer], generation: 1 })
+  })
+
+  it('is a conflict over a newer version, or another uid, and undefined over nothing', async () => {
+    const created = (await cluster.create(instance(), signal)) as ChallengeInstance
+    const stated = { ...created, status: { phase: 'Pending' } } as ChallengeInstance
+    await cluster.putStatus(stated, signal)
+    expect(
+      await cluster.putStatus({ ...stated, status: { phase: 'Ready' } } as ChallengeInstance, signal),
+    ).toBe('conflict')
+    const other = { ...stated, metadata: { ...stated.metadata, uid: 'another' } }
+    expect(await cluster.putStatus(other, signal)).toBe('conflict')
+    const absent = { ...stated, metadata: { ...stated.metadata, name: 'absent' } }
+    expect(await cluster.putStatus(absent, signal)).toBeUndefined()
+  })
+})
+
+describe('list', () => {
+  it('comes in pages, selected, each object with its kind, metadata without values', async () => {
+    const space = 'listed'
+    await cluster.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: space } }, signal)
+    const labels = { 'app.kubernetes.io/managed-by': 'challenge-operator' }
+    const make = (i: number) =>
+      cluster.create(
+        { ...secret({ a: 'YQ==' }), metadata: { namespace: space, name: `s-${i}`, labels } },
+        signal,
+      )
+    for (let i = 0; i < 510; i += 10) await Promise.all(Array.from({ length: 10 }, (_, j) => make(i + j)))
+    await cluster.create({ ...secret(), metadata: { namespace: space, name: 'unselected' } }, signal)
+    const pages: KubernetesObject[][] = []
+    const options = { namespace: space, labelSelector: managedBySelector, metadataOnly: true }
+    for await (const page of cluster.list({ apiVersion: 'v1', kind: 'Secret' }, options, signal))
+      pages.push(page)
+    expect(pages.map(page => page.length)).toEqual([500, 10])
+    expect(new Set(pages.flat().map(each => `${each.apiVersion} ${each.kind}`))).toEqual(
+      new Set(['v1 Secret']),
+    )
+    expect(JSON.stringify(pages)).not.toContain('YQ==')
+  })
+
+  it('throws when its version expires half-way', async () => {
+    const front = await startFront(plane)
+    const body = {
+      kind: 'Status',
+      code: 410,
+      reason: 'Expired',
+      message: 'The provided continue parameter is too old',
+    }
+    front.answer = url =>
+      url.searchParams.has('continue')
+        ? { status: 410, body }
+        : { status: 200, body: { kind: 'SecretList', metadata: { continue: 'x' }, items: [secret()] } }
+    const through = openClient({ connection: front.connection, userAgent })
+    const listing = openCluster(through)
+      .list({ apiVersion: 'v1', kind: 'Secret' }, {}, signal)
+      [Symbol.asyncIterator]()
+    expect((await listing.next()).value).toHaveLength(1)
+    await expect(listing.next()).rejects.toMatchObject({ reason: 'ClusterUnavailable', fate: 'retryable' })
+    await through.close()
+    await front.stop()
+  })
+})

@@ -1,0 +1,189 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Deployment } from '../../../lib/crd/objects.ts'
+import { type KubernetesClient, openClient } from '../../../lib/kubernetes/client.ts'
+import type { Cluster, JsonPatchOperation } from '../../../lib/kubernetes/cluster.ts'
+import { openCluster } from '../../../lib/kubernetes/open-cluster.ts'
+import { collectionPath } from '../../../lib/kubernetes/paths.ts'
+import { takenOver } from '../../../lib/kubernetes/take-over.ts'
+import { sharedControlPlane, testNamespace } from '../../support/shared-parts.ts'
+
+const signal = AbortSignal.timeout(110_000)
+let client: KubernetesClient
+let cluster: Cluster
+let namespace: string
+
+beforeAll(async () => {
+  const { kubeconfig } = sharedControlPlane()
+  client = openClient({
+    connection: { kind: 'kubeconfig', path: kubeconfig },
+    userAgent: 'challenge-operator/test',
+  })
+  cluster = openCluster(client)
+  namespace = (await testNamespace('take-over', signal)).name
+})
+
+afterAll(() => client?.close())
+
+const kind = { apiVersion: 'apps/v1', kind: 'Deployment' }
+const reference = (name: string) => ({ ...kind, namespace, name })
+
+function desired(name: string): Deployment {
+  return {
+    ...kind,
+    metadata: {
+      namespace,
+      name,
+      labels: { app: name, 'app.kubernetes.io/managed-by': 'challenge-operator' },
+    },
+    spec: {
+      replicas: 1,
+      selector: { matchLabels: { app: name } },
+      strategy: { type: 'Recreate' },
+      template: {
+        metadata: { labels: { app: name } },
+        spec: {
+          containers: [{ name: 'challenge', image: 'example.com/web:2', env: [{ name: 'A', value: '1' }] }],
+        },
+      },
+    },
+  }
+}
+
+/** As another client does it, with the defaults it then owns. */
+async function createdBy(manager: string, object: Deployment): Promise<void> {
+  const query = { fieldManager: manager }
+  const response = await client.request(
+    'POST',
+    collectionPath(kind, namespace),
+    { body: object, query },
+    signal,
+  )
+  expect(response.status).toBe(201)
+}
+
+async function editedBy(manager: string, name: string, operations: JsonPatchOperation[]): Promise<void> {
+  const request = {
+    body: operations,
+    contentType: 'application/json-patch+json',
+    query: { fieldManager: manager },
+  }
+  const path = `${collectionPath(kind, namespace)}/${name}`
+  expect((await client.request('PATCH', path, request, signal)).status).toBe(200)
+}
+
+/** Read once the deployment controller has noted its revision. */
+async function settled(name: string): Promise<Deployment> {
+  for (;;) {
+    const found = await cluster.get<Deployment>(reference(name), signal)
+    const noted = found?.metadata.annotations?.['deployment.kubernetes.io/revision'] !== undefined
+    if (found && noted && found.status?.observedGeneration === found.metadata.generation) return found
+    await sleep(20)
+  }
+}
+
+const writers = (object: Deployment) =>
+  (object.metadata.managedFields ?? [])
+    .filter(entry => !entry.subresource)
+    .map(({ manager, operation }) => `${manager} ${operation}`)
+
+function expectExactly(object: Deployment, name: string): void {
+  const want = desired(name)
+  expect(object.spec.strategy).toEqual({ type: 'Recreate' })
+  expect(object.spec.template.spec.containers.map(each => [each.name, each.image, each.env])).toEqual(
+    want.spec.template.spec.containers.map(each => [each.name, each.image, each.env]),
+  )
+  expect(object.metadata.labels).toEqual(want.metadata.labels)
+  expect(object.metadata.ownerReferences).toBeUndefined()
+}
+
+describe('does an apply leave exactly what it says', () => {
+  it('over our own POST, and a patch alone makes no new generation', async () => {
+    const first = desired('own')
+    first.spec.template.spec.containers[0]?.env?.push({ name: 'B', value: '2' })
+    first.metadata.labels = { ...first.metadata.labels, extra: 'x' }
+    await cluster.create(first, signal)
+    const existing = await settled('own')
+    const patched = await cluster.patchJson<Deployment>(reference('own'), takenOver(existing), signal)
+    if (patched === undefined || patched === 'conflict') throw new Error(`patch: ${patched}`)
+    expect(patched.metadata.generation).toBe(existing.metadata.generation)
+    expect(writers(patched)).toEqual(['challenge-operator Apply'])
+    expect(patched.metadata.managedFields?.some(entry => entry.subresource === 'status')).toBe(true)
+    expect(takenOver(patched)).toEqual([])
+    expectExactly(await cluster.apply(desired('own'), signal), 'own')
+  })
+
+  it("over the old operator's Deployment", async () => {
+    const old = desired('old')
+    old.metadata.labels = { app: 'old' }
+    delete old.spec.strategy
+    old.spec.template.spec.containers = [
+      {
+        name: 'old',
+        image: 'example.com/web:1',
+        env: [{ name: 'TEAM_ID', value: '1' }],
+        ports: [{ containerPort: 8080 }],
+      },
+    ]
+    await createdBy('OpenAPI-Generator', old)
+    const existing = await settled('old')
+    expect(existing.spec.strategy?.rollingUpdate).toBeDefined()
+    const applied = await cluster.applyOver<Deployment>(existing, desired('old'), signal)
+    expectExactly(applied, 'old')
+    expect(applied.metadata.uid).toBe(existing.metadata.uid)
+  })
+
+  it('over what people edited, also after our applies', async () => {
+    await cluster.create(desired('edited'), signal)
+    const applied = await cluster.applyOver<Deployment>(await settled('edited'), desired('edited'), signal)
+    expect(takenOver(applied)).toEqual([])
+    const containers = '/spec/template/spec/containers'
+    const owner = {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      name: 'x',
+      uid: 'e1f0a4c6-0000-4000-8000-000000000000',
+    }
+    await editedBy('kubectl-edit', 'edited', [
+      { op: 'add', path: `${containers}/0/env/-`, value: { name: 'LD_PRELOAD', value: 'x' } },
+      { op: 'add', path: `${containers}/-`, value: { name: 'miner', image: 'example.com/miner' } },
+      { op: 'add', path: '/metadata/labels/note', value: 'x' },
+      { op: 'replace', path: '/spec/strategy', value: { type: 'RollingUpdate' } },
+    ])
+    await editedBy('another-controller', 'edited', [{ op: 'replace', path: '/spec/replicas', value: 3 }])
+    // An owner that is not there would have the garbage collector take the object: it goes with the rest at once.
+    await editedBy('kubectl-patch', 'edited', [
+      {
+        op: 'add',
+        path: '/metadata/ownerReferences',
+        value: [{ ...owner, kind: 'Namespace', name: namespace, uid: await uidOf(namespace) }],
+      },
+    ])
+    const mended = await cluster.applyOver<Deployment>(await settled('edited'), desired('edited'), signal)
+    expectExactly(mended, 'edited')
+    expect(mended.spec.replicas).toBe(1)
+  })
+
+  it("and the deployment controller's revision stays", async () => {
+    await cluster.create(desired('revision'), signal)
+    const existing = await settled('revision')
+    const applied = await cluster.applyOver<Deployment>(existing, desired('revision'), signal)
+    expect(applied.metadata.annotations?.['deployment.kubernetes.io/revision']).toBe('1')
+    const owner = existing.metadata.managedFields?.find(entry =>
+      JSON.stringify(entry.fieldsV1).includes('deployment.kubernetes.io/revision'),
+    )
+    expect([owner?.manager, owner?.subresource]).toEqual(['kube-controller-manager', 'status'])
+  })
+
+  it('over what was written between our read and our patch', async () => {
+    await cluster.create(desired('raced'), signal)
+    const outdated = await settled('raced')
+    await editedBy('kubectl-edit', 'raced', [{ op: 'add', path: '/metadata/labels/note', value: 'x' }])
+    expectExactly(await cluster.applyOver<Deployment>(outdated, desired('raced'), signal), 'raced')
+  })
+})
+
+async function uidOf(name: string): Promise<string> {
+  const found = await cluster.get({ apiVersion: 'v1', kind: 'Namespace', name }, signal)
+  return found?.metadata.uid ?? ''
+}

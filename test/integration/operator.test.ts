@@ -1,0 +1,215 @@
+import { createHmac } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
+import type { Deployment, NetworkPolicy, Secret, Service } from '../../lib/crd/objects.ts'
+import { waitUntil } from '../../local/wait.ts'
+import {
+  eventually,
+  flagSecret,
+  instanceOf,
+  pepper,
+  phaseOf,
+  referenceTo,
+  startTestOperator,
+  type TestOperator,
+  templateOf,
+} from '../support/operator.ts'
+
+let operator: TestOperator
+beforeAll(async () => {
+  operator = await startTestOperator()
+})
+afterAll(() => operator?.stop())
+
+const get = <T extends { apiVersion: string; kind: string; metadata: object }>(kind: string, name: string) =>
+  operator.cluster.get<T & never>(referenceTo(operator, kind, name), operator.signal) as Promise<T | undefined>
+const create = (object: ReturnType<typeof templateOf> | ReturnType<typeof instanceOf>) =>
+  operator.cluster.create(object as never, operator.signal)
+const platformRow = (teamId: number, slug: string) =>
+  operator.database
+    .selectFrom('challenges_teamserviceinstance as row')
+    .innerJoin('challenges_challenge as challenge', 'challenge.id', 'row.challenge_id')
+    .where('row.team_id', '=', teamId)
+    .where('challenge.slug', '=', slug)
+    .selectAll('row')
+    .execute()
+
+describe('does an instance come and go', () => {
+  test('from its creation to a running, recorded workload', async () => {
+    await create(templateOf(operator.namespace, 'web', { flagStrategy: { type: 'hmac-per-instance' } }))
+    await create(instanceOf(operator.namespace, 'web-7', 'web'))
+    const instance = await phaseOf(operator, 'web-7', 'Ready')
+    const { status, metadata } = instance
+    const uid = metadata.uid ?? ''
+    expect(status).toMatchObject({
+      url: `http://web-7.${operator.namespace}.svc.cluster.local:8080`,
+      namespace: operator.namespace,
+      cpuMillicores: 100,
+      memMb: 64,
+      observedGeneration: metadata.generation,
+    })
+    expect(status?.podName).toMatch(/^web-7-/)
+    expect(status?.children?.map(child => child.kind).toSorted()).toEqual([
+      'Deployment',
+      'NetworkPolicy',
+      'Secret',
+      'Service',
+    ])
+    expect(metadata.finalizers).toEqual(['infra.ctf.example.com/cleanup'])
+
+    const secret = await get<Secret>('Secret', 'web-7')
+    const digits = createHmac('sha256', flagSecret).update(uid).digest('hex').slice(0, 32)
+    const flag = Buffer.from(Object.values(secret?.data ?? {})[0] ?? '', 'base64').toString()
+    expect(flag).toBe(`flag{${digits}}`)
+    expect(JSON.stringify(instance)).not.toContain(digits)
+
+    const rows = await platformRow(7, 'web')
+    expect(rows).toMatchObject([{ status: 'running', endpoint_url: status?.url }])
+    const [own] = await operator.database
+      .selectFrom('challenge_operator.instance')
+      .selectAll()
+      .where('uid', '=', uid)
+      .execute()
+    expect(own).toMatchObject({
+      phase: 'Ready',
+      flag_hmac: createHmac('sha256', pepper).update(flag).digest('hex'),
+    })
+    await waitUntil('both events', 5_000, async () => operator.events(uid).length >= 2, operator.signal)
+    expect(operator.events(uid)).toEqual(['instance.provisioning', 'instance.ready'])
+  })
+
+  test('guarded from the start', async () => {
+    const deny = await get<NetworkPolicy>('NetworkPolicy', 'challenge-operator-default-deny')
+    expect(deny?.spec.policyTypes.toSorted()).toEqual(['Egress', 'Ingress'])
+    const own = await get<NetworkPolicy>('NetworkPolicy', 'web-7')
+    expect(own?.metadata.ownerReferences).toBeUndefined()
+  })
+
+  test('and away again, with nothing left but a closed row', async () => {
+    const before = await get<ChallengeInstance>('ChallengeInstance', 'web-7')
+    const uid = before?.metadata.uid ?? ''
+    await operator.cluster.delete(referenceTo(operator, 'ChallengeInstance', 'web-7'), {}, operator.signal)
+    await eventually(operator, 'ChallengeInstance', 'web-7', object => object === undefined)
+    for (const kind of ['Deployment', 'Service', 'Secret', 'NetworkPolicy'])
+      expect(await get(kind, 'web-7')).toBeUndefined()
+    expect(await platformRow(7, 'web')).toMatchObject([{ status: 'stopped' }])
+    await waitUntil(
+      'the last event',
+      5_000,
+      async () => operator.events(uid).at(-1) === 'instance.deleted',
+      operator.signal,
+    )
+  })
+})
+
+describe('does a change reach the running workload', () => {
+  test('the template edited: image, resources, environment, probe', async () => {
+    await create(templateOf(operator.namespace, 'edited'))
+    await create(instanceOf(operator.namespace, 'edited-1', 'edited', 1))
+    await phaseOf(operator, 'edited-1', 'Ready')
+    const template = templateOf(operator.namespace, 'edited', {
+      image: 'registry.example.com/ctf/web:2',
+      resources: { cpu: '200m', memory: '128Mi' },
+      env: [{ name: 'LEVEL', value: 'hard' }],
+      readinessProbe: { httpGet: { path: '/healthz', port: 8080 } },
+    })
+    await operator.cluster.apply(template, operator.signal)
+    const deployment = await eventually<Deployment>(
+      operator,
+      'Deployment',
+      'edited-1',
+      each => each?.spec.template.spec.containers[0]?.image === 'registry.example.com/ctf/web:2',
+    )
+    const [container] = deployment?.spec.template.spec.containers ?? []
+    expect(container?.resources?.limits).toMatchObject({ cpu: '200m', memory: '128Mi' })
+    expect(container?.env).toContainEqual({ name: 'LEVEL', value: 'hard' })
+    expect(container?.readinessProbe?.httpGet).toMatchObject({ path: '/healthz' })
+    expect(container?.readinessProbe?.tcpSocket).toBeUndefined()
+    await phaseOf(operator, 'edited-1', 'Ready')
+  })
+
+  test('the instance edited: a dropped variable goes away', async () => {
+    const spec = { env: { A: '1', B: '2' } }
+    await create(instanceOf(operator.namespace, 'edited-2', 'edited', 2, spec))
+    await phaseOf(operator, 'edited-2', 'Ready')
+    const edit = instanceOf(operator.namespace, 'edited-2', 'edited', 2, { env: { A: '3' } })
+    await operator.client.request(
+      'PATCH',
+      `/apis/infra.ctf.example.com/v1alpha1/namespaces/${operator.namespace}/challengeinstances/edited-2`,
+      { body: { spec: { env: { ...edit.spec.env, B: null } } }, contentType: 'application/merge-patch+json' },
+      operator.signal,
+    )
+    const env = (each: Deployment | undefined) => each?.spec.template.spec.containers[0]?.env ?? []
+    await eventually<Deployment>(operator, 'Deployment', 'edited-2', each =>
+      env(each).some(({ name, value }) => name === 'A' && value === '3'),
+    )
+    expect(env(await get<Deployment>('Deployment', 'edited-2')).map(({ name }) => name)).not.toContain('B')
+  })
+
+  test('a child deleted by hand comes back', async () => {
+    for (const kind of ['Deployment', 'Service', 'NetworkPolicy']) {
+      const old = await get(kind, 'edited-1')
+      await operator.cluster.delete(referenceTo(operator, kind, 'edited-1'), {}, operator.signal)
+      const uid = (each: { metadata: object } | undefined) => (each?.metadata as { uid?: string })?.uid
+      await eventually(operator, kind, 'edited-1', each => each !== undefined && uid(each) !== uid(old))
+    }
+    await phaseOf(operator, 'edited-1', 'Ready')
+  })
+
+  test('a child edited by hand is put right', async () => {
+    await operator.client.request(
+      'PATCH',
+      `/api/v1/namespaces/${operator.namespace}/services/edited-1`,
+      {
+        body: { spec: { selector: { app: 'another' } } },
+        contentType: 'application/merge-patch+json',
+        query: { fieldManager: 'kubectl-edit' },
+      },
+      operator.signal,
+    )
+    await eventually<Service>(
+      operator,
+      'Service',
+      'edited-1',
+      each => each?.spec.selector?.app === 'edited-1',
+    )
+  })
+})
+
+describe('what becomes of an instance without its template', () => {
+  test('created first, it waits and then follows', async () => {
+    await create(instanceOf(operator.namespace, 'early-1', 'late', 1))
+    const waiting = await phaseOf(operator, 'early-1', 'Pending', 'TemplateMissing')
+    expect(waiting.status?.message).toContain('"late"')
+    await create(templateOf(operator.namespace, 'late'))
+    await phaseOf(operator, 'early-1', 'Ready')
+  })
+
+  test('left behind, it runs on and can be deleted', async () => {
+    await operator.cluster.delete(referenceTo(operator, 'ChallengeTemplate', 'late'), {}, operator.signal)
+    const left = await phaseOf(operator, 'early-1', 'Ready', 'TemplateMissing')
+    expect(left.status?.conditions).toContainEqual(
+      expect.objectContaining({ type: 'Stalled', status: 'True', reason: 'TemplateMissing' }),
+    )
+    expect(await get('Deployment', 'early-1')).toBeDefined()
+    await operator.cluster.delete(referenceTo(operator, 'ChallengeInstance', 'early-1'), {}, operator.signal)
+    await eventually(operator, 'ChallengeInstance', 'early-1', object => object === undefined)
+  })
+})
+
+describe('do two instances share one row of the platform', () => {
+  test('the newest shows, and the older one when it is gone', async () => {
+    await create(templateOf(operator.namespace, 'pwn'))
+    await create(instanceOf(operator.namespace, 'pwn-old', 'pwn', 3))
+    await phaseOf(operator, 'pwn-old', 'Ready')
+    await new Promise(resolve => setTimeout(resolve, 1_100))
+    await create(instanceOf(operator.namespace, 'pwn-new', 'pwn', 3))
+    const newer = await phaseOf(operator, 'pwn-new', 'Ready')
+    expect(await platformRow(3, 'pwn')).toMatchObject([{ endpoint_url: newer.status?.url, status: 'running' }])
+    await operator.cluster.delete(referenceTo(operator, 'ChallengeInstance', 'pwn-new'), {}, operator.signal)
+    await eventually(operator, 'ChallengeInstance', 'pwn-new', object => object === undefined)
+    const [row] = await platformRow(3, 'pwn')
+    expect(row).toMatchObject({ status: 'running' })
+    expect(row.endpoint_url).toContain('pwn-old.')
+  })
+})
