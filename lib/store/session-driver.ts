@@ -2,6 +2,15 @@ import type { AbortableOperationOptions, CompiledQuery, DatabaseConnection, Driv
 import type { Pool, PoolClient } from 'pg'
 
 /**
+ * What a client that vanished without a word may hold up others for. Local to the transaction, since a pooler between
+ * us and the server hands the session to somebody else. The last one bounds a call of the event bus.
+ */
+const limits = { statement_timeout: '10s', lock_timeout: '5s', idle_in_transaction_session_timeout: '60s' }
+
+/** One round trip. */
+const begin = ['begin', ...Object.entries(limits).map(([name, value]) => `set local ${name} = '${value}'`)].join('; ')
+
+/**
  * Kysely's driver over a pool of pg, with one difference to the one it ships: the signal of whoever acquired a
  * connection cuts it. pg can not cancel a query, and a database that has gone silent would otherwise hold the caller,
  * its transaction and its place in the pool for as long as it pleases.
@@ -24,11 +33,12 @@ export class SessionDriver implements Driver {
   }
 
   async beginTransaction(session: Session): Promise<void> {
-    await session.run('begin')
+    await session.run(begin)
   }
 
   async commitTransaction(session: Session): Promise<void> {
-    await session.run('commit')
+    // The server answers so when a statement had failed and nobody minded.
+    if ((await session.run('commit')).command === 'ROLLBACK') throw new Error('the transaction was rolled back')
   }
 
   /** Never fails: what cannot be rolled back is cut, which comes to the same. */

@@ -1,4 +1,6 @@
 import type { TestProject } from 'vitest/node'
+import { openClient } from '../../lib/kubernetes/client.ts'
+import { installManifests } from '../../lib/kubernetes/install.ts'
 import { startTestControlPlane } from './control-plane.ts'
 import { functionNames, functionUsers, userOf } from './function-users.ts'
 import { startTestPostgres } from './postgres.ts'
@@ -53,6 +55,7 @@ async function start(): Promise<Running> {
   try {
     const [plane, postgres, queues] = await Promise.all(opening)
     const { kubeconfig, server, token, caData } = plane
+    await installEverywhere(kubeconfig)
     const kubeconfigs = functionNames.map(async name => [name, await plane.kubeconfigOf(userOf(name))])
     const parts = {
       controlPlane: { kubeconfig, server, token, caData },
@@ -65,4 +68,14 @@ async function start(): Promise<Running> {
     await stop()
     throw thrown
   }
+}
+
+/** CRDs and admission policies for every namespace: each test file works in one of its own. */
+export async function installEverywhere(kubeconfig: string): Promise<void> {
+  const client = openClient({
+    connection: { kind: 'kubeconfig', path: kubeconfig },
+    userAgent: 'challenge-operator/test (install)',
+  })
+  const options = { namespaces: '*', allowedRegistries: [] } as const
+  await installManifests(client, options, AbortSignal.timeout(60_000)).finally(() => client.close())
 }

@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto'
+import { sql, type Transaction } from 'kysely'
+import type { EventType, OutboxEvent } from '../events.ts'
+import { type Database, inTransaction } from './database.ts'
+import { storeError } from './errors.ts'
+import type { InstanceRow } from './instances.ts'
+import type { Schema } from './schema.ts'
+import type { Outbox } from './store.ts'
+
+/** The events of one transition. `row` is as it is after it, with the sequence of the last of them. */
+export async function addEvents(
+  transaction: Transaction<Schema>,
+  row: InstanceRow,
+  types: readonly EventType[],
+  at: Date,
+): Promise<void> {
+  if (types.length === 0) return
+  const events = types.map((type, index) => {
+    const sequence = row.sequence - types.length + 1 + index
+    const payload = payloadOf(row, randomUUID(), sequence, at)
+    return {
+      event_id: payload.eventId,
+      instance_uid: row.uid,
+      sequence,
+      type,
+      payload: JSON.stringify(payload),
+    }
+  })
+  await transaction.insertInto('challenge_operator.outbox').values(events).execute()
+}
+
+/** The promise to consumers (contracts.md, section 8): every field is always there, null where there is nothing. */
+function payloadOf(row: InstanceRow, eventId: string, sequence: number, at: Date) {
+  return {
+    eventId,
+    sequence,
+    key: { kind: 'ChallengeInstance', namespace: row.namespace, name: row.name },
+    uid: row.uid,
+    owner: { teamId: Number(row.team_id), eventId: Number(row.event_id) },
+    template: row.template,
+    phase: row.phase,
+    reason: row.reason,
+    url: row.url,
+    times: {
+      at: at.toISOString(),
+      createdAt: row.created_at.toISOString(),
+      readyAt: row.ready_at?.toISOString() ?? null,
+      expiresAt: row.expires_at?.toISOString() ?? null,
+      deletedAt: row.deleted_at?.toISOString() ?? null,
+    },
+    notes: row.notes,
+  }
+}
+
+export function openOutbox(db: Database): Outbox {
+  return {
+    async drain(limit, publish, signal) {
+      try {
+        return await inTransaction(db, transaction => drain(transaction, limit, publish), signal)
+      } catch (thrown) {
+        throw storeError(thrown, signal)
+      }
+    },
+  }
+}
+
+async function drain(
+  transaction: Transaction<Schema>,
+  limit: number,
+  publish: (events: OutboxEvent[]) => Promise<OutboxEvent[]>,
+): Promise<{ claimed: number; published: number }> {
+  const rows = await transaction
+    .selectFrom('challenge_operator.outbox')
+    .select(['id', 'event_id', 'type', 'payload', 'created_at'])
+    .where('published_at', 'is', null)
+    // What the bus refused waits behind what it has not seen, so that one poison event holds up nobody.
+    .orderBy('refusals')
+    .orderBy('id')
+    .limit(limit)
+    .forUpdate()
+    .skipLocked()
+    .execute()
+  if (rows.length === 0) return { claimed: 0, published: 0 }
+  const accepted = new Set((await publish(rows.map(eventOf))).map(event => event.id))
+  const [published, refused] = [true, false].map(side =>
+    rows.map(row => row.id).filter(id => accepted.has(id) === side),
+  ) as [string[], string[]]
+  const outbox = () => transaction.updateTable('challenge_operator.outbox')
+  if (published.length > 0)
+    await outbox()
+      .set({ published_at: sql<string>`now()` })
+      .where('id', 'in', published)
+      .execute()
+  if (refused.length > 0)
+    await outbox()
+      .set(column => ({ refusals: column('refusals', '+', 1) }))
+      .where('id', 'in', refused)
+      .execute()
+  return { claimed: rows.length, published: published.length }
+}
+
+function eventOf(row: {
+  id: string
+  event_id: string
+  type: EventType
+  payload: Record<string, unknown>
+  created_at: Date
+}): OutboxEvent {
+  return {
+    id: row.id,
+    eventId: row.event_id,
+    type: row.type,
+    payload: row.payload,
+    createdAt: row.created_at.toISOString(),
+  }
+}

@@ -1,0 +1,108 @@
+import { type RawBuilder, sql, type Transaction } from 'kysely'
+import { sqlState } from './errors.ts'
+import type { PlatformStatus, Schema } from './schema.ts'
+import type { PlatformProblem } from './store.ts'
+
+export interface Pair {
+  teamId: string
+  template: string
+}
+
+/** Width of the platform's `endpoint_url`, in characters. */
+const urlLimit = 200
+
+/** A statement on the platform's tables failed; the transaction with it. */
+export class PlatformRowRefused extends Error {
+  override readonly name = 'PlatformRowRefused'
+}
+
+/** Makes all writers of one team and challenge wait for each other until their transactions end. */
+export async function lockPair(transaction: Transaction<Schema>, { teamId, template }: Pair): Promise<void> {
+  const key = `challenge-operator:${teamId}:${template}`
+  await sql`SELECT pg_advisory_xact_lock(hashtextextended(${key}, 0))`.execute(transaction)
+}
+
+/**
+ * Makes the platform's row of a team and challenge say what the newest live instance of the pair says, and tells who
+ * listens on `team_service_instance` (`{id, team_id, challenge_id, status, endpoint_url}`). Of duplicates that others
+ * made, the one with the lowest id is ours. Writes nothing where nothing differs, and never `last_check_at`.
+ * @throws PlatformRowRefused
+ */
+export async function mirrorPair(
+  transaction: Transaction<Schema>,
+  { teamId, template }: Pair,
+): Promise<{ written: boolean; challengeKnown: boolean; urlTooLongOf: string | undefined }> {
+  const query = sql<{ written: boolean; uid: string | null; too_long: boolean }>`
+    WITH wanted AS (
+      SELECT challenge.id AS challenge_id, newest.uid, ${statusOf(sql.ref('newest.phase'))} AS status,
+        ${endpointOf(sql.ref('newest.url'))} AS endpoint_url, char_length(newest.url) > ${sql.lit(urlLimit)} AS too_long
+      FROM challenges_challenge challenge
+      LEFT JOIN LATERAL (${newestOf(sql`${teamId}::bigint`, sql`${template}::text`)}) newest ON true
+      WHERE challenge.slug = ${template}::text
+    ), present AS (
+      SELECT min(theirs.id) AS id FROM challenges_teamserviceinstance theirs
+      JOIN wanted ON theirs.challenge_id = wanted.challenge_id
+      WHERE theirs.team_id = ${teamId}::bigint
+    ), updated AS (
+      UPDATE challenges_teamserviceinstance theirs SET status = wanted.status, endpoint_url = wanted.endpoint_url
+      FROM wanted, present
+      WHERE theirs.id = present.id
+        AND (theirs.status, theirs.endpoint_url) IS DISTINCT FROM (wanted.status, wanted.endpoint_url)
+      RETURNING theirs.id, theirs.team_id, theirs.challenge_id, theirs.status, theirs.endpoint_url
+    ), inserted AS (
+      INSERT INTO challenges_teamserviceinstance
+        (team_id, challenge_id, status, endpoint_url, created_at, last_check_at)
+      SELECT ${teamId}::bigint, challenge_id, status, endpoint_url, now(), NULL FROM wanted, present
+      WHERE present.id IS NULL AND wanted.uid IS NOT NULL
+      RETURNING id, team_id, challenge_id, status, endpoint_url
+    ), written AS (SELECT * FROM updated UNION ALL SELECT * FROM inserted)
+    SELECT wanted.uid, coalesce(wanted.too_long, false) AS too_long, written.id IS NOT NULL AS written,
+      CASE WHEN written.id IS NOT NULL
+        THEN pg_notify('team_service_instance', row_to_json(written)::text) END AS told
+    FROM wanted LEFT JOIN written ON true`
+  const { rows } = await query.execute(transaction).catch(cause => {
+    throw sqlState(cause) === undefined ? cause : new PlatformRowRefused('platform row', { cause })
+  })
+  const [row] = rows
+  return {
+    written: row?.written === true,
+    challengeKnown: row !== undefined,
+    urlTooLongOf: row?.too_long ? (row.uid ?? undefined) : undefined,
+  }
+}
+
+/**
+ * What a failed transaction says about the platform, undefined where it failed for another reason. Its foreign keys are
+ * checked at commit, so the team is unknown only then. Whatever else the platform's tables refuse (no rights, columns
+ * that are not as promised) counts as `PlatformTablesMissing`: they are not there for us.
+ */
+export function platformProblemOf(thrown: unknown): PlatformProblem | undefined {
+  const refused = thrown instanceof PlatformRowRefused
+  const cause = (refused ? thrown.cause : thrown) as { table?: string; detail?: string; constraint?: string }
+  const state = sqlState(cause)
+  if (state === '23503' && (refused || cause.table === 'challenges_teamserviceinstance'))
+    return /team_id/.test(`${cause.constraint} ${cause.detail}`) ? 'TeamUnknown' : 'ChallengeUnknown'
+  return refused && /^(42|3F|22|23)/.test(state ?? '') ? 'PlatformTablesMissing' : undefined
+}
+
+/**
+ * Of the live instances of a pair the newest, by creation, then uid. One that is being torn down counts only while
+ * there is no other: an older one that still serves is what the team has.
+ */
+export function newestOf(teamId: RawBuilder<unknown>, template: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`
+    SELECT uid, phase, url FROM challenge_operator.instance
+    WHERE team_id = ${teamId} AND template = ${template} AND deleted_at IS NULL
+    ORDER BY phase = 'Terminating', created_at DESC, uid DESC LIMIT 1`
+}
+
+/** The platform's word for a phase; for no instance at all too. */
+export function statusOf(phase: RawBuilder<unknown>): RawBuilder<PlatformStatus> {
+  return sql`
+    CASE ${phase} WHEN 'Pending' THEN 'pending' WHEN 'Provisioning' THEN 'pending' WHEN 'Ready' THEN 'running'
+      WHEN 'Failed' THEN 'error' ELSE 'stopped' END`
+}
+
+export function endpointOf(url: RawBuilder<unknown>): RawBuilder<string> {
+  return sql`CASE WHEN char_length(${url}) <= ${sql.lit(urlLimit)} THEN ${url} ELSE '' END`
+}
