@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parseAllDocuments } from 'yaml'
 import { group } from '../crd/group.ts'
 import type { KubernetesObject } from '../crd/objects.ts'
 
@@ -22,11 +21,11 @@ interface Policy extends KubernetesObject {
   }
 }
 
-const directory = join(import.meta.dirname, '../../manifests')
-
 /** @param folder of `manifests/` */
-export async function readManifests(folder: 'crds' | 'admission'): Promise<KubernetesObject[]> {
-  const path = join(directory, folder)
+export async function readManifests(folder: 'crds' | 'admission' | 'rbac'): Promise<KubernetesObject[]> {
+  // Lazily, both: a bundled function may contain this file, but neither a parser it does not need nor a folder.
+  const { parseAllDocuments } = await import('yaml')
+  const path = join(import.meta.dirname, '../../manifests', folder)
   const files = (await readdir(path)).filter(file => file.endsWith('.yaml')).toSorted()
   const texts = await Promise.all(files.map(file => readFile(join(path, file), 'utf8')))
   return texts

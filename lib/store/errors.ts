@@ -13,8 +13,14 @@ interface Advice {
 
 /** By SQLSTATE, whole or class. First match wins. */
 const advices: Advice[] = [
-  { states: /^(42P01|42703|3F000)$/, advice: 'lacks our tables, or has old ones; run `challenge-operator migrate`' },
-  { states: /^42501$/, advice: 'refuses our role the schema challenge_operator; grant it, or migrate with this role' },
+  {
+    states: /^(42P01|42703|3F000)$/,
+    advice: 'lacks our tables, or has old ones; run `challenge-operator migrate`',
+  },
+  {
+    states: /^42501$/,
+    advice: 'refuses our role the schema challenge_operator; grant it, or migrate with this role',
+  },
   { states: /^28/, advice: 'refuses our user or password; check DATABASE_URL' },
   { states: /^3D000$/, advice: 'has no database of that name; check DATABASE_URL' },
   { states: /^53/, advice: 'is full (connections, disk or memory); give it more, or put a proxy in front' },
@@ -27,7 +33,8 @@ const advices: Advice[] = [
 /** Of Node's sockets. */
 const network = /^(E[A-Z_]+|CERT_.*|.*_CERT.*|UNABLE_TO_.*)$/
 /** pg and its pool give these no code. */
-const disconnected = /connection|connect\b|Client was closed|not queryable|read timeout|SASL|SSL|TLS|has been closed/i
+const disconnected =
+  /connection|connect\b|Client was closed|not queryable|read timeout|SASL|SSL|TLS|has been closed/i
 
 /**
  * Whatever pg, its pool or Kysely threw, as our error. The server's text may quote values, so only its code is told.

@@ -31,7 +31,11 @@ export async function* livePages(db: Database, signal: AbortSignal): AsyncGenera
 
 async function readPage(db: Database, after: string, signal: AbortSignal): Promise<Row[]> {
   const read = (inStep: RawBuilder<boolean>, joins: RawBuilder<unknown>) =>
-    inTransaction(db, async transaction => (await query(after, inStep, joins).execute(transaction)).rows, signal)
+    inTransaction(
+      db,
+      async transaction => (await query(after, inStep, joins).execute(transaction)).rows,
+      signal,
+    )
   try {
     return await read(mirrors, platformRow)
   } catch (thrown) {

@@ -4,11 +4,11 @@ import { type Database, inTransaction } from './database.ts'
 import { storeError } from './errors.ts'
 import { type InstanceRow, insertInstance, readInstance, rowAfter, updateInstance } from './instances.ts'
 import { livePages } from './live.ts'
-import { addEvents } from './outbox.ts'
+import { addEvents, drainOutbox } from './outbox.ts'
 import { lockPair, mirrorPair, type Pair, platformProblemOf } from './platform-rows.ts'
 import type { Schema } from './schema.ts'
 import { storable } from './storable.ts'
-import type { InstanceRecord, PlatformProblem, Recorded, Store } from './store.ts'
+import type { InstanceRecord, Outbox, PlatformProblem, Recorded, Store } from './store.ts'
 import { transitionEvents } from './transition.ts'
 
 const unchanged: Recorded = { changed: false, problem: undefined, events: 0 }
@@ -22,6 +22,18 @@ export function openStore(db: Database): Store {
     async *live(signal) {
       try {
         yield* livePages(db, signal)
+      } catch (thrown) {
+        throw storeError(thrown, signal)
+      }
+    },
+  }
+}
+
+export function openOutbox(db: Database): Outbox {
+  return {
+    async drain(limit, publish, signal) {
+      try {
+        return await inTransaction(db, transaction => drainOutbox(transaction, limit, publish), signal)
       } catch (thrown) {
         throw storeError(thrown, signal)
       }
@@ -134,5 +146,3 @@ async function noteProblem(
 function momentOf({ phase, expires_at }: InstanceRow) {
   return { phase, expiresAt: expires_at?.getTime() }
 }
-
-export { openOutbox } from './outbox.ts'

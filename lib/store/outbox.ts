@@ -1,11 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { sql, type Transaction } from 'kysely'
 import type { EventType, OutboxEvent } from '../events.ts'
-import { type Database, inTransaction } from './database.ts'
-import { storeError } from './errors.ts'
 import type { InstanceRow } from './instances.ts'
 import type { Schema } from './schema.ts'
-import type { Outbox } from './store.ts'
 
 /** The events of one transition. `row` is as it is after it, with the sequence of the last of them. */
 export async function addEvents(
@@ -52,19 +49,8 @@ function payloadOf(row: InstanceRow, eventId: string, sequence: number, at: Date
   }
 }
 
-export function openOutbox(db: Database): Outbox {
-  return {
-    async drain(limit, publish, signal) {
-      try {
-        return await inTransaction(db, transaction => drain(transaction, limit, publish), signal)
-      } catch (thrown) {
-        throw storeError(thrown, signal)
-      }
-    },
-  }
-}
-
-async function drain(
+/** See `Outbox.drain`. */
+export async function drainOutbox(
   transaction: Transaction<Schema>,
   limit: number,
   publish: (events: OutboxEvent[]) => Promise<OutboxEvent[]>,
@@ -87,10 +73,7 @@ async function drain(
   ) as [string[], string[]]
   const outbox = () => transaction.updateTable('challenge_operator.outbox')
   if (published.length > 0)
-    await outbox()
-      .set({ published_at: sql<string>`now()` })
-      .where('id', 'in', published)
-      .execute()
+    await outbox().set({ published_at: sql<string>`now()` }).where('id', 'in', published).execute()
   if (refused.length > 0)
     await outbox()
       .set(column => ({ refusals: column('refusals', '+', 1) }))

@@ -1,4 +1,10 @@
-import type { AbortableOperationOptions, CompiledQuery, DatabaseConnection, Driver, QueryResult } from 'kysely'
+import type {
+  AbortableOperationOptions,
+  CompiledQuery,
+  DatabaseConnection,
+  Driver,
+  QueryResult,
+} from 'kysely'
 import type { Pool, PoolClient } from 'pg'
 
 /**
@@ -8,7 +14,10 @@ import type { Pool, PoolClient } from 'pg'
 const limits = { statement_timeout: '10s', lock_timeout: '5s', idle_in_transaction_session_timeout: '60s' }
 
 /** One round trip. */
-const begin = ['begin', ...Object.entries(limits).map(([name, value]) => `set local ${name} = '${value}'`)].join('; ')
+const begin = [
+  'begin isolation level read committed',
+  ...Object.entries(limits).map(([name, value]) => `set local ${name} = '${value}'`),
+].join('; ')
 
 /**
  * Kysely's driver over a pool of pg, with one difference to the one it ships: the signal of whoever acquired a
@@ -38,7 +47,8 @@ export class SessionDriver implements Driver {
 
   async commitTransaction(session: Session): Promise<void> {
     // The server answers so when a statement had failed and nobody minded.
-    if ((await session.run('commit')).command === 'ROLLBACK') throw new Error('the transaction was rolled back')
+    if ((await session.run('commit')).command === 'ROLLBACK')
+      throw new Error('the transaction was rolled back')
   }
 
   /** Never fails: what cannot be rolled back is cut, which comes to the same. */

@@ -22,7 +22,8 @@ const entered: Partial<Record<Phase, EventType>> = {
  */
 export function transitionEvents(before: Moment | undefined, after: Moment): EventType[] {
   const events: EventType[] = []
-  if (before?.phase === 'Idle' && !['Idle', 'Terminating'].includes(after.phase)) events.push('instance.woken')
+  if (before?.phase === 'Idle' && !['Idle', 'Terminating'].includes(after.phase))
+    events.push('instance.woken')
   const phaseEvent = before?.phase === after.phase ? undefined : entered[after.phase]
   if (phaseEvent !== undefined) events.push(phaseEvent)
   if (before !== undefined && renewed(before, after)) events.push('instance.renewed')

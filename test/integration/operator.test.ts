@@ -210,6 +210,6 @@ describe('do two instances share one row of the platform', () => {
     await eventually(operator, 'ChallengeInstance', 'pwn-new', object => object === undefined)
     const [row] = await platformRow(3, 'pwn')
     expect(row).toMatchObject({ status: 'running' })
-    expect(row.endpoint_url).toContain('pwn-old.')
+    expect(row?.endpoint_url).toContain('pwn-old.')
   })
 })

@@ -99,7 +99,7 @@ describe('who leads', () => {
     const one = await stand('one')
     await until('the first leads', 5_000, () => one.turns.length > 0)
     const two = await stand('two')
-    await two.recorder.until('the second has looked', () => two.front.requests.length > 1)
+    await until('the second watches', 5_000, () => two.front.requests.length > 1)
     await sleep(500)
     const began = Date.now()
     await one.end()
