@@ -24,7 +24,7 @@ export function apiError(attempt: Attempt, response: ApiResponse, now = Date.now
   const status = apiStatus(response.body, response.status)
   const refusal = refusalOf(attempt, status)
   const wait = retryAfterMs(response, now)
-  return new OperatorError(refusal.reason, `${refusal.message}`, {
+  return new OperatorError(refusal.reason, refusal.message, {
     fate: refusal.permanent ? 'permanent' : 'retryable',
     ...(wait === undefined ? {} : { retryAfterMs: wait }),
   })
@@ -44,6 +44,8 @@ function refusalOf(attempt: Attempt, status: ApiStatus): Refusal {
   if (admission) return { reason: admission.reason, message: `Cannot ${what}: ${admission.text}` }
   if (status.causes.some(cause => cause.reason === 'NamespaceTerminating'))
     return { reason: 'NamespaceStuck', message: `Cannot ${what}: its namespace is being deleted.` }
+  if (/status unknown for quota/.test(message))
+    return unavailable(`Cannot ${what} yet: the cluster has not counted its quota so far.`)
   if (invalid(status)) return invalidity(attempt, status)
   switch (code) {
     case 401:

@@ -49,7 +49,8 @@ export function workloadVerdict(
   }
   if (deployment.replicaFailure !== undefined)
     return { ...refusal(deployment.replicaFailure), podName, dueAt }
-  if (deployment.available && (pods === 'unknown' || pod?.ready)) return { ...underWay, ready: true, podName, dueAt }
+  if (deployment.available && (pods === 'unknown' || pod?.ready))
+    return { ...underWay, ready: true, podName, dueAt }
   if (deployment.deadlineExceeded)
     return { ready: false, failed: true, reason: 'ProgressDeadlineExceeded', podName, dueAt }
   return { ...underWay, podName, dueAt }

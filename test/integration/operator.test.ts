@@ -22,7 +22,9 @@ beforeAll(async () => {
 afterAll(() => operator?.stop())
 
 const get = <T extends { apiVersion: string; kind: string; metadata: object }>(kind: string, name: string) =>
-  operator.cluster.get<T & never>(referenceTo(operator, kind, name), operator.signal) as Promise<T | undefined>
+  operator.cluster.get<T & never>(referenceTo(operator, kind, name), operator.signal) as Promise<
+    T | undefined
+  >
 const create = (object: ReturnType<typeof templateOf> | ReturnType<typeof instanceOf>) =>
   operator.cluster.create(object as never, operator.signal)
 const platformRow = (teamId: number, slug: string) =>
@@ -205,7 +207,9 @@ describe('do two instances share one row of the platform', () => {
     await new Promise(resolve => setTimeout(resolve, 1_100))
     await create(instanceOf(operator.namespace, 'pwn-new', 'pwn', 3))
     const newer = await phaseOf(operator, 'pwn-new', 'Ready')
-    expect(await platformRow(3, 'pwn')).toMatchObject([{ endpoint_url: newer.status?.url, status: 'running' }])
+    expect(await platformRow(3, 'pwn')).toMatchObject([
+      { endpoint_url: newer.status?.url, status: 'running' },
+    ])
     await operator.cluster.delete(referenceTo(operator, 'ChallengeInstance', 'pwn-new'), {}, operator.signal)
     await eventually(operator, 'ChallengeInstance', 'pwn-new', object => object === undefined)
     const [row] = await platformRow(3, 'pwn')

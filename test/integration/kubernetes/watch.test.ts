@@ -132,6 +132,24 @@ describe('is everything told', () => {
     expect(JSON.stringify(recorder.objects)).not.toContain('flag{x}')
   })
 
+  it('to many watches of one client side by side, while it makes calls', async () => {
+    const client = openClient({ connection: { kind: 'kubeconfig', path: plane.kubeconfig }, userAgent })
+    clients.push(client)
+    const recorders = Array.from({ length: 12 }, () => {
+      const recorder = createRecorder()
+      const stop = new AbortController()
+      const target = { ...configMap, namespace }
+      const done = watch(client, target, recorder.handlers, { log: recorder.log }, stop.signal)
+      watching.push({ stop, done })
+      return recorder
+    })
+    await Promise.all(recorders.map(recorder => listedTimes(recorder, 1)))
+    const own = openCluster(client)
+    await own.create({ ...configMap, metadata: { namespace, name: 'one' } }, signal)
+    await Promise.all(recorders.map(recorder => recorder.until('one', () => recorder.present.has('one'))))
+    expect(recorders.flatMap(recorder => recorder.said)).toEqual([])
+  })
+
   it('is an object gone that leaves the selection', async () => {
     await add('one')
     const recorder = start()

@@ -1,0 +1,90 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { openDatabase } from '../../../lib/store/database.ts'
+import { examine } from '../../../lib/store/examine.ts'
+import { migrate } from '../../../lib/store/migrate.ts'
+import { migrations } from '../../../lib/store/migrations.ts'
+import { openStore } from '../../../lib/store/open-store.ts'
+import { instanceRecord, type StoreDatabase, soon, storeDatabase } from './store-database.ts'
+
+let database: StoreDatabase
+afterEach(() => database.remove())
+
+const names = Object.keys(migrations)
+
+describe('does a database get our tables', () => {
+  it('from nothing, and a second time changes nothing', async () => {
+    database = await storeDatabase({ migrated: false })
+    expect(await examine(database.db, soon())).toMatchObject({ migrated: false })
+    expect(await migrate(database.db, soon())).toEqual(names)
+    expect(await migrate(database.db, soon())).toEqual([])
+    expect(await examine(database.db, soon())).toEqual({
+      migrated: true,
+      platformTables: true,
+      mayWritePlatform: true,
+    })
+    expect(await openStore(database.db).record(instanceRecord(), soon())).toMatchObject({ changed: true })
+  })
+
+  it('from six places at once, once', async () => {
+    database = await storeDatabase({ migrated: false })
+    const { url } = database
+    const places = Array.from({ length: 6 }, () => openDatabase({ url, max: 1 }))
+    const run = await Promise.all(places.map(place => migrate(place, soon())))
+    expect(run.flat()).toEqual(names)
+    await Promise.all(places.map(place => place.destroy()))
+  })
+
+  it('through one connection only', async () => {
+    database = await storeDatabase({ migrated: false, max: 1 })
+    expect(await Promise.all([migrate(database.db, soon()), migrate(database.db, soon())])).toEqual([names, []])
+  })
+})
+
+describe('what is said when it cannot be', () => {
+  it('Forbidden, where the role may not make a schema', async () => {
+    database = await storeDatabase({ migrated: false })
+    const role = `nobody_${Math.random().toString(36).slice(2)}`
+    await database.rows(`CREATE ROLE ${role} LOGIN PASSWORD 'topsecret'`)
+    const url = new URL(database.url)
+    url.username = role
+    url.password = 'topsecret'
+    const limited = openDatabase({ url: url.href })
+    await expect(migrate(limited, soon())).rejects.toMatchObject({
+      reason: 'Forbidden',
+      fate: 'permanent',
+      message: expect.stringMatching(/CREATE on the database/),
+    })
+    await limited.destroy()
+    await database.rows(`DROP ROLE ${role}`)
+  })
+
+  it('SchemaOutdated, where the database is newer than we are', async () => {
+    database = await storeDatabase()
+    await database.rows(`INSERT INTO challenge_operator.kysely_migration VALUES ('2999-01-01-later', '2999-01-01')`)
+    await expect(migrate(database.db, soon())).rejects.toMatchObject({ reason: 'SchemaOutdated' })
+    expect(await examine(database.db, soon())).toMatchObject({ migrated: true })
+  })
+
+  it('nothing half-made, where it was cut off while it waited', async () => {
+    database = await storeDatabase({ migrated: false })
+    const blocker = database.db.connection().execute(async connection => {
+      const { sql } = await import('kysely')
+      await sql`SELECT pg_advisory_lock(7163371299412240997)`.execute(connection)
+      await expect(migrate(database.db, AbortSignal.timeout(200))).rejects.toMatchObject({
+        reason: 'DatabaseUnavailable',
+      })
+      await sql`SELECT pg_advisory_unlock(7163371299412240997)`.execute(connection)
+    })
+    await blocker
+    expect(await migrate(database.db, soon())).toEqual(names)
+  })
+
+  it('to run migrate, where somebody records before', async () => {
+    database = await storeDatabase({ migrated: false })
+    await expect(openStore(database.db).record(instanceRecord(), soon())).rejects.toMatchObject({
+      reason: 'DatabaseUnavailable',
+      fate: 'retryable',
+      message: expect.stringContaining('challenge-operator migrate'),
+    })
+  })
+})

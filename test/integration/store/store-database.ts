@@ -1,0 +1,81 @@
+import { sql } from 'kysely'
+import pg from 'pg'
+import { type Database, openDatabase } from '../../../lib/store/database.ts'
+import { migrate } from '../../../lib/store/migrate.ts'
+import { layPlatformTables } from '../../../lib/store/platform-tables.ts'
+import type { InstanceRecord } from '../../../lib/store/store.ts'
+import { testDatabase } from '../../support/shared-parts.ts'
+
+/** A deadline no healthy database meets by accident. */
+export const soon = () => AbortSignal.timeout(10_000)
+
+export const samples = { challenges: ['web-1', 'pwn-1'], teams: [1, 2, 3] }
+
+export interface StoreDatabase {
+  url: string
+  db: Database
+  /** Rows of any statement, of the superuser. */
+  rows<T = Record<string, unknown>>(statement: string): Promise<T[]>
+  platformRows(): Promise<Array<Record<string, unknown>>>
+  remove(): Promise<void>
+}
+
+/** A migrated database with the platform's tables, unless told otherwise. */
+export async function storeDatabase(
+  options: { migrated?: boolean; platform?: boolean; max?: number } = {},
+): Promise<StoreDatabase> {
+  const { migrated = true, platform = true, max = 4 } = options
+  const { url, remove } = await testDatabase()
+  const db = openDatabase({ url, max, applicationName: 'test' })
+  if (migrated) await migrate(db, soon())
+  if (platform) await layPlatformTables(db, samples, soon())
+  const rows = async <T>(statement: string) => (await sql.raw<T>(statement).execute(db)).rows
+  return {
+    url,
+    db,
+    rows,
+    platformRows: () => rows('SELECT * FROM challenges_teamserviceinstance ORDER BY id'),
+    async remove() {
+      await db.destroy()
+      await remove()
+    },
+  }
+}
+
+/** Of team 1 and challenge web-1, ready. */
+export function instanceRecord(changes: Partial<InstanceRecord> = {}): InstanceRecord {
+  return {
+    uid: 'uid-1',
+    namespace: 'default',
+    name: 'web-1-team-1',
+    teamId: 1,
+    eventId: 7,
+    template: 'web-1',
+    phase: 'Ready',
+    reason: undefined,
+    message: 'Serves.',
+    url: 'http://web-1-team-1.default.svc.cluster.local:8080',
+    flagHmac: 'abc',
+    createdAt: '2026-11-23T10:00:00Z',
+    readyAt: '2026-11-23T10:00:05Z',
+    expiresAt: undefined,
+    notes: {},
+    ...changes,
+  }
+}
+
+export async function listener(url: string, channel: string) {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  const heard: string[] = []
+  client.on('notification', ({ payload }) => heard.push(payload ?? ''))
+  await client.query(`LISTEN ${channel}`)
+  return {
+    /** A round trip after the event: what was sent before has arrived. */
+    async heard(): Promise<unknown[]> {
+      await client.query('SELECT 1')
+      return heard.map(each => JSON.parse(each))
+    },
+    end: () => client.end(),
+  }
+}
