@@ -1,4 +1,5 @@
 import type { EventBus } from './aws/eventbridge.ts'
+import type { OutboxEvent } from './events.ts'
 import type { Outbox } from './store/store.ts'
 import type { Log } from './telemetry/log.ts'
 
@@ -14,7 +15,10 @@ export interface Published {
   published: number
 }
 
-/** @throws OperatorError where the database or the whole bus is away; what was published until then stays published */
+/**
+ * @throws OperatorError where the database or the whole bus is away; what was published until then stays so. Cut by the
+ * signal it tells what it got done.
+ */
 export type Publish = (options: { limit?: number }, signal: AbortSignal) => Promise<Published>
 
 /** Claimed in one transaction, whose locks last as long as the bus takes: ten requests of ten. */
@@ -28,29 +32,31 @@ export function createPublish({ outbox, bus, log }: PublishDependencies): Publis
   return async ({ limit = Number.POSITIVE_INFINITY }, signal) => {
     const refused = new Set<string>()
     let published = 0
-    const total = () => ({ claimed: published + refused.size, published })
-    while (!signal.aborted && total().claimed < limit) {
-      const room = Math.min(pageSize, limit - total().claimed)
-      let fresh = 0
-      const drained = await outbox.drain(
-        // What was refused comes last, so a page that is all of it says that nothing else is left.
-        room,
-        async events => {
-          const untried = events.filter(event => !refused.has(event.id))
-          fresh = untried.length
-          if (fresh === 0) return []
-          const accepted = await bus.put(untried, signal)
-          const ids = new Set(accepted.map(event => event.id))
-          for (const event of untried) if (!ids.has(event.id)) refused.add(event.id)
-          return accepted
-        },
-        signal,
-      )
-      published += drained.published
-      if (fresh === 0 || drained.claimed < room) break
+    const taken = () => published + refused.size
+
+    /** @returns events of the page that this run had not tried yet */
+    const movePage = async (size: number): Promise<number> => {
+      let untried: OutboxEvent[] = []
+      const put = async (events: OutboxEvent[]) => {
+        untried = events.filter(event => !refused.has(event.id))
+        const accepted = untried.length === 0 ? [] : await bus.put(untried, signal)
+        const ids = new Set(accepted.map(event => event.id))
+        for (const event of untried) if (!ids.has(event.id)) refused.add(event.id)
+        return accepted
+      }
+      published += (await outbox.drain(size, put, signal)).published
+      return untried.length
+    }
+
+    try {
+      // The outbox gives refused events last, so a page without an untried one says that nothing else is left.
+      while (!signal.aborted && taken() < limit)
+        if ((await movePage(Math.min(pageSize, limit - taken()))) === 0) break
+    } catch (thrown) {
+      if (!signal.aborted) throw thrown
     }
     if (refused.size > 0)
       log.warn('the event bus refused events; they are tried again', { refused: refused.size })
-    return total()
+    return { claimed: taken(), published }
   }
 }

@@ -1,5 +1,5 @@
 import type { Child } from '../crd/challenge-instance.ts'
-import type { OperatorError } from '../errors.ts'
+import { type OperatorError, operatorError } from '../errors.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
 import { type Change, converge } from './converge.ts'
 import type { Decision } from './decide.ts'
@@ -36,9 +36,15 @@ export async function act(
       return nothing
     }
     case 'converge': {
-      await ensureIsolation(decision.desired.namespace, pass.causes.has('drift'), signal)
+      const { desired, keep } = decision
+      try {
+        await ensureIsolation(desired.namespace, pass.causes.has('drift'), signal)
+      } catch (thrown) {
+        // Without the standing policy no workload starts; what runs already is left as it is.
+        return { ...nothing, failures: [operatorError(thrown)] }
+      }
       signal.throwIfAborted()
-      return converge(cluster, observed, { children: decision.desired.children, keep: decision.keep }, signal)
+      return converge(cluster, observed, { children: desired.children, keep }, signal)
     }
   }
 }

@@ -1,3 +1,4 @@
+import type { Deployment } from '../crd/objects.ts'
 import type { OperatorError, Reason } from '../errors.ts'
 import { rfc3339 } from '../lifetime.ts'
 import { deploymentDigest } from '../observed/deployment.ts'
@@ -6,7 +7,7 @@ import { type WorkloadVerdict, workloadVerdict } from '../observed/workload.ts'
 import type { Acted } from './act.ts'
 import type { Decision } from './decide.ts'
 import type { Observed } from './observe.ts'
-import { failed, type Outcome, type Pass, waitMs } from './outcome.ts'
+import { curedElsewhere, failed, type Outcome, type Pass, waitMs } from './outcome.ts'
 import type { Obstacle, Report } from './status.ts'
 
 export interface Conclusion {
@@ -15,16 +16,6 @@ export interface Conclusion {
   report: Report | undefined
   flagHmac: string | undefined
 }
-
-/** May be cured where nobody watches, so nobody will wake us: looked at again by itself. */
-const curedElsewhere: ReadonlySet<Reason> = new Set<Reason>([
-  'QuotaExceeded',
-  'PodSecurityRefused',
-  'AdmissionRefused',
-  'Forbidden',
-  'NamespaceStuck',
-  'Terminating',
-])
 
 /** A predecessor's child that is being deleted is gone within moments, in milliseconds. */
 const terminatingMs = 1_000
@@ -96,9 +87,15 @@ function obstacleOf(decision: Decision, acted: Acted, outcome: Outcome): Obstacl
 
 /** A workload that this pass has just written is under way, whatever was observed before. */
 function verdictOf({ deployment, pod }: Observed, acted: Acted, now: number): WorkloadVerdict | undefined {
-  const rolled = acted.changes.some(change => change.child.startsWith('Deployment/'))
-  if (deployment === undefined || rolled) return undefined
+  if (deployment === undefined || rolled(deployment, acted)) return undefined
   return workloadVerdict(deploymentDigest(deployment), pod ? [podDigest(pod)] : 'unknown', now)
+}
+
+/** An apply that only put labels or annotations right changes no generation, and nothing of what runs. */
+function rolled(deployment: Deployment, { children, changes }: Acted): boolean {
+  if (!changes.some(change => change.child.startsWith('Deployment/'))) return false
+  const applied = children.find(child => child.kind === 'Deployment')
+  return !applied?.version.startsWith(`${deployment.metadata.generation}-`)
 }
 
 function granted({ desired, expiresAt }: Extract<Decision, { kind: 'converge' }>): Partial<Report> {

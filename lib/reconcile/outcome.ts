@@ -38,6 +38,16 @@ export const maxAttempts = 8
 /** Somebody else's outage says nothing about the instance: however long it lasts, it uses up no attempt. */
 const uncounted: ReadonlySet<Reason> = new Set<Reason>(['ClusterUnavailable', 'DatabaseUnavailable'])
 
+/** May be cured where nobody watches, so nobody will wake us: looked at again by itself, however long it takes. */
+export const curedElsewhere: ReadonlySet<Reason> = new Set<Reason>([
+  'QuotaExceeded',
+  'PodSecurityRefused',
+  'AdmissionRefused',
+  'Forbidden',
+  'NamespaceStuck',
+  'Terminating',
+])
+
 /** After a failure that counts: 1–2 s, doubling up to 2.5–5 min. `random` in [0, 1). */
 export function backoffMs(attempt: number, random: number): number {
   return spread(1_000, 300_000, attempt, random)

@@ -1,7 +1,7 @@
 import type { OperatorConfig } from '../config.ts'
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
 import { defaultDeny } from '../desired/default-deny.ts'
-import { OperatorError } from '../errors.ts'
+import { OperatorError, operatorError } from '../errors.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
 import type { Cause } from '../messages.ts'
 import type { Store } from '../store/store.ts'
@@ -12,7 +12,7 @@ import { addFinalizer, hasFinalizer } from './finalize.ts'
 import { clearGone } from './gone.ts'
 import { isolationKeeper } from './isolation.ts'
 import { observe, readInstance } from './observe.ts'
-import { awayMs, type Outcome, type Pass, type Reconcile, waitMs } from './outcome.ts'
+import { awayMs, curedElsewhere, type Outcome, type Pass, type Reconcile, waitMs } from './outcome.ts'
 import { report } from './report.ts'
 import type { Sync } from './status.ts'
 import { terminate } from './terminate.ts'
@@ -37,6 +37,17 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
   const ensureIsolation = isolationKeeper(cluster, defaultDeny, now)
 
   return async (pass, signal) => {
+    try {
+      return await reconcile(pass, signal)
+    } catch (thrown) {
+      const error = operatorError(thrown)
+      if (!curedElsewhere.has(error.reason)) throw error
+      const afterMs = waitMs(pass.waits, random())
+      return { outcome: { kind: 'requeue', afterMs, reason: error.reason, counted: false }, events: 0 }
+    }
+  }
+
+  async function reconcile(pass: Pass, signal: AbortSignal): Promise<Result> {
     const instance = await readInstance(cluster, pass, signal)
     const gone = pass.uids.filter(uid => uid !== instance?.metadata.uid)
     const cleared = await clearGone(deps, pass, gone, signal)

