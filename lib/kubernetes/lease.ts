@@ -40,7 +40,7 @@ const callMs = 3_000
  * Stands for a Lease until the signal aborts, then gives it up if it was held, and resolves. Remote clocks are never
  * compared: a lease is free once its version has not changed for its duration by our own clock. A lease only elects:
  * whoever leads goes on while the API server is away, and stops when another holder shows, since two at once are
- * harmless and none is not.
+ * harmless and none is not. Rejects only with what a callback threw, the lease given up.
  */
 export async function elect(options: ElectOptions, signal: AbortSignal): Promise<void> {
   const { client, namespace, name = forwarderLease, identity, log, now = Date.now } = options
@@ -55,6 +55,15 @@ export async function elect(options: ElectOptions, signal: AbortSignal): Promise
   /** What a callback threw. */
   let failure: unknown
 
+  // A mistake of the caller's is no trouble with the lease: it ends the election and is thrown.
+  const tell = (callback: () => void) => {
+    try {
+      callback()
+    } catch (thrown) {
+      failure = thrown
+    }
+  }
+
   const observe = (seen: Lease | undefined) => {
     if (
       seen?.metadata.resourceVersion !== lease?.metadata.resourceVersion ||
@@ -66,7 +75,7 @@ export async function elect(options: ElectOptions, signal: AbortSignal): Promise
     if (!leading || holder === identity || holder === '') return
     leading = false
     log.warn('lease is held by another, following', { ...about, holder })
-    options.onFollowing()
+    tell(options.onFollowing)
   }
 
   /** @returns false when somebody else was first */
@@ -80,7 +89,7 @@ export async function elect(options: ElectOptions, signal: AbortSignal): Promise
     if (!leading) {
       leading = true
       log.info('lease is ours, leading', about)
-      options.onLeading()
+      tell(options.onLeading)
     }
     return true
   }
@@ -136,6 +145,8 @@ export async function elect(options: ElectOptions, signal: AbortSignal): Promise
       const late = leading && now() - renewedAt > times.deadlineMs
       const fields = { ...about, leading, reason, answer: message }
       if (late) log.warn('lease could not be renewed, leading on until another holder shows', fields)
+      // Without the lease nothing is sent at all.
+      else if (reason === 'Forbidden') log.error('lease is not allowed to us; check the role', fields)
       else log.info('lease could not be reached, trying again', fields)
     }
     await elapsed(waitMs, woken, signal)
@@ -143,8 +154,8 @@ export async function elect(options: ElectOptions, signal: AbortSignal): Promise
 
   stopWatching.abort()
   await watching
-  if (failure !== undefined) throw failure
   await release()
+  if (failure !== undefined) throw failure
 
   /** Reads first: a write that the end cut off may have arrived. */
   async function release(): Promise<void> {

@@ -38,7 +38,7 @@ export class SessionDriver implements Driver {
 
   async acquireConnection(options?: AbortableOperationOptions): Promise<Session> {
     if (this.#pool === undefined) throw new Error('the database has been closed')
-    return new Session(await this.#pool.connect(), options?.signal)
+    return new Session(this.#pool, options?.signal)
   }
 
   async beginTransaction(session: Session): Promise<void> {
@@ -67,23 +67,27 @@ export class SessionDriver implements Driver {
   }
 }
 
+/** Connects at its first statement: Kysely would print a connection that fails after somebody gave up on it. */
 class Session implements DatabaseConnection {
-  readonly #client: PoolClient
+  readonly #pool: Pool
   readonly #signal: AbortSignal | undefined
-  #released = false
+  #connecting: Promise<PoolClient> | undefined
+  #giveUp: ((why: Error) => void) | undefined
+  #client: PoolClient | undefined
+  #left = false
 
-  constructor(client: PoolClient, signal: AbortSignal | undefined) {
-    this.#client = client
+  constructor(pool: Pool, signal: AbortSignal | undefined) {
+    this.#pool = pool
     this.#signal = signal
-    // Of a client that nobody waits for: without a listener it would end the process.
-    client.on('error', this.cut)
     signal?.addEventListener('abort', this.cut, { once: true })
     if (signal?.aborted) this.cut()
   }
 
   async run(text: string, values: readonly unknown[] = []) {
-    if (this.#released) throw new Error('Connection terminated')
-    return this.#client.query(text, [...values])
+    if (this.#left) throw terminated()
+    this.#connecting ??= this.#connect()
+    const client = await this.#connecting
+    return client.query(text, [...values])
   }
 
   async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
@@ -103,12 +107,32 @@ class Session implements DatabaseConnection {
     this.#leave(false)
   }
 
-  #leave(broken: boolean): void {
-    if (this.#released) return
-    this.#released = true
-    this.#signal?.removeEventListener('abort', this.cut)
-    this.#client.release(broken)
-    // The pool listens by now; a cut client may fail once more while it ends.
-    if (!broken) this.#client.off('error', this.cut)
+  #connect(): Promise<PoolClient> {
+    return new Promise((resolve, reject) => {
+      this.#giveUp = reject
+      this.#pool.connect().then(client => {
+        // Too late for us, but as good as new for the next one.
+        if (this.#left) return client.release()
+        this.#client = client
+        // Of a client that nobody waits for: without a listener it would end the process.
+        client.on('error', this.cut)
+        resolve(client)
+      }, reject)
+    })
   }
+
+  #leave(broken: boolean): void {
+    if (this.#left) return
+    this.#left = true
+    this.#signal?.removeEventListener('abort', this.cut)
+    this.#giveUp?.(terminated())
+    this.#client?.release(broken)
+    // A cut client may fail once more while it ends.
+    if (!broken) this.#client?.off('error', this.cut)
+  }
+}
+
+/** As pg says it. */
+function terminated(): Error {
+  return new Error('Connection terminated')
 }

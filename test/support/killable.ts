@@ -12,25 +12,19 @@ export class Killed extends Error {
 export interface Mortal {
   client: KubernetesClient
   store: Store
-  /** Writes so far, API server and database together. */
-  readonly writes: number
-  /** What the writes were, in order. */
+  /** What it wrote, to API server and database, in order. */
   readonly log: string[]
   readonly dead: boolean
 }
 
-export interface Death {
-  /** Counted from 1; absent: it lives. */
-  atWrite?: number
-  /** Whether that write still arrives, and only its answer is lost. */
-  arrives: boolean
-}
-
-/** `earlier`: writes that count before the first one here. */
+/**
+ * @param diesAtWrite counted from 1: that write still arrives, its answer does not; what was sent beside it is sent
+ * @param earlier writes that count before the first one here
+ */
 export function mortal(
   parts: { client: KubernetesClient; store: Store },
-  { atWrite = Number.POSITIVE_INFINITY, arrives }: Death,
-  earlier = 0,
+  diesAtWrite: number,
+  earlier: number,
 ): Mortal {
   const log: string[] = []
   let writes = earlier
@@ -42,11 +36,7 @@ export function mortal(
     live()
     writes += 1
     log.push(what)
-    if (writes === atWrite && !arrives) dead = true
-    live()
-    const last = writes === atWrite
-    // Whatever was sent before has been sent; whatever comes after is not.
-    if (last) dead = true
+    if (writes === diesAtWrite) dead = true
     const result = await run()
     live()
     return result
@@ -54,9 +44,6 @@ export function mortal(
   const { client, store } = parts
   return {
     log,
-    get writes() {
-      return writes
-    },
     get dead() {
       return dead
     },

@@ -9,7 +9,9 @@ export const childKinds = ['Deployment', 'NetworkPolicy', 'Secret', 'Service'] a
 type Whole = KubernetesObject & { spec?: unknown; data?: unknown }
 
 export const childrenOf = async (operator: TestOperator, name: string): Promise<Whole[]> => {
-  const found = childKinds.map(kind => operator.cluster.get<Whole>(referenceTo(operator, kind, name), operator.signal))
+  const found = childKinds.map(kind =>
+    operator.cluster.get<Whole>(referenceTo(operator, kind, name), operator.signal),
+  )
   return (await Promise.all(found)).filter(each => each !== undefined)
 }
 

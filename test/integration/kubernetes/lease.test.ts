@@ -170,6 +170,20 @@ describe('what may happen to a lease', () => {
   })
 })
 
+describe('what ends an election', () => {
+  it('a callback that throws, and the lease is given up', async () => {
+    const log = createRecorder().log
+    const broken = () => {
+      throw new Error('broken')
+    }
+    const callbacks = { onLeading: broken, onFollowing: () => {} }
+    await expect(
+      elect({ client: direct, namespace, identity: 'one', log, ...callbacks }, signal),
+    ).rejects.toThrow('broken')
+    expect((await read()).spec).toMatchObject({ holderIdentity: '', leaseDurationSeconds: 1 })
+  })
+})
+
 describe('what does a standby cost', () => {
   it('no call while the watch tells of renewals', async () => {
     const one = await stand('one', quick)

@@ -182,14 +182,14 @@ describe('what does a pass that is cut leave behind', () => {
 
 describe('what does a person read', () => {
   it.each([
-    ['nobody listens', (url: URL) => void (url.port = '1'), /ECONNREFUSED.*DATABASE_URL/],
-    ['the password is wrong', (url: URL) => void (url.password = 'hunter2'), /password.*DATABASE_URL/],
-    ['there is no such database', (url: URL) => void (url.pathname = '/nowhere'), /no database of that name/],
-    ['there is no such host', (url: URL) => void (url.hostname = 'database.invalid'), /cannot be reached/],
-  ])('where %s', async (_, change, message) => {
+    ['nobody listens', { port: '1' }, /ECONNREFUSED.*DATABASE_URL/],
+    ['the password is wrong', { password: 'hunter2' }, /password.*DATABASE_URL/],
+    ['there is no such database', { pathname: '/nowhere' }, /no database of that name/],
+    ['there is no such host', { hostname: 'database.invalid' }, /cannot be reached/],
+  ])('where %s', async (_, wrong, message) => {
     const url = new URL(database.url)
     const { password } = url
-    change(url)
+    Object.assign(url, wrong)
     const broken = openDatabase({ url: url.href })
     const thrown = await openStore(broken)
       .record(instanceRecord(), soon())

@@ -1,0 +1,117 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openEventBus } from '../../../lib/aws/eventbridge.ts'
+import type { OutboxEvent } from '../../../lib/events.ts'
+import type { LocalEventBus } from '../../../local/event-bus.ts'
+import { startTestEventBus } from '../../support/event-bus.ts'
+
+const soon = () => AbortSignal.timeout(10_000)
+const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
+
+let server: LocalEventBus
+beforeAll(async () => {
+  server = await startTestEventBus()
+})
+afterAll(() => server.stop())
+
+function busAt(endpoint: string) {
+  return openEventBus({
+    busName: 'ctf-events',
+    clientOptions: { endpoint, region: 'eu-central-1', credentials, maxAttempts: 1 },
+  })
+}
+
+function events(count: number, payload: Record<string, unknown> = {}): OutboxEvent[] {
+  return Array.from({ length: count }, (_, index) => ({
+    id: String(index),
+    eventId: `event-${index}`,
+    type: 'instance.ready',
+    payload: { eventId: `event-${index}`, ...payload },
+    createdAt: '2026-11-23T10:00:00.000Z',
+  }))
+}
+
+/** Answers every request the same way. */
+async function answering(status: number, body: unknown) {
+  const fake = createServer((_, response) => {
+    response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' }).end(JSON.stringify(body))
+  })
+  await new Promise<void>(resolve => fake.listen(0, '127.0.0.1', resolve))
+  return {
+    bus: busAt(`http://127.0.0.1:${(fake.address() as AddressInfo).port}`),
+    stop() {
+      fake.closeAllConnections()
+      return new Promise(resolve => fake.close(resolve))
+    },
+  }
+}
+
+describe('what arrives at the bus', () => {
+  it('every event, under the promised names', async () => {
+    const sent = events(23, { note: 'née 🏁' })
+    expect(await busAt(server.endpoint).put(sent, soon())).toEqual(sent)
+    const received = server.events().slice(-23)
+    expect(received.map(event => event.detail)).toEqual(sent.map(event => event.payload))
+    expect(received[0]).toMatchObject({
+      busName: 'ctf-events',
+      source: 'challenge-operator',
+      detailType: 'instance.ready',
+      time: '2026-11-23T10:00:00.000Z',
+    })
+  })
+
+  it('all but the refused ones, and it is known which', async () => {
+    server.failNext(2)
+    const sent = events(12)
+    expect(await busAt(server.endpoint).put(sent, soon())).toEqual(sent.slice(2))
+  })
+
+  it('nothing for no events', async () => {
+    expect(await busAt('http://127.0.0.1:1').put([], soon())).toEqual([])
+  })
+
+  it('the small ones, where one is bigger than any request may be', async () => {
+    const [small] = events(1)
+    const big = { ...events(1, { note: 'x'.repeat(1_100_000) })[0], id: 'big' } as OutboxEvent
+    const late = { ...small, id: 'late' } as OutboxEvent
+    const accepted = await busAt(server.endpoint).put([small as OutboxEvent, big, late], soon())
+    expect(accepted.map(event => event.id)).toContain('0')
+    expect(accepted.map(event => event.id)).toContain('late')
+    expect(accepted.map(event => event.id)).not.toContain('big')
+  })
+})
+
+describe('what is said when nothing arrives', () => {
+  it.each([
+    [400, 'ThrottlingException', 'Internal', /throttles/],
+    [400, 'AccessDeniedException', 'Forbidden', /events:PutEvents/],
+    [400, 'ResourceNotFoundException', 'ConfigInvalid', /EVENT_BUS_NAME/],
+    [500, 'InternalException', 'Internal', /InternalException/],
+  ])('%i %s', async (status, type, reason, message) => {
+    const { bus, stop } = await answering(status, { __type: type, message: 'secret body' })
+    const thrown = await bus.put(events(1), soon()).catch(error => error)
+    expect(thrown).toMatchObject({ reason, fate: 'retryable', message: expect.stringMatching(message) })
+    expect(thrown.message).toContain('ctf-events')
+    expect(thrown.message).not.toContain('secret body')
+    await stop()
+  })
+
+  it('where nobody listens', async () => {
+    await expect(busAt('http://127.0.0.1:1').put(events(1), soon())).rejects.toMatchObject({
+      reason: 'Internal',
+      message: expect.stringContaining('AWS_ENDPOINT_URL_EVENTBRIDGE'),
+    })
+  })
+
+  it('at once, when the signal cuts a bus that is silent', async () => {
+    const silent = createServer(() => {})
+    await new Promise<void>(resolve => silent.listen(0, '127.0.0.1', resolve))
+    const started = performance.now()
+    const bus = busAt(`http://127.0.0.1:${(silent.address() as AddressInfo).port}`)
+    await expect(bus.put(events(1), AbortSignal.timeout(200))).rejects.toThrow(/deadline/)
+    expect(performance.now() - started).toBeLessThan(1_000)
+    silent.closeAllConnections()
+    await new Promise(resolve => silent.close(resolve))
+  })
+})

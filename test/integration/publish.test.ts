@@ -1,0 +1,116 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { type EventBus, openEventBus } from '../../lib/aws/eventbridge.ts'
+import { createPublish } from '../../lib/publish.ts'
+import { openOutbox, openStore } from '../../lib/store/open-store.ts'
+import { silentLog } from '../../lib/telemetry/log.ts'
+import type { LocalEventBus } from '../../local/event-bus.ts'
+import { startTestEventBus } from '../support/event-bus.ts'
+import { instanceRecord, type StoreDatabase, soon, storeDatabase } from './store/store-database.ts'
+
+let database: StoreDatabase
+let server: LocalEventBus
+
+beforeAll(async () => {
+  database = await storeDatabase()
+})
+beforeEach(async () => {
+  server = await startTestEventBus()
+  await database.rows('TRUNCATE challenge_operator.instance, challenge_operator.outbox')
+  return () => server.stop()
+})
+afterAll(() => database.remove())
+
+function realBus(endpoint = server.endpoint): EventBus {
+  const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
+  return openEventBus({
+    busName: 'ctf-events',
+    clientOptions: { endpoint, region: 'eu-central-1', credentials, maxAttempts: 1 },
+  })
+}
+
+const publishTo = (bus: EventBus) => createPublish({ outbox: openOutbox(database.db), bus, log: silentLog })
+
+async function fill(count: number): Promise<string[]> {
+  const store = openStore(database.db)
+  const uids = Array.from({ length: count }, (_, index) => `uid-${String(index).padStart(3, '0')}`)
+  for (const uid of uids) await store.record(instanceRecord({ uid, template: uid }), soon())
+  return uids
+}
+
+const arrived = () => server.events().map(event => (event.detail as { uid: string }).uid)
+
+describe('does what the outbox holds reach the bus', () => {
+  it('all of it, oldest first, once', async () => {
+    const uids = await fill(130)
+    const publish = publishTo(realBus())
+    expect(await publish({}, soon())).toEqual({ claimed: 130, published: 130 })
+    expect(arrived()).toEqual(uids)
+    expect(await publish({}, soon())).toEqual({ claimed: 0, published: 0 })
+  })
+
+  it('at most as much as asked for', async () => {
+    await fill(5)
+    expect(await publishTo(realBus())({ limit: 3 }, soon())).toEqual({ claimed: 3, published: 3 })
+    expect(arrived()).toHaveLength(3)
+  })
+
+  it('without a double, by two publishers at once', async () => {
+    const uids = await fill(250)
+    const publish = publishTo(realBus())
+    const runs = await Promise.all([publish({}, soon()), publish({}, soon())])
+    expect(runs.reduce((sum, run) => sum + run.published, 0)).toBe(250)
+    expect(arrived().sort()).toEqual(uids)
+  })
+})
+
+describe('what does a refusal do', () => {
+  it('leaves the refused for the next run', async () => {
+    await fill(5)
+    const publish = publishTo(realBus())
+    server.failNext(2)
+    expect(await publish({}, soon())).toEqual({ claimed: 5, published: 3 })
+    expect(await publish({}, soon())).toEqual({ claimed: 2, published: 2 })
+    expect(arrived().sort()).toEqual(['uid-000', 'uid-001', 'uid-002', 'uid-003', 'uid-004'])
+  })
+
+  it('holds up nobody, even when more is refused for ever than a page holds', async () => {
+    const uids = await fill(240)
+    const poison = new Set(uids.slice(0, 120))
+    const real = realBus()
+    const asked: string[] = []
+    const bus: EventBus = {
+      put: (events, signal) => {
+        asked.push(...events.map(event => String(event.payload.uid)))
+        return real.put(
+          events.filter(event => !poison.has(String(event.payload.uid))),
+          signal,
+        )
+      },
+    }
+    expect(await publishTo(bus)({}, soon())).toEqual({ claimed: 240, published: 120 })
+    expect(asked.sort()).toEqual(uids)
+    expect(arrived().sort()).toEqual(uids.slice(120))
+  })
+
+  it('throws where the whole bus is away, and loses nothing', async () => {
+    await fill(2)
+    await expect(publishTo(realBus('http://127.0.0.1:1'))({}, soon())).rejects.toMatchObject({
+      name: 'OperatorError',
+    })
+    expect(await publishTo(realBus())({}, soon())).toEqual({ claimed: 2, published: 2 })
+  })
+
+  it('tells what it got done when its time is over', async () => {
+    await fill(150)
+    const real = realBus()
+    const stop = new AbortController()
+    const bus: EventBus = {
+      async put(events, signal) {
+        if (server.events().length > 0) stop.abort()
+        return real.put(events, signal)
+      },
+    }
+    expect(await publishTo(bus)({}, stop.signal)).toMatchObject({ published: 100 })
+    expect(await publishTo(real)({}, soon())).toEqual({ claimed: 50, published: 50 })
+  })
+})

@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest'
+import type { Phase } from '../../../lib/crd/challenge-instance.ts'
+import { transitionEvents } from '../../../lib/store/transition.ts'
+
+const at = (phase: Phase, expiresAt?: number) => ({ phase, expiresAt })
+const types = (...names: string[]) => names.map(name => `instance.${name}`)
+
+describe('which events does a change of phase make', () => {
+  it.each<[Phase | undefined, Phase, string[]]>([
+    [undefined, 'Pending', []],
+    [undefined, 'Provisioning', ['provisioning']],
+    [undefined, 'Ready', ['ready']],
+    [undefined, 'Failed', ['failed']],
+    [undefined, 'Terminating', []],
+    ['Pending', 'Provisioning', ['provisioning']],
+    ['Provisioning', 'Ready', ['ready']],
+    ['Ready', 'Ready', []],
+    ['Ready', 'Provisioning', ['provisioning']],
+    ['Ready', 'Failed', ['failed']],
+    ['Failed', 'Ready', ['ready']],
+    ['Ready', 'Idle', ['idle']],
+    ['Idle', 'Provisioning', ['woken', 'provisioning']],
+    ['Idle', 'Ready', ['woken', 'ready']],
+    ['Idle', 'Terminating', []],
+    ['Ready', 'Terminating', []],
+  ])('%s → %s', (before, after, expected) => {
+    expect(transitionEvents(before && at(before), at(after))).toEqual(types(...expected))
+  })
+})
+
+describe('when was an instance renewed', () => {
+  it('when its end moved away, or went', () => {
+    expect(transitionEvents(at('Ready', 1_000), at('Ready', 2_000))).toEqual(types('renewed'))
+    expect(transitionEvents(at('Ready', 1_000), at('Ready'))).toEqual(types('renewed'))
+    expect(transitionEvents(at('Provisioning', 1_000), at('Ready', 2_000))).toEqual(types('ready', 'renewed'))
+  })
+
+  it('not when its end came nearer, was set first, or no longer matters', () => {
+    expect(transitionEvents(at('Ready', 2_000), at('Ready', 1_000))).toEqual([])
+    expect(transitionEvents(at('Ready'), at('Ready', 1_000))).toEqual([])
+    expect(transitionEvents(undefined, at('Pending', 1_000))).toEqual([])
+    expect(transitionEvents(at('Ready', 1_000), at('Terminating', 2_000))).toEqual([])
+  })
+})
