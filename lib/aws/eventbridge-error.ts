@@ -18,6 +18,17 @@ const advice: Record<string, { reason: 'ConfigInvalid' | 'Forbidden' | 'Internal
   EPIPE: unreachable(),
 }
 
+const contentFaults = ['ValidationException', 'SerializationException', 'RequestEntityTooLarge']
+
+/** Whether a request failed for what is in it: too big, or malformed. The bus itself is well. */
+export function isRefusedContent(thrown: unknown): boolean {
+  const { name = '', $metadata } = (thrown ?? {}) as {
+    name?: string
+    $metadata?: { httpStatusCode?: number }
+  }
+  return contentFaults.some(fault => name.startsWith(fault)) || $metadata?.httpStatusCode === 413
+}
+
 /** A failed request as our error: the bus's name, what is wrong, what to do. Always retryable: the outbox waits. */
 export function eventBridgeError(thrown: unknown, busName: string, signal: AbortSignal): OperatorError {
   if (thrown instanceof OperatorError) return thrown

@@ -5,7 +5,7 @@ import type {
 } from '@aws-sdk/client-eventbridge'
 import type { OutboxEvent } from '../events.ts'
 import { eventBatches } from './event-batches.ts'
-import { eventBridgeError } from './eventbridge-error.ts'
+import { eventBridgeError, isRefusedContent } from './eventbridge-error.ts'
 
 /** Where events go. Locally the same SDK client talks to a small server. */
 export interface EventBus {
@@ -35,19 +35,23 @@ export function openEventBus({ busName, clientOptions = {} }: EventBusOptions): 
   return {
     async put(events, signal) {
       const accepted: OutboxEvent[] = []
-      try {
-        opened ??= openPut({ ...clientOptions, requestHandler })
-        const put = await opened
-        for (const batch of eventBatches(events.map(event => ({ event, entry: entryOf(event, busName) })))) {
+      const queue = eventBatches(events.map(event => ({ event, entry: entryOf(event, busName) })))
+      for (let batch = queue.shift(); batch !== undefined; batch = queue.shift()) {
+        try {
+          opened ??= openPut({ ...clientOptions, requestHandler })
+          const put = await opened
           const took = await put(
             batch.map(({ entry }) => entry),
             signal,
           )
           accepted.push(...batch.flatMap(({ event }, index) => (took[index] ? [event] : [])))
+        } catch (thrown) {
+          // One event can spoil a whole request: the others of it are to be told from that one.
+          if (isRefusedContent(thrown)) queue.unshift(...(batch.length > 1 ? batch.map(each => [each]) : []))
+          // What was accepted must be known as such; the rest fails again, then alone.
+          else if (accepted.length > 0) return accepted
+          else throw eventBridgeError(thrown, busName, signal)
         }
-      } catch (thrown) {
-        // What was accepted must be known as such; the rest fails again, then alone.
-        if (accepted.length === 0) throw eventBridgeError(thrown, busName, signal)
       }
       return accepted
     },

@@ -61,6 +61,7 @@ export async function elect(options: ElectOptions, signal: AbortSignal): Promise
       callback()
     } catch (thrown) {
       failure = thrown
+      wake()
     }
   }
 

@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import { type Database, inTransaction } from './database.ts'
 import { sqlState } from './errors.ts'
-import { endpointOf, newestOf, statusOf } from './platform-rows.ts'
+import { endpointOf, newestOf, rowOf, statusOf } from './platform-rows.ts'
 import type { LiveRow } from './store.ts'
 
 type Row = Omit<LiveRow, 'reason' | 'url'> & { reason: LiveRow['reason'] | null; url: string | null }
@@ -64,7 +64,4 @@ const mirrors = sql<boolean>`(
 const platformRow = sql`
   CROSS JOIN LATERAL (${newestOf(sql.ref('own.team_id'), sql.ref('own.template'))}) newest
   LEFT JOIN challenges_challenge challenge ON challenge.slug = own.template
-  LEFT JOIN LATERAL (
-    SELECT status, endpoint_url FROM challenges_teamserviceinstance
-    WHERE team_id = own.team_id AND challenge_id = challenge.id ORDER BY id LIMIT 1
-  ) theirs ON true`
+  LEFT JOIN LATERAL (${rowOf(sql.ref('own.team_id'), sql.ref('challenge.id'))}) theirs ON true`

@@ -22,6 +22,18 @@ export async function lockPair(transaction: Transaction<Schema>, { teamId, templ
   await sql`SELECT pg_advisory_xact_lock(hashtextextended(${key}, 0))`.execute(transaction)
 }
 
+interface Mirrored {
+  challenge_id: string
+  /** Of the newest live instance, null where none lives. */
+  uid: string | null
+  status: PlatformStatus
+  endpoint_url: string
+  url_too_long: boolean
+  /** The row that is there, null where there is none. */
+  id: string | null
+  says_so: boolean
+}
+
 /**
  * Makes the platform's row of a team and challenge say what the newest live instance of the pair says, and tells who
  * listens on `team_service_instance` (`{id, team_id, challenge_id, status, endpoint_url}`). Of duplicates that others
@@ -30,45 +42,49 @@ export async function lockPair(transaction: Transaction<Schema>, { teamId, templ
  */
 export async function mirrorPair(
   transaction: Transaction<Schema>,
-  { teamId, template }: Pair,
+  pair: Pair,
 ): Promise<{ written: boolean; challengeKnown: boolean; urlTooLongOf: string | undefined }> {
-  const query = sql<{ written: boolean; uid: string | null; too_long: boolean }>`
-    WITH wanted AS (
+  try {
+    const { rows } = await mirrored(pair).execute(transaction)
+    const [row] = rows
+    if (row === undefined) return { written: false, challengeKnown: false, urlTooLongOf: undefined }
+    const written = !row.says_so && (row.id !== null || row.uid !== null)
+    if (written) await writeAndTell(pair, row).execute(transaction)
+    const urlTooLongOf = row.url_too_long ? (row.uid ?? undefined) : undefined
+    return { written, challengeKnown: true, urlTooLongOf }
+  } catch (cause) {
+    throw sqlState(cause) === undefined ? cause : new PlatformRowRefused('platform row', { cause })
+  }
+}
+
+function mirrored({ teamId, template }: Pair): RawBuilder<Mirrored> {
+  return sql`
+    SELECT wanted.*, theirs.id, (theirs.status, theirs.endpoint_url)
+      IS NOT DISTINCT FROM (wanted.status, wanted.endpoint_url) AS says_so
+    FROM (
       SELECT challenge.id AS challenge_id, newest.uid, ${statusOf(sql.ref('newest.phase'))} AS status,
-        ${endpointOf(sql.ref('newest.url'))} AS endpoint_url, char_length(newest.url) > ${sql.lit(urlLimit)} AS too_long
+        ${endpointOf(sql.ref('newest.url'))} AS endpoint_url,
+        coalesce(char_length(newest.url) > ${sql.lit(urlLimit)}, false) AS url_too_long
       FROM challenges_challenge challenge
       LEFT JOIN LATERAL (${newestOf(sql`${teamId}::bigint`, sql`${template}::text`)}) newest ON true
       WHERE challenge.slug = ${template}::text
-    ), present AS (
-      SELECT min(theirs.id) AS id FROM challenges_teamserviceinstance theirs
-      JOIN wanted ON theirs.challenge_id = wanted.challenge_id
-      WHERE theirs.team_id = ${teamId}::bigint
-    ), updated AS (
-      UPDATE challenges_teamserviceinstance theirs SET status = wanted.status, endpoint_url = wanted.endpoint_url
-      FROM wanted, present
-      WHERE theirs.id = present.id
-        AND (theirs.status, theirs.endpoint_url) IS DISTINCT FROM (wanted.status, wanted.endpoint_url)
-      RETURNING theirs.id, theirs.team_id, theirs.challenge_id, theirs.status, theirs.endpoint_url
-    ), inserted AS (
-      INSERT INTO challenges_teamserviceinstance
-        (team_id, challenge_id, status, endpoint_url, created_at, last_check_at)
-      SELECT ${teamId}::bigint, challenge_id, status, endpoint_url, now(), NULL FROM wanted, present
-      WHERE present.id IS NULL AND wanted.uid IS NOT NULL
-      RETURNING id, team_id, challenge_id, status, endpoint_url
-    ), written AS (SELECT * FROM updated UNION ALL SELECT * FROM inserted)
-    SELECT wanted.uid, coalesce(wanted.too_long, false) AS too_long, written.id IS NOT NULL AS written,
-      CASE WHEN written.id IS NOT NULL
-        THEN pg_notify('team_service_instance', row_to_json(written)::text) END AS told
-    FROM wanted LEFT JOIN written ON true`
-  const { rows } = await query.execute(transaction).catch(cause => {
-    throw sqlState(cause) === undefined ? cause : new PlatformRowRefused('platform row', { cause })
-  })
-  const [row] = rows
-  return {
-    written: row?.written === true,
-    challengeKnown: row !== undefined,
-    urlTooLongOf: row?.too_long ? (row.uid ?? undefined) : undefined,
-  }
+    ) wanted
+    LEFT JOIN LATERAL (${rowOf(sql`${teamId}::bigint`, sql.ref('wanted.challenge_id'))}) theirs ON true`
+}
+
+function writeAndTell(
+  { teamId }: Pair,
+  { id, challenge_id, status, endpoint_url }: Mirrored,
+): RawBuilder<unknown> {
+  const write = id
+    ? sql`UPDATE challenges_teamserviceinstance SET status = ${status}, endpoint_url = ${endpoint_url} WHERE id = ${id}`
+    : sql`
+        INSERT INTO challenges_teamserviceinstance
+          (team_id, challenge_id, status, endpoint_url, created_at, last_check_at)
+        VALUES (${teamId}, ${challenge_id}, ${status}, ${endpoint_url}, now(), NULL)`
+  return sql`
+    WITH written AS (${write} RETURNING id, team_id, challenge_id, status, endpoint_url)
+    SELECT pg_notify('team_service_instance', row_to_json(written)::text) FROM written`
 }
 
 /**
@@ -94,6 +110,13 @@ export function newestOf(teamId: RawBuilder<unknown>, template: RawBuilder<unkno
     SELECT uid, phase, url FROM challenge_operator.instance
     WHERE team_id = ${teamId} AND template = ${template} AND deleted_at IS NULL
     ORDER BY phase = 'Terminating', created_at DESC, uid DESC LIMIT 1`
+}
+
+/** Of the platform's rows of a pair the one that is ours. */
+export function rowOf(teamId: RawBuilder<unknown>, challengeId: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`
+    SELECT id, status, endpoint_url FROM challenges_teamserviceinstance
+    WHERE team_id = ${teamId} AND challenge_id = ${challengeId} ORDER BY id LIMIT 1`
 }
 
 /** The platform's word for a phase; for no instance at all too. */

@@ -92,6 +92,14 @@ describe('what does a refusal do', () => {
     expect(arrived().sort()).toEqual(uids.slice(120))
   })
 
+  it('of an event too big for the bus, the oldest of all, holds up nobody', async () => {
+    await fill(12)
+    await database.rows(`
+      UPDATE challenge_operator.outbox SET payload = jsonb_build_object('note', repeat('x', 1100000))
+      WHERE instance_uid = 'uid-000'`)
+    expect(await publishTo(realBus())({}, soon())).toEqual({ claimed: 12, published: 11 })
+  })
+
   it('throws where the whole bus is away, and loses nothing', async () => {
     await fill(2)
     await expect(publishTo(realBus('http://127.0.0.1:1'))({}, soon())).rejects.toMatchObject({

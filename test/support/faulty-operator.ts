@@ -3,8 +3,10 @@ import type { Kysely } from 'kysely'
 import { createHandler as reconcileHandler } from '../../functions/reconcile/handler.ts'
 import { createHandler as timerHandler } from '../../functions/timer/handler.ts'
 import { openEventBus } from '../../lib/aws/eventbridge.ts'
+import type { QueueUrls } from '../../lib/aws/queues.ts'
 import { openReceiver } from '../../lib/aws/receive.ts'
 import { type ChangesQueue, openQueues, type Queues } from '../../lib/aws/sqs.ts'
+import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
 import { parseConfig } from '../../lib/config.ts'
 import { createForward, type ForwardDependencies } from '../../lib/forward.ts'
 import { type KubernetesClient, openClient } from '../../lib/kubernetes/client.ts'
@@ -64,7 +66,7 @@ export interface SeenPass {
 export interface FaultyOperator extends TestOperator {
   /** Every pass that ended, oldest first. */
   passes: SeenPass[]
-  queues: Queues & { changesUrl: string; deadLettersUrl: string; timersUrl: string }
+  queues: Queues & QueueUrls & { clientOptions: SqsClientOptions }
   clientFor(name: string): KubernetesClient
   store: Store
   sweep: Sweep

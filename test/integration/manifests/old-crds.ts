@@ -14,7 +14,13 @@ export const oldCrds: KubernetesObject[] = ['ChallengeTemplate', 'ChallengeInsta
     spec: {
       group,
       scope: 'Namespaced',
-      names: { kind, listKind: `${kind}List`, plural, singular: kind.toLowerCase(), shortNames: ['old'] },
+      names: {
+        kind,
+        listKind: `${kind}List`,
+        plural,
+        singular: kind.toLowerCase(),
+        shortNames: [`old-${plural}`],
+      },
       versions: [
         {
           name: 'v1alpha1',

@@ -29,13 +29,13 @@ describe('how is a row closed', () => {
       problem: undefined,
       events: 1,
     })
-    const [row] = await database.rows('SELECT * FROM challenge_operator.instance')
+    const [row] = await database.rows<{ deleted_at: Date }>('SELECT * FROM challenge_operator.instance')
     expect(row).toMatchObject({ phase: 'Terminating', deleted_at: expect.any(Date), flag_hmac: 'abc' })
     expect(await store.close('uid-1', 'deleted', soon())).toEqual(nothing)
     expect(await outbox()).toMatchObject([
       {
         type: 'instance.deleted',
-        payload: { times: { deletedAt: (row?.deleted_at as Date).toISOString() } },
+        payload: { times: { deletedAt: row?.deleted_at?.toISOString() } },
       },
     ])
   })

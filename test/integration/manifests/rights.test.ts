@@ -1,0 +1,93 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { KubernetesObject } from '../../../lib/crd/objects.ts'
+import { type KubernetesClient, openClient } from '../../../lib/kubernetes/client.ts'
+import { readManifests } from '../../../lib/kubernetes/manifests.ts'
+import { openCluster } from '../../../lib/kubernetes/open-cluster.ts'
+import { rightsMissing } from '../../../lib/kubernetes/rights.ts'
+import type { ControlPlane } from '../../../local/control-plane/start.ts'
+import { startTestControlPlane } from '../../support/control-plane.ts'
+
+const signal = AbortSignal.timeout(110_000)
+const functions = ['watch-forwarder', 'reconcile', 'sweep']
+const groups = functions.map(name => `challenge-operator:${name}`)
+const users = [
+  { name: 'nobody', groups: [] },
+  { name: 'all', groups },
+  ...functions.map((name, index) => ({ name, groups: [groups[index] ?? ''] })),
+]
+let plane: ControlPlane
+const clients = new Map<string, KubernetesClient>()
+
+beforeAll(async () => {
+  plane = await startTestControlPlane({ full: false, users })
+  const userAgent = 'challenge-operator/test (rights)'
+  const open = (path: string) => openClient({ connection: { kind: 'kubeconfig', path }, userAgent })
+  for (const { name } of users) clients.set(name, open(await plane.kubeconfigOf(name)))
+  clients.set('admin', open(plane.kubeconfig))
+  const cluster = openCluster(as('admin'))
+  for (const object of await readManifests('rbac')) await cluster.apply(object as KubernetesObject, signal)
+})
+afterAll(async () => {
+  await Promise.all([...clients.values()].map(client => client.close()))
+  await plane?.stop()
+})
+
+function as(name: string): KubernetesClient {
+  const client = clients.get(name)
+  if (!client) throw new Error(`no user ${name}`)
+  return client
+}
+
+async function statusOf(name: string, path: string): Promise<number> {
+  return (await as(name).request('GET', path, {}, signal)).status
+}
+
+describe('what is missing', () => {
+  it('nothing to an administrator, in all namespaces', async () => {
+    expect(await rightsMissing(as('admin'), '*', signal)).toEqual([])
+  })
+
+  it('nothing to who is bound to every role, where they are bound', async () => {
+    expect(await rightsMissing(as('all'), ['default'], signal)).toEqual([])
+  })
+
+  it('each right in a namespace where no role is bound, but those in no namespace', async () => {
+    const missing = await rightsMissing(as('all'), ['default', 'kube-system'], signal)
+    expect(new Set(missing.map(({ namespace }) => namespace))).toEqual(new Set(['kube-system']))
+    expect(missing).toContainEqual({ verb: 'create', resource: 'deployments.apps', namespace: 'kube-system' })
+    expect(missing.length).toBeGreaterThan(30)
+  })
+
+  it('everything to nobody, named as kubectl names it', async () => {
+    const missing = await rightsMissing(as('nobody'), '*', signal)
+    expect(missing.every(({ namespace }) => namespace === undefined)).toBe(true)
+    expect(missing.map(({ verb, resource }) => `${verb} ${resource}`)).toEqual(
+      expect.arrayContaining([
+        'update challengeinstances.infra.ctf.example.com/status',
+        'get customresourcedefinitions.apiextensions.k8s.io/challengeinstances.infra.ctf.example.com',
+        'update leases.coordination.k8s.io/challenge-operator-watch-forwarder',
+        'list secrets',
+      ]),
+    )
+  })
+})
+
+describe('what does a role not give', () => {
+  it.each([
+    ['watch-forwarder', '/api/v1/namespaces/default/secrets'],
+    ['watch-forwarder', '/apis/coordination.k8s.io/v1/namespaces/default/leases'],
+    ['reconcile', '/api/v1/namespaces/default/secrets'],
+    ['reconcile', '/api/v1/namespaces/default/pods'],
+    ['sweep', '/api/v1/namespaces/default/pods'],
+    ['sweep', '/api/v1/namespaces/kube-system/secrets'],
+  ])('%s: %s', async (name, path) => {
+    expect(await statusOf(name, path)).toBe(403)
+  })
+
+  it.each([
+    ['watch-forwarder', '/api/v1/namespaces/default/pods'],
+    ['sweep', '/api/v1/namespaces/default/secrets'],
+  ])('%s: %s, which it has', async (name, path) => {
+    expect(await statusOf(name, path)).toBe(200)
+  })
+})

@@ -1,0 +1,61 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ChangesQueue, OutgoingChange } from '../../lib/aws/sqs.ts'
+import { OperatorError } from '../../lib/errors.ts'
+
+/** How often something happens to a message, each in [0, 1]. */
+export interface Unreliability {
+  lost: number
+  doubled: number
+  /** Held back for up to `longestMs`, so that later messages of its instance overtake it. */
+  late: number
+  longestMs: number
+}
+
+/** Accepts every message, and does as it pleases with it. No two copies are alike to deduplication. */
+export function unreliableQueue(
+  inner: ChangesQueue,
+  { lost, doubled, late, longestMs }: Unreliability,
+  random: () => number,
+): ChangesQueue {
+  let copies = 0
+  const deliver = async (sent: OutgoingChange, signal: AbortSignal) => {
+    if (random() < late) await sleep(random() * longestMs, undefined, { signal })
+    copies += 1
+    await inner.send(
+      [{ ...sent, deduplicationId: `${sent.deduplicationId.slice(0, 100)}-${copies}` }],
+      signal,
+    )
+  }
+  return {
+    async send(changes, signal) {
+      for (const change of changes) {
+        if (random() < lost) continue
+        const times = random() < doubled ? 2 : 1
+        // What is late is on its way; who sent it has been told that it arrived.
+        for (let copy = 0; copy < times; copy++) void deliver(change, signal).catch(() => {})
+      }
+      return []
+    },
+  }
+}
+
+export interface RefusingQueue extends ChangesQueue {
+  /** `refuses`: each entry is; `fails`: the request as a whole. */
+  mood: 'accepts' | 'refuses' | 'fails'
+  /** Messages turned away so far. */
+  refused: number
+}
+
+export function refusingQueue(inner: ChangesQueue): RefusingQueue {
+  const queue: RefusingQueue = {
+    mood: 'accepts',
+    refused: 0,
+    async send(changes, signal) {
+      if (queue.mood === 'accepts') return inner.send(changes, signal)
+      queue.refused += changes.length
+      if (queue.mood === 'refuses') return changes
+      throw new OperatorError('Internal', 'queue changes.fifo is throttled')
+    },
+  }
+  return queue
+}
