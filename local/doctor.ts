@@ -1,7 +1,7 @@
 import { queueDepth } from '../lib/aws/queue-check.ts'
 import { type Environment, parseConfig } from '../lib/config.ts'
-import { checkSchema } from '../lib/kubernetes/install.ts'
 import { rightsMissing } from '../lib/kubernetes/rights.ts'
+import { checkSchema } from '../lib/kubernetes/schema-check.ts'
 import { openDatabase } from '../lib/store/database.ts'
 import { examine } from '../lib/store/examine.ts'
 import { type Given, givenParts } from './given.ts'

@@ -1,6 +1,6 @@
 import { openQueues } from '../lib/aws/sqs.ts'
 import { type Environment, readConfig, sections } from '../lib/config.ts'
-import { checkSchema } from '../lib/kubernetes/install.ts'
+import { checkSchema } from '../lib/kubernetes/schema-check.ts'
 import { openLogger } from '../lib/telemetry/logger.ts'
 import { composeForward } from './compose-forward.ts'
 import { givenClient } from './given-clients.ts'

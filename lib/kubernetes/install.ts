@@ -7,8 +7,6 @@ import { openCluster } from './open-cluster.ts'
 import { collectionPath } from './paths.ts'
 import { crdKind, type Definition, markOf } from './schema-check.ts'
 
-export { checkSchema } from './schema-check.ts'
-
 export interface Installed {
   /** Kind and name, as a user would type them at `kubectl get`. */
   name: string

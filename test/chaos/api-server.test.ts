@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { labels } from '../../lib/crd/group.ts'
+import type { KubernetesObject, Pod } from '../../lib/crd/objects.ts'
+import { operatorError } from '../../lib/errors.ts'
+import type { ControlPlane } from '../../local/control-plane/start.ts'
+import { waitUntil } from '../../local/wait.ts'
+import { startTestControlPlane } from '../support/control-plane.ts'
+import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
+import { installEverywhere } from '../support/global-setup.ts'
+import { instanceOf, referenceTo, templateOf } from '../support/operator.ts'
+import { misfits, outboxOf, rowsOf, settled } from '../support/world-of.ts'
+
+let plane: ControlPlane
+let operator: FaultyOperator
+beforeAll(async () => {
+  plane = await startTestControlPlane()
+  await installEverywhere(plane.kubeconfig)
+  operator = await startFaultyOperator({ plane, teams: range(instances) })
+  await operator.cluster.create(templateOf(operator.namespace, 'web'), operator.signal)
+})
+afterAll(async () => {
+  await operator?.stop()
+  await plane?.stop()
+})
+
+const instances = 40
+function range(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index + 1)
+}
+const nameOf = (team: number) => `web-${team}`
+
+/** As a platform does it: tries until the API server has taken it. */
+async function persistently<T>(what: string, call: () => Promise<T>): Promise<void> {
+  const isDone = () =>
+    call().then(
+      () => true,
+      thrown => {
+        if (operatorError(thrown).reason === 'ClusterUnavailable') return false
+        throw thrown
+      },
+    )
+  await waitUntil(what, 60_000, isDone, operator.signal)
+}
+
+test('does it converge when the API server goes and comes back under load', async () => {
+  const { cluster, namespace, signal } = operator
+  const creating = range(instances).map(async team => {
+    // A few before, most around and some after the outages.
+    await waitUntil('its turn', 60_000, async () => Date.now() - began > team * 100, signal)
+    await persistently(nameOf(team), () => cluster.create(instanceOf(namespace, nameOf(team), 'web', team), signal))
+  })
+  const began = Date.now()
+  await waitUntil('some load', 30_000, async () => operator.passes.length >= 8, signal)
+  await plane.restartApiServer({ how: 'kill' }, signal)
+  const removing = range(8).map(team =>
+    persistently(`deletion of ${nameOf(team)}`, () =>
+      cluster.delete(referenceTo(operator, 'ChallengeInstance', nameOf(team)), {}, signal),
+    ),
+  )
+  await plane.restartApiServer({ how: 'stop', downMs: 1_000 }, signal)
+  await Promise.all([...creating, ...removing])
+
+  await Promise.all(
+    range(instances).map(team => settled(operator, nameOf(team), team <= 8 ? 'gone' : 'Ready', 60_000)),
+  )
+  const uids = new Set<string>()
+  for (const team of range(instances)) {
+    expect(await misfits(operator, nameOf(team))).toEqual([])
+    const [row, ...others] = await rowsOf(operator, nameOf(team))
+    expect(others).toEqual([])
+    if (row === undefined) continue
+    const events = await outboxOf(operator, row.uid)
+    expect(events.at(-1)).toBe(team <= 8 ? 'instance.deleted' : 'instance.ready')
+    expect(events.filter((each, index) => each === events[index - 1])).toEqual([])
+    if (team > 8) uids.add(row.uid)
+  }
+  const left: KubernetesObject[] = []
+  const selection = { namespace, labelSelector: labels.instanceUid }
+  for await (const page of cluster.list<Pod>({ apiVersion: 'v1', kind: 'Pod' }, selection, signal))
+    left.push(...page.filter(pod => !uids.has(pod.metadata.labels?.[labels.instanceUid] ?? '')))
+  expect(left).toEqual([])
+}, 120_000)

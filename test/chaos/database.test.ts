@@ -1,0 +1,91 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
+import { waitUntil } from '../../local/wait.ts'
+import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
+import { eventually, instanceOf, referenceTo, templateOf } from '../support/operator.ts'
+import { startTestPostgres } from '../support/postgres.ts'
+import { childrenOf, outboxOf, platformRowsOf, rowsOf, settled } from '../support/world-of.ts'
+
+let postgres: Awaited<ReturnType<typeof startTestPostgres>>
+let operator: FaultyOperator
+beforeAll(async () => {
+  postgres = await startTestPostgres()
+  const teams = Array.from({ length: 20 }, (_, index) => index + 1)
+  operator = await startFaultyOperator({ databaseUrl: postgres.url, teams })
+  await operator.cluster.create(templateOf(operator.namespace, 'web'), operator.signal)
+})
+afterAll(async () => {
+  await operator?.stop()
+  await postgres?.stop()
+})
+
+/** Long enough for instances to come and go meanwhile, and for waits to grow. */
+const downMs = 10_000
+
+const create = (name: string, team: number) =>
+  operator.cluster.create(instanceOf(operator.namespace, name, 'web', team), operator.signal)
+const remove = (name: string) =>
+  operator.cluster.delete(referenceTo(operator, 'ChallengeInstance', name), {}, operator.signal)
+const isSynced = (instance: ChallengeInstance | undefined) =>
+  instance?.status?.conditions?.find(each => each.type === 'Synced')
+const uidOf = async (created: Promise<ChallengeInstance | 'exists'>) => {
+  const object = await created
+  return object === 'exists' ? '' : (object.metadata.uid ?? '')
+}
+
+test('does everything but the rows go on without the database, and are they right afterwards by themselves', async () => {
+  const before = await Promise.all([1, 2, 3, 4].map(team => uidOf(create(`before-${team}`, team))))
+  await Promise.all([1, 2, 3, 4].map(team => settled(operator, `before-${team}`, 'Ready')))
+
+  const outage = postgres.restart({ how: 'stop', downMs }, operator.signal)
+  const isDown = async () => {
+    const answer = operator.database.selectFrom('core_team').select('id').execute()
+    return answer.then(
+      () => false,
+      () => true,
+    )
+  }
+  await waitUntil('the outage', 5_000, isDown, operator.signal)
+  const during = await Promise.all([11, 12, 13].map(team => uidOf(create(`during-${team}`, team))))
+  await Promise.all([remove('before-1'), remove('before-2')])
+  // Comes and goes without any row ever.
+  const brief = await uidOf(create('brief', 14))
+
+  for (const team of [11, 12, 13]) {
+    const instance = await eventually<ChallengeInstance>(
+      operator,
+      'ChallengeInstance',
+      `during-${team}`,
+      each => each?.status?.phase === 'Ready',
+      downMs,
+    )
+    expect(isSynced(instance)).toMatchObject({ status: 'False', reason: 'DatabaseUnavailable' })
+  }
+  await eventually(operator, 'Deployment', 'brief', each => each !== undefined, downMs)
+  await remove('brief')
+  for (const name of ['before-1', 'before-2', 'brief']) {
+    await eventually(operator, 'ChallengeInstance', name, each => each === undefined, downMs)
+    expect(await childrenOf(operator, name)).toEqual([])
+  }
+  expect(await isDown(), 'all of it came about while the database was away').toBe(true)
+  await outage
+
+  await Promise.all([
+    ...[11, 12, 13].map(team => settled(operator, `during-${team}`, 'Ready', 60_000)),
+    ...[3, 4].map(team => settled(operator, `before-${team}`, 'Ready', 60_000)),
+    ...['before-1', 'before-2', 'brief'].map(name => settled(operator, name, 'gone', 60_000)),
+  ])
+  for (const team of [11, 12, 13])
+    expect(await platformRowsOf(operator, team, 'web')).toMatchObject([{ status: 'running' }])
+  for (const team of [1, 2]) {
+    expect(await platformRowsOf(operator, team, 'web')).toMatchObject([{ status: 'stopped' }])
+    expect((await outboxOf(operator, before[team - 1] ?? '')).at(-1)).toBe('instance.deleted')
+  }
+  for (const uid of during) {
+    const events = await outboxOf(operator, uid)
+    expect(events.at(-1)).toBe('instance.ready')
+    expect(new Set(events).size).toBe(events.length)
+  }
+  expect(await rowsOf(operator, 'brief')).toEqual([])
+  expect(await outboxOf(operator, brief)).toEqual([])
+}, 90_000)
