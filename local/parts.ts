@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { ensureQueues } from '../lib/aws/queues.ts'
 import type { ClusterConfig, Environment } from '../lib/config.ts'
 import { openClient } from '../lib/kubernetes/client.ts'
@@ -27,6 +27,8 @@ export interface Parts {
   embedded: { cluster: boolean; database: boolean }
   /** For `.local/env`. */
   variables: Record<string, string>
+  /** Folder with kubectl and the like, where the cluster is embedded. */
+  programs: string | undefined
   /** Rejects when an embedded part ends by itself. */
   died: Promise<never>
   stop(): Promise<void>
@@ -35,6 +37,7 @@ export interface Parts {
 interface Part<T> {
   value: T
   variables: Record<string, string>
+  programs?: string
   died?: Promise<never>
   stop(): Promise<void>
 }
@@ -84,6 +87,7 @@ export async function openParts(options: PartsOptions, signal: AbortSignal): Pro
       },
       embedded: { cluster: given.cluster === undefined, database: given.databaseUrl === undefined },
       variables: Object.assign({}, ...started.map(part => part.variables)),
+      programs: cluster.programs,
       died,
       async stop() {
         await Promise.all([...clients.values()].map(client => client.close()))
@@ -116,6 +120,7 @@ async function openClusterPart(
   return {
     value: { kind: 'kubeconfig', path: plane.kubeconfig },
     variables: { KUBECONFIG: plane.kubeconfig },
+    programs: dirname(binaries.kubectl),
     died: plane.died,
     stop: () => plane.stop(),
   }

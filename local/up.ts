@@ -60,7 +60,11 @@ export async function up(options: UpOptions, stopping: AbortSignal): Promise<num
   try {
     await prepare(parts, config.namespaces, print, stopping)
     const samples = await prepareSamples(options, parts, config.namespaces, stopping)
-    await writeEnvironmentFile(join(directory, 'env'), { ...parts.variables, ...secretsOf(env) })
+    await writeEnvironmentFile(
+      join(directory, 'env'),
+      { ...parts.variables, ...secretsOf(env) },
+      parts.programs,
+    )
     print(`wrote ${join(directory, 'env')}; in another shell: . ${join(directory, 'env')}`)
 
     const ending = new AbortController()

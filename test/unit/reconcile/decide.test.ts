@@ -1,0 +1,149 @@
+import { describe, expect, test } from 'vitest'
+import { parseConfig } from '../../../lib/config.ts'
+import type { ChallengeInstance } from '../../../lib/crd/challenge-instance.ts'
+import type { ChallengeTemplate, ChallengeTemplateSpec } from '../../../lib/crd/challenge-template.ts'
+import { annotations, apiVersion } from '../../../lib/crd/group.ts'
+import { decide } from '../../../lib/reconcile/decide.ts'
+import type { Observed } from '../../../lib/reconcile/observe.ts'
+
+const now = Date.parse('2026-11-21T09:00:00Z')
+const config = parseConfig({ FLAG_SECRET: 'a'.repeat(64) })
+const child = {
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  namespace: 'ctf',
+  name: 'web-7',
+  version: '1',
+  hash: 'h',
+}
+
+function instance(parts: Partial<ChallengeInstance> = {}): ChallengeInstance {
+  return {
+    apiVersion,
+    kind: 'ChallengeInstance',
+    spec: { templateRef: 'web', owner: { teamId: 7, eventId: 1 } },
+    ...parts,
+    metadata: {
+      name: 'web-7',
+      namespace: 'ctf',
+      uid: 'u',
+      generation: 1,
+      creationTimestamp: '2026-11-21T08:00:00Z',
+      ...parts.metadata,
+    },
+  }
+}
+
+function template(spec: Partial<ChallengeTemplateSpec> = {}): ChallengeTemplate {
+  return {
+    apiVersion,
+    kind: 'ChallengeTemplate',
+    metadata: { name: 'web', namespace: 'ctf', uid: 't', generation: 3 },
+    spec: { image: 'registry.example.com/web:1', resources: { cpu: '100m', memory: '64Mi' }, ...spec },
+  }
+}
+
+function decided(parts: Partial<Observed>) {
+  const observed: Observed = {
+    instance: instance(),
+    template: template(),
+    referencedFlag: undefined,
+    environment: { env: {} },
+    deployment: undefined,
+    pod: undefined,
+    verified: new Map(),
+    ...parts,
+  }
+  return decide(observed, config, now)
+}
+
+describe('what is to be done about an instance', () => {
+  test('one with a usable template converges', () => {
+    expect(decided({})).toMatchObject({ kind: 'converge', keep: false, expiresAt: undefined })
+  })
+
+  test('one whose template was not read is only looked at', () => {
+    expect(decided({ template: 'unread' })).toEqual({ kind: 'look' })
+  })
+
+  test('one that is paused is left alone, whatever else is wrong', () => {
+    const paused = instance({ metadata: { annotations: { [annotations.paused]: 'true' } } })
+    expect(decided({ instance: paused, template: undefined })).toMatchObject({
+      kind: 'hold',
+      obstacle: { reason: 'Paused', stalled: true },
+    })
+  })
+
+  test('one without a template waits, and is told which one', () => {
+    const held = decided({ template: undefined })
+    expect(held).toMatchObject({ kind: 'hold', obstacle: { reason: 'TemplateMissing', stalled: true } })
+    expect(JSON.stringify(held)).toContain('\\"web\\"')
+  })
+
+  test('one whose time is over ends', () => {
+    expect(decided({ template: template({ ttlMinutes: 60 }) })).toEqual({ kind: 'expire' })
+    expect(decided({ template: template({ ttlMinutes: 61 }) })).toMatchObject({
+      kind: 'converge',
+      expiresAt: now + 60_000,
+    })
+  })
+
+  test('one whose time is over ends although its template is gone', () => {
+    const over = instance({ status: { expiresAt: '2026-11-21T08:59:59Z' } })
+    expect(decided({ instance: over, template: undefined })).toEqual({ kind: 'expire' })
+  })
+
+  test('one whose challenge is not open yet comes back when it opens', () => {
+    const closed = template({ availableFrom: '2026-11-21T09:00:10Z' })
+    expect(decided({ template: closed })).toMatchObject({
+      kind: 'hold',
+      afterMs: 10_000,
+      obstacle: { reason: 'NotYetAvailable', stalled: false },
+    })
+  })
+
+  test('one that runs already is not ended by an opening moved into the future', () => {
+    const closed = template({ availableFrom: '2026-11-21T10:00:00Z' })
+    expect(decided({ template: closed, instance: instance({ status: { children: [child] } }) }).kind).toBe(
+      'converge',
+    )
+  })
+
+  test('a template that cannot be used is said before a flag that is missing', () => {
+    const broken = template({
+      exposure: { type: 'Ingress' },
+      flagStrategy: { type: 'static', secretRef: { name: 'flags', key: 'web' } },
+    })
+    expect(decided({ template: broken })).toMatchObject({
+      obstacle: { reason: 'TemplateInvalid', stalled: true },
+    })
+  })
+
+  test('a Secret that may still come is waited for', () => {
+    const referring = template({ flagStrategy: { type: 'static', secretRef: { name: 'flags', key: 'web' } } })
+    expect(decided({ template: referring })).toMatchObject({
+      kind: 'hold',
+      afterMs: undefined,
+      obstacle: { reason: 'FlagSecretMissing', stalled: false },
+    })
+    expect(decided({ template: referring, referencedFlag: 'flag{x}' }).kind).toBe('converge')
+  })
+
+  test('settings that do not fit the template stall', () => {
+    const environment = { refused: 'EnvInvalid', message: 'spec.env LEVEL must be a number.' } as const
+    expect(decided({ environment })).toMatchObject({
+      obstacle: { ...{ reason: 'EnvInvalid' }, stalled: true },
+    })
+  })
+
+  test('Keep leaves what runs on an older template, and only that', () => {
+    const keep = template({ updateStrategy: 'Keep' })
+    const started = (hash: string) =>
+      instance({ status: { template: { uid: 't', generation: 2, hash }, children: [child] } })
+    const fresh = decided({ template: keep })
+    expect(fresh).toMatchObject({ kind: 'converge', keep: false })
+    expect(decided({ template: keep, instance: started('older') })).toMatchObject({ keep: true })
+    const hash = fresh.kind === 'converge' ? fresh.desired.templateHash : ''
+    expect(decided({ template: keep, instance: started(hash) })).toMatchObject({ keep: false })
+  })
+})
