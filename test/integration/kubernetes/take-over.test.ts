@@ -103,8 +103,13 @@ describe('does an apply leave exactly what it says', () => {
     first.spec.template.spec.containers[0]?.env?.push({ name: 'B', value: '2' })
     first.metadata.labels = { ...first.metadata.labels, extra: 'x' }
     await cluster.create(first, signal)
-    const existing = await settled('own')
-    const patched = await cluster.patchJson<Deployment>(reference('own'), takenOver(existing), signal)
+    let existing = await settled('own')
+    let patched: Deployment | 'conflict' | undefined = 'conflict'
+    // The deployment controller may write the status in between.
+    for (let tries = 0; patched === 'conflict' && tries < 5; tries++) {
+      existing = await settled('own')
+      patched = await cluster.patchJson<Deployment>(reference('own'), takenOver(existing), signal)
+    }
     if (patched === undefined || patched === 'conflict') throw new Error(`patch: ${patched}`)
     expect(patched.metadata.generation).toBe(existing.metadata.generation)
     expect(writers(patched)).toEqual(['challenge-operator Apply'])
