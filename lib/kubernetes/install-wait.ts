@@ -55,6 +55,8 @@ export async function untilFinalizerInForce(
     inForceMs,
     async () => {
       const { status, body } = await dryRun(client, namespace, 'finalizer-in-force', signal)
+      // The policy does not know our kind yet, and every creation is refused until it does.
+      if (status === 503) return false
       if (status !== 201) return true
       return (body as KubernetesObject).metadata.finalizers?.includes(finalizer) ?? false
     },

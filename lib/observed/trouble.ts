@@ -65,8 +65,8 @@ function crashed(pod: PodDigest, now: number): Trouble | undefined {
   const steadyAt = pod.runningSince === undefined ? undefined : pod.runningSince + steadyMs
   if (steadyAt !== undefined && now >= steadyAt) return undefined
   const reason = last?.reason === 'OOMKilled' ? 'OutOfMemory' : 'CrashLooping'
-  const loops = pod.restarts >= crashLoopRestarts || pod.waiting === 'CrashLoopBackOff'
-  return { reason, failed: loops, dueAt: steadyAt }
+  // By the count alone: the back-off shows for moments, and `Failed` must not come and go with it.
+  return { reason, failed: pod.restarts >= crashLoopRestarts, dueAt: steadyAt }
 }
 
 function unreadyTooLong(pod: PodDigest, now: number): Trouble | undefined {
