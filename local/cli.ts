@@ -79,9 +79,13 @@ try {
   await program.parseAsync()
 } catch (thrown) {
   if (!(thrown instanceof Error)) throw thrown
-  // A mistake of the user, or of the world: its sentence is enough. Only what we did not foresee shows its stack.
-  const foreseen =
-    thrown instanceof ConfigInvalid || thrown instanceof OperatorError || thrown.cause !== undefined
-  process.stderr.write(`${foreseen || env.OPERATOR_LOG_LEVEL !== 'debug' ? thrown.message : thrown.stack}\n`)
-  process.exitCode = thrown instanceof ConfigInvalid ? thrown.exitCode : 1
+  // A mistake of the user, or of the world, is told by its sentence; the stack is for who looks for a defect of ours.
+  process.stderr.write(`${env.OPERATOR_LOG_LEVEL === 'debug' ? thrown.stack : thrown.message}\n`)
+  process.exitCode = exitCodeOf(thrown)
+}
+
+/** 78 (EX_CONFIG): trying again does not help, another configuration or `challenge-operator crds` does. */
+function exitCodeOf(thrown: Error): number {
+  if (thrown instanceof ConfigInvalid) return thrown.exitCode
+  return thrown instanceof OperatorError && thrown.reason === 'SchemaOutdated' ? 78 : 1
 }

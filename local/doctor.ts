@@ -12,6 +12,8 @@ type Finding = { fine: string } | { wrong: string; mend: string } | { skipped: s
 
 interface Check {
   name: string
+  /** Name of a check without which this one says nothing. */
+  needs?: string
   look(signal: AbortSignal): Promise<Finding>
 }
 
@@ -26,7 +28,7 @@ export async function doctor(
 ): Promise<boolean> {
   const { namespaces, flagSecret, flagHmacPepper } = parseConfig(env)
   const given = givenParts(env)
-  print('ok    configuration  every variable can be read')
+  print('ok    configuration     every variable can be read')
   const checks = [
     ...clusterChecks(env, given, namespaces),
     ...queueChecks(given),
@@ -34,19 +36,21 @@ export async function doctor(
     secretCheck('FLAG_SECRET', flagSecret, 'templates with flags per instance stall with FlagSecretMissing'),
     secretCheck('FLAG_HMAC_PEPPER', flagHmacPepper, 'the platform gets no hashes to check flags with'),
   ]
-  let well = true
+  const failed = new Set<string>()
   for (const check of checks) {
-    const finding = await look(check, signal)
+    const finding = failed.has(check.needs ?? '')
+      ? { skipped: `cannot be checked without the ${check.needs}` }
+      : await look(check, signal)
     const word = 'fine' in finding ? 'ok  ' : 'skipped' in finding ? '-   ' : 'FAIL'
     const text = 'fine' in finding ? finding.fine : 'skipped' in finding ? finding.skipped : finding.wrong
-    print(`${word}  ${check.name.padEnd(13)}  ${text}`)
+    print(`${word}  ${check.name.padEnd(16)}  ${text}`)
     if ('wrong' in finding) {
-      well = false
-      print(`      ${''.padEnd(13)}  → ${finding.mend}`)
+      failed.add(check.name)
+      print(`      ${''.padEnd(16)}  → ${finding.mend}`)
     }
   }
-  print(well ? 'All is well.' : 'Mend what FAILs, then ask again.')
-  return well
+  print(failed.size === 0 ? 'All is well.' : 'Mend what FAILs, then ask again.')
+  return failed.size === 0
 }
 
 async function look(check: Check, signal: AbortSignal): Promise<Finding> {
@@ -84,6 +88,7 @@ function clusterChecks(env: Environment, given: Given, namespaces: readonly stri
     },
     {
       name: 'schema',
+      needs: 'cluster',
       async look(signal) {
         await checkSchema(client, signal)
         return { fine: 'the CRDs are of this version' }
@@ -91,6 +96,7 @@ function clusterChecks(env: Environment, given: Given, namespaces: readonly stri
     },
     {
       name: 'rights',
+      needs: 'cluster',
       async look(signal) {
         const missing = await rightsMissing(client, namespaces, signal)
         if (missing.length === 0) return { fine: 'everything the functions do is allowed' }
