@@ -45,20 +45,22 @@ async function persistently<T>(what: string, call: () => Promise<T>): Promise<vo
 test('does it converge when the API server goes and comes back under load', async () => {
   const { cluster, namespace, signal } = operator
   const creating = range(instances).map(async team => {
-    // A few before, most around and some after the outages.
+    // A few before, most during and some after the outage.
     await waitUntil('its turn', 60_000, async () => Date.now() - began > team * 100, signal)
-    await persistently(nameOf(team), () => cluster.create(instanceOf(namespace, nameOf(team), 'web', team), signal))
+    await persistently(nameOf(team), () =>
+      cluster.create(instanceOf(namespace, nameOf(team), 'web', team), signal),
+    )
   })
   const began = Date.now()
   await waitUntil('some load', 30_000, async () => operator.passes.length >= 8, signal)
-  await plane.restartApiServer({ how: 'kill' }, signal)
-  const removing = range(8).map(team =>
-    persistently(`deletion of ${nameOf(team)}`, () =>
+  const outage = plane.restartApiServer({ how: 'kill', downMs: 1_000 }, signal)
+  const removing = range(8).map(async team => {
+    await creating[team - 1]
+    await persistently(`deletion of ${nameOf(team)}`, () =>
       cluster.delete(referenceTo(operator, 'ChallengeInstance', nameOf(team)), {}, signal),
-    ),
-  )
-  await plane.restartApiServer({ how: 'stop', downMs: 1_000 }, signal)
-  await Promise.all([...creating, ...removing])
+    )
+  })
+  await Promise.all([outage, ...creating, ...removing])
 
   await Promise.all(
     range(instances).map(team => settled(operator, nameOf(team), team <= 8 ? 'gone' : 'Ready', 60_000)),

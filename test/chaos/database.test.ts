@@ -20,7 +20,7 @@ afterAll(async () => {
 })
 
 /** Long enough for instances to come and go meanwhile, and for waits to grow. */
-const downMs = 10_000
+const downMs = 8_000
 
 const create = (name: string, team: number) =>
   operator.cluster.create(instanceOf(operator.namespace, name, 'web', team), operator.signal)

@@ -1,4 +1,6 @@
 import type { Kysely } from 'kysely'
+import type { QueueUrls } from '../../lib/aws/queues.ts'
+import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
 import { type OperatorConfig, parseConfig } from '../../lib/config.ts'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import type { ChallengeTemplate, ChallengeTemplateSpec } from '../../lib/crd/challenge-template.ts'
@@ -40,17 +42,23 @@ export interface TestOperatorOptions {
   log?: Log
   challenges?: string[]
   teams?: number[]
+  /** A control plane of the test's own; the namespace is then `default`. */
+  plane?: { kubeconfig: string }
+  /** As whom a function calls the API server; default: as the administrator. */
+  kubeconfigOf?: (functionName: string) => string
+  /** Default: new ones on the run's server. */
+  queues?: QueueUrls & { clientOptions: SqsClientOptions }
 }
 
 /** A whole operator over the shared parts, in a namespace, database and queues of its own. */
 export async function startTestOperator(options: TestOperatorOptions = {}): Promise<TestOperator> {
   const ending = new AbortController()
   const { signal } = ending
-  const plane = sharedControlPlane()
+  const plane = options.plane ?? sharedControlPlane()
   const [namespace, db, queues, bus] = await Promise.all([
-    testNamespace(),
+    options.plane ? { name: 'default', remove: async () => {} } : testNamespace(),
     testDatabase(),
-    testQueues(),
+    options.queues ?? testQueues(),
     startTestEventBus(),
   ])
   const config = parseConfig({
@@ -61,9 +69,10 @@ export async function startTestOperator(options: TestOperatorOptions = {}): Prom
     FLAG_HMAC_PEPPER: pepper,
     ...options.env,
   })
-  const connection = { kind: 'kubeconfig', path: plane.kubeconfig } as const
   const clients: KubernetesClient[] = []
   const clientFor = (name: string) => {
+    const path = (name === 'test' ? undefined : options.kubeconfigOf?.(name)) ?? plane.kubeconfig
+    const connection = { kind: 'kubeconfig', path } as const
     const client = openClient({ connection, userAgent: `challenge-operator/test (${name})` })
     clients.push(client)
     return client

@@ -1,0 +1,110 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Lease } from '../../lib/kubernetes/lease-record.ts'
+import { waitUntil } from '../../local/wait.ts'
+import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
+import { instanceOf, referenceTo, templateOf } from '../support/operator.ts'
+import { type Severable, severable } from '../support/severable-client.ts'
+import { outboxOf, settled } from '../support/world-of.ts'
+
+/** A fifth of the deployed ones. */
+const short = { durationMs: 3_000, renewMs: 1_000, retryMs: 400, deadlineMs: 2_000 }
+
+let operator: FaultyOperator
+beforeEach(async () => {
+  operator = await startFaultyOperator({ forwarder: false })
+  await operator.cluster.create(templateOf(operator.namespace, 'web'), operator.signal)
+})
+afterEach(() => operator?.stop())
+
+interface Standing extends Severable {
+  stop(): Promise<void>
+}
+
+function start(name: string, leaseTimes = {}): Standing {
+  const parts = severable({ client: operator.clientFor(name), changes: operator.queues.changes })
+  const { client, changes } = parts
+  const { stop } = operator.startForwarder({ client, changes, leaseTimes })
+  return { ...parts, sent: parts.sent, stop }
+}
+
+const holder = async () => {
+  const reference = {
+    apiVersion: 'coordination.k8s.io/v1',
+    kind: 'Lease',
+    namespace: operator.namespace,
+    name: 'challenge-operator-watch-forwarder',
+  }
+  return (await operator.cluster.get<Lease>(reference, operator.signal))?.spec?.holderIdentity
+}
+
+/** Two of them, the first one leading. */
+async function startTwo(leaseTimes = {}): Promise<[Standing, Standing]> {
+  const first = start('first', leaseTimes)
+  await waitUntil('a holder', 10_000, async () => Boolean(await holder()), operator.signal)
+  const second = start('second', leaseTimes)
+  await create('before', 1)
+  await settled(operator, 'before', 'Ready')
+  expect(second.sent.size).toBe(0)
+  return [first, second]
+}
+
+const create = (name: string, team: number) =>
+  operator.cluster.create(instanceOf(operator.namespace, name, 'web', team), operator.signal)
+const remove = (name: string) =>
+  operator.cluster.delete(referenceTo(operator, 'ChallengeInstance', name), {}, operator.signal)
+
+describe('does the standby take over', () => {
+  test('at once after an orderly stop, and sends nothing for what is settled', async () => {
+    const [first, second] = await startTwo()
+    const was = await holder()
+    await first.stop()
+    const since = Date.now()
+    await create('after', 2)
+    await settled(operator, 'after', 'Ready')
+    expect(await holder()).not.toBe(was)
+    // The lease's own time would be fifteen seconds.
+    expect(Date.now() - since).toBeLessThan(10_000)
+    expect(operator.passes.filter(pass => pass.name === 'before').length).toBeLessThanOrEqual(2)
+    expect(second.sent.size).toBeGreaterThan(0)
+  })
+
+  test('within the lease’s time after a kill, with all that happened in between', async () => {
+    const [first] = await startTwo(short)
+    const was = await holder()
+    first.sever()
+    await create('orphaned', 2)
+    await remove('before')
+    await Promise.all([settled(operator, 'orphaned', 'Ready'), settled(operator, 'before', 'gone')])
+    expect(await holder()).not.toBe(was)
+  })
+})
+
+describe('are two that both send', () => {
+  test('harmless: no more than twice the passes, no event doubled', async () => {
+    const [first, second] = await startTwo(short)
+    const was = await holder()
+    // It keeps watching and sending, and hears nothing of a new holder.
+    first.sever(/\/leases/)
+    const taken = async () => (await holder()) !== was
+    await waitUntil('another holder', 15_000, taken, operator.signal)
+    const before = { first: first.sent.size, second: second.sent.size }
+    const names = [2, 3, 7].map(team => ({ name: `both-${team}`, team }))
+    const created = await Promise.all(names.map(({ name, team }) => create(name, team)))
+    await Promise.all(names.map(({ name }) => settled(operator, name, 'Ready')))
+    await Promise.all(names.map(({ name }) => remove(name)))
+    await Promise.all(names.map(({ name }) => settled(operator, name, 'gone')))
+    expect(first.sent.size).toBeGreaterThan(before.first)
+    expect(second.sent.size).toBeGreaterThan(before.second)
+    // Four are needed: two of its start, two of its end.
+    for (const { name } of names)
+      expect(operator.passes.filter(pass => pass.name === name).length, name).toBeLessThanOrEqual(8)
+    for (const each of created) {
+      if (each === 'exists') throw new Error('exists')
+      expect(await outboxOf(operator, each.metadata.uid ?? '')).toEqual([
+        'instance.provisioning',
+        'instance.ready',
+        'instance.deleted',
+      ])
+    }
+  })
+})

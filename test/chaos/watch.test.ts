@@ -1,0 +1,133 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { openClient } from '../../lib/kubernetes/client.ts'
+import { waitUntil } from '../../local/wait.ts'
+import { type Front, type FrontAnswer, startFront } from '../integration/kubernetes/front.ts'
+import { startTcpProxy, type TcpProxy } from '../integration/kubernetes/tcp-proxy.ts'
+import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
+import { eventually, instanceOf, referenceTo, templateOf } from '../support/operator.ts'
+import { sharedControlPlane } from '../support/shared-parts.ts'
+import { settled } from '../support/world-of.ts'
+
+let operator: FaultyOperator
+let front: Front
+let proxy: TcpProxy
+let client: ReturnType<typeof openClient>
+
+beforeAll(async () => {
+  front = await startFront(sharedControlPlane())
+  const connection = front.connection as Extract<Front['connection'], { kind: 'server' }>
+  proxy = await startTcpProxy({ host: '127.0.0.1', port: Number(new URL(connection.server).port) })
+  client = openClient({
+    connection: { ...connection, server: `http://127.0.0.1:${proxy.port}` },
+    userAgent: 'challenge-operator/test (watch-forwarder)',
+  })
+  operator = await startFaultyOperator({ forwarder: false })
+  await operator.cluster.create(templateOf(operator.namespace, 'web'), operator.signal)
+})
+afterAll(async () => {
+  await operator?.stop()
+  await client?.close()
+  await proxy?.stop()
+  await front?.stop()
+})
+
+// A forwarder of its own for each fault: failures of a watch add up for two minutes, and so do its waits.
+let forwarder: { stop(): Promise<void> }
+beforeEach(() => {
+  // A quiet stream counts as dead after two seconds; a real one gets a bookmark each minute.
+  forwarder = operator.startForwarder({ client, watchTimes: { silenceMs: 2_000 } })
+})
+afterEach(async () => {
+  front.answer = () => undefined
+  await forwarder?.stop()
+})
+
+const create = (name: string, team: number) =>
+  operator.cluster.create(instanceOf(operator.namespace, name, 'web', team), operator.signal)
+const remove = (kind: string, name: string) =>
+  operator.cluster.delete(referenceTo(operator, kind, name), {}, operator.signal)
+
+/** Three instances, then the fault, then all that can be missed: one comes, one goes, one loses a child. */
+async function missNothing(prefix: string, fault: () => void): Promise<void> {
+  const [goes, drifts, comes] = [`${prefix}-goes`, `${prefix}-drifts`, `${prefix}-comes`] as const
+  await Promise.all([create(goes, 1), create(drifts, 2)])
+  await Promise.all([settled(operator, goes, 'Ready'), settled(operator, drifts, 'Ready')])
+  const service = await operator.cluster.getMetadata(
+    referenceTo(operator, 'Service', drifts),
+    operator.signal,
+  )
+  fault()
+  await Promise.all([create(comes, 3), remove('ChallengeInstance', goes), remove('Service', drifts)])
+  await eventually(
+    operator,
+    'Service',
+    drifts,
+    each => ![undefined, service?.metadata.uid].includes(each?.metadata.uid),
+  )
+  await Promise.all([
+    settled(operator, comes, 'Ready'),
+    settled(operator, goes, 'gone'),
+    settled(operator, drifts, 'Ready'),
+  ])
+}
+
+/** A watch that goes on from a version it knows, as opposed to one that starts with all there is. */
+const resumes = ({ searchParams }: URL) =>
+  ['1', 'true'].includes(searchParams.get('watch') ?? '') && searchParams.get('sendInitialEvents') === null
+
+/** Breaks all connections, and tells each watch once, when it wants to go on, that its version has gone. */
+function cutAndExpire(answer: FrontAnswer): { paths: Set<string> } {
+  const paths = new Set<string>()
+  front.answer = url => {
+    if (!resumes(url) || url.pathname.includes('/leases') || paths.has(url.pathname)) return undefined
+    paths.add(url.pathname)
+    return answer
+  }
+  proxy.cut()
+  return { paths }
+}
+
+const expired = {
+  kind: 'Status',
+  status: 'Failure',
+  code: 410,
+  reason: 'Expired',
+  message: 'too old resource version',
+}
+
+describe('is nothing missed', () => {
+  test('when the connection goes silent without a word', async () => {
+    await missNothing('silent', () => proxy.silence())
+  })
+
+  test.each([
+    { how: 'with a 410', prefix: 'gone', answer: { status: 410, body: expired } },
+    {
+      how: 'as an ERROR event in a stream',
+      prefix: 'error',
+      answer: { status: 200, body: undefined, lines: [{ type: 'ERROR', object: expired }], ends: true },
+    },
+  ])(
+    'when connections break, and the versions to go on from have gone, told $how',
+    async ({ prefix, answer }) => {
+      let told: Set<string> | undefined
+      await missNothing(prefix, () => {
+        told = cutAndExpire(answer).paths
+      })
+      // Six collections are watched.
+      expect([...(told ?? [])]).toHaveLength(6)
+    },
+  )
+
+  test('and does it come to rest afterwards', async () => {
+    let passes = -1
+    const quiet = async () => {
+      const same = passes === operator.passes.length
+      passes = operator.passes.length
+      return same
+    }
+    await waitUntil('a look at which nothing has happened since the last', 10_000, quiet, operator.signal)
+    for (const { name } of operator.passes)
+      expect(operator.passes.filter(pass => pass.name === name).length, name).toBeLessThanOrEqual(10)
+  })
+})

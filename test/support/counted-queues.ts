@@ -1,0 +1,68 @@
+import { once } from 'node:events'
+import { createServer, request } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { buffer } from 'node:stream/consumers'
+import type { QueueUrls } from '../../lib/aws/queues.ts'
+import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
+import { testQueues } from './shared-parts.ts'
+
+export interface CountedQueues {
+  queues: QueueUrls & { clientOptions: SqsClientOptions }
+  /** Bodies of all messages that were sent, to whichever queue, oldest first. */
+  sent: { queue: 'changes' | 'timers' | 'dead letters'; body: string }[]
+  stop(): Promise<void>
+}
+
+interface SendRequest {
+  QueueUrl?: string
+  MessageBody?: string
+  Entries?: { MessageBody?: string }[]
+}
+
+/** New queues on the run's server, behind a proxy that writes down what is sent: a queue itself cannot tell. */
+export async function startCountedQueues(): Promise<CountedQueues> {
+  const inner = await testQueues()
+  const target = new URL(String(inner.clientOptions.endpoint))
+  const sent: CountedQueues['sent'] = []
+  const server = createServer(async (incoming, outgoing) => {
+    const body = await buffer(incoming)
+    if (/\.SendMessage(Batch)?$/.test(String(incoming.headers['x-amz-target'])))
+      sent.push(...messagesOf(JSON.parse(body.toString()) as SendRequest))
+    const forwarded = request(
+      new URL(incoming.url ?? '/', target),
+      { method: incoming.method, headers: { ...incoming.headers, host: target.host } },
+      answer => {
+        outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
+        answer.pipe(outgoing)
+      },
+    )
+    forwarded.on('error', () => outgoing.destroy())
+    // A long poll that its caller gave up must not receive anything any more.
+    outgoing.on('close', () => forwarded.destroy())
+    forwarded.end(body)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  // The SDK calls the host that the queue's URL names.
+  const through = (url: string) => new URL(new URL(url).pathname, endpoint).href
+  return {
+    queues: {
+      changesUrl: through(inner.changesUrl),
+      timersUrl: through(inner.timersUrl),
+      deadLettersUrl: through(inner.deadLettersUrl),
+      clientOptions: { ...inner.clientOptions, endpoint },
+    },
+    sent,
+    async stop() {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
+
+function messagesOf({ QueueUrl = '', MessageBody, Entries = [{ MessageBody: MessageBody ?? '' }] }: SendRequest) {
+  const queue = /dead-letters/.test(QueueUrl) ? 'dead letters' : /timers$/.test(QueueUrl) ? 'timers' : 'changes'
+  return Entries.map(entry => ({ queue, body: entry.MessageBody ?? '' }) as const)
+}

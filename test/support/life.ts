@@ -1,0 +1,159 @@
+import type { Deployment, Pod } from '../../lib/crd/objects.ts'
+import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
+import type { Cause } from '../../lib/messages.ts'
+import type { Pass } from '../../lib/reconcile/outcome.ts'
+import { createReconcile } from '../../lib/reconcile/reconcile.ts'
+import type { Store } from '../../lib/store/store.ts'
+import { waitUntil } from '../../local/wait.ts'
+import { mortal } from './killable.ts'
+import { instanceOf, referenceTo, type TestOperator, templateOf } from './operator.ts'
+import { childrenOf, instanceCalled, misfits, outboxOf, platformRowsOf, rowsOf } from './world-of.ts'
+
+/** What all can see of an instance at one time, without what differs between two lives of the same kind. */
+export interface Chapter {
+  children: unknown[]
+  status: unknown
+  rows: unknown[]
+  platform: unknown[]
+  events: string[]
+  /** See `misfits`. */
+  misfits: string[]
+}
+
+/** One instance with a template of its own, whose passes are made here, each by a process of its own. */
+export interface Life {
+  name: string
+  template: string
+  /** What its processes wrote so far, in order. */
+  readonly writes: readonly string[]
+  /**
+   * A message, until a pass for it ends settled: a failed one comes back by a timer, a killed one by redelivery.
+   * `redelivered: false`: its redelivery comes too late for what follows.
+   */
+  passes(cause: Cause, options?: { pod?: string; redelivered?: boolean }): Promise<void>
+  /** @returns the name of the pod, once the Deployment is up with this image */
+  podReady(image?: string): Promise<string>
+  chapter(): Promise<Chapter>
+}
+
+export const flagged = { flagStrategy: { type: 'hmac-per-instance' } } as const
+
+/** @param diesAtWrite one of its processes dies once it has made this one of all writes, counted from 1 */
+export async function bear(
+  operator: TestOperator & { store: Store },
+  team: number,
+  diesAtWrite: number,
+): Promise<Life> {
+  const name = `life-${team}`
+  const template = `template-${team}`
+  const { namespace, signal, cluster, config } = operator
+  const writes: string[] = []
+  await operator.database.insertInto('challenges_challenge').values({ slug: template }).execute()
+  await cluster.create(templateOf(namespace, template, flagged), signal)
+  const created = await cluster.create(instanceOf(namespace, name, template, team), signal)
+  if (created === 'exists') throw new Error(`${name} exists`)
+  const { uid = '' } = created.metadata
+  return { name, template, writes, passes, podReady, chapter }
+
+  async function passes(cause: Cause, options: { pod?: string; redelivered?: boolean } = {}): Promise<void> {
+    const { pod, redelivered = true } = options
+    const first: Pass = { namespace, name, uids: [uid], causes: new Set([cause]), pod, attempt: 0, waits: 0 }
+    let pass = first
+    for (let tries = 0; tries < 5; tries++) {
+      const process = mortal({ client: operator.client, store: operator.store }, diesAtWrite, writes.length)
+      const reconcile = createReconcile({
+        cluster: openCluster(process.client),
+        store: process.store,
+        config,
+        now: Date.now,
+        random: Math.random,
+      })
+      const ended = await reconcile(pass, AbortSignal.any([signal, AbortSignal.timeout(30_000)])).catch(
+        thrown => {
+          if (!process.dead) throw thrown
+        },
+      )
+      writes.push(...process.log)
+      if (process.dead && !redelivered) return
+      if (!process.dead && ended?.outcome.kind === 'settled') return
+      pass = process.dead ? first : { ...first, causes: new Set(['retry']) }
+    }
+    throw new Error(`the passes for "${cause}" do not settle`)
+  }
+
+  async function podReady(image?: string): Promise<string> {
+    let pod: Pod | undefined
+    const selection = { namespace, labelSelector: `app=${name}` }
+    const isReady = async () => {
+      for await (const page of cluster.list<Pod>({ apiVersion: 'v1', kind: 'Pod' }, selection, signal))
+        pod = page.find(each => hasImage(each, image) && isTrue(each.status?.conditions, 'Ready'))
+      const deployment = await cluster.get<Deployment>(referenceTo(operator, 'Deployment', name), signal)
+      const { status, metadata } = deployment ?? {}
+      const current = status?.observedGeneration === metadata?.generation && status?.updatedReplicas === 1
+      return pod !== undefined && current && isTrue(status?.conditions, 'Available')
+    }
+    await waitUntil(`the pod of ${name}`, 30_000, isReady, signal)
+    return pod?.metadata.name ?? ''
+  }
+
+  async function chapter(): Promise<Chapter> {
+    const [instance, children, rows, platform, events] = await Promise.all([
+      instanceCalled(operator, name),
+      childrenOf(operator, name),
+      rowsOf(operator, name),
+      platformRowsOf(operator, team, template),
+      outboxOf(operator, uid),
+    ])
+    const { status } = instance ?? {}
+    const told = {
+      children: children.map(({ kind, metadata, spec, data }) => ({
+        kind,
+        labels: metadata.labels,
+        owners: metadata.ownerReferences,
+        spec,
+        keys: data && Object.keys(data as object),
+      })),
+      status: status && {
+        ...status,
+        podName: status.podName && 'POD',
+        children: status.children?.map(({ kind, name: child }) => ({ kind, child })),
+        template: status.template && { ...status.template, hash: status.template.hash && 'HASH' },
+        conditions: status.conditions?.map(({ lastTransitionTime: _, ...rest }) => rest),
+      },
+      rows: rows.map(row => ({
+        ...Object.fromEntries(
+          Object.entries(row).map(([key, value]) => [key, value instanceof Date ? 'TIME' : value]),
+        ),
+        flag_hmac: row.flag_hmac && 'HMAC',
+      })),
+      platform: platform.map(({ status: said, endpoint_url }) => ({ said, endpoint_url })),
+      events,
+      misfits: await misfits(operator, name),
+    }
+    return JSON.parse(likeAnyLife(JSON.stringify(told)))
+  }
+
+  function likeAnyLife(text: string): string {
+    const pairs: [string, string][] = [
+      [uid, 'UID'],
+      [name, 'NAME'],
+      [template, 'TEMPLATE'],
+      [`"team_id":"${team}"`, '"team_id":"TEAM"'],
+      [`"value":"${team}"`, '"value":"TEAM"'],
+      [`/team":"${team}"`, '/team":"TEAM"'],
+    ]
+    const replaced = pairs.reduce((said, [from, to]) => said.replaceAll(from, to), text)
+    return replaced
+      .replace(/fingerprint":"[0-9a-f]+"/g, 'fingerprint":"OF A FLAG"')
+      .replace(/"uid":"[0-9a-f-]{36}"/g, '"uid":"OTHER"')
+      .replace(/"clusterIPs?":(\["[^"]*"\]|"[^"]*")/g, '"clusterIP":"IP"')
+  }
+}
+
+function hasImage(pod: Pod, image: string | undefined): boolean {
+  return image === undefined || pod.spec?.containers?.[0]?.image === image
+}
+
+function isTrue(conditions: { type: string; status: string }[] | undefined, type: string): boolean {
+  return conditions?.some(each => each.type === type && each.status === 'True') === true
+}

@@ -1,0 +1,60 @@
+import type { ChangesQueue } from '../../lib/aws/sqs.ts'
+import type { KubernetesClient } from '../../lib/kubernetes/client.ts'
+
+/** A process's way to the API server and the queue, which can go silent for good: nothing arrives, nothing fails. */
+export interface Severable {
+  client: KubernetesClient
+  changes: ChangesQueue
+  /** As if it had been killed. `only`: the paths that go silent; then the queue is not among it. */
+  sever(only?: RegExp): void
+  /** Messages sent, by deduplication id. */
+  readonly sent: ReadonlySet<string>
+}
+
+export function severable(inner: { client: KubernetesClient; changes: ChangesQueue }): Severable {
+  let silent: RegExp | undefined
+  let queueSilent = false
+  const sent = new Set<string>()
+  const { client, changes } = inner
+  async function* mute(path: string, body: AsyncIterable<Uint8Array>, signal: AbortSignal) {
+    for await (const chunk of body) {
+      if (silent?.test(path)) await forever(signal)
+      yield chunk
+    }
+  }
+  return {
+    sent,
+    sever(only) {
+      silent = only ?? /^/
+      queueSilent = only === undefined
+    },
+    client: {
+      ...client,
+      async request(method, path, request, signal) {
+        if (silent?.test(path)) await forever(signal)
+        return client.request(method, path, request, signal)
+      },
+      async stream(path, request, signal) {
+        if (silent?.test(path)) await forever(signal)
+        const answer = await client.stream(path, request, signal)
+        return { ...answer, body: mute(path, answer.body, signal) }
+      },
+    },
+    changes: {
+      async send(outgoing, signal) {
+        if (queueSilent) await forever(signal)
+        for (const { deduplicationId } of outgoing) sent.add(deduplicationId)
+        return changes.send(outgoing, signal)
+      },
+    },
+  }
+}
+
+/** @throws the signal's reason, once it aborts, and never returns */
+function forever(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const end = () => reject(signal.reason)
+    if (signal.aborted) end()
+    signal.addEventListener('abort', end, { once: true })
+  })
+}
