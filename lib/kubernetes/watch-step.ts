@@ -19,6 +19,8 @@ export interface WatchState {
   paged: boolean
   /** In a row, since the last two healthy minutes. */
   failures: number
+  /** What the last of them was. */
+  failedBy: Failure['kind'] | undefined
   /** Since when the present stream is open, in epoch milliseconds. */
   openedAt: number | undefined
 }
@@ -76,6 +78,7 @@ export function initialState(): WatchState {
     version: undefined,
     paged: false,
     failures: 0,
+    failedBy: undefined,
     openedAt: undefined,
   }
 }
@@ -198,10 +201,12 @@ function fail(state: WatchState, failure: Failure, moment: Moment): [WatchState,
     return page({ ...state, paged: true }, [
       say('info', 'server does not stream lists, they are read in pages', { answer: message }),
     ])
-  const before = healed(state, moment).failures
+  const { failures: before, failedBy } = healed(state, moment)
   const failures = before + 1
-  // Time has been lost to the silence, and an expired version is nobody's trouble: the first of a kind is made up at once.
-  const hurry = before === 0 && (kind === 'silent' || (kind === 'expired' && state.phase === 'watching'))
+  // Time has been lost to the silence, and an expired version is nobody's trouble: a server that was restarted answers
+  // with it, after failures of its own that have been waited for already. Only one after the other must not hurry.
+  const expiredAnew = kind === 'expired' && state.phase === 'watching' && failedBy !== 'expired'
+  const hurry = expiredAnew || (before === 0 && kind === 'silent')
   const ms = hurry ? (retryAfterMs ?? 0) : backoffMs(failures, moment.random, retryAfterMs)
   // A watch that the server rejects as such cannot be mended by sending it again.
   const listAgain = kind === 'expired' || kind === 'garbled' || kind === 'unsupported'
@@ -211,6 +216,7 @@ function fail(state: WatchState, failure: Failure, moment: Moment): [WatchState,
     listed: new Set(),
     version: listAgain || state.phase !== 'watching' ? undefined : state.version,
     failures,
+    failedBy: kind,
     openedAt: undefined,
   }
   const fields = { kind, answer: message, failures, waitMs: ms }
@@ -242,7 +248,7 @@ function say(level: 'info' | 'warn' | 'error', message: string, fields: Record<s
 
 function healed(state: WatchState, { now }: Moment): WatchState {
   const healthy = state.openedAt !== undefined && now - state.openedAt >= healthyMs
-  return healthy ? { ...state, failures: 0 } : state
+  return healthy ? { ...state, failures: 0, failedBy: undefined } : state
 }
 
 /** While a list is streamed, its objects' versions are no place to go on from. */

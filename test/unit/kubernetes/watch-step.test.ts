@@ -254,6 +254,12 @@ describe('how long does it wait', () => {
     ])
   })
 
+  it('not at all for a 410 after an outage, which has been waited for already', () => {
+    const outage = [...again('unavailable', 5), failed('expired')]
+    expect(waits(...outage).at(-1)).toBe('wait 0')
+    expect(waits(...outage, waited, opened, bookmark(60, true), failed('expired')).at(-1)).toBe('wait 22500')
+  })
+
   it('as long as the server asks, if that is longer', () => {
     expect(waits(failed('unavailable', 9_000))).toEqual(['wait 9000'])
   })

@@ -82,6 +82,16 @@ describe('what does a workload amount to', () => {
       true,
     ],
     ['it crashed once', pod({ restartCount: 1, state: exit(1, 'Error') }), 'CrashLooping', false],
+    [
+      'it crashed once and the kubelet backs off for a moment',
+      pod({
+        restartCount: 1,
+        state: { waiting: { reason: 'CrashLoopBackOff' } },
+        lastState: exit(1, 'Error'),
+      }),
+      'CrashLooping',
+      false,
+    ],
     ['it crashes again and again', pod({ restartCount: 4, state: exit(1, 'Error') }), 'CrashLooping', true],
     [
       'it is Ready for a moment between two crashes',
