@@ -8,6 +8,7 @@ import { isRefusal, type Refusal } from '../desired/refusal.ts'
 import type { Reason } from '../errors.ts'
 import { expiredAt, expiresAt, notYetAvailable } from '../lifetime.ts'
 import type { Observed } from './observe.ts'
+import { curedElsewhere } from './outcome.ts'
 import { sentences } from './sentences.ts'
 import type { Obstacle } from './status.ts'
 
@@ -61,9 +62,6 @@ function desiredOf(
   // A template that cannot be used at all is said before what else is missing.
   return [desired, environment, value].find(isRefusal) ?? desired
 }
-
-/** What may be cured where nobody watches is looked at again, the rest only when something changes. */
-const curedElsewhere: ReadonlySet<Reason> = new Set<Reason>(['FlagSecretMissing', 'NotYetAvailable'])
 
 function hold(reason: Reason, message: string, afterMs?: number): Decision {
   return { kind: 'hold', obstacle: { reason, message, stalled: !curedElsewhere.has(reason) }, afterMs }

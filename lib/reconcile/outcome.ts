@@ -46,6 +46,8 @@ export const curedElsewhere: ReadonlySet<Reason> = new Set<Reason>([
   'Forbidden',
   'NamespaceStuck',
   'Terminating',
+  'FlagSecretMissing',
+  'NotYetAvailable',
 ])
 
 /** After a failure that counts: 1–2 s, doubling up to 2.5–5 min. `random` in [0, 1). */

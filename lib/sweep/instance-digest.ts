@@ -1,4 +1,5 @@
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
+import type { Reason } from '../errors.ts'
 
 /** What the sweep keeps of an instance while it compares; times in epoch milliseconds. */
 export interface InstanceDigest {
@@ -7,7 +8,7 @@ export interface InstanceDigest {
   uid: string
   resourceVersion: string
   phase: string | undefined
-  reason: string | undefined
+  reason: Reason | undefined
   url: string | undefined
   synced: boolean
   /** The spec is dealt with. */

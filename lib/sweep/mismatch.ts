@@ -2,6 +2,7 @@ import { defaultDenyName, labels } from '../crd/group.ts'
 import type { KubernetesObject } from '../crd/objects.ts'
 import type { Cause, InstanceKey } from '../messages.ts'
 import { childVersion } from '../observed/child-version.ts'
+import { curedElsewhere } from '../reconcile/outcome.ts'
 import type { LiveRow } from '../store/store.ts'
 import type { InstanceDigest } from './instance-digest.ts'
 
@@ -44,10 +45,10 @@ export function slowTeardowns(instances: Iterable<InstanceDigest>, now: number):
     .map(instance => mismatch(instance, 'drift'))
 }
 
-/** Instances that a lost message or timer left behind: not dealt with, or with a row not written. */
+/** Instances that a lost message or timer may have left behind: not dealt with, with a row not written, or waiting. */
 export function leftBehind(instances: Iterable<InstanceDigest>, now: number): Mismatch[] {
   return [...instances]
-    .filter(instance => quiet(instance, now) && (!instance.observed || !instance.synced))
+    .filter(instance => quiet(instance, now) && (!instance.observed || !instance.synced || waits(instance)))
     .map(instance => mismatch(instance, 'drift'))
 }
 
@@ -102,6 +103,10 @@ function rowFits(row: LiveRow | undefined, instance: InstanceDigest): boolean {
     row.url === instance.url &&
     row.platformInStep
   )
+}
+
+function waits({ reason }: InstanceDigest): boolean {
+  return reason !== undefined && curedElsewhere.has(reason)
 }
 
 function quiet(instance: InstanceDigest, now: number): boolean {
