@@ -33,7 +33,13 @@ interface AuditEvent {
   requestURI: string
   userAgent?: string
   user?: { username?: string }
-  objectRef?: { apiGroup?: string; resource?: string; subresource?: string; namespace?: string; name?: string }
+  objectRef?: {
+    apiGroup?: string
+    resource?: string
+    subresource?: string
+    namespace?: string
+    name?: string
+  }
   responseStatus?: { code?: number }
 }
 
@@ -69,7 +75,10 @@ export async function startAuditedPlane(
         .split('\n')
         .map(line => JSON.parse(line) as AuditEvent)
       return events
-        .filter(({ verb, stage }) => stage === (verb === 'watch' ? 'ResponseStarted' : 'ResponseComplete') || stage === 'Panic')
+        .filter(
+          ({ verb, stage }) =>
+            stage === (verb === 'watch' ? 'ResponseStarted' : 'ResponseComplete') || stage === 'Panic',
+        )
         .map(callOf)
     },
     async stop() {
@@ -80,7 +89,14 @@ export async function startAuditedPlane(
   }
 }
 
-function callOf({ user, userAgent = '', verb, requestURI, objectRef, responseStatus }: AuditEvent): AuditedCall {
+function callOf({
+  user,
+  userAgent = '',
+  verb,
+  requestURI,
+  objectRef,
+  responseStatus,
+}: AuditEvent): AuditedCall {
   const { apiGroup: group = '', resource = '', subresource, namespace = '', name = '' } = objectRef ?? {}
   return {
     user: user?.username ?? '',

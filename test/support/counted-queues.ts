@@ -4,7 +4,6 @@ import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import type { QueueUrls } from '../../lib/aws/queues.ts'
 import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
-import { testQueues } from './shared-parts.ts'
 
 export interface CountedQueues {
   queues: QueueUrls & { clientOptions: SqsClientOptions }
@@ -19,9 +18,8 @@ interface SendRequest {
   Entries?: { MessageBody?: string }[]
 }
 
-/** New queues on the run's server, behind a proxy that writes down what is sent: a queue itself cannot tell. */
-export async function startCountedQueues(): Promise<CountedQueues> {
-  const inner = await testQueues()
+/** Queues behind a proxy that writes down what is sent: a queue itself cannot tell. */
+export async function startCountedQueues(inner: CountedQueues['queues']): Promise<CountedQueues> {
   const target = new URL(String(inner.clientOptions.endpoint))
   const sent: CountedQueues['sent'] = []
   const server = createServer(async (incoming, outgoing) => {
@@ -62,7 +60,15 @@ export async function startCountedQueues(): Promise<CountedQueues> {
   }
 }
 
-function messagesOf({ QueueUrl = '', MessageBody, Entries = [{ MessageBody: MessageBody ?? '' }] }: SendRequest) {
-  const queue = /dead-letters/.test(QueueUrl) ? 'dead letters' : /timers$/.test(QueueUrl) ? 'timers' : 'changes'
+function messagesOf({
+  QueueUrl = '',
+  MessageBody,
+  Entries = [{ MessageBody: MessageBody ?? '' }],
+}: SendRequest) {
+  const queue = /dead-letters/.test(QueueUrl)
+    ? 'dead letters'
+    : /timers$/.test(QueueUrl)
+      ? 'timers'
+      : 'changes'
   return Entries.map(entry => ({ queue, body: entry.MessageBody ?? '' }) as const)
 }

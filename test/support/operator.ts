@@ -42,6 +42,8 @@ export interface TestOperatorOptions {
   log?: Log
   challenges?: string[]
   teams?: number[]
+  /** Watched besides the operator's own. */
+  moreNamespaces?: string[]
   /** A control plane of the test's own; the namespace is then `default`. */
   plane?: { kubeconfig: string }
   /** As whom a function calls the API server; default: as the administrator. */
@@ -62,7 +64,7 @@ export async function startTestOperator(options: TestOperatorOptions = {}): Prom
     startTestEventBus(),
   ])
   const config = parseConfig({
-    OPERATOR_NAMESPACE: namespace.name,
+    OPERATOR_NAMESPACE: [namespace.name, ...(options.moreNamespaces ?? [])].join(','),
     OPERATOR_INTERVAL: '2',
     OPERATOR_RESYNC_MINUTES: '1',
     FLAG_SECRET: flagSecret,

@@ -1,0 +1,40 @@
+import type { QueueUrls } from '../../lib/aws/queues.ts'
+import { openQueues } from '../../lib/aws/sqs.ts'
+import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
+import type { Cluster } from '../../lib/kubernetes/cluster.ts'
+import { openDatabase } from '../../lib/store/database.ts'
+import { openStore } from '../../lib/store/open-store.ts'
+import { createSweep, type Swept } from '../../lib/sweep.ts'
+import { type Log, silentLog } from '../../lib/telemetry/log.ts'
+import type { TestOperator } from './operator.ts'
+
+/** What changed in the last ten seconds is being dealt with; to this sweep, by its clock, everything is older. */
+const aheadMs = 15_000
+
+/** One sweep beside the operator's own, as if it came somewhat later. @param cluster default: as the administrator */
+export async function sweepOnce(
+  operator: Pick<TestOperator, 'databaseUrl' | 'cluster' | 'config' | 'signal'>,
+  queues: QueueUrls & { clientOptions: SqsClientOptions },
+  {
+    resync = true,
+    cluster = operator.cluster,
+    log = silentLog,
+  }: { resync?: boolean; cluster?: Cluster; log?: Log } = {},
+): Promise<Swept> {
+  const database = openDatabase({ url: operator.databaseUrl, max: 1, applicationName: 'sweep' })
+  const sending = openQueues(queues)
+  const sweep = createSweep({
+    cluster,
+    store: openStore(database),
+    changes: sending.changes,
+    namespaces: operator.config.namespaces,
+    now: () => Date.now() + aheadMs,
+    log,
+  })
+  try {
+    return await sweep({ resync }, operator.signal)
+  } finally {
+    sending.close()
+    await database.destroy()
+  }
+}
