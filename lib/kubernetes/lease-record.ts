@@ -14,7 +14,7 @@ export interface Lease extends KubernetesObject {
 
 export const leaseKind = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' } as const
 
-/** client-go's proportions; `contracts.md` promises duration and renewal. */
+/** client-go's proportions; duration and renewal are promised in docs/operations.md. */
 export const leaseTimes = {
   /** A lease that was not renewed for so long may be taken. */
   durationMs: 15_000,

@@ -3,9 +3,7 @@ import { fieldManager, finalizer, labels } from '../crd/group.ts'
 import { operatorError } from '../errors.ts'
 import type { Cluster, JsonPatchOperation } from '../kubernetes/cluster.ts'
 import type { Recorded, Store } from '../store/store.ts'
-
-/** Caps the database's share: the finalizer never waits for it (architecture.md). */
-const databaseCapMs = 500
+import { databaseCapMs } from './report.ts'
 
 /** Every kind an instance can own in its namespace, under its own name. */
 const ownKinds = [

@@ -6,8 +6,8 @@ import type { InstanceRecord, Store } from '../store/store.ts'
 import { sentences } from './sentences.ts'
 import { type Report, type Sync, statusOf, syncOf, withSync } from './status.ts'
 
-/** Caps the database's share of a pass: workloads converge whether or not it answers (contracts.md, section 9). */
-const databaseCapMs = 500
+/** Caps the database's share of a pass, in milliseconds: workloads converge, and go, whether or not it answers. */
+export const databaseCapMs = 500
 
 export interface Reporting {
   cluster: Cluster
@@ -104,7 +104,7 @@ function recordOf(
   }
 }
 
-/** Only when different, with the resourceVersion we read as precondition; see contracts.md, section 9, for the 409. */
+/** Only when different, with the resourceVersion we read as precondition. A 409 is read once more: only a status that nobody wrote meanwhile is ours to write. */
 async function writeStatus(
   cluster: Cluster,
   instance: ChallengeInstance,

@@ -26,7 +26,7 @@ export async function addEvents(
   await transaction.insertInto('challenge_operator.outbox').values(events).execute()
 }
 
-/** The promise to consumers (contracts.md, section 8): every field is always there, null where there is nothing. */
+/** The promise to consumers: every field is always there, null where there is nothing. */
 function payloadOf(row: InstanceRow, eventId: string, sequence: number, at: Date) {
   return {
     eventId,
