@@ -1,0 +1,43 @@
+import type { ChallengeInstance, ChallengeInstanceStatus } from '../../lib/crd/challenge-instance.ts'
+import type { ChallengeTemplate } from '../../lib/crd/challenge-template.ts'
+import type { KubernetesObject } from '../../lib/crd/objects.ts'
+import type { Desired } from '../../lib/desired/desired.ts'
+import { childVersion } from '../../lib/observed/child-version.ts'
+import type { WorkloadVerdict } from '../../lib/observed/workload.ts'
+import { statusOf, withSync } from '../../lib/reconcile/status.ts'
+
+/** The status that a pass writes once `made`, in the order of `desired.children`, is there. */
+export function appliedStatus(
+  instance: ChallengeInstance,
+  template: ChallengeTemplate,
+  desired: Desired,
+  made: readonly KubernetesObject[],
+  verdict?: WorkloadVerdict,
+): ChallengeInstanceStatus {
+  const now = new Date().toISOString()
+  const { namespace, url, endpoints, cpuMillicores, memMb, templateHash } = desired
+  const children = desired.children.map(({ object, hash }, index) => ({
+    apiVersion: object.apiVersion,
+    kind: object.kind,
+    namespace,
+    name: object.metadata.name ?? '',
+    version: childVersion(made[index]?.metadata ?? {}),
+    hash,
+  }))
+  const { uid = '', generation = 0 } = template.metadata
+  const status = statusOf(
+    {
+      instance,
+      verdict,
+      obstacle: undefined,
+      children,
+      granted: { namespace, url, endpoints, cpuMillicores, memMb },
+      template: { uid, generation, hash: templateHash },
+      observed: true,
+      terminating: false,
+    },
+    now,
+  )
+  const synced = { ok: true, reason: undefined, message: '' }
+  return withSync(status, instance.metadata.generation ?? 0, synced, now)
+}

@@ -1,0 +1,91 @@
+import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
+import { apiVersion } from '../../lib/crd/group.ts'
+import type { KubernetesObject } from '../../lib/crd/objects.ts'
+import type { KubernetesClient } from '../../lib/kubernetes/client.ts'
+import type { WatchTarget } from '../../lib/kubernetes/cluster.ts'
+import { watch } from '../../lib/kubernetes/watch.ts'
+import { silentLog } from '../../lib/telemetry/log.ts'
+
+/** `applied`: four children and a status that has taken up the generation are seen; `gone`: the instance's end is. */
+export type Milestone = 'applied' | 'ready' | 'gone'
+
+/** What watches of a namespace have shown, as anybody outside would see it. Times as `performance.now()`. */
+export interface Arrivals {
+  /** When it was reached; waits for it without end. */
+  at(name: string, milestone: Milestone): Promise<number>
+}
+
+const childKinds: WatchTarget[] = [
+  { apiVersion: 'apps/v1', kind: 'Deployment' },
+  { apiVersion: 'v1', kind: 'Service' },
+  { apiVersion: 'v1', kind: 'Secret' },
+  { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy' },
+]
+
+/** Resolves once every list has ended; watches until the signal aborts. */
+export async function watchArrivals(
+  client: KubernetesClient,
+  namespace: string,
+  signal: AbortSignal,
+): Promise<Arrivals> {
+  const reached = new Map<string, number>()
+  const waiting = new Map<string, (at: number) => void>()
+  const children = new Map<string, Set<string>>()
+  const reportedOn = new Set<string>()
+
+  const reach = (name: string, milestone: Milestone) => {
+    const key = `${milestone} ${name}`
+    if (reached.has(key)) return
+    const now = performance.now()
+    reached.set(key, now)
+    waiting.get(key)?.(now)
+    waiting.delete(key)
+  }
+  const check = (name: string) => {
+    if (reportedOn.has(name) && children.get(name)?.size === childKinds.length) reach(name, 'applied')
+  }
+  const onInstance = ({ metadata, status }: ChallengeInstance) => {
+    const { name = '', generation } = metadata
+    if (status?.observedGeneration === generation && status?.children?.length === childKinds.length) {
+      reportedOn.add(name)
+      check(name)
+    }
+    if (status?.phase === 'Ready') reach(name, 'ready')
+  }
+  const onChild = ({ kind, metadata }: KubernetesObject) => {
+    const { name = '' } = metadata
+    const seen = children.get(name) ?? new Set()
+    children.set(name, seen.add(kind))
+    check(name)
+  }
+  const started = <T extends KubernetesObject>(
+    target: WatchTarget,
+    onObject: (object: T) => void,
+    onGone: (name: string) => void = () => {},
+  ) =>
+    new Promise<void>((resolve, reject) => {
+      const handlers = {
+        onObject,
+        onGone: (gone: { metadata: { name?: string } }) => onGone(gone.metadata.name ?? ''),
+        onListed: resolve,
+      }
+      watch<T>(client, { ...target, namespace }, handlers, { log: silentLog }, signal).catch(reject)
+    })
+  await Promise.all([
+    started<ChallengeInstance>({ apiVersion, kind: 'ChallengeInstance' }, onInstance, name =>
+      reach(name, 'gone'),
+    ),
+    // Items of a metadata watch do not carry their kind.
+    ...childKinds.map(target =>
+      started({ ...target, metadataOnly: true }, object => onChild({ ...object, kind: target.kind })),
+    ),
+  ])
+  return {
+    at(name, milestone) {
+      const key = `${milestone} ${name}`
+      const before = reached.get(key)
+      if (before !== undefined) return Promise.resolve(before)
+      return new Promise(resolve => waiting.set(key, resolve))
+    },
+  }
+}

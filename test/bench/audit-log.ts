@@ -1,0 +1,93 @@
+import { randomUUID } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { createInterface } from 'node:readline'
+import { waitUntil } from '../../local/wait.ts'
+import type { BareClient } from './bare-client.ts'
+
+/** One call that the API server answered. */
+export interface AuditedCall {
+  userAgent: string
+  verb: string
+  /** With its subresource: `challengeinstances/status`. */
+  resource: string
+  namespace: string
+  name: string
+  code: number
+}
+
+interface AuditEvent {
+  stage: string
+  userAgent?: string
+  verb: string
+  requestURI: string
+  objectRef?: { resource?: string; subresource?: string; namespace?: string; name?: string }
+  responseStatus?: { code?: number }
+}
+
+export interface AuditLog {
+  /** Everything that was answered up to now is written. @returns where the log ends */
+  mark(signal: AbortSignal): Promise<number>
+  /** Calls between two marks; watches count where they end. */
+  calls(from: number, to: number): Promise<AuditedCall[]>
+}
+
+const settleMs = 60_000
+
+export function openAuditLog(path: string, client: BareClient): AuditLog {
+  const linesBetween = (start: number, end: number) =>
+    createInterface({ input: createReadStream(path, { start, end: end - 1 }), crlfDelay: Infinity })
+  const size = async () => (await stat(path)).size
+
+  return {
+    async mark(signal) {
+      const marker = randomUUID()
+      const from = await size()
+      await client.call('GET', `/version?marker=${marker}`, undefined, signal)
+      let end = from
+      const written = async () => {
+        end = await size()
+        if (end === from) return false
+        for await (const line of linesBetween(from, end)) if (line.includes(marker)) return true
+        return false
+      }
+      await waitUntil('the audit log to be written', settleMs, written, signal)
+      return end
+    },
+    async calls(from, to) {
+      const found: AuditedCall[] = []
+      if (from === to) return found
+      for await (const line of linesBetween(from, to)) {
+        const event = parsed(line)
+        if (event?.stage === 'ResponseComplete') found.push(callOf(event))
+      }
+      return found
+    },
+  }
+}
+
+/** A mark may fall into a line that is being written. */
+function parsed(line: string): AuditEvent | undefined {
+  try {
+    return JSON.parse(line) as AuditEvent
+  } catch {
+    return undefined
+  }
+}
+
+function callOf({ userAgent = '', verb, requestURI, objectRef, responseStatus }: AuditEvent): AuditedCall {
+  const {
+    resource = new URL(requestURI, 'https://api').pathname,
+    subresource,
+    namespace = '',
+    name = '',
+  } = objectRef ?? {}
+  return {
+    userAgent,
+    verb,
+    resource: subresource === undefined ? resource : `${resource}/${subresource}`,
+    namespace,
+    name,
+    code: responseStatus?.code ?? 0,
+  }
+}

@@ -1,0 +1,48 @@
+import { Agent } from 'undici'
+
+/** Where an API server answers, as its administrator. */
+export interface Server {
+  server: string
+  caData: string
+  token: string
+}
+
+/** HTTP and nothing else: what any operator has to pay at least. */
+export interface BareClient {
+  /** @returns the body. @throws Error for any answer that is not a success */
+  call(method: Method, path: string, body: string | undefined, signal: AbortSignal): Promise<string>
+  close(): Promise<void>
+}
+
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+
+/** @param connections calls at once; the others wait */
+export function openBareClient(
+  { server, caData, token }: Server,
+  connections: number,
+  userAgent: string,
+): BareClient {
+  const agent = new Agent({
+    allowH2: false,
+    pipelining: 1,
+    connections,
+    connect: { ca: Buffer.from(caData, 'base64').toString() },
+  })
+  const headers = { authorization: `Bearer ${token}`, 'user-agent': userAgent, accept: 'application/json' }
+  return {
+    async call(method, path, body, signal) {
+      const response = await agent.request({
+        origin: server,
+        path,
+        method,
+        headers: body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
+        body: body ?? null,
+        signal,
+      })
+      const text = await response.body.text()
+      if (response.statusCode >= 300) throw new Error(`${method} ${path}: ${response.statusCode} ${text}`)
+      return text
+    },
+    close: () => agent.destroy(),
+  }
+}

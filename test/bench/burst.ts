@@ -1,0 +1,75 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Arrivals, Milestone } from './arrivals.ts'
+import { quantile } from './latency.ts'
+import { sideBySide } from './world.ts'
+
+export interface Burst {
+  perSecond: number
+  /** From the start of an instance's first call until its milestone was seen, in milliseconds. */
+  p50: number
+  p99: number
+}
+
+export interface BurstOptions {
+  names: readonly string[]
+  /** The first call of one instance, or all of them. */
+  begin: (name: string, signal: AbortSignal) => Promise<unknown>
+  arrivals: Arrivals
+  milestone: Milestone
+  limitMs: number
+  progress: (line: string) => void
+}
+
+const progressMs = 5_000
+
+/** Begins them as fast as five side by side can, and waits until the last one was seen to arrive. */
+export async function burst(options: BurstOptions, signal: AbortSignal): Promise<Burst> {
+  const { names, begin, arrivals, milestone } = options
+  const ended = new AbortController()
+  const until = AbortSignal.any([signal, ended.signal])
+  const began = performance.now()
+  const queue = names.values()
+  const took: number[] = []
+  let last = began
+  const arrived: Promise<void>[] = []
+  const work = async () => {
+    for (const name of queue) {
+      const start = performance.now()
+      const seen = arrivals.at(name, milestone).then(at => {
+        took.push(at - start)
+        last = Math.max(last, at)
+      })
+      arrived.push(seen)
+      await begin(name, until)
+    }
+  }
+  const whole = async () => {
+    await Promise.all(Array.from({ length: sideBySide }, work))
+    await Promise.all(arrived)
+  }
+  try {
+    await Promise.race([whole(), overdue(options, () => took.length, began, until)])
+  } finally {
+    ended.abort()
+  }
+  const seconds = (last - began) / 1_000
+  return { perSecond: names.length / seconds, p50: quantile(took, 0.5), p99: quantile(took, 0.99) }
+}
+
+/** Says how far it is, and ends what takes too long. */
+async function overdue(
+  { names, milestone, limitMs, progress }: BurstOptions,
+  arrived: () => number,
+  began: number,
+  signal: AbortSignal,
+): Promise<void> {
+  while (performance.now() - began < limitMs) {
+    await sleep(progressMs, undefined, { signal })
+    progress(`  ${arrived()} of ${names.length} ${milestone}`)
+  }
+  throw new Error(`only ${arrived()} of ${names.length} were ${milestone} within ${limitMs / 1_000} s`)
+}
+
+export function namesOf(prefix: string, count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `${prefix}-${String(index).padStart(5, '0')}`)
+}

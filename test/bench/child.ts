@@ -1,0 +1,60 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Answer, Question } from './child-side.ts'
+
+/** A part of the bench in a process of its own, so that its processor time and memory are its own. */
+export interface Child {
+  readonly pid: number
+  /** @throws what the child's handler threw, or that the child ended */
+  ask<T>(name: string, argument?: unknown): Promise<T>
+  /** Asks it to end; kills it when it does not within ten seconds. */
+  stop(): Promise<void>
+}
+
+const graceMs = 10_000
+
+/** @param file beside this one, which calls `serve` */
+export function startChild(file: string, nodeOptions: readonly string[] = []): Child {
+  const child = fork(new URL(file, import.meta.url), {
+    execArgv: [...nodeOptions],
+    serialization: 'advanced',
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
+  const pending = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()
+  let asked = 0
+  child.on('message', ({ id, value, error }: Answer) => {
+    const question = pending.get(id)
+    pending.delete(id)
+    if (error === undefined) question?.resolve(value)
+    else question?.reject(new Error(`${file}: ${error}`))
+  })
+  const ended = once(child, 'exit').then(([code, signal]) => {
+    for (const { reject } of pending.values()) reject(new Error(`${file} ended (${code ?? signal})`))
+    pending.clear()
+  })
+  return {
+    pid: child.pid ?? 0,
+    ask<T>(name: string, argument?: unknown) {
+      return new Promise<T>((resolve, reject) => {
+        if (hasEnded(child)) return reject(new Error(`${file} has ended`))
+        asked += 1
+        pending.set(asked, { resolve: resolve as (value: unknown) => void, reject })
+        child.send({ id: asked, name, argument } satisfies Question)
+      })
+    },
+    async stop() {
+      // Its end of the channel closes, which is what tells it; so it ends also if we are killed.
+      if (child.connected) child.disconnect()
+      const grace = new AbortController()
+      const late = sleep(graceMs, 'late', { signal: grace.signal }).catch(() => 'ended')
+      if (!hasEnded(child) && (await Promise.race([ended, late])) === 'late') child.kill('SIGKILL')
+      grace.abort()
+      await ended
+    },
+  }
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null
+}

@@ -1,0 +1,51 @@
+/** One number that was measured, with what it ought to be where issue or design name an aim. */
+export interface Figure {
+  name: string
+  value: number
+  unit: string
+  aim?: { bound: 'at most' | 'at least'; value: number }
+}
+
+/** A scenario's figures, and its calls for each instance by function, verb and kind. */
+export interface Result {
+  scenario: string
+  figures: Figure[]
+  calls?: Record<string, number>
+}
+
+export function metAim({ value, aim }: Figure): boolean | undefined {
+  if (aim === undefined) return undefined
+  return aim.bound === 'at most' ? value <= aim.value : value >= aim.value
+}
+
+/** A namespace's default-deny policy costs two calls in five minutes, which no instance is to blame for. */
+const sharedCalls = 0.1
+
+/** @param most calls that one instance may cost; absent: no aim */
+export function callsFigure(value: number, most?: number): Figure {
+  const figure = { name: 'API calls for each', value, unit: '' }
+  return most === undefined ? figure : { ...figure, aim: { bound: 'at most', value: most + sharedCalls } }
+}
+
+/** Four significant digits: what is behind them is noise. */
+export function rounded(value: number): number {
+  return Number(value.toPrecision(4))
+}
+
+export function tableOf({ scenario, figures, calls = {} }: Result): string {
+  const rows = figures.map(figure => {
+    const met = metAim(figure)
+    const verdict = met === undefined ? '' : met ? 'ok' : 'MISS'
+    const aim = figure.aim ? `${figure.aim.bound} ${rounded(figure.aim.value)}` : ''
+    return [figure.name, `${rounded(figure.value)} ${figure.unit}`.trim(), aim, verdict]
+  })
+  const called = Object.entries(calls).map(([call, each]) => [call, `${rounded(each)} each`, '', ''])
+  return [`\n${scenario}`, ...aligned([...rows, ...called])].join('\n')
+}
+
+function aligned(rows: string[][]): string[] {
+  const widths = [0, 1, 2, 3].map(column => Math.max(...rows.map(row => row[column]?.length ?? 0)))
+  return rows.map(row =>
+    `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd(),
+  )
+}

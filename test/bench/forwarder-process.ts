@@ -1,0 +1,75 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type ChangesQueue, openQueues } from '../../lib/aws/sqs.ts'
+import { type KubernetesClient, openClient } from '../../lib/kubernetes/client.ts'
+import type { Log } from '../../lib/telemetry/log.ts'
+import { version } from '../../lib/version.ts'
+import { composeForward } from '../../local/compose-forward.ts'
+import type { Endpoints } from '../../local/endpoints.ts'
+import { serve, type Usage, usage } from './child-side.ts'
+
+export interface ForwarderStart {
+  namespace: string
+  kubeconfig: string
+  endpoints: Pick<Endpoints, 'queues' | 'sqs'>
+}
+
+export interface Judged {
+  /** From the start of watching until the whole table was judged. */
+  startMs: number
+  rows: number
+  judgeMs: number
+}
+
+/** The watch-forwarder alone, as a container runs it. */
+const stopping = new AbortController()
+let client: KubernetesClient | undefined
+let running: Promise<void> = Promise.resolve()
+let sent = 0
+
+/** Resolves when the first whole table with rows in it was judged. */
+function start({ namespace, kubeconfig, endpoints }: ForwarderStart): Promise<Judged> {
+  const started = performance.now()
+  const queues = openQueues({ ...endpoints.queues, clientOptions: endpoints.sqs })
+  const counted: ChangesQueue = {
+    send(changes, signal) {
+      sent += changes.length
+      return queues.changes.send(changes, signal)
+    },
+  }
+  const connection = { kind: 'kubeconfig', path: kubeconfig } as const
+  client = openClient({ connection, userAgent: `challenge-operator/${version} (watch-forwarder)` })
+  const open = client
+  return new Promise((resolve, reject) => {
+    const log: Log = {
+      debug() {},
+      warn: complain,
+      error: complain,
+      info(message, fields = {}) {
+        if (message !== 'whole table judged') return
+        const { rows, milliseconds } = fields as { rows: number; milliseconds: number }
+        resolve({ startMs: performance.now() - started, rows, judgeMs: milliseconds })
+      },
+    }
+    running = composeForward(open, counted, { namespaces: [namespace] }, log)(stopping.signal)
+    running.catch(reject)
+  })
+}
+
+function complain(message: string, fields?: Record<string, unknown>): void {
+  process.stderr.write(`forwarder: ${message} ${JSON.stringify(fields ?? {})}\n`)
+}
+
+/** What it holds when all is quiet: some collections, and the time that V8 takes to give memory back. */
+async function atRest(): Promise<Usage & { sent: number }> {
+  for (let times = 0; times < 3; times++) {
+    globalThis.gc?.()
+    await sleep(1_000)
+  }
+  return { ...usage(), sent }
+}
+
+serve({ start, atRest }, async () => {
+  stopping.abort()
+  await running
+  await client?.close()
+})

@@ -1,0 +1,85 @@
+import { apiVersion } from '../../lib/crd/group.ts'
+import { collectionPath } from '../../lib/kubernetes/paths.ts'
+import { watchArrivals } from './arrivals.ts'
+import { burst, namesOf } from './burst.ts'
+import { type CallCounts, countCalls } from './call-counts.ts'
+import { creator } from './creator.ts'
+import { callsFigure, type Figure, type Result } from './figures.ts'
+import { startOperator } from './operator.ts'
+import { operated } from './sample.ts'
+import type { Progress, Scale } from './scale.ts'
+import { openWorld } from './world.ts'
+
+/** What pods cost is the controllers' and the scheduler's time, not ours. */
+const limitMs = 600_000
+const warmUps = 10
+/** Until children and status are there, and from there until Ready. */
+const callsBeforeReady = 7
+const callsUntilReady = 4
+
+/** With the controllers: from the creation to a pod that serves, and away again. */
+export async function fullLife(scale: Scale, progress: Progress, signal: AbortSignal): Promise<Result[]> {
+  const count = scale.full
+  progress('starting a control plane with its controllers, Postgres and SQS')
+  const world = await openWorld(true, signal)
+  try {
+    const arrivals = await watchArrivals(world.client, operated, world.signal)
+    const operator = await startOperator(world, warmUps + count, scale.profile, signal)
+    const create = creator(world.bare)
+    const path = collectionPath({ apiVersion, kind: 'ChallengeInstance' }, operated)
+    const remove = (name: string, until: AbortSignal) =>
+      world.bare.call('DELETE', `${path}/${name}`, undefined, until)
+    const measured = async (run: () => ReturnType<typeof burst>) => {
+      const from = await world.audit.mark(signal)
+      const figures = await run()
+      const to = await world.audit.mark(signal)
+      return { ...figures, counted: countCalls(await world.audit.calls(from, to), count) }
+    }
+    const options = { arrivals, limitMs, progress }
+    const warm = namesOf('warm', warmUps)
+    await burst({ ...options, names: warm, begin: create, milestone: 'ready' }, signal)
+    await burst({ ...options, names: warm, begin: remove, milestone: 'gone' }, signal)
+
+    const names = namesOf('full', count)
+    progress(`full: ${count} creates until a pod serves`)
+    const ready = await measured(() =>
+      burst({ ...options, names, begin: create, milestone: 'ready' }, signal),
+    )
+    progress(`full: ${count} deletions`)
+    const gone = await measured(() => burst({ ...options, names, begin: remove, milestone: 'gone' }, signal))
+    const { rssMb } = await operator.ask<{ rssMb: number }>('usage')
+    return [
+      {
+        scenario: `until Ready: ${count} creates at once, with controllers, scheduler and simulated nodes`,
+        figures: [
+          ...speed('create to Ready', ready),
+          ...callsOf(ready.counted, callsBeforeReady + callsUntilReady),
+        ],
+        calls: ready.counted.byKind,
+      },
+      {
+        scenario: `deletion: ${count} at once`,
+        figures: [
+          ...speed('deletion to gone', gone),
+          ...callsOf(gone.counted),
+          { name: 'operator, memory', value: rssMb, unit: 'MB' },
+        ],
+        calls: gone.counted.byKind,
+      },
+    ]
+  } finally {
+    await world.stack.disposeAsync()
+  }
+}
+
+function speed(what: string, { perSecond, p50, p99 }: Awaited<ReturnType<typeof burst>>): Figure[] {
+  return [
+    { name: what, value: perSecond, unit: 'a second' },
+    { name: `${what}, p50`, value: p50, unit: 'ms' },
+    { name: `${what}, p99`, value: p99, unit: 'ms' },
+  ]
+}
+
+function callsOf({ total, passes }: CallCounts, most?: number): Figure[] {
+  return [callsFigure(total, most), { name: 'passes for each instance', value: passes, unit: '' }]
+}

@@ -1,0 +1,35 @@
+import { parseConfig } from '../../lib/config.ts'
+import { type KubernetesClient, openClient } from '../../lib/kubernetes/client.ts'
+import { openLogger } from '../../lib/telemetry/logger.ts'
+import { version } from '../../lib/version.ts'
+import { composeOperator } from '../../local/compose.ts'
+import type { Endpoints } from '../../local/endpoints.ts'
+import { serve } from './child-side.ts'
+
+export interface OperatorStart {
+  env: Record<string, string>
+  kubeconfig: string
+  endpoints: Omit<Endpoints, 'clientFor'>
+}
+
+/** The whole operator, as `npm start` composes it, over parts that run elsewhere. */
+const stopping = new AbortController()
+const clients: KubernetesClient[] = []
+let running: Promise<void> = Promise.resolve()
+
+function start({ env, kubeconfig, endpoints }: OperatorStart): void {
+  const clientFor = (name: string) => {
+    const connection = { kind: 'kubeconfig', path: kubeconfig } as const
+    const client = openClient({ connection, userAgent: `challenge-operator/${version} (${name})` })
+    clients.push(client)
+    return client
+  }
+  const log = openLogger({ level: 'warn', service: 'bench' })
+  running = composeOperator({ clientFor, ...endpoints }, parseConfig(env), log).run(stopping.signal)
+}
+
+serve({ start }, async () => {
+  stopping.abort()
+  await running
+  await Promise.all(clients.map(client => client.close()))
+})

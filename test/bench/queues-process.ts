@@ -1,0 +1,18 @@
+import { startEventBus } from '../../local/event-bus.ts'
+import { localCredentials, localRegion, startQueues } from '../../local/queues.ts'
+import { serve } from './child-side.ts'
+
+/** SQS and EventBridge, which are somebody else's processor time. */
+const queues = await startQueues({}, new AbortController().signal)
+const bus = await startEventBus({})
+
+const { changesUrl, timersUrl, deadLettersUrl, clientOptions } = queues
+const endpoints = {
+  queues: { changesUrl, timersUrl, deadLettersUrl },
+  sqs: clientOptions,
+  bus: {
+    name: 'bench',
+    clientOptions: { endpoint: bus.endpoint, region: localRegion, credentials: localCredentials },
+  },
+}
+serve({ endpoints: () => endpoints }, () => Promise.all([queues.stop(), bus.stop()]))

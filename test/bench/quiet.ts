@@ -1,0 +1,74 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { namesOf } from './burst.ts'
+import { countCalls } from './call-counts.ts'
+import type { Contest } from './creation.ts'
+import { callsFigure, type Result } from './figures.ts'
+import { quantile } from './latency.ts'
+
+/** Long enough for everything that a create sets off to be over. */
+const pauseMs = 300
+/** Passes until V8 has compiled what matters and connections are open. */
+export const warmUps = 30
+/** See the issue of the project's foundation: half as much again for watching and queueing, and a message's way. */
+const latencyAim = (floorMs: number) => 1.5 * floorMs + 15
+const callsUntilApplied = 7
+
+interface Took {
+  operator: number[]
+  floor: number[]
+}
+
+/** One create after the other, by the operator and bare in turn, so that a noisy moment hits both. */
+export async function runQuiet(contest: Contest, count: number, signal: AbortSignal): Promise<Result> {
+  const { audit } = contest.world
+  await inTurn(contest, namesOf('warm', warmUps), 0, signal)
+  const from = await audit.mark(signal)
+  const took = await inTurn(contest, namesOf('quiet', count), pauseMs, signal)
+  const { total, byKind, passes } = countCalls(await audit.calls(from, await audit.mark(signal)), count)
+  const floorMs = quantile(took.floor, 0.5)
+  return {
+    scenario: `quiet: ${count} creates, one by one`,
+    figures: [
+      {
+        name: 'create to applied, p50',
+        value: quantile(took.operator, 0.5),
+        unit: 'ms',
+        aim: { bound: 'at most', value: latencyAim(floorMs) },
+      },
+      { name: 'create to applied, p95', value: quantile(took.operator, 0.95), unit: 'ms' },
+      { name: 'the same calls bare, p50', value: floorMs, unit: 'ms' },
+      { name: 'the same calls bare, p95', value: quantile(took.floor, 0.95), unit: 'ms' },
+      callsFigure(total, callsUntilApplied),
+      { name: 'passes for each instance', value: passes, unit: '' },
+    ],
+    calls: byKind,
+  }
+}
+
+async function inTurn(
+  { create, floor, seen }: Contest,
+  names: readonly string[],
+  pause: number,
+  signal: AbortSignal,
+): Promise<Took> {
+  const took: Took = { operator: [], floor: [] }
+  const begin = { operator: create, floor }
+  for (const name of names) {
+    for (const who of ['operator', 'floor'] as const) {
+      const start = performance.now()
+      await begin[who](name, signal)
+      took[who].push((await soon(seen[who].at(name, 'applied'), name, signal)) - start)
+      await sleep(pause, undefined, { signal })
+    }
+  }
+  return took
+}
+
+async function soon(reached: Promise<number>, name: string, signal: AbortSignal): Promise<number> {
+  const ended = new AbortController()
+  const until = AbortSignal.any([signal, ended.signal])
+  const late = sleep(60_000, undefined, { signal: until }).then(() => {
+    throw new Error(`${name} was not applied within a minute`)
+  })
+  return Promise.race([reached, late]).finally(() => ended.abort())
+}

@@ -1,0 +1,63 @@
+import { parseConfig } from '../../lib/config.ts'
+import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
+import type { ChallengeTemplate } from '../../lib/crd/challenge-template.ts'
+import { apiVersion } from '../../lib/crd/group.ts'
+import { type Desired, desiredState } from '../../lib/desired/desired.ts'
+import { isRefusal } from '../../lib/desired/refusal.ts'
+
+/** Where the operator works, and where the bare client does the same: neither wakes the other. */
+export const operated = 'operated'
+export const floor = 'floor'
+
+export const templateName = 'web'
+
+/** What the operator is told; a pepper too, so that a flag costs what it costs in life. */
+export const environment = {
+  OPERATOR_NAMESPACE: operated,
+  FLAG_SECRET: 'b'.repeat(64),
+  FLAG_HMAC_PEPPER: 'bench',
+}
+
+const config = parseConfig(environment)
+
+/** A web challenge as in the samples: a flag, one port, a probe. So it has four children. */
+export function template(namespace: string): ChallengeTemplate {
+  return {
+    apiVersion,
+    kind: 'ChallengeTemplate',
+    metadata: { name: templateName, namespace },
+    spec: {
+      image: 'registry.example.com/ctf/web:1',
+      resources: { cpu: '100m', memory: '128Mi' },
+      ports: [{ name: 'http', port: 8080, appProtocol: 'http' }],
+      readinessProbe: { httpGet: { path: '/healthz', port: 'http' }, periodSeconds: 2 },
+      networkProfile: 'isolated-egress-dns-only',
+      flagStrategy: { type: 'hmac-per-instance', format: 'flag{%s}' },
+    },
+  }
+}
+
+/** @param teamId each instance has a team of its own: two of one team and challenge would share a platform row */
+export function instance(namespace: string, name: string, teamId: number): ChallengeInstance {
+  return {
+    apiVersion,
+    kind: 'ChallengeInstance',
+    metadata: { name, namespace },
+    spec: { templateRef: templateName, owner: { teamId, eventId: 1 } },
+  }
+}
+
+/** The very objects that the operator makes of an instance. */
+export function desiredOf(whole: ChallengeInstance): Desired {
+  const namespace = whole.metadata.namespace ?? ''
+  const desired = desiredState({
+    instance: whole,
+    template: template(namespace),
+    config,
+    flag: `flag{${'0'.repeat(32)}}`,
+    env: {},
+    placementNamespace: namespace,
+  })
+  if (isRefusal(desired)) throw new Error(`the bench's own template is refused: ${desired.message}`)
+  return desired
+}

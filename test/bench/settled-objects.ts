@@ -1,0 +1,126 @@
+import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
+import type { ChallengeTemplate } from '../../lib/crd/challenge-template.ts'
+import { apiVersion } from '../../lib/crd/group.ts'
+import type { Deployment, KubernetesObject, Pod } from '../../lib/crd/objects.ts'
+import { collectionPath, objectPath } from '../../lib/kubernetes/paths.ts'
+import { deploymentDigest } from '../../lib/observed/deployment.ts'
+import { podDigest } from '../../lib/observed/pod.ts'
+import { workloadVerdict } from '../../lib/observed/workload.ts'
+import { appliedStatus } from './applied-status.ts'
+import type { BareClient } from './bare-client.ts'
+import { desiredOf, instance, operated, template } from './sample.ts'
+
+/**
+ * Puts instances into the cluster as they stand once they serve, by bare calls: with Deployment, Service, NetworkPolicy
+ * and pod. Their Secrets are left out, since no forwarder reads them.
+ */
+export async function createSettledObjects(bare: BareClient, signal: AbortSignal) {
+  const post = async <T extends KubernetesObject>(object: T): Promise<T> =>
+    parsed(await bare.call('POST', collectionPath(object, operated), JSON.stringify(object), signal))
+  const putStatus = async <T extends KubernetesObject>(object: T, status: unknown): Promise<T> => {
+    const { apiVersion, kind, metadata } = object
+    const path = objectPath({ apiVersion, kind, namespace: operated, name: metadata.name ?? '' })
+    return parsed(await bare.call('PUT', `${path}/status`, JSON.stringify({ ...object, status }), signal))
+  }
+  const { metadata } = template(operated)
+  const at = objectPath({
+    apiVersion,
+    kind: 'ChallengeTemplate',
+    namespace: operated,
+    name: metadata.name ?? '',
+  })
+  const stored = parsed<ChallengeTemplate>(await bare.call('GET', at, undefined, signal))
+
+  return async (name: string, teamId: number): Promise<void> => {
+    const made = await post<ChallengeInstance>(instance(operated, name, teamId))
+    const desired = desiredOf(made)
+    const children = await Promise.all(
+      desired.children.map(async ({ object }) => {
+        if (object.kind === 'Secret') return object
+        const child = await post(headless(object))
+        return object.kind === 'Deployment' ? putStatus(child, servingStatus) : child
+      }),
+    )
+    const deployment = children.find(child => child.kind === 'Deployment') as Deployment
+    const pod = await putStatus(await post(podOf(deployment)), podStatus)
+    const verdict = workloadVerdict(deploymentDigest(deployment), [podDigest(pod)], Date.now())
+    await putStatus(made, appliedStatus(made, stored, desired, children, verdict))
+  }
+}
+
+function parsed<T>(text: string): T {
+  return JSON.parse(text) as T
+}
+
+/** An address for each of ten thousand Services would be as many objects more, none of which is watched. */
+function headless(object: KubernetesObject): KubernetesObject {
+  if (object.kind !== 'Service') return object
+  const { spec } = object as KubernetesObject & { spec: object }
+  return { ...object, spec: { ...spec, clusterIP: 'None' } } as KubernetesObject
+}
+
+/** As a ReplicaSet names and owns it. */
+function podOf({ metadata, spec }: Deployment): Pod {
+  const { name = '', uid = '' } = metadata
+  const owner = {
+    apiVersion: 'apps/v1',
+    kind: 'ReplicaSet',
+    name: `${name}-7d4b9c6f5d`,
+    uid,
+    controller: true,
+  }
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      ...spec?.template?.metadata,
+      name: `${name}-7d4b9c6f5d-x2x7k`,
+      namespace: operated,
+      ownerReferences: [owner],
+    },
+    spec: { ...spec?.template?.spec, nodeName: 'node-0' },
+  } as Pod
+}
+
+const since = new Date().toISOString()
+
+const servingStatus = {
+  observedGeneration: 1,
+  replicas: 1,
+  updatedReplicas: 1,
+  readyReplicas: 1,
+  availableReplicas: 1,
+  conditions: ['Available', 'Progressing'].map(type => ({
+    type,
+    status: 'True',
+    reason: type === 'Available' ? 'MinimumReplicasAvailable' : 'NewReplicaSetAvailable',
+    message: 'As the deployment controller says it of a Deployment that serves.',
+    lastUpdateTime: since,
+    lastTransitionTime: since,
+  })),
+}
+
+const podStatus = {
+  phase: 'Running',
+  podIP: '10.64.0.1',
+  podIPs: [{ ip: '10.64.0.1' }],
+  hostIP: '10.0.0.1',
+  startTime: since,
+  conditions: ['PodScheduled', 'Initialized', 'ContainersReady', 'Ready'].map(type => ({
+    type,
+    status: 'True',
+    lastTransitionTime: since,
+  })),
+  containerStatuses: [
+    {
+      name: 'challenge',
+      image: 'registry.example.com/ctf/web:1',
+      imageID: `registry.example.com/ctf/web@sha256:${'0'.repeat(64)}`,
+      containerID: `containerd://${'0'.repeat(64)}`,
+      ready: true,
+      started: true,
+      restartCount: 0,
+      state: { running: { startedAt: since } },
+    },
+  ],
+}

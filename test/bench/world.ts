@@ -1,0 +1,85 @@
+import { join } from 'node:path'
+import { apiVersion } from '../../lib/crd/group.ts'
+import { type KubernetesClient, openClient } from '../../lib/kubernetes/client.ts'
+import { installManifests } from '../../lib/kubernetes/install.ts'
+import { collectionPath } from '../../lib/kubernetes/paths.ts'
+import type { ControlPlane } from '../../local/control-plane/start.ts'
+import type { Endpoints } from '../../local/endpoints.ts'
+import { waitUntil } from '../../local/wait.ts'
+import { startTestControlPlane } from '../support/control-plane.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+import { type AuditLog, openAuditLog } from './audit-log.ts'
+import { type BareClient, openBareClient } from './bare-client.ts'
+import { type Child, startChild } from './child.ts'
+import { floor, operated, template } from './sample.ts'
+
+/** A cluster with our resources and a queue, and nobody at work in it yet. */
+export interface World {
+  plane: ControlPlane
+  /** The bench's own calls; five at once, which two cores answer fastest. */
+  bare: BareClient
+  /** For watches. */
+  client: KubernetesClient
+  audit: AuditLog
+  /** SQS and EventBridge. */
+  queues: Child
+  endpoints: Omit<Endpoints, 'clientFor' | 'databaseUrl'>
+  /** What is started for this world later and must end before it. */
+  stack: AsyncDisposableStack
+  /** Aborts with the world: for what watches it. */
+  signal: AbortSignal
+}
+
+export const sideBySide = 5
+
+/** @param full with the controllers: pods come up, and garbage is collected */
+export async function openWorld(full: boolean, signal: AbortSignal): Promise<World> {
+  const stack = new AsyncDisposableStack()
+  const ended = new AbortController()
+  try {
+    const folder = await temporaryFolder('bench')
+    stack.defer(() => folder.remove())
+    const auditLog = join(folder.path, 'audit.log')
+    const plane = await startTestControlPlane({ full, auditLog }, signal)
+    stack.defer(() => plane.stop())
+    const queues = startChild('queues-process.ts')
+    stack.defer(() => queues.stop())
+    const bare = openBareClient(plane, sideBySide, 'bench')
+    stack.defer(() => bare.close())
+    const connection = { kind: 'kubeconfig', path: plane.kubeconfig } as const
+    const client = openClient({ connection, userAgent: 'bench-watch' })
+    stack.defer(() => client.close())
+    stack.defer(() => ended.abort())
+    await furnish({ bare, client, full }, signal)
+    const audit = openAuditLog(auditLog, bare)
+    const endpoints = await queues.ask<World['endpoints']>('endpoints')
+    const lifetime = AbortSignal.any([signal, ended.signal])
+    return { plane, bare, client, audit, queues, endpoints, stack, signal: lifetime }
+  } catch (thrown) {
+    await stack.disposeAsync()
+    throw thrown
+  }
+}
+
+/** Resources, policies, two namespaces, a template in each. */
+async function furnish(
+  { bare, client, full }: Pick<World, 'bare' | 'client'> & { full: boolean },
+  signal: AbortSignal,
+): Promise<void> {
+  const namespaces = [operated, floor]
+  for (const name of namespaces)
+    await bare.call('POST', '/api/v1/namespaces', JSON.stringify({ metadata: { name } }), signal)
+  await installManifests(client, { namespaces, allowedRegistries: [] }, signal)
+  for (const name of namespaces) {
+    const path = collectionPath({ apiVersion, kind: 'ChallengeTemplate' }, name)
+    await bare.call('POST', path, JSON.stringify(template(name)), signal)
+    if (full) await accountMade(client, name, signal)
+  }
+}
+
+/** Pods are refused before. */
+async function accountMade(client: KubernetesClient, namespace: string, signal: AbortSignal): Promise<void> {
+  const path = `/api/v1/namespaces/${namespace}/serviceaccounts/default`
+  const isMade = async () => (await client.request('GET', path, {}, signal)).status === 200
+  await waitUntil(`the service account of ${namespace}`, 30_000, isMade, signal)
+}
