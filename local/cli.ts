@@ -1,10 +1,10 @@
 #!/usr/bin/env node
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { Command } from 'commander'
 import { ConfigInvalid } from '../lib/config.ts'
 import { OperatorError } from '../lib/errors.ts'
 
-const directory = join(import.meta.dirname, '..', '.local')
+const localDirectory = join(import.meta.dirname, '..', '.local')
 const { env } = process
 const print = (line: string): void => void process.stdout.write(`${line}\n`)
 
@@ -29,9 +29,10 @@ program
   .option('--once', 'end as soon as the samples are Ready and their rows written', false)
   .option('--reset', 'throw away what earlier runs left, first', false)
   .option('--no-samples', 'apply no samples')
-  .action(async options => {
+  .option('--directory <path>', 'where what is started keeps its data', localDirectory)
+  .action(async ({ directory, ...options }) => {
     const { up } = await import('./up.ts')
-    process.exitCode = await up({ env, directory, print, ...options }, stopOnSignal())
+    process.exitCode = await up({ env, directory: resolve(directory), print, ...options }, stopOnSignal())
   })
 
 program

@@ -4,7 +4,7 @@ import { rightsMissing } from '../lib/kubernetes/rights.ts'
 import { checkSchema } from '../lib/kubernetes/schema-check.ts'
 import { openDatabase } from '../lib/store/database.ts'
 import { examine } from '../lib/store/examine.ts'
-import { type Given, givenParts } from './given.ts'
+import { type Given, givenParts, givenSqs } from './given.ts'
 import { givenClient } from './given-clients.ts'
 
 /** What one check found: a fact, or what is wrong and how to mend it. */
@@ -109,13 +109,13 @@ function clusterChecks(env: Environment, given: Given, namespaces: readonly stri
   ]
 }
 
-function queueChecks({ queues, sqsEndpoint }: Given): Check[] {
+function queueChecks(given: Given): Check[] {
+  const { queues } = given
   if (!queues) return [skip('queues', 'none given (CHANGES_QUEUE_URL, …); npm start starts an SQS server')]
-  const options = sqsEndpoint === undefined ? {} : { endpoint: sqsEndpoint }
   const check = (name: string, url: string): Check => ({
     name,
     async look(signal) {
-      const depth = await queueDepth(url, options, signal)
+      const depth = await queueDepth(url, givenSqs(given), signal)
       if (name === 'dead letters' && depth > 0)
         return { wrong: `${depth} messages nobody could act on`, mend: 'read them; each names its reason' }
       return { fine: `about ${depth} messages` }

@@ -3,6 +3,7 @@ import { type Environment, readConfig, sections } from '../lib/config.ts'
 import { checkSchema } from '../lib/kubernetes/schema-check.ts'
 import { openLogger } from '../lib/telemetry/logger.ts'
 import { composeForward } from './compose-forward.ts'
+import { givenSqs } from './given.ts'
 import { givenClient } from './given-clients.ts'
 
 /** The watch-forwarder alone, for a container: the same story as the function, in one window without end. */
@@ -13,7 +14,8 @@ export async function forwardAlone(
 ): Promise<void> {
   const { operator, queues: urls } = readConfig(env, { operator: sections.operator, queues: sections.queues })
   const client = givenClient(env, 'watch-forwarder')
-  const queues = openQueues(urls)
+  const clientOptions = givenSqs({ sqsEndpoint: env.AWS_ENDPOINT_URL_SQS || undefined })
+  const queues = openQueues({ ...urls, clientOptions })
   const log = openLogger({ level: operator.logLevel, service: 'watch-forwarder' })
   try {
     await checkSchema(client, stopping)

@@ -1,3 +1,4 @@
+import type { SqsClientOptions } from '../lib/aws/sqs-client.ts'
 import {
   type ClusterConfig,
   ConfigInvalid,
@@ -16,6 +17,11 @@ export interface Given {
   /** An SQS endpoint without queue URLs: the queues are made there if they are missing. */
   sqsEndpoint: string | undefined
   bus: { name: string } | undefined
+}
+
+/** The SDK reads its endpoint itself, but then goes where a queue's URL says, which may be a name that nobody resolves. */
+export function givenSqs({ sqsEndpoint }: Pick<Given, 'sqsEndpoint'>): SqsClientOptions {
+  return sqsEndpoint === undefined ? {} : { endpoint: sqsEndpoint }
 }
 
 const clusterVariables = ['KUBECONFIG', 'KUBERNETES_SERVICE_HOST', 'EKS_CLUSTER_NAME']

@@ -10,7 +10,7 @@ import { controlPlaneBinaries } from './control-plane/binaries.ts'
 import { startControlPlane } from './control-plane/start.ts'
 import type { Endpoints } from './endpoints.ts'
 import { startEventBus } from './event-bus.ts'
-import { type Given, givenParts } from './given.ts'
+import { type Given, givenParts, givenSqs } from './given.ts'
 import { startPostgres } from './postgres.ts'
 import { localCredentials, localRegion, startQueues } from './queues.ts'
 
@@ -158,11 +158,11 @@ async function openQueuesPart(
   const idle = { variables: {}, stop: async () => {} }
   if (given.queues) {
     print('queues: given (CHANGES_QUEUE_URL, TIMERS_QUEUE_URL, DEAD_LETTERS_QUEUE_URL)')
-    return { value: { urls: given.queues, client: {} }, ...idle }
+    return { value: { urls: given.queues, client: givenSqs(given) }, ...idle }
   }
   if (given.sqsEndpoint !== undefined) {
     print(`queues: at the given AWS_ENDPOINT_URL_SQS ${given.sqsEndpoint}`)
-    const clientOptions = { endpoint: given.sqsEndpoint }
+    const clientOptions = givenSqs(given)
     return { value: { urls: await ensureQueues({ clientOptions }, signal), client: clientOptions }, ...idle }
   }
   print('queues: none given (AWS_ENDPOINT_URL_SQS), so an SQS server is started')

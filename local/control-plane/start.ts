@@ -187,8 +187,8 @@ async function apiWhenReady(
 ): Promise<Api> {
   let api: Api | undefined
   const isReady = async () => {
-    // The API server writes its certificate at its first start, so there is nothing to trust before.
-    api ??= openApi(ports.apiServer, await readFile(certificate, 'utf8'), token)
+    // The API server writes its certificate at its first start: before, there is nothing to trust, and then not all of it.
+    api = openApi(ports.apiServer, await readFile(certificate, 'utf8'), token)
     return (await api.call('GET', '/readyz', undefined, signal)).status === 200
   }
   await waitUntil('readiness of the API server', readyMs, isReady, signal)
