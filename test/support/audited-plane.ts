@@ -43,14 +43,25 @@ interface AuditEvent {
   responseStatus?: { code?: number }
 }
 
-/** A test file's own control plane, with our resources, that writes down who called what. */
-export async function startAuditedPlane(
-  users: readonly { name: string; groups: string[] }[] = [],
-): Promise<AuditedPlane> {
+/** A test file's own control plane that writes down who called what. */
+export async function startAuditedPlane({
+  users = [],
+  installed = true,
+  full = true,
+}: {
+  users?: { name: string; groups: string[] }[]
+  /** With our resources and policies. */
+  installed?: boolean
+  /** With the controllers: pods come up, and garbage is collected. */
+  full?: boolean
+} = {}): Promise<AuditedPlane> {
   const folder = await temporaryFolder('audit')
   const auditLog = join(folder.path, 'audit.log')
-  const plane = await startTestControlPlane({ users: [...users], auditLog })
-  await installEverywhere(plane.kubeconfig)
+  const plane = await startTestControlPlane({ full, users, auditLog }).catch(async thrown => {
+    await folder.remove()
+    throw thrown
+  })
+  if (installed) await installEverywhere(plane.kubeconfig)
   const client = openClient({
     connection: { kind: 'kubeconfig', path: plane.kubeconfig },
     userAgent: 'challenge-operator/test (audit)',

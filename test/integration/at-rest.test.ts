@@ -1,0 +1,52 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openQuietWorld, type QuietWorld, type Silence } from '../support/quiet-world.ts'
+import { testDatabase, testQueues } from '../support/shared-parts.ts'
+
+/** `node test/bench/at-rest.ts` listens to 200 instances for five minutes. */
+const instances = 20
+const listenMs = 10_000
+const sweepEveryMs = 2_000
+const renewEveryMs = 5_000
+
+const reading = new Set(['get', 'list', 'watch'])
+let world: QuietWorld
+let database: Awaited<ReturnType<typeof testDatabase>>
+let silence: Silence
+
+beforeAll(async () => {
+  database = await testDatabase()
+  world = await openQuietWorld({ instances, databaseUrl: database.url, queues: await testQueues() })
+  silence = await world.listen(listenMs)
+})
+afterAll(async () => {
+  await world?.stop()
+  await database?.remove()
+})
+
+describe('what happens while nobody does anything', () => {
+  test('no message, not even for a resync', () => {
+    expect(silence.swept).toEqual({ examined: instances, enqueued: 0 })
+    expect(silence.messages).toEqual([])
+  })
+
+  test('no write to the cluster but the renewals of the lease', () => {
+    const writes = silence.calls.filter(({ verb }) => !reading.has(verb))
+    expect(writes.filter(({ resource }) => resource !== 'leases')).toEqual([])
+    expect(writes.length).toBeGreaterThan(0)
+    expect(writes.length).toBeLessThanOrEqual(listenMs / renewEveryMs + 1)
+  })
+
+  test("no read but the sweep's pages", () => {
+    const reads = silence.calls.filter(({ verb }) => reading.has(verb))
+    const pages = reads.filter(({ verb, userAgent }) => verb === 'list' && userAgent.includes('(sweep)'))
+    expect(reads.filter(each => !pages.includes(each))).toEqual([])
+    expect(pages.length).toBeGreaterThan(0)
+    // One page of instances a sweep; where a minute begins, four of children and one sweep more.
+    expect(pages.length).toBeLessThanOrEqual(listenMs / sweepEveryMs + 6)
+  })
+
+  test('no row is written or locked', () => {
+    expect(silence.rows.after).toEqual(silence.rows.before)
+    expect(silence.rows.after.map(({ rows }) => rows)).toEqual([instances, instances * 2, instances])
+  })
+})

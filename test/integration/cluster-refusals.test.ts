@@ -1,0 +1,265 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
+import type { Deployment, KubernetesObject, Secret } from '../../lib/crd/objects.ts'
+import { waitUntil } from '../../local/wait.ts'
+import { type CountedQueues, startCountedQueues } from '../support/counted-queues.ts'
+import { create, messageOf, remove } from '../support/edits.ts'
+import { hasten } from '../support/hasten.ts'
+import {
+  eventually,
+  instanceOf,
+  phaseOf,
+  referenceTo,
+  startTestOperator,
+  type TestOperator,
+  templateOf,
+} from '../support/operator.ts'
+import { type RecordedLog, recordedLog } from '../support/recorded-log.ts'
+import { testNamespace, testQueues } from '../support/shared-parts.ts'
+import { instanceCalled, rowsOf, settled } from '../support/world-of.ts'
+
+let operator: TestOperator
+let counted: CountedQueues
+let recorded: RecordedLog
+/** The same operator, seen from another namespace that it watches. */
+let crowded: TestOperator
+let strict: TestOperator
+let doomed: TestOperator
+
+beforeAll(async () => {
+  counted = await startCountedQueues(await testQueues())
+  recorded = recordedLog()
+  const namespaces = await Promise.all(['crowded', 'strict', 'doomed'].map(name => testNamespace(name)))
+  const moreNamespaces = namespaces.map(({ name }) => name)
+  operator = await startTestOperator({ moreNamespaces, log: recorded.log, queues: counted.queues })
+  const [first = '', second = '', third = ''] = moreNamespaces
+  crowded = { ...operator, namespace: first }
+  strict = { ...operator, namespace: second }
+  doomed = { ...operator, namespace: third }
+  for (const seen of [operator, crowded, strict, doomed]) await make(seen, templateOf(seen.namespace, 'web'))
+})
+afterAll(async () => {
+  await operator?.stop()
+  await counted?.stop()
+})
+
+async function make(seen: TestOperator, object: KubernetesObject): Promise<void> {
+  const response = await create(seen, object)
+  expect([response.status, messageOf(response)]).toEqual([201, ''])
+}
+
+async function label(seen: TestOperator, labels: Record<string, string | null>): Promise<void> {
+  const contentType = 'application/merge-patch+json'
+  const path = `/api/v1/namespaces/${seen.namespace}`
+  const body = { metadata: { labels } }
+  const { status } = await operator.client.request('PATCH', path, { body, contentType }, operator.signal)
+  expect(status).toBe(200)
+}
+
+/** The quota controller counts in its own time; before, everything is refused as not counted yet. */
+async function makeQuota(seen: TestOperator, hard: Record<string, string>): Promise<void> {
+  const kind = { apiVersion: 'v1', kind: 'ResourceQuota' }
+  await make(seen, { ...kind, metadata: { name: 'full' }, spec: { hard } } as KubernetesObject)
+  const isCounted = async () => {
+    const reference = { ...kind, namespace: seen.namespace, name: 'full' }
+    const quota = await seen.cluster.get<KubernetesObject & { status?: { hard?: object } }>(
+      reference,
+      seen.signal,
+    )
+    return JSON.stringify(quota?.status?.hard) === JSON.stringify(hard)
+  }
+  await waitUntil('the quota to be counted', 20_000, isCounted, seen.signal)
+}
+
+const dropQuota = (seen: TestOperator) =>
+  operator.client.request(
+    'DELETE',
+    `/api/v1/namespaces/${seen.namespace}/resourcequotas/full`,
+    {},
+    operator.signal,
+  )
+
+const stalled = ({ status }: ChallengeInstance) =>
+  status?.conditions?.find(each => each.type === 'Stalled')?.status
+
+describe('what becomes of an instance for which there is no room', () => {
+  test('for its pod: QuotaExceeded, and well again once there is', async () => {
+    await makeQuota(crowded, { 'limits.cpu': '50m' })
+    await make(crowded, instanceOf(crowded.namespace, 'wide', 'web', 1))
+    const { status } = await reasoned(crowded, 'wide', 'QuotaExceeded')
+    expect(status?.message).toMatch(/quota/)
+    await dropQuota(crowded)
+    await settled(crowded, 'wide', 'Ready')
+  })
+
+  test('for its Deployment: QuotaExceeded, not stalled, looked at again until there is', async () => {
+    await makeQuota(crowded, { 'count/deployments.apps': '1' })
+    await make(crowded, instanceOf(crowded.namespace, 'second', 'web', 2))
+    const refused = await reasoned(crowded, 'second', 'QuotaExceeded')
+    expect(refused.status?.message).toContain('Deployment "second"')
+    expect(refused.status?.message).toContain('count/deployments.apps')
+    expect(stalled(refused)).toBe('False')
+    await dropQuota(crowded)
+    await hasten(counted, 'second', operator.signal)
+    await settled(crowded, 'second', 'Ready')
+  })
+})
+
+describe('what becomes of an instance that the cluster refuses', () => {
+  test('its pod, for Pod Security: said, and well again once the namespace allows it', async () => {
+    await label(strict, { 'pod-security.kubernetes.io/enforce': 'restricted' })
+    await make(strict, instanceOf(strict.namespace, 'rooted', 'web', 1))
+    const { status } = await reasoned(strict, 'rooted', 'PodSecurityRefused')
+    expect(status?.message).toMatch(/security/i)
+    await make(strict, templateOf(strict.namespace, 'fit', { podSecurity: 'restricted' }))
+    await make(strict, instanceOf(strict.namespace, 'fit', 'fit', 2))
+    await phaseOf(strict, 'fit', 'Ready')
+    await label(strict, { 'pod-security.kubernetes.io/enforce': null })
+    await settled(strict, 'rooted', 'Ready')
+  })
+
+  test('its Deployment, by a policy: said in its words, and well again without it', async () => {
+    const lift = await forbid(operator.namespace, 'barred', 'no challenge called barred, please')
+    await make(operator, instanceOf(operator.namespace, 'barred', 'web', 3))
+    const refused = await reasoned(operator, 'barred', 'AdmissionRefused')
+    expect(refused.status?.message).toContain('no challenge called barred, please')
+    expect(stalled(refused)).toBe('False')
+    await lift()
+    await hasten(counted, 'barred', operator.signal)
+    await settled(operator, 'barred', 'Ready')
+  })
+
+  test("its name, because it is somebody else's: not touched, stalled, and deletable", async () => {
+    const labels = { app: 'theirs' }
+    const containers = [{ name: 'db', image: 'registry.example.com/db:1' }]
+    const spec = {
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { containers } },
+    }
+    const theirs = {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'theirs' },
+      spec,
+    } as Deployment
+    await make(operator, theirs)
+    await make(operator, instanceOf(operator.namespace, 'theirs', 'web', 3))
+    const refused = await reasoned(operator, 'theirs', 'NameTaken')
+    expect(refused.status?.message).toContain('Deployment "theirs"')
+    expect(stalled(refused)).toBe('True')
+    await remove(operator, 'ChallengeInstance', 'theirs')
+    await eventually(operator, 'ChallengeInstance', 'theirs', object => object === undefined)
+    const left = await operator.cluster.get<Deployment>(
+      referenceTo(operator, 'Deployment', 'theirs'),
+      operator.signal,
+    )
+    expect(left?.spec.template.spec.containers[0]?.name).toBe('db')
+    expect(left?.metadata.labels).toBeUndefined()
+  })
+})
+
+test('a flag whose Secret comes later', async () => {
+  const secretRef = { name: 'later', key: 'flag' }
+  await make(operator, templateOf(operator.namespace, 'pwn', { flagStrategy: { type: 'static', secretRef } }))
+  await make(operator, instanceOf(operator.namespace, 'waits', 'pwn', 3))
+  const waiting = await reasoned(operator, 'waits', 'FlagSecretMissing')
+  expect(waiting.status?.message).toContain('Secret "later" has no key "flag"')
+  expect(stalled(waiting)).toBe('False')
+  const data = { flag: Buffer.from('flag{came-later}').toString('base64') }
+  await make(operator, { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'later' }, data } as Secret)
+  await hasten(counted, 'waits', operator.signal)
+  await settled(operator, 'waits', 'Ready')
+  expect(JSON.stringify([recorded.lines, counted.sent])).not.toContain('came-later')
+})
+
+test('a namespace that is deleted with instances in it goes away, and their rows are closed', async () => {
+  const names = ['lost-1', 'lost-2', 'lost-3']
+  for (const [index, name] of names.entries())
+    await make(doomed, instanceOf(doomed.namespace, name, 'web', index + 1))
+  for (const name of names) await settled(doomed, name, 'Ready')
+  const path = `/api/v1/namespaces/${doomed.namespace}`
+  await operator.client.request('DELETE', path, {}, operator.signal)
+  const isGone = async () => (await operator.client.request('GET', path, {}, operator.signal)).status === 404
+  await waitUntil('the namespace to be gone', 40_000, isGone, operator.signal)
+  const areClosed = async () => {
+    const rows = await Promise.all(names.map(name => rowsOf(doomed, name)))
+    return rows.every(([row]) => row?.deleted_at != null)
+  }
+  await waitUntil('the rows to be closed', 20_000, areClosed, operator.signal)
+})
+
+test('nobody went round and round, or was put aside', async () => {
+  expect(counted.sent.filter(each => each.queue === 'dead letters')).toEqual([])
+  const names = new Set(recorded.lines.map(line => String(line.fields.name ?? '')))
+  expect([...names].filter(name => recorded.passesOf(name).length > 14)).toEqual([])
+})
+
+async function reasoned(seen: TestOperator, name: string, reason: string): Promise<ChallengeInstance> {
+  await eventually<ChallengeInstance>(
+    seen,
+    'ChallengeInstance',
+    name,
+    each => each?.status?.reason === reason,
+  )
+  return (await instanceCalled(seen, name)) as ChallengeInstance
+}
+
+/** Refuses Deployments of this name by a policy of the test's own, once it is in force. @returns how to lift it again */
+async function forbid(namespace: string, name: string, message: string): Promise<() => Promise<void>> {
+  const { client, signal } = operator
+  const collection = '/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies'
+  const resource = {
+    apiGroups: ['apps'],
+    apiVersions: ['v1'],
+    operations: ['CREATE', 'UPDATE'],
+    resources: ['deployments'],
+  }
+  const policy = {
+    metadata: { name: namespace },
+    spec: {
+      matchConstraints: { resourceRules: [resource] },
+      matchConditions: [
+        { name: 'ours', expression: `request.namespace == '${namespace}' && request.name == '${name}'` },
+      ],
+      validations: [{ expression: 'false', message }],
+    },
+  }
+  const binding = {
+    metadata: { name: namespace },
+    spec: { policyName: namespace, validationActions: ['Deny'] },
+  }
+  await client.request('POST', collection, { body: policy }, signal)
+  await client.request(
+    'POST',
+    `${collection.replace('policies', 'policybindings')}`,
+    { body: binding },
+    signal,
+  )
+  const isRefused = async () => (await tried(namespace, name)) === 422
+  await waitUntil('the policy to be in force', 20_000, isRefused, signal)
+  return async () => {
+    await client.request(
+      'DELETE',
+      `${collection.replace('policies', 'policybindings')}/${namespace}`,
+      {},
+      signal,
+    )
+    await client.request('DELETE', `${collection}/${namespace}`, {}, signal)
+    await waitUntil('the policy to be lifted', 20_000, async () => !(await isRefused()), signal)
+  }
+}
+
+async function tried(namespace: string, name: string): Promise<number> {
+  const labels = { app: 'tried' }
+  const containers = [{ name: 'a', image: 'a' }]
+  const spec = { selector: { matchLabels: labels }, template: { metadata: { labels }, spec: { containers } } }
+  const body = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name }, spec }
+  const path = `/apis/apps/v1/namespaces/${namespace}/deployments`
+  const { status } = await operator.client.request(
+    'POST',
+    path,
+    { body, query: { dryRun: 'All' } },
+    operator.signal,
+  )
+  return status
+}

@@ -1,0 +1,202 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { defaultDenyName } from '../../lib/crd/group.ts'
+import type { Deployment, KubernetesObject, NetworkPolicy, Secret, Service } from '../../lib/crd/objects.ts'
+import { type KubernetesClient, openClient } from '../../lib/kubernetes/client.ts'
+import { forwarderLease } from '../../lib/kubernetes/lease.ts'
+import type { Lease } from '../../lib/kubernetes/lease-record.ts'
+import { readManifests } from '../../lib/kubernetes/manifests.ts'
+import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
+import { checkSchema } from '../../lib/kubernetes/schema-check.ts'
+import { waitUntil } from '../../local/wait.ts'
+import { type AuditedCall, type AuditedPlane, startAuditedPlane } from '../support/audited-plane.ts'
+import { create, edit, remove } from '../support/edits.ts'
+import {
+  eventually,
+  instanceOf,
+  phaseOf,
+  startTestOperator,
+  type TestOperator,
+  templateOf,
+} from '../support/operator.ts'
+import { testQueues } from '../support/shared-parts.ts'
+import { sweepOnce } from '../support/sweeping.ts'
+import { settled } from '../support/world-of.ts'
+
+interface Role extends KubernetesObject {
+  rules: { apiGroups: string[]; resources: string[]; resourceNames?: string[]; verbs: string[] }[]
+}
+
+/** What calls the cluster; each as a user of the one group that its role is bound to. */
+const functions = ['watch-forwarder', 'reconcile', 'sweep']
+const users = functions.map(name => ({ name, groups: [`challenge-operator:${name}`] }))
+
+const listFallback = 'an API server that does not stream lists is listed in pages'
+
+/** Rights that a life on a healthy, current cluster does not use, and why a role has them all the same. */
+const excused: Record<string, string> = {
+  'reconcile update challengeinstances/finalizers':
+    'asked by the plugin OwnerReferencesPermissionEnforcement, which is no call of ours',
+  'watch-forwarder list challengeinstances': listFallback,
+  'watch-forwarder list challengetemplates': listFallback,
+  'watch-forwarder list deployments': listFallback,
+  'watch-forwarder list networkpolicies': listFallback,
+  'watch-forwarder list services': listFallback,
+  'watch-forwarder list pods': listFallback,
+  'watch-forwarder list leases/challenge-operator-watch-forwarder': listFallback,
+}
+
+let plane: AuditedPlane
+let operator: TestOperator
+let roles: KubernetesObject[]
+let calls: AuditedCall[]
+
+beforeAll(async () => {
+  plane = await startAuditedPlane({ users })
+  const paths = new Map<string, string>()
+  for (const name of functions) paths.set(name, await plane.kubeconfigOf(name))
+  const pathOf = (name: string) => paths.get(name) ?? '/no function of this name calls the cluster'
+  roles = await readManifests('rbac')
+  const queues = await testQueues()
+
+  const admin = openClient({ connection: { kind: 'kubeconfig', path: plane.kubeconfig }, userAgent: 'test' })
+  for (const object of roles) await openCluster(admin).apply(object, AbortSignal.timeout(10_000))
+  await admin.close()
+  const clients = new Map<string, KubernetesClient>()
+  for (const name of functions) {
+    const client = openClient({ connection: { kind: 'kubeconfig', path: pathOf(name) }, userAgent: name })
+    clients.set(name, client)
+    // As every function does at its start.
+    await checkSchema(client, AbortSignal.timeout(10_000))
+  }
+  operator = await startTestOperator({ plane, kubeconfigOf: pathOf, queues, challenges: ['web', 'fixed'] })
+  const sweeping = openCluster(clients.get('sweep') as KubernetesClient)
+  await wholeLife(() => sweepOnce(operator, queues, { cluster: sweeping }))
+  calls = (await plane.calls(operator.signal)).filter(call => functions.includes(call.user))
+  await Promise.all([...clients.values()].map(client => client.close()))
+})
+afterAll(async () => {
+  await operator?.stop()
+  await plane?.stop()
+})
+
+/** Everything that issue after issue promised of one instance, once. */
+async function wholeLife(resync: () => Promise<unknown>): Promise<void> {
+  const { namespace } = operator
+  const data = { key: Buffer.from('flag{fixed}').toString('base64') }
+  await create(operator, { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'fixed' }, data } as Secret)
+  const secretRef = { name: 'fixed', key: 'key' }
+  await create(operator, templateOf(namespace, 'fixed', { flagStrategy: { type: 'static', secretRef } }))
+  await create(operator, templateOf(namespace, 'web', { flagStrategy: { type: 'hmac-per-instance' } }))
+  await create(operator, oldDeployment('adopted'))
+  await create(operator, oldService('adopted'))
+  for (const [name, template] of [
+    ['made', 'web'],
+    ['static', 'fixed'],
+    ['adopted', 'web'],
+  ] as const)
+    await create(operator, instanceOf(namespace, name, template))
+  for (const name of ['made', 'static', 'adopted']) await phaseOf(operator, name, 'Ready')
+
+  const format = 'ctf{%s}'
+  await edit(operator, 'ChallengeTemplate', 'web', {
+    spec: { networkProfile: 'open', flagStrategy: { format } },
+  })
+  await eventually<Secret>(operator, 'Secret', 'made', secret =>
+    Buffer.from(Object.values(secret?.data ?? {})[0] ?? '', 'base64')
+      .toString()
+      .startsWith('ctf{'),
+  )
+  await settled(operator, 'made', 'Ready')
+  await edit(operator, 'ChallengeTemplate', 'fixed', { spec: { flagStrategy: null } })
+  await eventually(operator, 'Secret', 'static', secret => secret === undefined)
+
+  await edit(operator, 'Service', 'made', { spec: { selector: { app: 'another' } } })
+  await eventually<Service>(operator, 'Service', 'made', each => each?.spec.selector?.app === 'made')
+  await settled(operator, 'made', 'Ready')
+  await edit(operator, 'NetworkPolicy', defaultDenyName, {
+    metadata: { labels: { 'app.kubernetes.io/managed-by': null } },
+  })
+  await edit(operator, 'Secret', 'made', { data: { another: 'YQ==' } })
+  await resync()
+  await eventually<NetworkPolicy>(
+    operator,
+    'NetworkPolicy',
+    defaultDenyName,
+    each => each?.metadata.labels?.['app.kubernetes.io/managed-by'] !== undefined,
+  )
+  await settled(operator, 'made', 'Ready')
+
+  await edit(operator, 'ChallengeInstance', 'static', { spec: { expiresAt: new Date().toISOString() } })
+  await remove(operator, 'ChallengeInstance', 'made')
+  await remove(operator, 'ChallengeInstance', 'adopted')
+  for (const name of ['made', 'static', 'adopted']) await settled(operator, name, 'gone')
+  await waitUntil('a renewal of the lease', 20_000, leaseRenewed, operator.signal)
+}
+
+async function leaseRenewed(): Promise<boolean> {
+  const kind = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' }
+  const { namespace, cluster, signal } = operator
+  const lease = await cluster.get<Lease>({ ...kind, namespace, name: forwarderLease }, signal)
+  return lease !== undefined && lease.spec?.renewTime !== lease.spec?.acquireTime
+}
+
+function oldDeployment(name: string): Deployment {
+  const labels = { app: name }
+  const containers = [{ name, image: 'registry.example.com/ctf/web:0', ports: [{ containerPort: 8080 }] }]
+  const spec = {
+    replicas: 1,
+    selector: { matchLabels: labels },
+    template: { metadata: { labels }, spec: { containers } },
+  }
+  return { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name, labels }, spec }
+}
+
+function oldService(name: string): Service {
+  const labels = { app: name }
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, labels },
+    spec: { selector: labels, ports: [{ port: 8080 }] },
+  }
+}
+
+test('was a function refused anything', () => {
+  expect(calls.filter(call => call.code === 403 || call.code === 401)).toEqual([])
+})
+
+test('did the functions that have no role keep away from the cluster', async () => {
+  const agents = (await plane.calls(operator.signal)).map(call => call.userAgent)
+  expect(agents.filter(agent => /\((timer|publish)\)/.test(agent))).toEqual([])
+})
+
+test('was every call one of those that a user may see coming', () => {
+  // Discovery, say, would be a call that no role grants and every user may make.
+  expect(calls.filter(call => call.resource === '').map(call => call.uri)).toEqual([])
+})
+
+test.each(functions)('does the role of %s hold no right that it does not use', name => {
+  const used = new Set(calls.filter(call => call.user === name).flatMap(rightsUsed))
+  const granted = roles
+    .filter(
+      role => role.kind === 'ClusterRole' && role.metadata.name?.startsWith(`challenge-operator-${name}`),
+    )
+    .flatMap(role => (role as Role).rules.flatMap(rightsGranted))
+  expect(granted.length).toBeGreaterThan(5)
+  const unused = granted.filter(right => !used.has(right)).map(right => `${name} ${right}`)
+  expect(unused.toSorted()).toEqual(
+    Object.keys(excused)
+      .filter(each => each.startsWith(`${name} `))
+      .toSorted(),
+  )
+})
+
+function rightsUsed({ verb, resource, name, uri }: AuditedCall): string[] {
+  const selected = /fieldSelector=metadata\.name%3D([^&]+)/.exec(uri)?.[1]
+  return [`${verb} ${resource}`, `${verb} ${resource}/${selected ?? name}`]
+}
+
+function rightsGranted({ resources, resourceNames, verbs }: Role['rules'][number]): string[] {
+  const named = resources.flatMap(each => resourceNames?.map(name => `${each}/${name}`) ?? [each])
+  return named.flatMap(each => verbs.map(verb => `${verb} ${each}`))
+}

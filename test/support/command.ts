@@ -1,0 +1,64 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { waitUntil } from '../../local/wait.ts'
+
+const cli = join(import.meta.dirname, '../../local/cli.ts')
+
+type Environment = Record<string, string | undefined>
+
+export interface Ended {
+  code: number | null
+  output: string
+}
+
+/** `challenge-operator …` as a process of its own. */
+export interface Command {
+  child: ChildProcess
+  /** What it printed so far, to both outputs. */
+  readonly output: string
+  /** Resolves once the output has this text. @throws Error with the output when it ends before */
+  until(text: string): Promise<void>
+  ended: Promise<Ended>
+}
+
+const patienceMs = 40_000
+
+/** What a person's shell has, without what says which parts are given. */
+export function bareEnvironment(): Environment {
+  const { PATH, HOME, XDG_CACHE_HOME, KUBEBUILDER_ASSETS, LANG } = process.env
+  return { PATH, HOME, XDG_CACHE_HOME, KUBEBUILDER_ASSETS, LANG }
+}
+
+/** @param env the whole environment; default: nothing given */
+export function startCommand(args: readonly string[], env: Environment = bareEnvironment()): Command {
+  const child = spawn(process.execPath, [cli, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
+      output += chunk
+    })
+  const ended = once(child, 'close').then(([code]): Ended => ({ code: code as number | null, output }))
+  return {
+    child,
+    get output() {
+      return output
+    },
+    async until(text) {
+      const isSaid = async () => {
+        if (output.includes(text)) return true
+        if (child.exitCode !== null) throw new Error(`ended with ${child.exitCode}`)
+        return false
+      }
+      const said = waitUntil(`"${text}"`, patienceMs, isSaid, AbortSignal.timeout(patienceMs))
+      await said.catch(cause => {
+        throw new Error(`${(cause as Error).message}; it printed:\n${output}`, { cause })
+      })
+    },
+    ended,
+  }
+}
+
+export function runCommand(args: readonly string[], env?: Environment): Promise<Ended> {
+  return startCommand(args, env).ended
+}
