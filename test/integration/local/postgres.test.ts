@@ -1,6 +1,7 @@
-import { Kysely, PostgresDialect, sql } from 'kysely'
+import { sql } from 'kysely'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openDatabase } from '../../../lib/store/database.ts'
 import { layPlatformTables } from '../../../lib/store/platform-tables.ts'
 import { type Postgres, startPostgres } from '../../../local/postgres.ts'
 import { startAndKillParent } from '../../support/killed-parent.ts'
@@ -48,8 +49,7 @@ describe('an embedded Postgres', () => {
 describe('the copy of the platform’s tables', () => {
   it('is laid once, however often and from wherever; unknown teams fail at commit', async () => {
     const { url, remove } = await testDatabase()
-    const dialect = new PostgresDialect({ pool: new pg.Pool({ connectionString: url }) })
-    const db = new Kysely<unknown>({ dialect })
+    const db = openDatabase({ url, max: 2 })
     const samples = { challenges: ['web-101', 'pwn-1'], teams: [1, 7] }
     await Promise.all([1, 2].map(() => layPlatformTables(db, samples, signal)))
     const { rows } = await sql`SELECT slug FROM challenges_challenge ORDER BY slug`.execute(db)
