@@ -1,5 +1,6 @@
 import { openQueues } from '../lib/aws/sqs.ts'
 import { type Environment, readConfig, sections } from '../lib/config.ts'
+import { keepHeapSmall } from '../lib/forward/heap.ts'
 import { checkSchema } from '../lib/kubernetes/schema-check.ts'
 import { openLogger } from '../lib/telemetry/logger.ts'
 import { composeForward } from './compose-forward.ts'
@@ -12,6 +13,7 @@ export async function forwardAlone(
   print: (line: string) => void,
   stopping: AbortSignal,
 ): Promise<void> {
+  keepHeapSmall()
   const { operator, queues: urls } = readConfig(env, { operator: sections.operator, queues: sections.queues })
   const client = givenClient(env, 'watch-forwarder')
   const clientOptions = givenSqs({ sqsEndpoint: env.AWS_ENDPOINT_URL_SQS || undefined })

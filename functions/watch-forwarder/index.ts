@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { openQueues } from '../../lib/aws/sqs.ts'
 import { sections } from '../../lib/config.ts'
+import { keepHeapSmall } from '../../lib/forward/heap.ts'
 import { createForward } from '../../lib/forward.ts'
 import { elect } from '../../lib/kubernetes/lease.ts'
 import { leaseNamespace } from '../../lib/kubernetes/lease-namespace.ts'
@@ -11,6 +12,7 @@ import { openLogger } from '../../lib/telemetry/logger.ts'
 import { clientFor } from '../cluster.ts'
 import { createHandler } from './handler.ts'
 
+keepHeapSmall()
 const { operator, cluster, queues } = configured(process.env, {
   operator: sections.operator,
   cluster: sections.cluster,

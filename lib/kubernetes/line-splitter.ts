@@ -26,8 +26,7 @@ export class LineSplitter {
     const lines: string[] = []
     let start = 0
     for (let end = chunk.indexOf(newline); end >= 0; end = chunk.indexOf(newline, start)) {
-      this.keep(chunk.subarray(start, end))
-      const line = this.take()
+      const line = this.take(chunk.subarray(start, end))
       if (line.trim() !== '') lines.push(line)
       start = end + 1
     }
@@ -42,10 +41,17 @@ export class LineSplitter {
     this.pending.push(bytes)
   }
 
-  private take(): string {
-    const text = Buffer.concat(this.pending).toString('utf8')
+  private take(end: Uint8Array): string {
+    // Most lines are whole in one chunk, and a copy would be garbage outside the heap, which is collected late.
+    if (this.pending.length === 0 && end.length <= this.limit) return text(end)
+    this.keep(end)
+    const whole = Buffer.concat(this.pending)
     this.pending = []
     this.pendingBytes = 0
-    return text
+    return text(whole)
   }
+}
+
+function text({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString('utf8')
 }

@@ -10,7 +10,7 @@ import type { Input, Move, WatchEvent } from './watch-step.ts'
 export interface WatchTimes {
   /** Bookmarks come each minute; a stream without a byte for longer has died without a word. */
   silenceMs: number
-  /** A streamed list of 10,000 objects takes a second. */
+  /** A streamed list that is not at its end and tells nothing for so long will never end; 10,000 objects take seconds. */
   listMs: number
   /** What the server gets beyond its own `timeoutSeconds`. */
   graceMs: number
@@ -34,7 +34,8 @@ export async function* streamInputs(
   const total = alarm(move.timeoutSeconds * 1000 + times.graceMs, () => stop.abort(new Silent()))
   const list = alarm(times.listMs, () => stop.abort(new Overdue()))
   total.restart()
-  if (move.version === undefined) list.restart()
+  let listing = move.version === undefined
+  if (listing) list.restart()
   try {
     silence.restart()
     const accept = target.metadataOnly ? metadataOf.object : json
@@ -54,12 +55,14 @@ export async function* streamInputs(
     silence.restart()
     for await (const chunk of body) {
       silence.stop()
+      list.stop()
       const inputs = parse(splitter, chunk, target)
-      if (inputs.some(endsList)) list.stop()
+      if (inputs.some(endsList)) listing = false
       if (inputs.length > 0) yield inputs
       if (inputs.at(-1)?.type === 'failed') return
       // Only now: while the handlers hold us up, it is not the server that is silent.
       silence.restart()
+      if (listing) list.restart()
     }
     yield [{ type: 'ended' }]
   } catch (thrown) {

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
+import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Answer, Question } from './child-side.ts'
 
@@ -14,10 +15,17 @@ export interface Child {
 
 const graceMs = 10_000
 
-/** @param file beside this one, which calls `serve` */
-export function startChild(file: string, nodeOptions: readonly string[] = []): Child {
-  const child = fork(new URL(file, import.meta.url), {
+export interface ChildOptions {
+  nodeOptions?: readonly string[]
+  /** Beside what the bench itself runs in. */
+  env?: Record<string, string>
+}
+
+/** @param file beside this one, or a path; calls `serve` */
+export function startChild(file: string, { nodeOptions = [], env = {} }: ChildOptions = {}): Child {
+  const child = fork(resolve(import.meta.dirname, file), {
     execArgv: [...nodeOptions],
+    env: { ...process.env, ...env },
     serialization: 'advanced',
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })

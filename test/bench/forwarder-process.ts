@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { queueDepth } from '../../lib/aws/queue-check.ts'
 import { type ChangesQueue, openQueues } from '../../lib/aws/sqs.ts'
+import { keepHeapSmall } from '../../lib/forward/heap.ts'
 import { type KubernetesClient, openClient } from '../../lib/kubernetes/client.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
 import { version } from '../../lib/version.ts'
@@ -20,14 +22,17 @@ export interface Judged {
   judgeMs: number
 }
 
-/** The watch-forwarder alone, as a container runs it. */
+/** The watch-forwarder alone, as its function and `challenge-operator forward` run it. */
+keepHeapSmall()
 const stopping = new AbortController()
 let client: KubernetesClient | undefined
 let running: Promise<void> = Promise.resolve()
 let sent = 0
 
 /** Resolves when the first whole table with rows in it was judged. */
-function start({ namespace, kubeconfig, endpoints }: ForwarderStart): Promise<Judged> {
+async function start({ namespace, kubeconfig, endpoints }: ForwarderStart): Promise<Judged> {
+  // One that has nothing to send would never load the SDK.
+  await queueDepth(endpoints.queues.changesUrl, endpoints.sqs, AbortSignal.timeout(10_000))
   const started = performance.now()
   const queues = openQueues({ ...endpoints.queues, clientOptions: endpoints.sqs })
   const counted: ChangesQueue = {

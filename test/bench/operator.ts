@@ -30,7 +30,7 @@ export async function startOperator(
     await database.destroy()
   }
   const profiling = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
-  const operator = startChild('operator-process.ts', ['--expose-gc', ...profiling])
+  const operator = startChild('operator-process.ts', { nodeOptions: ['--expose-gc', ...profiling] })
   stack.defer(() => operator.stop())
   await operator.ask('start', {
     env: environment,

@@ -1,4 +1,7 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { bundle } from './bundle.ts'
 import { namesOf } from './burst.ts'
 import { startChild } from './child.ts'
 import type { Usage } from './child-side.ts'
@@ -13,8 +16,8 @@ const progressEvery = 1_000
 /** Held mismatches would be sent within two seconds, and what is late within the next. */
 const watchedMs = 10_000
 const memoryAimMb = 150
-/** V8 lets the young generation grow to three times 16 MB and more under the first lists, and keeps what it got. */
-const smallYoungGeneration = '--max-semi-space-size=1'
+/** See serverless.yml. */
+const asDeployed = { MALLOC_ARENA_MAX: '1' }
 
 /** A forwarder that starts over instances at which nothing is to be done. */
 export async function settledForwarder(
@@ -37,11 +40,17 @@ export async function settledForwarder(
     }
     await Promise.all(Array.from({ length: sideBySide }, work))
 
-    const asIs = await observe(world, count, [], progress, signal)
-    const bounded = await observe(world, count, [smallYoungGeneration], progress, signal)
+    // What is left outside of a bundle is looked for in the folders above it.
+    const folder = await mkdtemp(join(import.meta.dirname, '.bundle-'))
+    world.stack.defer(() => rm(folder, { recursive: true }))
+    const bundled = await bundle('forwarder-process.ts', folder)
+    progress('forwarder: starting, bundled as its function')
+    const deployed = await observe(world, count, bundled, signal)
+    progress('forwarder: starting, as `challenge-operator forward`')
+    const fromSources = await observe(world, count, 'forwarder-process.ts', signal)
     return [
-      result(`forwarder: started over ${count} settled instances`, count, asIs),
-      result(`the same with node ${smallYoungGeneration}`, count, bounded),
+      result(`forwarder: started over ${count} settled instances, bundled as its function`, count, deployed),
+      result('the same as `challenge-operator forward`, from its sources', count, fromSources),
     ]
   } finally {
     await world.stack.disposeAsync()
@@ -57,12 +66,10 @@ interface Seen {
 async function observe(
   { endpoints, plane }: World,
   count: number,
-  nodeOptions: readonly string[],
-  progress: Progress,
+  file: string,
   signal: AbortSignal,
 ): Promise<Seen> {
-  progress(`forwarder: starting ${nodeOptions.join(' ')}`)
-  const forwarder = startChild('forwarder-process.ts', ['--expose-gc', ...nodeOptions])
+  const forwarder = startChild(file, { nodeOptions: ['--expose-gc'], env: asDeployed })
   try {
     const empty = await forwarder.ask<Usage>('usage')
     const { kubeconfig } = plane

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import { request } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Connection } from '../../../lib/kubernetes/connection.ts'
 
 /** What the front answers itself; a body that is a list of lines is a stream that stays open unless `ends`. */
@@ -10,6 +11,8 @@ export interface FrontAnswer {
   body: unknown
   headers?: Record<string, string>
   lines?: unknown[]
+  /** Between two lines; default none. */
+  everyMs?: number
   ends?: boolean
 }
 
@@ -25,14 +28,16 @@ export interface Front {
 
 export async function startFront(plane: { server: string; token: string; caData: string }): Promise<Front> {
   const ca = Buffer.from(plane.caData, 'base64')
-  const server = createServer((incoming, outgoing) => {
+  const server = createServer(async (incoming, outgoing) => {
     const url = new URL(incoming.url ?? '/', 'http://front')
     front.requests.push({ method: incoming.method ?? '', url, headers: incoming.headers })
     const answer = front.answer(url, incoming.headers)
     if (answer) {
       outgoing.writeHead(answer.status, { 'content-type': 'application/json', ...answer.headers })
-      for (const line of answer.lines ?? [])
+      for (const line of answer.lines ?? []) {
         outgoing.write(typeof line === 'string' ? line : `${JSON.stringify(line)}\n`)
+        if (answer.everyMs !== undefined) await sleep(answer.everyMs)
+      }
       if (!answer.lines) outgoing.end(JSON.stringify(answer.body))
       else if (answer.ends) outgoing.end()
       return

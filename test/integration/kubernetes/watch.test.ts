@@ -174,6 +174,21 @@ describe('does it read pages where lists cannot be streamed', () => {
   })
 })
 
+it('is a streamed list waited for that is slow, but comes', async () => {
+  const object = (name: string) => ({ metadata: { namespace, name, uid: name, resourceVersion: '5' } })
+  const names = ['one', 'two', 'three', 'four', 'five']
+  const end = { metadata: { resourceVersion: '5', annotations: { 'k8s.io/initial-events-end': 'true' } } }
+  const lines = [
+    ...names.map(name => ({ type: 'ADDED', object: object(name) })),
+    { type: 'BOOKMARK', object: end },
+  ]
+  await using via = await viaFront(() => ({ status: 200, body: undefined, lines, everyMs: 200 }))
+  const recorder = start(via.front.connection, { times: { listMs: 600 } })
+  await listedTimes(recorder, 1)
+  await sees(recorder, names)
+  expect(via.front.requests).toHaveLength(1)
+})
+
 describe('is nothing missed while the connection is down', () => {
   it('an API server that restarts', async () => {
     await add('one')
