@@ -9,9 +9,6 @@ export interface EnvironmentRefusal {
   message: string
 }
 
-/** Values as a container gets them, or a fault: of the values, or of the schema itself. */
-export type Checked = { values: Record<string, string> } | { fault: string } | { schemaFault: string }
-
 /**
  * What an instance says in `spec.env`, checked against the template's `envSchema` and with its defaults.
  * A schema is compiled once per process; ajv is loaded with the first one, since most templates have none.

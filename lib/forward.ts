@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { ChangesQueue } from './aws/sqs.ts'
+import type { ChangesQueue } from './aws/sending.ts'
 import type { KubernetesObject } from './crd/objects.ts'
 import { createClock, realTimers, sleepBy, type Timers } from './forward/clock.ts'
 import { createDispatch, type Dispatch } from './forward/dispatch.ts'

@@ -1,4 +1,4 @@
-import type { ChangesQueue, OutgoingChange } from './aws/sqs.ts'
+import type { ChangesQueue, OutgoingChange } from './aws/sending.ts'
 import type { ChallengeInstance } from './crd/challenge-instance.ts'
 import { apiVersion, managedBySelector } from './crd/group.ts'
 import type { KubernetesObject } from './crd/objects.ts'

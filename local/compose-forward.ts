@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
-import type { ChangesQueue } from '../lib/aws/sqs.ts'
+import type { ChangesQueue } from '../lib/aws/sending.ts'
 import type { OperatorConfig } from '../lib/config.ts'
 import { createForward, type Forward } from '../lib/forward.ts'
 import type { KubernetesClient } from '../lib/kubernetes/client.ts'

@@ -1,5 +1,5 @@
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
-import type { DeadLetters, TimersQueue } from '../../lib/aws/sqs.ts'
+import type { DeadLetters, TimersQueue } from '../../lib/aws/sending.ts'
 import { operatorError } from '../../lib/errors.ts'
 import type { DeadlineContext } from '../../lib/middleware/deadline.ts'
 import { invocation } from '../../lib/middleware/invocation.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
-import type { ChangesQueue, DeadLetters, OutgoingChange, TimersQueue } from '../../lib/aws/sqs.ts'
+import type { ChangesQueue, DeadLetters, OutgoingChange, TimersQueue } from '../../lib/aws/sending.ts'
 import { parseTimer, type TimerMessage, timerDeduplicationId } from '../../lib/messages.ts'
 import type { DeadlineContext } from '../../lib/middleware/deadline.ts'
 import { invocation } from '../../lib/middleware/invocation.ts'

@@ -1,6 +1,6 @@
 import type { OperatorError } from '../errors.ts'
 import { changeGroupId } from '../messages.ts'
-import type { ChangesQueue, OutgoingChange } from './sqs.ts'
+import type { ChangesQueue, OutgoingChange } from './sending.ts'
 import { type BatchEntry, batches } from './sqs-batches.ts'
 import type { LazySqsClient } from './sqs-client.ts'
 

@@ -1,4 +1,4 @@
-import type { TimersQueue } from './sqs.ts'
+import type { TimersQueue } from './sending.ts'
 import type { LazySqsClient } from './sqs-client.ts'
 
 /** The longest delay SQS knows. */

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import addFormats from 'ajv-formats'
-import type { Checked } from '../environment.ts'
 import { linearPatterns, PatternRefused } from './linear-pattern.ts'
+
+/** Values as a container gets them, or a fault: of the values, or of the schema itself. */
+export type Checked = { values: Record<string, string> } | { fault: string } | { schemaFault: string }
 
 /** Compiled schemas kept: an event has some hundred challenges, few with a schema. */
 const cacheLimit = 100

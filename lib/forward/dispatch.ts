@@ -2,9 +2,10 @@ import { changeDeduplicationId } from '../messages.ts'
 import type { Clock } from './clock.ts'
 import type { FanOut } from './fan-out.ts'
 import type { InstanceDigest } from './instance-digest.ts'
-import { judge, type Wake } from './judge.ts'
+import { judge } from './judge.ts'
 import type { Outstanding, Row } from './row.ts'
 import type { Sender } from './sender.ts'
+import type { Wake } from './verdict.ts'
 
 export interface DispatchParts {
   sender: Sender

@@ -1,6 +1,6 @@
 import type { InstanceDigest } from './instance-digest.ts'
-import type { Wake } from './judge.ts'
 import type { Dependent, Row } from './row.ts'
+import type { Wake } from './verdict.ts'
 
 /** The status write follows the last child's write within milliseconds; a second is what a slow API server takes. */
 const echoMs = 1_000

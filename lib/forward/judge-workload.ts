@@ -1,8 +1,8 @@
 import type { PodDigest } from '../observed/pod.ts'
 import { readyReason, verdictReflected, workloadVerdict } from '../observed/workload.ts'
 import type { InstanceDigest } from './instance-digest.ts'
-import type { Verdict } from './judge.ts'
 import type { Row } from './row.ts'
+import type { Verdict } from './verdict.ts'
 
 /**
  * A serving pod that is merely not ready any more, for no reason yet: its reason or its successor follows at once, and

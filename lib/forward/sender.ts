@@ -1,4 +1,4 @@
-import type { ChangesQueue, OutgoingChange } from '../aws/sqs.ts'
+import type { ChangesQueue, OutgoingChange } from '../aws/sending.ts'
 import { changeGroupId } from '../messages.ts'
 import type { Log } from '../telemetry/log.ts'
 

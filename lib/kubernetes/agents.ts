@@ -1,6 +1,6 @@
 import { Agent, type Dispatcher, ProxyAgent } from 'undici'
-import type { Endpoint } from './connection.ts'
 import type { Credential } from './credentials.ts'
+import type { Endpoint } from './endpoint.ts'
 
 /** Calls and watches never share a connection: a watch holds its own for minutes. */
 export interface Agents {

@@ -1,7 +1,8 @@
 import type { Dispatcher } from 'undici'
 import { type Agents, openAgents } from './agents.ts'
-import { type Connection, type Endpoint, resolveConnection } from './connection.ts'
+import { type Connection, resolveConnection } from './connection.ts'
 import type { Credential } from './credentials.ts'
+import type { Endpoint } from './endpoint.ts'
 import { json } from './media-types.ts'
 import { connectionDied, transportError } from './transport-error.ts'
 

@@ -1,6 +1,7 @@
 import type { ClusterConfig } from '../config.ts'
 import { OperatorError } from '../errors.ts'
-import type { Connection, TokenSource } from './connection.ts'
+import type { Connection } from './connection.ts'
+import type { TokenSource } from './credentials.ts'
 
 /**
  * The connection that the configuration names.

@@ -1,9 +1,7 @@
 import { readFile } from 'node:fs/promises'
-import { type CredentialSource, fileToken, tokenCredentials } from './credentials.ts'
+import { fileToken, type TokenSource, tokenCredentials } from './credentials.ts'
+import type { Endpoint } from './endpoint.ts'
 import { unusableConnection } from './unusable-connection.ts'
-
-/** A bearer token, from a cache or, if `fresh` is wanted because the last one was refused, a new one. */
-export type TokenSource = (fresh: boolean, signal: AbortSignal) => Promise<string>
 
 /** How to reach one cluster. `server` is for who makes tokens elsewhere (EKS). */
 export type Connection =
@@ -13,24 +11,6 @@ export type Connection =
   | { kind: 'in-cluster'; host?: string; folder?: string }
   /** `ca`: PEM; absent: the authorities Node trusts. */
   | { kind: 'server'; server: string; ca?: string; token: TokenSource }
-
-/** A connection, looked up: all the files read that do not change. */
-export interface Endpoint {
-  /** Origin and, behind some proxies, a path; without a slash at its end. */
-  server: string
-  tls: TlsSettings
-  /** http(s) proxy. */
-  proxy?: string
-  /** Sent with every request beside the credentials. */
-  headers: Record<string, string>
-  credentials: CredentialSource
-}
-
-export interface TlsSettings {
-  ca?: string
-  servername?: string
-  rejectUnauthorized?: boolean
-}
 
 /** The API server's certificate names it so, in every cluster. */
 const inClusterHost = 'kubernetes.default.svc'

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import type { TokenSource } from './connection.ts'
 import { unusableConnection } from './unusable-connection.ts'
 
 /** What proves who we are, for one request. */
@@ -13,6 +12,9 @@ export interface Credential {
 
 /** `fresh`: the last credential was refused, a cached one is of no use. */
 export type CredentialSource = (fresh: boolean, signal: AbortSignal) => Promise<Credential>
+
+/** A bearer token, from a cache or, if `fresh` is wanted because the last one was refused, a new one. */
+export type TokenSource = (fresh: boolean, signal: AbortSignal) => Promise<string>
 
 export function fixedCredentials(credential: Credential): CredentialSource {
   return async () => credential

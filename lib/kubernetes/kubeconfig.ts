@@ -9,7 +9,6 @@ import {
   type User,
 } from '@kubernetes/client-node/dist/config_types.js'
 import { parse } from 'yaml'
-import type { Endpoint, TlsSettings } from './connection.ts'
 import {
   type Credential,
   type CredentialSource,
@@ -19,6 +18,7 @@ import {
   reasonOf,
   tokenCredentials,
 } from './credentials.ts'
+import type { Endpoint, TlsSettings } from './endpoint.ts'
 import { runExecPlugin } from './exec-plugin.ts'
 import { unusableConnection } from './unusable-connection.ts'
 

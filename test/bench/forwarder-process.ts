@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { queueDepth } from '../../lib/aws/queue-check.ts'
-import { type ChangesQueue, openQueues } from '../../lib/aws/sqs.ts'
+import type { ChangesQueue } from '../../lib/aws/sending.ts'
+import { openQueues } from '../../lib/aws/sqs.ts'
 import { keepHeapSmall } from '../../lib/forward/heap.ts'
 import { type KubernetesClient, openClient } from '../../lib/kubernetes/client.ts'
 import type { Log } from '../../lib/telemetry/log.ts'

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ChangesQueue, OutgoingChange } from '../../lib/aws/sqs.ts'
+import type { ChangesQueue, OutgoingChange } from '../../lib/aws/sending.ts'
 import { OperatorError } from '../../lib/errors.ts'
 
 /** How often something happens to a message, each in [0, 1]. */

@@ -1,4 +1,4 @@
-import type { ChangesQueue } from '../../lib/aws/sqs.ts'
+import type { ChangesQueue } from '../../lib/aws/sending.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client.ts'
 
 /** A process's way to the API server and the queue, which can go silent for good: nothing arrives, nothing fails. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { OutgoingChange } from '../../../lib/aws/sqs.ts'
+import type { OutgoingChange } from '../../../lib/aws/sending.ts'
 import { sleepBy } from '../../../lib/forward/clock.ts'
 import { createSender } from '../../../lib/forward/sender.ts'
 import { silentLog } from '../../../lib/telemetry/log.ts'

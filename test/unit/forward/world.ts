@@ -1,4 +1,4 @@
-import type { OutgoingChange } from '../../../lib/aws/sqs.ts'
+import type { OutgoingChange } from '../../../lib/aws/sending.ts'
 import type {
   ChallengeInstance,
   ChallengeInstanceStatus,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createHandler, type TimerHandlerOptions } from '../../../../functions/timer/handler.ts'
-import type { OutgoingChange } from '../../../../lib/aws/sqs.ts'
+import type { OutgoingChange } from '../../../../lib/aws/sending.ts'
 import { OperatorError } from '../../../../lib/errors.ts'
 import { type TimerMessage, timerDeduplicationId } from '../../../../lib/messages.ts'
 import { lambdaContext } from '../../../../local/lambda-context.ts'
