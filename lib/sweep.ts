@@ -24,6 +24,8 @@ export interface SweepDependencies {
   changes: ChangesQueue
   /** Watched namespaces; `'*'` means all. */
   namespaces: readonly string[] | '*'
+  /** Between two sweeps. */
+  intervalSeconds: number
   /** Epoch milliseconds. */
   now: () => number
   log: Log
@@ -51,7 +53,8 @@ const childKinds: readonly Kind[] = [
  * before instances, so that what is created meanwhile never looks like an orphan; a list that breaks off throws, so
  * that a partial one condemns nobody.
  */
-export function createSweep({ cluster, store, changes, namespaces, now, log }: SweepDependencies): Sweep {
+export function createSweep(deps: SweepDependencies): Sweep {
+  const { cluster, store, changes, namespaces, intervalSeconds, now, log } = deps
   return async ({ resync }, signal) => {
     const rows = await liveRows(store, log, signal)
     const children = resync ? await lists<KubernetesObject>(childKinds, true, signal) : []
@@ -64,10 +67,11 @@ export function createSweep({ cluster, store, changes, namespaces, now, log }: S
       for (const instance of page) instances.set(instance.metadata.uid ?? '', instanceDigest(instance))
 
     const at = now()
+    const sinceMs = resync ? Number.POSITIVE_INFINITY : intervalSeconds * 1_000
     const found = [
       ...(rows ? rowMismatches(rows, instances, at) : []),
-      ...overdue(instances.values(), at),
-      ...slowTeardowns(instances.values(), at),
+      ...overdue(instances.values(), at, sinceMs),
+      ...slowTeardowns(instances.values(), at, sinceMs),
       ...(resync
         ? [
             ...leftBehind(instances.values(), at),

@@ -65,6 +65,7 @@ export function composeOperator(endpoints: Endpoints, config: OperatorConfig, lo
         store,
         changes: queues.changes,
         namespaces: config.namespaces,
+        intervalSeconds: config.intervalSeconds,
         now: Date.now,
         log: named('sweep'),
       })

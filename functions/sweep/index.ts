@@ -17,7 +17,15 @@ const log = openLogger({ level: operator.logLevel, service: 'sweep' })
 const client = clientFor('sweep', cluster)
 const store = openStore(openDatabase({ ...database, max: 1, applicationName: 'challenge-operator sweep' }))
 const { changes } = openQueues(queues)
-const parts = { cluster: openCluster(client), store, changes, namespaces, now: Date.now, log }
+const parts = {
+  cluster: openCluster(client),
+  store,
+  changes,
+  namespaces,
+  intervalSeconds,
+  now: Date.now,
+  log,
+}
 
 export const handler = createHandler({
   sweep: createSweep(parts),

@@ -35,7 +35,25 @@ const lostAfterMs = 60_000
 const expiryLostAfterMs = 5_000
 const longestWaitMs = 600_000
 
+/** A message is not lost while others, sent at the same time, still take effect: the queue is long. */
+const patience = 3
+
+/** How fast a slow effect is forgotten, an answer: one that took a minute counts for three seconds after sixty quick ones. */
+const forgetting = 0.95
+
 export function createDispatch({ sender, clock, fanOut, now, trace }: DispatchParts): Dispatch {
+  /** Of late, from sending to effect. Repeated ones do not count, since nobody knows which of them took effect (Karn). */
+  let slowestMs = 0
+
+  function answered(outstanding: Outstanding | undefined, at: number): void {
+    if (outstanding === undefined || outstanding.repeated) return
+    slowestMs = Math.max(at - outstanding.sentAt, slowestMs * forgetting)
+  }
+
+  function lostAt({ sentAt, waitMs }: Outstanding): number {
+    return sentAt + Math.min(Math.max(waitMs, slowestMs * patience), longestWaitMs)
+  }
+
   function send(row: Row, wake: Wake, subject: string, at: number, before?: Outstanding): Outstanding {
     const { uid, cause, resourceVersion, pod } = wake
     // A repeat is wanted, so it must not look like the first.
@@ -57,27 +75,29 @@ export function createDispatch({ sender, clock, fanOut, now, trace }: DispatchPa
     })
     const firstMs = cause === 'expiry' ? expiryLostAfterMs : lostAfterMs
     const waitMs = before ? Math.min(before.waitMs * 2, longestWaitMs) : firstMs
-    return { about: aboutOf(wake), resendAt: at + waitMs, waitMs }
+    return { about: aboutOf(wake), sentAt: at, waitMs, repeated: before !== undefined }
   }
 
   /** @returns when to look again */
   function pursue(row: Row, wake: Wake, at: number): number {
     const before = row.outstanding
     const same = before?.about === aboutOf(wake)
-    if (same && at < before.resendAt) {
+    if (same && at < lostAt(before)) {
       row.heldSince = undefined
-      return before.resendAt
+      return lostAt(before)
     }
     if (!same && wake.holdMs > 0) {
       row.heldSince ??= at
       if (at < row.heldSince + wake.holdMs) return row.heldSince + wake.holdMs
     }
     row.heldSince = undefined
+    if (!same) answered(before, at)
     row.outstanding = send(row, wake, wake.uid, at, same ? before : undefined)
-    return row.outstanding.resendAt
+    return lostAt(row.outstanding)
   }
 
-  function settle(row: Row): void {
+  function settle(row: Row, at: number): void {
+    answered(row.outstanding, at)
     if (row.outstanding && row.instance) sender.withdraw(row.instance.uid)
     row.outstanding = undefined
     row.heldSince = undefined
@@ -86,6 +106,7 @@ export function createDispatch({ sender, clock, fanOut, now, trace }: DispatchPa
   /** @returns when to look again */
   function roll(row: Row, wake: Wake | undefined, at: number): number | undefined {
     if (wake === undefined) {
+      answered(row.rollout, at)
       if (row.rollout && row.instance) sender.withdraw(rolloutOf(row.instance.uid))
       row.rollout = undefined
       fanOut.withdraw(row)
@@ -93,7 +114,7 @@ export function createDispatch({ sender, clock, fanOut, now, trace }: DispatchPa
     }
     const { rollout } = row
     if (rollout?.about !== aboutOf(wake)) row.rollout = undefined
-    else if (at < rollout.resendAt) return rollout.resendAt
+    else if (at < lostAt(rollout)) return lostAt(rollout)
     fanOut.offer(row)
     return undefined
   }
@@ -105,7 +126,7 @@ export function createDispatch({ sender, clock, fanOut, now, trace }: DispatchPa
     // A pass that was sent for the template is about to write children and then a status that says so.
     const echo = rollsAt !== undefined && verdict.wake?.cause === 'child'
     const wake = echo ? undefined : verdict.wake
-    if (wake === undefined) settle(row)
+    if (wake === undefined) settle(row, at)
     const wakesAt = wake && pursue(row, wake, at)
     const next = Math.min(verdict.dueAt ?? Infinity, wakesAt ?? Infinity, rollsAt ?? Infinity)
     clock.set(row, next === Infinity ? undefined : next)

@@ -37,10 +37,12 @@ export interface TemplateEntry {
 export interface Outstanding {
   /** What was wrong: while that is still so, one message is enough. */
   about: string
-  /** Epoch milliseconds; then the message counts as lost. */
-  resendAt: number
-  /** The wait that ends then; the next one is twice as long. */
+  /** Epoch milliseconds. */
+  sentAt: number
+  /** After which the message counts as lost; the next wait is twice as long. */
   waitMs: number
+  /** Not the first one about this. */
+  repeated: boolean
 }
 
 /** Everything known under one `namespace/name` of an instance: it, what carries its labels, what was sent for it. */

@@ -1,3 +1,4 @@
+import type { ChallengeInstance } from '../crd/challenge-instance.ts'
 import type { Deployment } from '../crd/objects.ts'
 import type { OperatorError, Reason } from '../errors.ts'
 import { rfc3339 } from '../lifetime.ts'
@@ -32,28 +33,63 @@ export function conclude(
   if (decision.kind === 'expire')
     return { outcome: { kind: 'settled' }, report: undefined, flagHmac: undefined }
   const outcome = outcomeOf(decision, acted, pass, random)
-  const dealtWith = outcome.kind !== 'retry' || outcome.exhausted
   const report: Report = {
     instance: observed.instance,
     verdict: verdictOf(observed, acted, now),
     obstacle: obstacleOf(decision, acted, outcome),
     children: acted.children,
-    observed: dealtWith,
+    observed: dealtWith(outcome),
     terminating: false,
     ...(decision.kind === 'converge' ? granted(decision) : {}),
-    ...(dealtWith ? considered(observed, decision) : {}),
+    ...(dealtWith(outcome) ? considered(observed, decision) : {}),
   }
   return { outcome, report, flagHmac: decision.kind === 'converge' ? decision.desired.flagHmac : undefined }
 }
 
+/** What a pass amounts to that a failure kept from looking, or from taking down: the workload is as it was said to be. */
+export function concludeUnseen(
+  instance: ChallengeInstance,
+  failure: OperatorError,
+  pass: Pass,
+  random: number,
+): { outcome: Outcome; report: Report } {
+  const outcome = failureOutcome(failure, pass, random)
+  const report: Report = {
+    instance,
+    verdict: 'unseen',
+    obstacle: failureObstacle(failure, outcome),
+    children: instance.status?.children ?? [],
+    observed: dealtWith(outcome),
+    terminating: false,
+  }
+  return { outcome, report }
+}
+
+function dealtWith(outcome: Outcome): boolean {
+  return outcome.kind !== 'retry' || outcome.exhausted
+}
+
+function failureOutcome(failure: OperatorError, pass: Pass, random: number): Outcome {
+  const { reason, message, fate } = failure
+  if (reason === 'Terminating') return requeue(terminatingMs, reason)
+  if (curedElsewhere.has(reason)) return requeue(waitMs(pass.waits, random), reason)
+  return fate === 'permanent' ? { kind: 'stalled', reason, message } : failed(failure, pass.attempt)
+}
+
+function failureObstacle({ reason, message }: OperatorError, outcome: Outcome): Obstacle {
+  const givenUp = outcome.kind === 'retry' && outcome.exhausted
+  return {
+    reason,
+    message: givenUp
+      ? `${message} The operator has given up; change the instance or set force-sync.`
+      : message,
+    stalled: givenUp || outcome.kind === 'stalled',
+  }
+}
+
 function outcomeOf(decision: Decision, acted: Acted, pass: Pass, random: number): Outcome {
   const failure = worst(acted.failures)
-  if (failure) {
-    const { reason, message } = failure
-    if (reason === 'Terminating') return requeue(terminatingMs, reason)
-    if (curedElsewhere.has(reason)) return requeue(waitMs(pass.waits, random), reason)
-    return failure.fate === 'permanent' ? { kind: 'stalled', reason, message } : failed(failure, pass.attempt)
-  }
+  if (failure) return failureOutcome(failure, pass, random)
   if (decision.kind !== 'hold') return { kind: 'settled' }
   const { reason, message, stalled } = decision.obstacle
   if (stalled) return { kind: 'stalled', reason, message }
@@ -71,17 +107,7 @@ function worst(failures: readonly OperatorError[]): OperatorError | undefined {
 
 function obstacleOf(decision: Decision, acted: Acted, outcome: Outcome): Obstacle | undefined {
   const failure = worst(acted.failures)
-  if (failure) {
-    const { reason, message } = failure
-    const givenUp = outcome.kind === 'retry' && outcome.exhausted
-    return {
-      reason,
-      message: givenUp
-        ? `${message} The operator has given up; change the instance or set force-sync.`
-        : message,
-      stalled: givenUp || outcome.kind === 'stalled',
-    }
-  }
+  if (failure) return failureObstacle(failure, outcome)
   return decision.kind === 'hold' ? decision.obstacle : undefined
 }
 

@@ -11,11 +11,12 @@ import { decide } from './decide.ts'
 import { addFinalizer, hasFinalizer } from './finalize.ts'
 import { clearGone } from './gone.ts'
 import { isolationKeeper } from './isolation.ts'
-import { observe, readInstance } from './observe.ts'
+import { type Observed, observe, readInstance } from './observe.ts'
 import { awayMs, curedElsewhere, type Outcome, type Pass, type Reconcile, waitMs } from './outcome.ts'
 import { report } from './report.ts'
 import type { Sync } from './status.ts'
 import { terminate } from './terminate.ts'
+import { unseen } from './unseen.ts'
 
 export interface ReconcileDependencies {
   cluster: Cluster
@@ -57,7 +58,12 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
 
     const held = hasFinalizer(instance) ? instance : await addFinalizer(cluster, instance, signal)
     if (held === undefined) throw changedMeanwhile(instance)
-    const observed = await observe(cluster, held, pass, signal)
+    let observed: Observed
+    try {
+      observed = await observe(cluster, held, pass, signal)
+    } catch (thrown) {
+      return joined(cleared, await unseen(deps, held, thrown, pass, signal))
+    }
     const decision = decide(observed, config, now())
     const acted = await act({ cluster, ensureIsolation }, observed, decision, pass, signal)
     const { outcome, report: facts, flagHmac } = conclude(observed, decision, acted, pass, now(), random())

@@ -28,8 +28,8 @@ export interface Sync {
 /** What a pass found and did, from which the status follows. Absent parts stay as they were reported. */
 export interface Report {
   instance: ChallengeInstance
-  /** Absent: this pass could not look, or there is no workload yet. */
-  verdict: WorkloadVerdict | undefined
+  /** Absent: there is no workload yet, or it was written just now. 'unseen': this pass could not look at it. */
+  verdict: WorkloadVerdict | 'unseen' | undefined
   obstacle: Obstacle | undefined
   children: Child[]
   granted?: {
@@ -49,7 +49,8 @@ export interface Report {
 /** The status but for `Synced`, which is known only once the database has answered. @param now RFC 3339 */
 export function statusOf(report: Report, now: string): ChallengeInstanceStatus {
   const before = report.instance.status ?? {}
-  const { granted, verdict } = report
+  const { granted } = report
+  const verdict = seenOf(report)
   const phase = phaseOf(report)
   const reason = reasonOf(report)
   const generation = report.instance.metadata.generation ?? 0
@@ -86,8 +87,15 @@ export function syncOf(status: ChallengeInstanceStatus | undefined): Condition |
   return status?.conditions?.find(each => each.type === 'Synced')
 }
 
-function phaseOf({ verdict, obstacle, terminating, children }: Report): Phase {
+function seenOf({ verdict }: Report): WorkloadVerdict | undefined {
+  return verdict === 'unseen' ? undefined : verdict
+}
+
+function phaseOf(report: Report): Phase {
+  const { obstacle, terminating, children } = report
+  const verdict = seenOf(report)
   if (terminating) return 'Terminating'
+  if (report.verdict === 'unseen' && report.instance.status?.phase) return report.instance.status.phase
   if (verdict?.ready) return 'Ready'
   if (verdict?.reason === 'Suspended' || verdict?.reason === 'Idle') return 'Idle'
   if (verdict?.failed) return 'Failed'
@@ -99,9 +107,10 @@ function phaseOf({ verdict, obstacle, terminating, children }: Report): Phase {
 /** Nothing is wrong with the instance: it waits for something that somebody else will bring. */
 const waitsForOthers: ReadonlySet<Reason> = new Set<Reason>(['TemplateMissing', 'NotYetAvailable', 'Paused'])
 
-function reasonOf({ verdict, obstacle, terminating }: Report): Reason | undefined {
+function reasonOf(report: Report): Reason | undefined {
+  const { obstacle, terminating } = report
   if (terminating) return obstacle?.reason ?? 'Terminating'
-  return obstacle?.reason ?? verdict?.reason
+  return obstacle?.reason ?? seenOf(report)?.reason
 }
 
 function messageOf(report: Report, phase: Phase, reason: Reason | undefined): string {
@@ -111,7 +120,8 @@ function messageOf(report: Report, phase: Phase, reason: Reason | undefined): st
 }
 
 function conditionsOf(report: Report, before: Condition[], now: string): Condition[] {
-  const { verdict, obstacle, terminating } = report
+  const { obstacle, terminating } = report
+  const verdict = seenOf(report)
   const generation = report.instance.metadata.generation ?? 0
   const ready = !terminating && verdict?.ready === true
   const stalled = obstacle?.stalled === true
@@ -134,7 +144,9 @@ function conditionsOf(report: Report, before: Condition[], now: string): Conditi
       generation,
     ),
   ]
-  return merged(before, current, now)
+  const kept = (type: string) => before.some(each => each.type === type) && type !== 'Stalled'
+  const unseen = report.verdict === 'unseen' && !terminating
+  return merged(before, unseen ? current.filter(({ type }) => !kept(type)) : current, now)
 }
 
 function condition(

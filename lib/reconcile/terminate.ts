@@ -5,6 +5,7 @@ import { closeRow, dismantle, findOwned, hasFinalizer, releaseFinalizer } from '
 import { childKey } from './observe.ts'
 import { awayMs, type Outcome, type Pass } from './outcome.ts'
 import { report } from './report.ts'
+import { unseen } from './unseen.ts'
 
 interface Terminating {
   cluster: Cluster
@@ -24,9 +25,23 @@ export async function terminate(
   signal: AbortSignal,
 ): Promise<{ outcome: Outcome; events: number }> {
   if (!hasFinalizer(instance)) return { outcome: { kind: 'settled' }, events: 0 }
+  const children = await childrenToRemove(deps.cluster, instance, signal)
+  try {
+    return await takeDown(deps, instance, children, pass, signal)
+  } catch (thrown) {
+    return await unseen(deps, instance, thrown, pass, signal, { children, terminating: true })
+  }
+}
+
+async function takeDown(
+  deps: Terminating,
+  instance: ChallengeInstance,
+  children: Child[],
+  pass: Pass,
+  signal: AbortSignal,
+): Promise<{ outcome: Outcome; events: number }> {
   const { cluster, store } = deps
   const { uid = '' } = instance.metadata
-  const children = await childrenToRemove(cluster, instance, signal)
   if ((await dismantle(cluster, children, signal)) === 'waiting') {
     const reported = await report(deps, terminatingReport(instance, children), undefined, false, signal)
     return { outcome: { kind: 'settled' }, events: reported.events }

@@ -15,7 +15,7 @@ export interface Mismatch {
 /** A pass takes well under this; what is younger is being dealt with. In milliseconds. */
 const graceMs = 10_000
 
-/** A teardown that takes longer than this is looked at again, once a sweep. In milliseconds. */
+/** A teardown that takes longer than this is looked at again. In milliseconds. */
 const teardownMs = 60_000
 
 /** Rows that the cluster does not bear out, and instances that the database does not know, or knows wrongly. */
@@ -31,18 +31,31 @@ export function rowMismatches(
   return [...gone.map(row => mismatch(row, 'orphan')), ...wrong.map(instance => mismatch(instance, 'drift'))]
 }
 
-/** Instances whose time is over and that the forwarder's clock has not ended. */
-export function overdue(instances: Iterable<InstanceDigest>, now: number): Mismatch[] {
+/** Instances whose time is over and that the forwarder's clock has not ended. `sinceMs`: since the last sweep. */
+export function overdue(instances: Iterable<InstanceDigest>, now: number, sinceMs: number): Mismatch[] {
   return [...instances]
-    .filter(({ expiresAt, deletingSince }) => deletingSince === undefined && now - (expiresAt ?? now) > 0)
+    .filter(
+      ({ expiresAt, deletingSince }) =>
+        deletingSince === undefined && agesAnew(now - (expiresAt ?? now), 1, sinceMs),
+    )
     .map(instance => mismatch(instance, 'expiry'))
 }
 
-/** Instances whose deletion does not come to an end. */
-export function slowTeardowns(instances: Iterable<InstanceDigest>, now: number): Mismatch[] {
+/** Instances whose deletion does not come to an end. `sinceMs`: since the last sweep. */
+export function slowTeardowns(instances: Iterable<InstanceDigest>, now: number, sinceMs: number): Mismatch[] {
   return [...instances]
-    .filter(({ deletingSince }) => deletingSince !== undefined && now - deletingSince > teardownMs)
+    .filter(({ deletingSince }) => agesAnew(now - (deletingSince ?? now), teardownMs, sinceMs))
     .map(instance => mismatch(instance, 'drift'))
+}
+
+/**
+ * Whether its age has reached `first`, or doubled again, within the last `sinceMs`. What lasts may wait in a queue that is
+ * long already: a message for it at every sweep would make it longer, when there is the least room for it.
+ */
+function agesAnew(age: number, first: number, sinceMs: number): boolean {
+  if (age < first) return false
+  const before = age - sinceMs
+  return before < first || Math.floor(Math.log2(age / first)) > Math.floor(Math.log2(before / first))
 }
 
 /** Instances that a lost message or timer may have left behind: not dealt with, with a row not written, or waiting. */

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { defaultDenyName } from '../../lib/crd/group.ts'
 import type { Deployment, KubernetesObject, NetworkPolicy, Secret, Service } from '../../lib/crd/objects.ts'
 import { type KubernetesClient, openClient } from '../../lib/kubernetes/client.ts'
@@ -9,7 +9,9 @@ import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { checkSchema } from '../../lib/kubernetes/schema-check.ts'
 import { waitUntil } from '../../local/wait.ts'
 import { type AuditedCall, type AuditedPlane, startAuditedPlane } from '../support/audited-plane.ts'
+import { type CountedQueues, startCountedQueues } from '../support/counted-queues.ts'
 import { create, edit, remove } from '../support/edits.ts'
+import { hasten } from '../support/hasten.ts'
 import {
   eventually,
   instanceOf,
@@ -20,7 +22,7 @@ import {
 } from '../support/operator.ts'
 import { testQueues } from '../support/shared-parts.ts'
 import { sweepOnce } from '../support/sweeping.ts'
-import { settled } from '../support/world-of.ts'
+import { instanceCalled, settled } from '../support/world-of.ts'
 
 interface Role extends KubernetesObject {
   rules: { apiGroups: string[]; resources: string[]; resourceNames?: string[]; verbs: string[] }[]
@@ -49,6 +51,7 @@ let plane: AuditedPlane
 let operator: TestOperator
 let roles: KubernetesObject[]
 let calls: AuditedCall[]
+let counted: CountedQueues
 
 beforeAll(async () => {
   plane = await startAuditedPlane({ users })
@@ -56,7 +59,8 @@ beforeAll(async () => {
   for (const name of functions) paths.set(name, await plane.kubeconfigOf(name))
   const pathOf = (name: string) => paths.get(name) ?? '/no function of this name calls the cluster'
   roles = await readManifests('rbac')
-  const queues = await testQueues()
+  counted = await startCountedQueues(await testQueues())
+  const { queues } = counted
 
   const admin = openClient({ connection: { kind: 'kubeconfig', path: plane.kubeconfig }, userAgent: 'test' })
   for (const object of roles) await openCluster(admin).apply(object, AbortSignal.timeout(10_000))
@@ -76,6 +80,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await operator?.stop()
+  await counted?.stop()
   await plane?.stop()
 })
 
@@ -200,3 +205,42 @@ function rightsGranted({ resources, resourceNames, verbs }: Role['rules'][number
   const named = resources.flatMap(each => resourceNames?.map(name => `${each}/${name}`) ?? [each])
   return named.flatMap(each => verbs.map(verb => `${verb} ${each}`))
 }
+
+describe('what becomes of an instance when a right is taken from reconcile', () => {
+  const name = 'challenge-operator-reconcile'
+  const path = `/apis/rbac.authorization.k8s.io/v1/clusterroles/${name}`
+
+  async function withoutRight(verb: string, resource: string): Promise<() => Promise<unknown>> {
+    const whole = roles.find(({ kind, metadata }) => kind === 'ClusterRole' && metadata.name === name) as Role
+    const less = whole.rules.map(rule =>
+      rule.resources.includes(resource) ? { ...rule, verbs: rule.verbs.filter(each => each !== verb) } : rule,
+    )
+    const put = (rules: Role['rules']) => {
+      const request = { body: { rules }, contentType: 'application/merge-patch+json' }
+      return operator.client.request('PATCH', path, request, operator.signal)
+    }
+    expect((await put(less)).status).toBe(200)
+    return () => put(whole.rules)
+  }
+
+  test('to read templates: the status says so, and all is well once it is given back', async () => {
+    const giveBack = await withoutRight('get', 'challengetemplates')
+    await create(operator, instanceOf(operator.namespace, 'blind', 'web'))
+    const { status } = await phaseOf(operator, 'blind', 'Pending', 'Forbidden')
+    expect(status?.message).toMatch(/cannot get resource "challengetemplates"/)
+    await giveBack()
+    await hasten(counted, 'blind', operator.signal)
+    await settled(operator, 'blind', 'Ready')
+  })
+
+  test('to delete Deployments: it says so while it goes, and goes once it is given back', async () => {
+    const giveBack = await withoutRight('delete', 'deployments')
+    await remove(operator, 'ChallengeInstance', 'blind')
+    const { status } = await phaseOf(operator, 'blind', 'Terminating', 'Forbidden')
+    expect(status?.message).toMatch(/cannot delete resource "deployments"/)
+    expect(await instanceCalled(operator, 'blind')).toBeDefined()
+    await giveBack()
+    await hasten(counted, 'blind', operator.signal)
+    await settled(operator, 'blind', 'gone')
+  })
+})

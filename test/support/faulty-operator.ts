@@ -213,6 +213,7 @@ export async function startFaultyOperator(options: FaultyOperatorOptions = {}): 
       store,
       changes,
       namespaces: config.namespaces,
+      intervalSeconds: config.intervalSeconds,
       now: () => Date.now() + sweepAheadMs,
       log,
     }),

@@ -28,6 +28,7 @@ export async function sweepOnce(
     store: openStore(database),
     changes: sending.changes,
     namespaces: operator.config.namespaces,
+    intervalSeconds: operator.config.intervalSeconds,
     now: () => Date.now() + aheadMs,
     log,
   })

@@ -83,6 +83,25 @@ test('a lost message is sent again after a minute, under an id of its own', asyn
   await world.end()
 })
 
+test('while others that were sent with it still take effect, nothing counts as lost', async () => {
+  const world = forwarder()
+  const names = ['a', 'b', 'c']
+  await world.begin(template(), ...names.map(name => instance(name)))
+  expect(world.news()).toHaveLength(3)
+  const takesEffect = (name: string) => world.see(...settled(name).all)
+  await world.advance(55_000)
+  takesEffect('a')
+  await world.advance(55_000)
+  takesEffect('b')
+  expect(world.news()).toEqual([])
+  // Three times as long as the slowest took.
+  await world.advance(219_000)
+  expect(world.news()).toEqual([])
+  await world.advance(2_000)
+  expect(world.news()).toEqual(['changed c'])
+  await world.end()
+})
+
 test('while the queue refuses, one change an instance is kept, and sent when it accepts again', async () => {
   const world = forwarder()
   world.queue.refuses = true

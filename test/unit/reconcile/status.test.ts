@@ -151,6 +151,31 @@ describe('is the status honest', () => {
     expect(conditionOf(cured, 'Stalled')).toMatchObject({ status: 'False' })
   })
 
+  test('a pass that could not look says why, and leaves what was said of the workload', () => {
+    const first = statusOf(reported({ children: [child], verdict: serving }), early)
+    const obstacle = { reason: 'Forbidden', message: 'no right', stalled: false } as const
+    const unseen = reported({ instance: instance(first), children: [child], verdict: 'unseen', obstacle })
+    const second = statusOf(unseen, late)
+    expect(second).toEqual({ ...first, reason: 'Forbidden', message: 'no right' })
+  })
+
+  test('a pass that could not look and is given up is stalled, whatever the workload does', () => {
+    const first = statusOf(reported({ children: [child], verdict: serving }), early)
+    const obstacle = { reason: 'Internal', message: 'given up', stalled: true } as const
+    const unseen = reported({ instance: instance(first), children: [child], verdict: 'unseen', obstacle })
+    const second = statusOf(unseen, late)
+    expect(second.phase).toBe('Ready')
+    expect(conditionOf(second, 'Ready')).toEqual(conditionOf(first, 'Ready'))
+    expect(conditionOf(second, 'Stalled')).toMatchObject({ status: 'True', reason: 'Internal' })
+  })
+
+  test('a first pass that could not look: pending', () => {
+    const obstacle = { reason: 'Forbidden', message: 'no right', stalled: false } as const
+    const status = statusOf(reported({ verdict: 'unseen', obstacle }), early)
+    expect(status).toMatchObject({ phase: 'Pending', reason: 'Forbidden' })
+    expect(conditionOf(status, 'Ready')).toMatchObject({ status: 'False', reason: 'Forbidden' })
+  })
+
   test('Synced stands beside the other conditions and says why not', () => {
     const status = withSync(
       statusOf(reported({}), early),

@@ -123,13 +123,26 @@ describe('do children fit what is recorded', () => {
 describe('what else is wanted', () => {
   test('an end that nobody brought about', () => {
     const ended = instance({ expiresAt: now - 1 })
-    expect(told(overdue([ended, instance({ expiresAt: now + 1 }), instance()], now))).toEqual(['expiry u'])
-    expect(overdue([{ ...ended, deletingSince: now }], now)).toEqual([])
+    const all = [ended, instance({ expiresAt: now + 1 }), instance()]
+    expect(told(overdue(all, now, 15_000))).toEqual(['expiry u'])
+    expect(overdue([{ ...ended, deletingSince: now }], now, 15_000)).toEqual([])
   })
 
   test('a teardown that takes longer than a minute', () => {
     const slow = instance({ deletingSince: now - 61_000 })
-    expect(told(slowTeardowns([slow, instance({ deletingSince: now - 59_000 })], now))).toEqual(['drift u'])
+    const young = instance({ deletingSince: now - 59_000 })
+    expect(told(slowTeardowns([slow, young, instance()], now, 15_000))).toEqual(['drift u'])
+  })
+
+  test('what lasts, each time it is twice as old, and by every resync', () => {
+    const seconds = Array.from({ length: 60 }, (_, index) => (index + 1) * 15)
+    const swept = (since: number) =>
+      seconds.filter(age => {
+        const slow = instance({ deletingSince: now - age * 1_000 })
+        return slowTeardowns([slow], now, since).length > 0
+      })
+    expect(swept(15_000)).toEqual([60, 120, 240, 480])
+    expect(swept(Number.POSITIVE_INFINITY)).toEqual(seconds.filter(age => age >= 60))
   })
 
   test.each<[string, Partial<InstanceDigest>]>([

@@ -1,0 +1,26 @@
+import type { ChallengeInstance } from '../crd/challenge-instance.ts'
+import { operatorError } from '../errors.ts'
+import { concludeUnseen } from './conclude.ts'
+import type { Outcome, Pass } from './outcome.ts'
+import { type Reporting, report } from './report.ts'
+import type { Report } from './status.ts'
+
+/**
+ * A failure kept the pass from looking, or from taking down: says so in the status, leaves what was said of the workload
+ * as it was, and comes back.
+ * @throws OperatorError where the cluster is away: what cannot be read cannot be written either
+ */
+export async function unseen(
+  deps: Reporting & { random: () => number },
+  instance: ChallengeInstance,
+  thrown: unknown,
+  pass: Pass,
+  signal: AbortSignal,
+  teardown: Partial<Pick<Report, 'children' | 'terminating'>> = {},
+): Promise<{ outcome: Outcome; events: number }> {
+  const failure = operatorError(thrown)
+  if (signal.aborted || failure.reason === 'ClusterUnavailable') throw failure
+  const { outcome, report: facts } = concludeUnseen(instance, failure, pass, deps.random())
+  const { events } = await report(deps, { ...facts, ...teardown }, undefined, false, signal)
+  return { outcome, events }
+}
