@@ -212,9 +212,13 @@ describe('what becomes of an instance when a right is taken from reconcile', () 
 
   async function withoutRight(verb: string, resource: string): Promise<() => Promise<unknown>> {
     const whole = roles.find(({ kind, metadata }) => kind === 'ClusterRole' && metadata.name === name) as Role
-    const less = whole.rules.map(rule =>
-      rule.resources.includes(resource) ? { ...rule, verbs: rule.verbs.filter(each => each !== verb) } : rule,
-    )
+    const less = whole.rules
+      .map(rule =>
+        rule.resources.includes(resource)
+          ? { ...rule, verbs: rule.verbs.filter(each => each !== verb) }
+          : rule,
+      )
+      .filter(rule => rule.verbs.length > 0)
     const put = (rules: Role['rules']) => {
       const request = { body: { rules }, contentType: 'application/merge-patch+json' }
       return operator.client.request('PATCH', path, request, operator.signal)
