@@ -56,7 +56,7 @@ export function createForward(deps: ForwardDependencies): Forward {
     let leading = false
 
     const sender = createSender(
-      { changes: deps.changes, log, random, sleep: sleepBy(timers) },
+      { changes: deps.changes, log, random, sleep: sleepBy(timers), now },
       sending.signal,
     )
     const active = () => leading && unlisted.size === 0 && !stop.aborted

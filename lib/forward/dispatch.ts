@@ -1,3 +1,4 @@
+import type { OutgoingChange } from '../aws/sending.ts'
 import { changeDeduplicationId } from '../messages.ts'
 import type { Clock } from './clock.ts'
 import type { FanOut } from './fan-out.ts'
@@ -46,7 +47,9 @@ export function createDispatch({ sender, clock, fanOut, now, trace }: DispatchPa
   let slowestMs = 0
 
   function answered(outstanding: Outstanding | undefined, at: number): void {
-    if (outstanding === undefined || outstanding.repeated) return
+    if (outstanding === undefined) return
+    sender.answered(outstanding.subject)
+    if (outstanding.repeated) return
     slowestMs = Math.max(at - outstanding.sentAt, slowestMs * forgetting)
   }
 
@@ -58,7 +61,7 @@ export function createDispatch({ sender, clock, fanOut, now, trace }: DispatchPa
     const { uid, cause, resourceVersion, pod } = wake
     // A repeat is wanted, so it must not look like the first.
     const version = before ? `${wake.version}@${at}` : wake.version
-    sender.put(subject, {
+    const outgoing: OutgoingChange = {
       change: {
         v: 1,
         namespace: row.namespace,
@@ -72,10 +75,11 @@ export function createDispatch({ sender, clock, fanOut, now, trace }: DispatchPa
         trace: trace(),
       },
       deduplicationId: changeDeduplicationId(uid, cause, version),
-    })
+    }
+    sender.put(subject, outgoing, begins(wake))
     const firstMs = cause === 'expiry' ? expiryLostAfterMs : lostAfterMs
     const waitMs = before ? Math.min(before.waitMs * 2, longestWaitMs) : firstMs
-    return { about: aboutOf(wake), sentAt: at, waitMs, repeated: before !== undefined }
+    return { subject, about: aboutOf(wake), sentAt: at, waitMs, repeated: before !== undefined }
   }
 
   /** @returns when to look again */
@@ -142,6 +146,8 @@ export function createDispatch({ sender, clock, fanOut, now, trace }: DispatchPa
     },
     instanceGone(row, gone) {
       const { outstanding } = row
+      answered(outstanding, now())
+      answered(row.rollout, now())
       row.outstanding = undefined
       row.rollout = undefined
       row.heldSince = undefined
@@ -165,6 +171,11 @@ export function createDispatch({ sender, clock, fanOut, now, trace }: DispatchPa
       row.heldSince = undefined
     },
   }
+}
+
+/** The rest ends what was begun, or is waited for by somebody: that goes ahead. */
+function begins({ cause, about }: Wake): boolean {
+  return ['changed', 'template', 'child', 'orphan'].includes(cause) || about === 'marked'
 }
 
 /** A template change is pending beside other mismatches: neither takes the other's place. */

@@ -35,6 +35,8 @@ export interface TemplateEntry {
 
 /** A message that was sent and whose effect is not seen yet. */
 export interface Outstanding {
+  /** Under which it was handed to the sender. */
+  subject: string
   /** What was wrong: while that is still so, one message is enough. */
   about: string
   /** Epoch milliseconds. */

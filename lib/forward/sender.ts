@@ -1,13 +1,19 @@
 import type { ChangesQueue, OutgoingChange } from '../aws/sending.ts'
 import { changeGroupId } from '../messages.ts'
 import type { Log } from '../telemetry/log.ts'
+import { createWindow } from './window.ts'
 
 export interface Sender {
-  /** Takes the place of what is still pending under the same subject: the newer one says what is the case now. */
-  put(subject: string, change: OutgoingChange): void
+  /**
+   * Takes the place of what is still pending under the same subject: the newer one says what is the case now.
+   * @param begins work that others may be ahead of: it waits for its place in the window
+   */
+  put(subject: string, change: OutgoingChange, begins?: boolean): void
   /** What was pending is not wanted any more. */
   withdraw(subject: string): void
-  /** Resolves when there is room: the watches wait for it. */
+  /** The effect of what was sent shows. */
+  answered(subject: string): void
+  /** Resolves when there is room: the watches wait for it. What only waits for the window takes none. */
   drained(signal: AbortSignal): Promise<void>
   /** Resolves when all was accepted. */
   flushed(signal: AbortSignal): Promise<void>
@@ -15,7 +21,11 @@ export interface Sender {
   readonly pending: number
 }
 
-type Entry = [subject: string, change: OutgoingChange]
+interface Entry {
+  subject: string
+  change: OutgoingChange
+  begins: boolean
+}
 
 export interface SenderOptions {
   changes: ChangesQueue
@@ -24,6 +34,8 @@ export interface SenderOptions {
   random?: () => number
   /** Resolves after that many milliseconds, or when the signal aborts. */
   sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  /** Epoch milliseconds. */
+  now: () => number
 }
 
 const batchSize = 10
@@ -42,13 +54,18 @@ const longestWaitMs = 30_000
  * never under way at the same time, so they arrive in order.
  */
 export function createSender(options: SenderOptions, signal: AbortSignal): Sender {
-  const { changes, log, sleep, random = Math.random } = options
-  const pending = new Map<string, OutgoingChange>()
+  const { changes, log, sleep, now, random = Math.random } = options
+  /** What goes ahead, and what begins work and waits for its place. */
+  const ahead = new Map<string, Entry>()
+  const begun = new Map<string, Entry>()
+  const window = createWindow(now)
   const busy = new Set<string>()
-  const waiting: { below: number; resolve: () => void }[] = []
+  const waiting: { count: () => number; below: number; resolve: () => void }[] = []
   let underWay = 0
   let refusals = 0
   let scheduled = false
+  let reopening = false
+  let flushing = false
 
   function schedule(): void {
     if (scheduled) return
@@ -71,26 +88,50 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
 
   function takeBatch(): Entry[] {
     const batch: Entry[] = []
-    for (const entry of pending) {
-      const [subject, { change }] = entry
-      const group = changeGroupId(change)
-      if (busy.has(group)) continue
-      busy.add(group)
-      pending.delete(subject)
-      if (batch.push(entry) === batchSize) break
-    }
+    take(ahead, batch)
+    if (begun.size > 0 && mayBegin()) take(begun, batch)
+    else if (begun.size > 0) void reopened()
     return batch
   }
 
+  /** At the end everything goes: there is nobody here any more who could see an answer. */
+  function mayBegin(): boolean {
+    return flushing || window.isOpen
+  }
+
+  function take(from: Map<string, Entry>, batch: Entry[]): void {
+    for (const entry of from.values()) {
+      if (batch.length === batchSize || (from === begun && !mayBegin())) return
+      const group = changeGroupId(entry.change.change)
+      if (busy.has(group)) continue
+      busy.add(group)
+      from.delete(entry.subject)
+      if (entry.begins) window.sent(entry.subject)
+      batch.push(entry)
+    }
+  }
+
+  /** Nothing may answer, so somebody has to look again. */
+  async function reopened(): Promise<void> {
+    if (reopening) return
+    reopening = true
+    await sleep(window.opensInMs, signal)
+    reopening = false
+    pump()
+  }
+
   async function deliver(batch: Entry[]): Promise<void> {
-    const refused = await attempt(batch.map(([, change]) => change))
-    for (const [subject, change] of batch) {
+    const refused = await attempt(batch.map(({ change }) => change))
+    for (const entry of batch) {
+      const { subject, change, begins } = entry
       busy.delete(changeGroupId(change.change))
-      if (refused.includes(change) && !pending.has(subject)) pending.set(subject, change)
+      if (!refused.includes(change)) continue
+      window.refused(subject)
+      if (!ahead.has(subject) && !begun.has(subject)) (begins ? begun : ahead).set(subject, entry)
     }
     if (refused.length === 0 && refusals > 0) {
       refusals = 0
-      log.info('queue accepts changes again', { pending: pending.size })
+      log.info('queue accepts changes again', { pending: ahead.size + begun.size })
     }
     if (refused.length > 0) await sleep(backoffMs(), signal)
     underWay -= 1
@@ -120,20 +161,25 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
   }
 
   function backlog(): number {
-    return pending.size + busy.size
+    return ahead.size + begun.size + busy.size
+  }
+
+  /** While the queue accepts, what waits for the window is not held up by it: there is one at most for each instance. */
+  function held(): number {
+    return refusals > 0 ? backlog() : ahead.size + busy.size
   }
 
   function tell(): void {
-    for (const each of waiting.filter(({ below }) => backlog() < below)) {
+    for (const each of waiting.filter(({ count, below }) => count() < below)) {
       waiting.splice(waiting.indexOf(each), 1)
       each.resolve()
     }
   }
 
-  function shrunk(below: number, until: AbortSignal): Promise<void> {
-    if (backlog() < below || until.aborted) return Promise.resolve()
+  function shrunk(count: () => number, below: number, until: AbortSignal): Promise<void> {
+    if (count() < below || until.aborted) return Promise.resolve()
     return new Promise(resolve => {
-      const entry = { below, resolve: () => done() }
+      const entry = { count, below, resolve: () => done() }
       const done = () => {
         until.removeEventListener('abort', done)
         if (waiting.includes(entry)) waiting.splice(waiting.indexOf(entry), 1)
@@ -145,15 +191,30 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
   }
 
   return {
-    put(subject, change) {
-      pending.set(subject, change)
+    put(subject, change, begins = false) {
+      const [to, from] = begins ? [begun, ahead] : [ahead, begun]
+      from.delete(subject)
+      to.set(subject, { subject, change, begins })
       schedule()
     },
-    withdraw: subject => void pending.delete(subject),
-    drained: until => shrunk(roomFor, until),
-    flushed: until => shrunk(1, until),
+    withdraw(subject) {
+      ahead.delete(subject)
+      begun.delete(subject)
+    },
+    answered(subject) {
+      window.answered(subject)
+      if (begun.size > 0) schedule()
+    },
+    drained: until => shrunk(held, roomFor, until),
+    flushed(until) {
+      flushing = true
+      schedule()
+      return shrunk(backlog, 1, until)
+    },
     clear() {
-      pending.clear()
+      ahead.clear()
+      begun.clear()
+      window.clear()
       tell()
     },
     get pending() {

@@ -31,7 +31,10 @@ function setUp(answer: (changes: OutgoingChange[]) => Promise<OutgoingChange[]>)
     info: (line: string) => lines.push(line),
   }
   const sleep = sleepBy(time.timers)
-  const sender = createSender({ changes: { send: answer }, log, random: () => 1, sleep }, stop.signal)
+  const sender = createSender(
+    { changes: { send: answer }, log, random: () => 1, sleep, now: time.now },
+    stop.signal,
+  )
   return { ...time, sender, stop, lines }
 }
 
@@ -112,6 +115,59 @@ test('the watches wait while two thousand are pending', async () => {
   await world.advance(60_000)
   await waited
   expect([room, world.sender.pending]).toEqual([true, 0])
+})
+
+test('what begins work waits for its place, which an answer or five seconds free; the rest goes ahead', async () => {
+  const accepted: string[] = []
+  const world = setUp(async changes => {
+    accepted.push(...changes.map(each => each.change.name))
+    return []
+  })
+  for (let index = 0; index < 500; index++) world.sender.put(String(index), change(String(index)), true)
+  await world.advance()
+  expect(accepted).toHaveLength(200)
+  world.sender.put('ready', change('ready'))
+  await world.advance(1_000)
+  expect(accepted.slice(200)).toEqual(['ready'])
+  for (let index = 0; index < 20; index++) world.sender.answered(String(index))
+  await world.advance()
+  expect(accepted).toHaveLength(221)
+  await world.advance(3_999)
+  expect(accepted).toHaveLength(221)
+  await world.advance(1)
+  expect(accepted).toHaveLength(401)
+  expect(world.sender.pending).toBe(100)
+})
+
+test('places are kept longer where answers take longer', async () => {
+  const accepted: string[] = []
+  const world = setUp(async changes => {
+    accepted.push(...changes.map(each => each.change.name))
+    return []
+  })
+  for (let index = 0; index < 500; index++) world.sender.put(String(index), change(String(index)), true)
+  await world.advance(4_000)
+  world.sender.answered('0')
+  await world.advance(3_999)
+  expect(accepted).toHaveLength(201)
+  await world.advance(1)
+  expect(accepted).toHaveLength(400)
+})
+
+test('what waits for its place holds up no watch, and at the end it goes too', async () => {
+  let sent = 0
+  const world = setUp(async changes => {
+    sent += changes.length
+    return []
+  })
+  for (let index = 0; index < 3_000; index++) world.sender.put(String(index), change(String(index)), true)
+  await world.advance()
+  await world.sender.drained(world.stop.signal)
+  expect(sent).toBe(200)
+  const flushed = world.sender.flushed(world.stop.signal)
+  await world.advance()
+  await flushed
+  expect(sent).toBe(3_000)
 })
 
 test('waiting ends with the signal', async () => {
