@@ -55,9 +55,9 @@ const longestWaitMs = 30_000
  */
 export function createSender(options: SenderOptions, signal: AbortSignal): Sender {
   const { changes, log, sleep, now, random = Math.random } = options
-  /** What goes ahead, and what begins work and waits for its place. */
+  /** What goes ahead; what waits for its place in the window. */
   const ahead = new Map<string, Entry>()
-  const begun = new Map<string, Entry>()
+  const toBegin = new Map<string, Entry>()
   const window = createWindow(now)
   const busy = new Set<string>()
   const waiting: { count: () => number; below: number; resolve: () => void }[] = []
@@ -89,8 +89,8 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
   function takeBatch(): Entry[] {
     const batch: Entry[] = []
     take(ahead, batch)
-    if (begun.size > 0 && mayBegin()) take(begun, batch)
-    else if (begun.size > 0) void reopened()
+    if (toBegin.size > 0 && mayBegin()) take(toBegin, batch)
+    else if (toBegin.size > 0) void reopened()
     return batch
   }
 
@@ -101,7 +101,7 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
 
   function take(from: Map<string, Entry>, batch: Entry[]): void {
     for (const entry of from.values()) {
-      if (batch.length === batchSize || (from === begun && !mayBegin())) return
+      if (batch.length === batchSize || (from === toBegin && !mayBegin())) return
       const group = changeGroupId(entry.change.change)
       if (busy.has(group)) continue
       busy.add(group)
@@ -127,11 +127,11 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
       busy.delete(changeGroupId(change.change))
       if (!refused.includes(change)) continue
       window.refused(subject)
-      if (!ahead.has(subject) && !begun.has(subject)) (begins ? begun : ahead).set(subject, entry)
+      if (!ahead.has(subject) && !toBegin.has(subject)) (begins ? toBegin : ahead).set(subject, entry)
     }
     if (refused.length === 0 && refusals > 0) {
       refusals = 0
-      log.info('queue accepts changes again', { pending: ahead.size + begun.size })
+      log.info('queue accepts changes again', { pending: ahead.size + toBegin.size })
     }
     if (refused.length > 0) await sleep(backoffMs(), signal)
     underWay -= 1
@@ -161,7 +161,7 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
   }
 
   function backlog(): number {
-    return ahead.size + begun.size + busy.size
+    return ahead.size + toBegin.size + busy.size
   }
 
   /** While the queue accepts, what waits for the window is not held up by it: there is one at most for each instance. */
@@ -192,18 +192,18 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
 
   return {
     put(subject, change, begins = false) {
-      const [to, from] = begins ? [begun, ahead] : [ahead, begun]
+      const [to, from] = begins ? [toBegin, ahead] : [ahead, toBegin]
       from.delete(subject)
       to.set(subject, { subject, change, begins })
       schedule()
     },
     withdraw(subject) {
       ahead.delete(subject)
-      begun.delete(subject)
+      toBegin.delete(subject)
     },
     answered(subject) {
       window.answered(subject)
-      if (begun.size > 0) schedule()
+      if (toBegin.size > 0) schedule()
     },
     drained: until => shrunk(held, roomFor, until),
     flushed(until) {
@@ -213,7 +213,7 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
     },
     clear() {
       ahead.clear()
-      begun.clear()
+      toBegin.clear()
       window.clear()
       tell()
     },

@@ -1,6 +1,5 @@
 import type { ChallengeInstance, Child } from '../crd/challenge-instance.ts'
 import { fieldManager, finalizer, labels } from '../crd/group.ts'
-import { operatorError } from '../errors.ts'
 import type { Cluster, JsonPatchOperation } from '../kubernetes/cluster.ts'
 import type { Recorded, Store } from '../store/store.ts'
 import { databaseCapMs } from './report.ts'
@@ -82,7 +81,7 @@ export async function findOwned(
   })
 }
 
-/** Closes the row of an instance that is gone or going; the caller goes on when the database does not answer. */
+/** Closes the row of an instance that is gone or going. @returns undefined where the database did not: nothing waits for it */
 export async function closeRow(
   store: Store,
   uid: string,
@@ -91,10 +90,9 @@ export async function closeRow(
 ): Promise<Recorded | undefined> {
   try {
     return await store.close(uid, why, AbortSignal.any([signal, AbortSignal.timeout(databaseCapMs)]))
-  } catch (thrown) {
+  } catch {
     signal.throwIfAborted()
-    if (operatorError(thrown).reason === 'DatabaseUnavailable') return undefined
-    throw thrown
+    return undefined
   }
 }
 

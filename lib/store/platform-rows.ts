@@ -87,10 +87,13 @@ function writeAndTell(
     SELECT pg_notify('team_service_instance', row_to_json(written)::text) FROM written`
 }
 
+/** Connections, deadlocks, space, locks, shutdowns: of the whole server, and tried again. */
+const passing = /^(08|25|40|53|55|57|58|XX)/
+
 /**
  * What a failed transaction says about the platform, undefined where it failed for another reason. Its foreign keys are
  * checked at commit, so the team is unknown only then. Whatever else the platform's tables refuse (no rights, columns
- * that are not as promised) counts as `PlatformTablesMissing`: they are not there for us.
+ * that are not as promised, a trigger of its own) counts as `PlatformTablesMissing`: they are not there for us.
  */
 export function platformProblemOf(thrown: unknown): PlatformProblem | undefined {
   const refused = thrown instanceof PlatformRowRefused
@@ -98,7 +101,7 @@ export function platformProblemOf(thrown: unknown): PlatformProblem | undefined 
   const state = sqlState(cause)
   if (state === '23503' && (refused || cause.table === 'challenges_teamserviceinstance'))
     return /team_id/.test(`${cause.constraint} ${cause.detail}`) ? 'TeamUnknown' : 'ChallengeUnknown'
-  return refused && /^(42|3F|22|23)/.test(state ?? '') ? 'PlatformTablesMissing' : undefined
+  return refused && !passing.test(state ?? '') ? 'PlatformTablesMissing' : undefined
 }
 
 /**

@@ -187,6 +187,20 @@ describe('what is wrong on the platform’s side', () => {
     await bare.remove()
   })
 
+  it('PlatformTablesMissing: also where a trigger of the platform objects, and the row is closed all the same', async () => {
+    await database.rows(`
+      CREATE FUNCTION objecting() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;
+      CREATE TRIGGER objecting BEFORE INSERT OR UPDATE ON challenges_teamserviceinstance
+        FOR EACH ROW EXECUTE FUNCTION objecting()`)
+    try {
+      const problem = 'PlatformTablesMissing'
+      expect(await store.record(instanceRecord(), soon())).toMatchObject({ changed: true, problem })
+      expect(await store.close(instanceRecord().uid, 'deleted', soon())).toMatchObject({ changed: true })
+    } finally {
+      await database.rows('DROP FUNCTION objecting CASCADE')
+    }
+  })
+
   it('PlatformTablesMissing: also for a role that may not touch them', async () => {
     const role = `reader_${Math.random().toString(36).slice(2)}`
     await database.rows(`
