@@ -1,10 +1,12 @@
 import type { ChallengeInstance, Child } from '../crd/challenge-instance.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
+import type { Cause } from '../messages.ts'
 import type { Store } from '../store/store.ts'
 import { closeRow, dismantle, findOwned, hasFinalizer, releaseFinalizer } from './finalize.ts'
 import { childKey } from './observe.ts'
 import { awayMs, type Outcome, type Pass } from './outcome.ts'
 import { report } from './report.ts'
+import type { Obstacle } from './status.ts'
 import { unseen } from './unseen.ts'
 
 interface Terminating {
@@ -25,11 +27,12 @@ export async function terminate(
   signal: AbortSignal,
 ): Promise<{ outcome: Outcome; events: number }> {
   if (!hasFinalizer(instance)) return { outcome: { kind: 'settled' }, events: 0 }
-  const children = await childrenToRemove(deps.cluster, instance, signal)
+  let children: Child[] | undefined
   try {
+    children = await childrenToRemove(deps.cluster, instance, signal)
     return await takeDown(deps, instance, children, pass, signal)
   } catch (thrown) {
-    return await unseen(deps, instance, thrown, pass, signal, { children, terminating: true })
+    return await unseen(deps, instance, thrown, pass, signal, children && { children, terminating: true })
   }
 }
 
@@ -43,7 +46,10 @@ async function takeDown(
   const { cluster, store } = deps
   const { uid = '' } = instance.metadata
   if ((await dismantle(cluster, children, signal)) === 'waiting') {
-    const reported = await report(deps, terminatingReport(instance, children), undefined, false, signal)
+    const doubted = doubtingCauses.some(cause => pass.causes.has(cause))
+    const obstacle = doubted ? await holder(cluster, children, signal) : undefined
+    const facts = terminatingReport(instance, children, obstacle)
+    const reported = await report(deps, facts, undefined, false, signal)
     return { outcome: { kind: 'settled' }, events: reported.events }
   }
   const closed = await closeRow(store, uid, expired(instance) ? 'expired' : 'deleted', signal)
@@ -86,8 +92,29 @@ async function childrenToRemove(
   ]
 }
 
-function terminatingReport(instance: ChallengeInstance, children: Child[]) {
-  return { instance, verdict: undefined, obstacle: undefined, children, observed: true, terminating: true }
+/** The sweep, or a person, wonders why it takes so long. */
+const doubtingCauses: readonly Cause[] = ['drift', 'manual']
+
+/** The garbage collector's own; whose any other is has to let the Deployment go. */
+const foreground = 'foregroundDeletion'
+
+async function holder(
+  cluster: Cluster,
+  children: readonly Child[],
+  signal: AbortSignal,
+): Promise<Obstacle | undefined> {
+  const deployment = children.find(child => child.kind === 'Deployment')
+  const seen = deployment && (await cluster.getMetadata(deployment, signal))
+  const foreign = seen?.metadata.finalizers?.find(each => each !== foreground)
+  if (foreign === undefined) return undefined
+  const message =
+    `Deployment "${seen?.metadata.name}" is being deleted, but the finalizer "${foreign.slice(0, 100)}" holds it back. ` +
+    'Who put it there has to take it off.'
+  return { reason: 'ForeignFinalizer', message, stalled: false }
+}
+
+function terminatingReport(instance: ChallengeInstance, children: Child[], obstacle: Obstacle | undefined) {
+  return { instance, verdict: undefined, obstacle, children, observed: true, terminating: true }
 }
 
 /** The mark was set when the time was over: whoever set it, the instance expired. */

@@ -16,7 +16,7 @@ export async function unseen(
   thrown: unknown,
   pass: Pass,
   signal: AbortSignal,
-  teardown: Partial<Pick<Report, 'children' | 'terminating'>> = {},
+  teardown: Pick<Report, 'children' | 'terminating'> | undefined = undefined,
 ): Promise<{ outcome: Outcome; events: number }> {
   const failure = operatorError(thrown)
   if (signal.aborted || failure.reason === 'ClusterUnavailable') throw failure

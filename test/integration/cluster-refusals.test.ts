@@ -1,9 +1,12 @@
+import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openQueues } from '../../lib/aws/sqs.ts'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import type { Deployment, KubernetesObject, Secret } from '../../lib/crd/objects.ts'
+import type { Cause, InstanceKey } from '../../lib/messages.ts'
 import { waitUntil } from '../../local/wait.ts'
 import { type CountedQueues, startCountedQueues } from '../support/counted-queues.ts'
-import { create, messageOf, remove } from '../support/edits.ts'
+import { create, edit, messageOf, remove } from '../support/edits.ts'
 import { hasten } from '../support/hasten.ts'
 import {
   eventually,
@@ -157,6 +160,37 @@ describe('what becomes of an instance that the cluster refuses', () => {
     expect(left?.metadata.labels).toBeUndefined()
   })
 })
+
+test('a Deployment that a foreign finalizer holds back: said by name, and gone once it is let go', async () => {
+  await make(operator, instanceOf(operator.namespace, 'clung', 'web', 3))
+  await settled(operator, 'clung', 'Ready')
+  await edit(operator, 'Deployment', 'clung', { metadata: { finalizers: ['example.com/hold'] } })
+  await settled(operator, 'clung', 'Ready')
+  const { metadata } = (await instanceCalled(operator, 'clung')) as ChallengeInstance
+  await remove(operator, 'ChallengeInstance', 'clung')
+  await reasoned(operator, 'clung', 'Terminating')
+  // As the sweep does after a minute.
+  await wake({ namespace: operator.namespace, name: 'clung', uid: metadata.uid ?? '' }, 'drift')
+  const held = await reasoned(operator, 'clung', 'ForeignFinalizer')
+  expect(held.status?.phase).toBe('Terminating')
+  expect(held.status?.message).toContain('the finalizer "example.com/hold" holds it back')
+  await edit(operator, 'Deployment', 'clung', { metadata: { finalizers: null } })
+  await settled(operator, 'clung', 'gone')
+})
+
+async function wake(key: InstanceKey, cause: Cause): Promise<void> {
+  const sending = openQueues(counted.queues)
+  const change = {
+    v: 1,
+    ...key,
+    cause,
+    resourceVersion: '',
+    attempt: 0,
+    at: new Date().toISOString(),
+  } as const
+  await sending.changes.send([{ change, deduplicationId: randomUUID() }], operator.signal)
+  sending.close()
+}
 
 test('a flag whose Secret comes later', async () => {
   const secretRef = { name: 'later', key: 'flag' }
