@@ -76,14 +76,14 @@ function failureOutcome(failure: OperatorError, pass: Pass, random: number): Out
   return fate === 'permanent' ? { kind: 'stalled', reason, message } : failed(failure, pass.attempt)
 }
 
-function failureObstacle({ reason, message }: OperatorError, outcome: Outcome): Obstacle {
+function failureObstacle({ reason, message, fate }: OperatorError, outcome: Outcome): Obstacle {
   const givenUp = outcome.kind === 'retry' && outcome.exhausted
   return {
     reason,
     message: givenUp
       ? `${message} The operator has given up; change the instance or set force-sync.`
       : message,
-    stalled: givenUp || outcome.kind === 'stalled',
+    stalled: givenUp || fate === 'permanent',
   }
 }
 

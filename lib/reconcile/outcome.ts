@@ -40,6 +40,7 @@ const uncounted: ReadonlySet<Reason> = new Set<Reason>(['ClusterUnavailable', 'D
 
 /** May be cured where nobody watches, so nobody will wake us: looked at again by itself, however long it takes. */
 export const curedElsewhere: ReadonlySet<Reason> = new Set<Reason>([
+  'NameTaken',
   'QuotaExceeded',
   'PodSecurityRefused',
   'AdmissionRefused',

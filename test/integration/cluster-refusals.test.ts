@@ -159,6 +159,17 @@ describe('what becomes of an instance that the cluster refuses', () => {
     expect(left?.spec.template.spec.containers[0]?.name).toBe('db')
     expect(left?.metadata.labels).toBeUndefined()
   })
+
+  test('a name that becomes free: taken without anybody asking again', async () => {
+    const spec = { selector: { app: 'shop' }, ports: [{ port: 80 }] }
+    const theirs = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'shop' }, spec }
+    await make(operator, theirs as KubernetesObject)
+    await make(operator, instanceOf(operator.namespace, 'shop', 'web', 3))
+    expect(stalled(await reasoned(operator, 'shop', 'NameTaken'))).toBe('True')
+    await remove(operator, 'Service', 'shop')
+    await hasten(counted, 'shop', operator.signal)
+    await settled(operator, 'shop', 'Ready')
+  })
 })
 
 test('a Deployment that a foreign finalizer holds back: said by name, and gone once it is let go', async () => {
