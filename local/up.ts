@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative, sep } from 'node:path'
 import { type Environment, parseConfig } from '../lib/config.ts'
 import type { ChallengeInstance } from '../lib/crd/challenge-instance.ts'
 import { apiVersion } from '../lib/crd/group.ts'
@@ -60,12 +60,9 @@ export async function up(options: UpOptions, stopping: AbortSignal): Promise<num
   try {
     await prepare(parts, config.namespaces, print, stopping)
     const samples = await prepareSamples(options, parts, config.namespaces, stopping)
-    await writeEnvironmentFile(
-      join(directory, 'env'),
-      { ...parts.variables, ...secretsOf(env) },
-      parts.programs,
-    )
-    print(`wrote ${join(directory, 'env')}; in another shell: . ${join(directory, 'env')}`)
+    const file = join(directory, 'env')
+    await writeEnvironmentFile(file, { ...parts.variables, ...secretsOf(env) }, parts.programs)
+    print(`wrote ${asTyped(file)}; in another shell: . ${asTyped(file)}`)
 
     const ending = new AbortController()
     const running = AbortSignal.any([stopping, ending.signal])
@@ -96,6 +93,12 @@ export async function up(options: UpOptions, stopping: AbortSignal): Promise<num
   } finally {
     await parts.stop()
   }
+}
+
+/** As somebody in the working directory would type it. */
+function asTyped(path: string): string {
+  const near = relative(process.cwd(), path)
+  return near.split(sep)[0] === '..' ? path : near
 }
 
 async function prepare(

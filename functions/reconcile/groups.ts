@@ -44,10 +44,10 @@ function stepsOf(records: SQSRecord[]): Step[] {
     const key = `${parsed.namespace}/${parsed.name}`
     const earlier = passes.get(key)
     if (earlier) {
-      earlier.pass = unite(earlier.pass, passOf(parsed))
+      earlier.pass = unite(earlier.pass, passOf(parsed, record))
       earlier.records.push(record)
     } else {
-      const step: PassStep = { kind: 'pass', pass: passOf(parsed), records: [record] }
+      const step: PassStep = { kind: 'pass', pass: passOf(parsed, record), records: [record] }
       passes.set(key, step)
       steps.push(step)
     }
@@ -64,13 +64,15 @@ function parse(record: SQSRecord): ChangeMessage | string {
   }
 }
 
-function passOf(change: ChangeMessage): Pass {
+/** A message that is delivered again lost its pass on the way, nobody knows where: what comes now is a retry too. */
+function passOf(change: ChangeMessage, { attributes }: SQSRecord): Pass {
   const { namespace, name, uid, cause, pod, attempt, waits } = change
+  const again = Number(attributes.ApproximateReceiveCount) > 1
   return {
     namespace,
     name,
     uids: [uid],
-    causes: new Set<Cause>([cause]),
+    causes: new Set<Cause>(again ? [cause, 'retry'] : [cause]),
     pod: typeof pod === 'string' && pod !== '' ? pod : undefined,
     attempt,
     waits: Number.isInteger(waits) ? Math.max(0, waits ?? 0) : 0,

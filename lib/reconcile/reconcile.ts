@@ -77,8 +77,11 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
   }
 }
 
-/** Somebody compared the row with the cluster, or asks us to. */
-const doubtingCauses: readonly Cause[] = ['drift', 'manual']
+/**
+ * Somebody compared the row with the cluster, or asks us to; or an earlier pass was cut between row and status, or
+ * overtaken by another one there, and what the status says need not be what the row says.
+ */
+const doubtingCauses: readonly Cause[] = ['drift', 'manual', 'retry']
 
 /** A row that could not be written comes back by itself: sooner when only the database was away. */
 function synced(sync: Sync, pass: Pass, random: number): Outcome {

@@ -76,7 +76,7 @@ export async function bear(
       writes.push(...process.log)
       if (process.dead && !redelivered) return
       if (!process.dead && ended?.outcome.kind === 'settled') return
-      pass = process.dead ? first : { ...first, causes: new Set(['retry']) }
+      pass = { ...first, causes: new Set(process.dead ? [cause, 'retry'] : ['retry']) }
     }
     throw new Error(`the passes for "${cause}" do not settle`)
   }

@@ -62,6 +62,17 @@ describe('how does a batch become passes', () => {
     })
   })
 
+  it('is a message that is delivered again a retry too, as nobody knows how far its pass had come', async () => {
+    const { run, passes } = setUp()
+    const again = changeRecord('1', change('a', { cause: 'pod' }))
+    again.attributes.ApproximateReceiveCount = '2'
+    await run(sqsEvent(again, changeRecord('2', change('b', { cause: 'pod' }))))
+    expect(passes.map(({ name, causes }) => [name, [...causes]])).toEqual([
+      ['a', ['pod', 'retry']],
+      ['b', ['pod']],
+    ])
+  })
+
   it('do groups run side by side, and keys that share a group one after the other', async () => {
     const running = new Set<string>()
     const seen: string[][] = []

@@ -1,0 +1,41 @@
+import { afterEach, expect, test } from 'vitest'
+import { waitUntil } from '../../local/wait.ts'
+import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
+import { instanceOf, templateOf } from '../support/operator.ts'
+import { instanceCalled, rowsOf, settled } from '../support/world-of.ts'
+
+let operator: FaultyOperator | undefined
+afterEach(async () => {
+  await operator?.stop()
+  operator = undefined
+})
+
+test('does the row say what the status says, when a slow pass writes it after the pass that came next', async () => {
+  let overtaken: (() => Promise<void>) | undefined
+  const afterTheLateWrite = Promise.withResolvers<unknown[]>()
+  let records = 0
+  const started = await startFaultyOperator({
+    store: inner => ({
+      ...inner,
+      // As a process that stands still before its write, until its message has been delivered again.
+      async record(record, signal) {
+        records += 1
+        if (records > 1) return inner.record(record, signal)
+        await overtaken?.()
+        const recorded = await inner.record(record, started.signal)
+        const [row] = await rowsOf(started, 'web-1')
+        afterTheLateWrite.resolve([row?.phase, await phase()])
+        return recorded
+      },
+    }),
+  })
+  operator = started
+  const { cluster, namespace, signal } = started
+  const phase = async () => (await instanceCalled(started, 'web-1'))?.status?.phase
+  overtaken = () => waitUntil('the other pass', 40_000, async () => (await phase()) === 'Ready', signal)
+  await cluster.create(templateOf(namespace, 'web'), signal)
+  await cluster.create(instanceOf(namespace, 'web-1', 'web', 1), signal)
+
+  expect(await afterTheLateWrite.promise).toEqual(['Provisioning', 'Ready'])
+  await settled(started, 'web-1', 'Ready')
+}, 60_000)
