@@ -95,10 +95,10 @@ export async function up(options: UpOptions, stopping: AbortSignal): Promise<num
   }
 }
 
-/** As somebody in the working directory would type it. */
+/** As somebody in the working directory would type it; with a slash, since a shell looks for a bare name on its PATH. */
 function asTyped(path: string): string {
   const near = relative(process.cwd(), path)
-  return near.split(sep)[0] === '..' ? path : near
+  return near.split(sep)[0] === '..' || !near.includes(sep) ? path : near
 }
 
 async function prepare(

@@ -65,21 +65,26 @@ export function rowAfter(
   }
 }
 
-export async function insertInstance(transaction: Transaction<Schema>, row: InstanceRow): Promise<void> {
-  const { created_at, last_active_at: _, deleted_at: __, ...rest } = row
-  await transaction
-    .insertInto('challenge_operator.instance')
-    .values({ ...rest, ...columnsOf(row), created_at: created_at.toISOString() })
-    .execute()
+/** The statement that makes a new row, or an old one, read as `row` says. */
+export function writing(transaction: Transaction<Schema>, row: InstanceRow, isNew: boolean) {
+  return isNew ? insertion(transaction, row) : update(transaction, row)
 }
 
-export async function updateInstance(transaction: Transaction<Schema>, row: InstanceRow): Promise<void> {
+function insertion(transaction: Transaction<Schema>, row: InstanceRow) {
+  const { created_at, last_active_at: _, deleted_at: __, ...rest } = row
+  return transaction
+    .insertInto('challenge_operator.instance')
+    .values({ ...rest, ...columnsOf(row), created_at: created_at.toISOString() })
+    .returning('uid')
+}
+
+function update(transaction: Transaction<Schema>, row: InstanceRow) {
   const { phase, reason, message, url, flag_hmac, sequence } = row
-  await transaction
+  return transaction
     .updateTable('challenge_operator.instance')
     .set({ phase, reason, message, url, flag_hmac, sequence, ...columnsOf(row) })
     .where('uid', '=', row.uid)
-    .execute()
+    .returning('uid')
 }
 
 function columnsOf(row: InstanceRow) {

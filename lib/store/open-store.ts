@@ -2,9 +2,9 @@ import type { Transaction } from 'kysely'
 import type { EventType } from '../events.ts'
 import { type Database, inTransaction } from './database.ts'
 import { storeError } from './errors.ts'
-import { type InstanceRow, insertInstance, readInstance, rowAfter, updateInstance } from './instances.ts'
+import { type InstanceRow, readInstance, rowAfter } from './instances.ts'
 import { livePages } from './live.ts'
-import { addEvents, drainOutbox } from './outbox.ts'
+import { drainOutbox, writeTransition } from './outbox.ts'
 import { lockPair, mirrorPair, type Pair, platformProblemOf } from './platform-rows.ts'
 import type { Schema } from './schema.ts'
 import { storable } from './storable.ts'
@@ -79,8 +79,7 @@ async function recordIn(
   })
   const after = rowAfter(before, record, events.length)
   if (after) {
-    await (before ? updateInstance : insertInstance)(transaction, after)
-    await addEvents(transaction, after, events, new Date())
+    await writeTransition(transaction, after, before === undefined, events, new Date())
   }
   const { written, problem } = await mirror(transaction, pair, record.uid, known)
   const noted = await noteProblem(transaction, record.uid, before?.platform_problem ?? null, problem ?? null)
@@ -110,8 +109,7 @@ async function closeIn(
     sequence: before.sequence + events.length,
     deleted_at: at,
   }
-  await updateInstance(transaction, after)
-  await addEvents(transaction, after, events, at)
+  await writeTransition(transaction, after, false, events, at)
   const { problem } = await mirror(transaction, pair, uid, known)
   return { changed: true, problem, events: events.length }
 }

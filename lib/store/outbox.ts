@@ -1,17 +1,22 @@
 import { randomUUID } from 'node:crypto'
 import { sql, type Transaction } from 'kysely'
 import type { EventType, OutboxEvent } from '../events.ts'
-import type { InstanceRow } from './instances.ts'
+import { type InstanceRow, writing } from './instances.ts'
 import type { Schema } from './schema.ts'
 
-/** The events of one transition. `row` is as it is after it, with the sequence of the last of them. */
-export async function addEvents(
+/** One transition: the row as it is after it, with the sequence of the last of its events, and the events. One statement. */
+export async function writeTransition(
   transaction: Transaction<Schema>,
   row: InstanceRow,
+  isNew: boolean,
   types: readonly EventType[],
   at: Date,
 ): Promise<void> {
-  if (types.length === 0) return
+  const write = writing(transaction, row, isNew)
+  if (types.length === 0) {
+    await write.execute()
+    return
+  }
   const events = types.map((type, index) => {
     const sequence = row.sequence - types.length + 1 + index
     const payload = payloadOf(row, randomUUID(), sequence, at)
@@ -23,7 +28,11 @@ export async function addEvents(
       payload: JSON.stringify(payload),
     }
   })
-  await transaction.insertInto('challenge_operator.outbox').values(events).execute()
+  await transaction
+    .with('transition', () => write)
+    .insertInto('challenge_operator.outbox')
+    .values(events)
+    .execute()
 }
 
 /** The promise to consumers: every field is always there, null where there is nothing. */
@@ -62,7 +71,7 @@ export async function drainOutbox(
     // What the bus refused waits behind what it has not seen, so that one poison event holds up nobody.
     .orderBy('refusals')
     .orderBy('id')
-    .limit(limit)
+    .limit(sql.lit(limit))
     .forUpdate()
     .skipLocked()
     .execute()

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { type RawBuilder, sql, type Transaction } from 'kysely'
 import { sqlState } from './errors.ts'
 import type { PlatformStatus, Schema } from './schema.ts'
@@ -17,21 +18,22 @@ export class PlatformRowRefused extends Error {
 }
 
 /** Makes all writers of one team and challenge wait for each other until their transactions end. */
-export async function lockPair(transaction: Transaction<Schema>, { teamId, template }: Pair): Promise<void> {
-  const key = `challenge-operator:${teamId}:${template}`
-  await sql`SELECT pg_advisory_xact_lock(hashtextextended(${key}, 0))`.execute(transaction)
+export async function lockPair(transaction: Transaction<Schema>, pair: Pair): Promise<void> {
+  // Without parameters, so that it takes the beginning of the transaction along.
+  await sql`SELECT pg_advisory_xact_lock(${sql.raw(lockKey(pair))})`.execute(transaction)
+}
+
+/** A signed integer of 64 bits, in decimal digits. */
+function lockKey({ teamId, template }: Pair): string {
+  const name = `challenge-operator:${teamId}:${template}`
+  return createHash('sha256').update(name).digest().readBigInt64BE().toString()
 }
 
 interface Mirrored {
-  challenge_id: string
   /** Of the newest live instance, null where none lives. */
   uid: string | null
-  status: PlatformStatus
-  endpoint_url: string
   url_too_long: boolean
-  /** The row that is there, null where there is none. */
-  id: string | null
-  says_so: boolean
+  written: boolean
 }
 
 /**
@@ -48,43 +50,43 @@ export async function mirrorPair(
     const { rows } = await mirrored(pair).execute(transaction)
     const [row] = rows
     if (row === undefined) return { written: false, challengeKnown: false, urlTooLongOf: undefined }
-    const written = !row.says_so && (row.id !== null || row.uid !== null)
-    if (written) await writeAndTell(pair, row).execute(transaction)
     const urlTooLongOf = row.url_too_long ? (row.uid ?? undefined) : undefined
-    return { written, challengeKnown: true, urlTooLongOf }
+    return { written: row.written, challengeKnown: true, urlTooLongOf }
   } catch (cause) {
     throw sqlState(cause) === undefined ? cause : new PlatformRowRefused('platform row', { cause })
   }
 }
 
+/** No row where the platform does not know the challenge. One statement: a transition waits for each round trip. */
 function mirrored({ teamId, template }: Pair): RawBuilder<Mirrored> {
+  const columns = sql`mirror.id, mirror.team_id, mirror.challenge_id, mirror.status, mirror.endpoint_url`
   return sql`
-    SELECT wanted.*, theirs.id, (theirs.status, theirs.endpoint_url)
-      IS NOT DISTINCT FROM (wanted.status, wanted.endpoint_url) AS says_so
-    FROM (
+    WITH wanted AS (
       SELECT challenge.id AS challenge_id, newest.uid, ${statusOf(sql.ref('newest.phase'))} AS status,
         ${endpointOf(sql.ref('newest.url'))} AS endpoint_url,
         coalesce(char_length(newest.url) > ${sql.lit(urlLimit)}, false) AS url_too_long
       FROM challenges_challenge challenge
       LEFT JOIN LATERAL (${newestOf(sql`${teamId}::bigint`, sql`${template}::text`)}) newest ON true
       WHERE challenge.slug = ${template}::text
-    ) wanted
-    LEFT JOIN LATERAL (${rowOf(sql`${teamId}::bigint`, sql.ref('wanted.challenge_id'))}) theirs ON true`
-}
-
-function writeAndTell(
-  { teamId }: Pair,
-  { id, challenge_id, status, endpoint_url }: Mirrored,
-): RawBuilder<unknown> {
-  const write = id
-    ? sql`UPDATE challenges_teamserviceinstance SET status = ${status}, endpoint_url = ${endpoint_url} WHERE id = ${id}`
-    : sql`
-        INSERT INTO challenges_teamserviceinstance
-          (team_id, challenge_id, status, endpoint_url, created_at, last_check_at)
-        VALUES (${teamId}, ${challenge_id}, ${status}, ${endpoint_url}, now(), NULL)`
-  return sql`
-    WITH written AS (${write} RETURNING id, team_id, challenge_id, status, endpoint_url)
-    SELECT pg_notify('team_service_instance', row_to_json(written)::text) FROM written`
+    ), theirs AS (
+      SELECT mirror.id FROM wanted, LATERAL (${rowOf(sql`${teamId}::bigint`, sql.ref('wanted.challenge_id'))}) mirror
+    ), updated AS (
+      UPDATE challenges_teamserviceinstance mirror
+      SET status = wanted.status, endpoint_url = wanted.endpoint_url FROM wanted, theirs
+      WHERE mirror.id = theirs.id
+        AND (mirror.status, mirror.endpoint_url) IS DISTINCT FROM (wanted.status, wanted.endpoint_url)
+      RETURNING ${columns}
+    ), inserted AS (
+      INSERT INTO challenges_teamserviceinstance AS mirror
+        (team_id, challenge_id, status, endpoint_url, created_at, last_check_at)
+      SELECT ${teamId}::bigint, challenge_id, status, endpoint_url, now(), NULL FROM wanted
+      WHERE uid IS NOT NULL AND NOT EXISTS (SELECT FROM theirs)
+      RETURNING ${columns}
+    ), told AS (
+      SELECT pg_notify('team_service_instance', row_to_json(written)::text) AS notice
+      FROM (SELECT * FROM updated UNION ALL SELECT * FROM inserted) written
+    )
+    SELECT uid, url_too_long, (SELECT count(notice) FROM told) > 0 AS written FROM wanted`
 }
 
 /** Connections, deadlocks, space, locks, shutdowns: of the whole server, and tried again. */

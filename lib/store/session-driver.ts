@@ -5,7 +5,7 @@ import type {
   Driver,
   QueryResult,
 } from 'kysely'
-import type { Pool, PoolClient } from 'pg'
+import type { QueryResult as PgResult, Pool, PoolClient } from 'pg'
 
 /**
  * What a client that vanished without a word may hold up others for. Local to the transaction, since a pooler between
@@ -13,7 +13,7 @@ import type { Pool, PoolClient } from 'pg'
  */
 const limits = { statement_timeout: '10s', lock_timeout: '5s', idle_in_transaction_session_timeout: '60s' }
 
-/** One round trip. */
+/** None of its own: it goes along with the first statement, where that has no parameters. */
 const begin = [
   'begin isolation level read committed',
   ...Object.entries(limits).map(([name, value]) => `set local ${name} = '${value}'`),
@@ -42,10 +42,11 @@ export class SessionDriver implements Driver {
   }
 
   async beginTransaction(session: Session): Promise<void> {
-    await session.run(begin)
+    session.beginLater()
   }
 
   async commitTransaction(session: Session): Promise<void> {
+    if (!session.hasBegun) return
     // The server answers so when a statement had failed and nobody minded.
     if ((await session.run('commit')).command === 'ROLLBACK')
       throw new Error('the transaction was rolled back')
@@ -53,6 +54,7 @@ export class SessionDriver implements Driver {
 
   /** Never fails: what cannot be rolled back is cut, which comes to the same. */
   async rollbackTransaction(session: Session): Promise<void> {
+    if (!session.hasBegun) return
     await session.run('rollback').catch(() => session.cut())
   }
 
@@ -74,6 +76,7 @@ class Session implements DatabaseConnection {
   #connecting: Promise<PoolClient> | undefined
   #giveUp: ((why: Error) => void) | undefined
   #client: PoolClient | undefined
+  #toBegin = false
   #left = false
 
   constructor(pool: Pool, signal: AbortSignal | undefined) {
@@ -83,10 +86,26 @@ class Session implements DatabaseConnection {
     if (signal?.aborted) this.cut()
   }
 
-  async run(text: string, values: readonly unknown[] = []) {
+  beginLater(): void {
+    this.#toBegin = true
+  }
+
+  get hasBegun(): boolean {
+    return !this.#toBegin
+  }
+
+  async run(text: string, values: readonly unknown[] = []): Promise<PgResult> {
     if (this.#left) throw terminated()
     this.#connecting ??= this.#connect()
     const client = await this.#connecting
+    if (!this.#toBegin) return client.query(text, [...values])
+    this.#toBegin = false
+    if (values.length === 0) {
+      // Each of several statements has a result, and under "read committed" a snapshot, of its own.
+      const results = (await client.query(`${begin}; ${text}`)) as unknown as PgResult[]
+      return results.at(-1) as PgResult
+    }
+    await client.query(begin)
     return client.query(text, [...values])
   }
 
