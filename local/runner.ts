@@ -30,32 +30,36 @@ const longestPauseMs = 15_000
  */
 export async function runMapping(options: MappingOptions, stopping: AbortSignal): Promise<void> {
   const availability = watchAvailability(options)
-  const workers = Array.from({ length: options.workers }, () => work(options, availability, stopping))
-  await Promise.race([Promise.all(workers), overdue(options.stopMs ?? 10_000, stopping)])
+  const work = poll(options, availability, stopping)
+  await Promise.race([work, overdue(options.stopMs ?? 10_000, stopping)])
   options.receiver.close()
 }
 
-async function work(
+/** One poll for all workers: of several that wait, each message would wake all, most of them for nothing. */
+async function poll(
   options: MappingOptions,
   availability: Availability,
   stopping: AbortSignal,
 ): Promise<void> {
+  const running = new Set<Promise<void>>()
   let pauseMs = firstPauseMs
   while (!stopping.aborted) {
-    let records: SQSRecord[]
     try {
-      records = await options.receiver.receive(stopping)
+      const records = await options.receiver.receive(stopping)
       availability.back()
       pauseMs = firstPauseMs
+      if (records.length === 0) continue
+      const batch = runBatch(records, options).finally(() => running.delete(batch))
+      running.add(batch)
     } catch (thrown) {
-      if (stopping.aborted) return
+      if (stopping.aborted) break
       availability.away(thrown)
       await sleep(pauseMs, undefined, { signal: stopping }).catch(() => {})
       pauseMs = Math.min(pauseMs * 2, longestPauseMs)
-      continue
     }
-    if (records.length > 0) await runBatch(records, options)
+    while (running.size >= options.workers) await Promise.race(running)
   }
+  await Promise.all(running)
 }
 
 async function runBatch(records: SQSRecord[], options: MappingOptions): Promise<void> {
@@ -95,7 +99,7 @@ interface Availability {
   back(): void
 }
 
-/** Says once that the queue is away and once that it is back, whatever the number of workers. */
+/** Says once that the queue is away and once that it is back, whatever the number of tries. */
 function watchAvailability({ name, log }: MappingOptions): Availability {
   let isAway = false
   return {

@@ -94,14 +94,17 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
     return batch
   }
 
-  /** At the end everything goes: there is nobody here any more who could see an answer. */
+  /**
+   * Not for each place that becomes free: the queue has work, and its requests are what it costs. At the end everything
+   * goes: there is nobody here any more who could see an answer.
+   */
   function mayBegin(): boolean {
-    return flushing || window.isOpen
+    return flushing || window.free >= Math.min(batchSize, toBegin.size)
   }
 
   function take(from: Map<string, Entry>, batch: Entry[]): void {
     for (const entry of from.values()) {
-      if (batch.length === batchSize || (from === toBegin && !mayBegin())) return
+      if (batch.length === batchSize || (from === toBegin && !flushing && window.free === 0)) return
       const group = changeGroupId(entry.change.change)
       if (busy.has(group)) continue
       busy.add(group)

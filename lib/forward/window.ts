@@ -3,7 +3,8 @@
  * wait behind everything that was ever asked for, or the first of a thousand instances is Ready after the last is begun.
  */
 export interface Window {
-  readonly isOpen: boolean
+  /** Places that are free. */
+  readonly free: number
   /** The queue has it. */
   sent(subject: string): void
   /** The queue did not take it. */
@@ -43,9 +44,9 @@ export function createWindow(now: () => number): Window {
   }
 
   return {
-    get isOpen() {
+    get free() {
       forgetLate()
-      return places.size < size
+      return size - places.size
     },
     sent(subject) {
       places.delete(subject)
