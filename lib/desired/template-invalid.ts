@@ -47,5 +47,8 @@ function unsupported(spec: ChallengeTemplateSpec, config: OperatorConfig): strin
           `this version supports only placement Shared, not ${placement}; ` +
             (spec.placement ? 'write Shared or remove placement' : 'set OPERATOR_PLACEMENT to Shared'),
         ]),
+    ...(spec.maxInstances === undefined
+      ? []
+      : ['this version counts no instances; remove maxInstances and set a ResourceQuota where you need a limit']),
   ]
 }

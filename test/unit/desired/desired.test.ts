@@ -185,6 +185,7 @@ describe('which templates are refused, and is it said what to write?', () => {
     ],
     ['exposure', { exposure: { type: 'Ingress' } }, 'only exposure.type None'],
     ['placement', { placement: 'Instance' }, 'only placement Shared'],
+    ['maxInstances', { maxInstances: 5 }, 'remove maxInstances'],
     ['a date without zone', { availableUntil: '2026-11-28' }, 'availableUntil is no date'],
     [
       'the metadata address',
