@@ -1,5 +1,4 @@
 import {
-  type BusConfig,
   busSection,
   type ClusterConfig,
   clusterSection,
@@ -42,11 +41,6 @@ export function parseDatabaseConfig(environment: Environment): DatabaseConfig {
 /** @throws ConfigInvalid */
 export function parseQueueConfig(environment: Environment): QueueConfig {
   return readConfig(environment, { queues: queueSection }).queues
-}
-
-/** @throws ConfigInvalid */
-export function parseBusConfig(environment: Environment): BusConfig {
-  return readConfig(environment, { bus: busSection }).bus
 }
 
 /** @throws ConfigInvalid */

@@ -69,32 +69,6 @@ export function notYetAvailable({ spec }: ChallengeTemplate, now: number): numbe
   return opens !== undefined && opens > now ? opens : undefined
 }
 
-/**
- * Why an instance cannot be renewed until then, as a sentence for whoever asked; undefined: it can.
- * @param until RFC 3339
- * @param now epoch milliseconds
- */
-export function renewalRefused(
-  instance: ChallengeInstance,
-  template: ChallengeTemplate,
-  defaults: Defaults,
-  until: string,
-  now: number,
-): string | undefined {
-  const wanted = parseTime(until)
-  if (wanted === undefined) return notADate('expiresAt', until)
-  if (instance.metadata.deletionTimestamp !== undefined)
-    return 'The instance is being shut down; start a new one when it is gone.'
-  const { at } = expiresAt(instance, template, defaults)
-  if (at === undefined) return 'The instance has no end, so there is nothing to renew.'
-  if (at <= now) return `The instance expired at ${rfc3339(at)}; start a new one.`
-  if (wanted <= at) return `The instance runs until ${rfc3339(at)} already; ask for a later time.`
-  const limit = earliest(furthest(instance, template), parseTime(template.spec.availableUntil ?? ''))
-  if (limit !== undefined && wanted > limit)
-    return `The instance can run until ${rfc3339(limit)} at most; ask for no later time.`
-  return undefined
-}
-
 /** As a status has it: whole seconds where they are whole. */
 export function rfc3339(at: number): string {
   return new Date(at).toISOString().replace('.000Z', 'Z')

@@ -49,6 +49,8 @@ function unsupported(spec: ChallengeTemplateSpec, config: OperatorConfig): strin
         ]),
     ...(spec.maxInstances === undefined
       ? []
-      : ['this version counts no instances; remove maxInstances and set a ResourceQuota where you need a limit']),
+      : [
+          'this version counts no instances; remove maxInstances and set a ResourceQuota where you need a limit',
+        ]),
   ]
 }

@@ -3,7 +3,6 @@ import {
   ConfigInvalid,
   configurationReference,
   type Environment,
-  parseBusConfig,
   parseClusterConfig,
   parseConfig,
   parseDatabaseConfig,
@@ -175,10 +174,10 @@ describe('which parts are there?', () => {
 
   test('a database and a bus', () => {
     expect(parseDatabaseConfig({ DATABASE_URL: 'postgresql://u@h/d' }).url).toBe('postgresql://u@h/d')
-    expect(
-      parseBusConfig({ EVENT_BUS_NAME: 'arn:aws:events:eu-west-1:123456789012:event-bus/ctf' }).name,
-    ).toContain('event-bus/ctf')
-    expect(complaints({ EVENT_BUS_NAME: 'a b' }, parseBusConfig)).toContain('name or ARN')
+    const bus = (environment: Environment) => readConfig(environment, { bus: sections.bus }).bus
+    const arn = 'arn:aws:events:eu-west-1:123456789012:event-bus/ctf'
+    expect(bus({ EVENT_BUS_NAME: arn }).name).toBe(arn)
+    expect(complaints({ EVENT_BUS_NAME: 'a b' }, bus)).toContain('name or ARN')
   })
 
   test('one cluster, by kubeconfig, EKS or from within', () => {

@@ -1,12 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import {
-  expiredAt,
-  expiresAt,
-  notYetAvailable,
-  parseTime,
-  renewalRefused,
-  rfc3339,
-} from '../../lib/lifetime.ts'
+import { expiredAt, expiresAt, notYetAvailable, parseTime, rfc3339 } from '../../lib/lifetime.ts'
 import { instance, template } from './desired/inputs.ts'
 
 /** The instances of these tests were created at 09:00. */
@@ -109,37 +102,6 @@ describe('does the template still have to open?', () => {
     expect(notYetAvailable(opening, at('09:59'))).toBe(at('10:00'))
     expect(notYetAvailable(opening, at('10:00'))).toBeUndefined()
     expect(notYetAvailable(template(), 0)).toBeUndefined()
-  })
-})
-
-describe('why can it not be renewed?', () => {
-  const renewable = template({ ttlMinutes: 60, maxTtlMinutes: 120 })
-  const refused = (until: string, now: string, from = instance()) =>
-    renewalRefused(from, renewable, none, until, at(now))
-
-  test('it can', () => {
-    expect(refused('2026-11-28T11:00:00Z', '09:30')).toBeUndefined()
-  })
-
-  test.each([
-    ['2026-11-28T11:00:00', '09:30', 'no date with a zone'],
-    ['2026-11-28T11:00:00Z', '10:00', 'expired at 2026-11-28T10:00:00Z'],
-    ['2026-11-28T10:00:00Z', '09:30', 'already'],
-    ['2026-11-28T11:00:01Z', '09:30', 'until 2026-11-28T11:00:00Z at most'],
-  ])('until %s at %s: %s', (until, now, why) => {
-    expect(refused(until, now)).toContain(why)
-  })
-
-  test('it is being shut down', () => {
-    const dying = instance()
-    dying.metadata.deletionTimestamp = '2026-11-28T09:29:00Z'
-    expect(refused('2026-11-28T11:00:00Z', '09:30', dying)).toContain('shut down')
-  })
-
-  test('it has no end', () => {
-    expect(renewalRefused(instance(), template(), none, '2026-11-28T11:00:00Z', at('09:30'))).toContain(
-      'no end',
-    )
   })
 })
 
