@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Arrivals, Milestone } from './arrivals.ts'
 import { quantile } from './latency.ts'
+import { processors, stolenPercent } from './processor-time.ts'
 import { sideBySide } from './world.ts'
 
 export interface Burst {
@@ -8,6 +9,8 @@ export interface Burst {
   /** From the start of an instance's first call until its milestone was seen, in milliseconds. */
   p50: number
   p99: number
+  /** Of the processors' time, what other machines of the host took; undefined where the kernel does not say. */
+  stolenPercent: number | undefined
 }
 
 export interface BurstOptions {
@@ -27,6 +30,7 @@ export async function burst(options: BurstOptions, signal: AbortSignal): Promise
   const { names, begin, arrivals, milestone } = options
   const ended = new AbortController()
   const until = AbortSignal.any([signal, ended.signal])
+  const before = await processors()
   const began = performance.now()
   const queue = names.values()
   const took: number[] = []
@@ -53,7 +57,12 @@ export async function burst(options: BurstOptions, signal: AbortSignal): Promise
     ended.abort()
   }
   const seconds = (last - began) / 1_000
-  return { perSecond: names.length / seconds, p50: quantile(took, 0.5), p99: quantile(took, 0.99) }
+  return {
+    perSecond: names.length / seconds,
+    p50: quantile(took, 0.5),
+    p99: quantile(took, 0.99),
+    stolenPercent: stolenPercent(before, await processors()),
+  }
 }
 
 /** Says how far it is, and ends what takes too long. */

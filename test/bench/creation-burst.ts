@@ -1,4 +1,4 @@
-import { burst, namesOf } from './burst.ts'
+import { type Burst, burst, namesOf } from './burst.ts'
 import { countCalls } from './call-counts.ts'
 import type { Usage } from './child-side.ts'
 import type { Contest } from './creation.ts'
@@ -55,6 +55,7 @@ export async function runCreationBurst(
       ...spentFigures('API server', after.spent, ', bare'),
       ...spentFigures('SQS stand-in', own.spent),
       { name: 'operator, memory', value: rssMb, unit: 'MB' },
+      ...stolenFigures({ 'bare, before': before, operator: own, 'bare, after': after }),
     ],
     calls: byKind,
   }
@@ -87,4 +88,11 @@ function eachOf(before: Times, after: Times, count: number): Times {
 function spentFigures(who: keyof Times, spent: Times, note = ''): Figure[] {
   const value = spent[who]
   return value === undefined ? [] : [{ name: `${who}${note}, processor time each`, value, unit: 'ms' }]
+}
+
+/** A ratio of two that were robbed differently says little. */
+function stolenFigures(bursts: Record<string, Burst>): Figure[] {
+  return Object.entries(bursts).flatMap(([who, { stolenPercent: value }]) =>
+    value === undefined ? [] : [{ name: `${who}, taken by other machines`, value, unit: '%' }],
+  )
 }
