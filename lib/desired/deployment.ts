@@ -3,7 +3,7 @@ import type { Deployment } from '../crd/objects.ts'
 import { type PodInput, pod } from './pod.ts'
 
 /** Without it Kubernetes would wait ten minutes before it says that a pod does not come up. */
-const progressDeadlineSeconds = 120
+export const progressDeadlineSeconds = 120
 
 export interface DeploymentInput extends PodInput {
   /** 0: hibernated. */

@@ -1,5 +1,6 @@
 import { defaultDenyName, labels } from '../crd/group.ts'
 import type { KubernetesObject } from '../crd/objects.ts'
+import { progressDeadlineSeconds } from '../desired/deployment.ts'
 import type { Cause, InstanceKey } from '../messages.ts'
 import { childVersion } from '../observed/child-version.ts'
 import { curedElsewhere } from '../reconcile/outcome.ts'
@@ -58,10 +59,18 @@ function agesAnew(age: number, first: number, sinceMs: number): boolean {
   return before < first || Math.floor(Math.log2(age / first)) > Math.floor(Math.log2(before / first))
 }
 
-/** Instances that a lost message or timer may have left behind: not dealt with, with a row not written, or waiting. */
+/**
+ * Instances that a lost message or timer may have left behind: not dealt with, with a row not written, waiting, or on
+ * their way for longer than their Deployment may be without progress. The last become Ready this way where no forwarder
+ * runs.
+ */
 export function leftBehind(instances: Iterable<InstanceDigest>, now: number): Mismatch[] {
   return [...instances]
-    .filter(instance => quiet(instance, now) && (!instance.observed || !instance.synced || waits(instance)))
+    .filter(
+      instance =>
+        quiet(instance, now) &&
+        (!instance.observed || !instance.synced || waits(instance) || stuck(instance, now)),
+    )
     .map(instance => mismatch(instance, 'drift'))
 }
 
@@ -120,6 +129,10 @@ function rowFits(row: LiveRow | undefined, instance: InstanceDigest): boolean {
 
 function waits({ reason }: InstanceDigest): boolean {
   return reason !== undefined && curedElsewhere.has(reason)
+}
+
+function stuck({ phase, changedAt }: InstanceDigest, now: number): boolean {
+  return phase === 'Provisioning' && now - changedAt > progressDeadlineSeconds * 1_000
 }
 
 function quiet(instance: InstanceDigest, now: number): boolean {

@@ -4,7 +4,7 @@ import { waitUntil } from '../../local/wait.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
 import { instanceOf, referenceTo, templateOf } from '../support/operator.ts'
 import { type Severable, severable } from '../support/severable-client.ts'
-import { outboxOf, settled } from '../support/world-of.ts'
+import { instanceCalled, outboxOf, settled } from '../support/world-of.ts'
 
 /** A fifth of the deployed ones. */
 const short = { durationMs: 3_000, renewMs: 1_000, retryMs: 400, deadlineMs: 2_000 }
@@ -77,6 +77,24 @@ describe('does the standby take over', () => {
     await Promise.all([settled(operator, 'orphaned', 'Ready'), settled(operator, 'before', 'gone')])
     expect(await holder()).not.toBe(was)
   })
+})
+
+test('does an instance come and go where none runs, by sweeps alone', async () => {
+  await create('swept', 1)
+  const swept = (phase: 'Ready' | 'gone') =>
+    waitUntil(
+      `swept to be ${phase}`,
+      30_000,
+      async () => {
+        await operator.sweep({ resync: true }, operator.signal)
+        return ((await instanceCalled(operator, 'swept'))?.status?.phase ?? 'gone') === phase
+      },
+      operator.signal,
+    )
+  await swept('Ready')
+  await remove('swept')
+  await swept('gone')
+  await settled(operator, 'swept', 'gone')
 })
 
 describe('are two that both send', () => {

@@ -75,8 +75,8 @@ export interface FaultyOperator extends TestOperator {
   startForwarder(options?: ForwarderOptions): { stop(): Promise<void> }
 }
 
-/** A resync as a minute from now would do it: what is young by the clock counts as settled. */
-const sweepAheadMs = 61_000
+/** A resync as one in two minutes would do it: what is young by the clock counts as left behind. */
+const sweepAheadMs = 121_000
 
 /** The functions over real parts as `composeOperator` wires them, with a place for a fault at each seam. */
 export async function startFaultyOperator(options: FaultyOperatorOptions = {}): Promise<FaultyOperator> {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ChangesQueue, OutgoingChange } from '../../lib/aws/sending.ts'
 import { OperatorError } from '../../lib/errors.ts'
+import { changeGroupId } from '../../lib/messages.ts'
 
 /** How often something happens to a message, each in [0, 1]. */
 export interface Unreliability {
@@ -11,6 +12,9 @@ export interface Unreliability {
   longestMs: number
 }
 
+/** Of one instance, one after the other: the sender waits twice as long each time, and a test has an end. */
+const lostRunning = 2
+
 /** Accepts every message, and does as it pleases with it. No two copies are alike to deduplication. */
 export function unreliableQueue(
   inner: ChangesQueue,
@@ -18,6 +22,13 @@ export function unreliableQueue(
   random: () => number,
 ): ChangesQueue {
   let copies = 0
+  const losses = new Map<string, number>()
+  const loses = (group: string) => {
+    const before = losses.get(group) ?? 0
+    const isLost = random() < lost && before < lostRunning
+    losses.set(group, isLost ? before + 1 : 0)
+    return isLost
+  }
   const deliver = async (sent: OutgoingChange, signal: AbortSignal) => {
     if (random() < late) await sleep(random() * longestMs, undefined, { signal })
     copies += 1
@@ -29,7 +40,7 @@ export function unreliableQueue(
   return {
     async send(changes, signal) {
       for (const change of changes) {
-        if (random() < lost) continue
+        if (loses(changeGroupId(change.change))) continue
         const times = random() < doubled ? 2 : 1
         // What is late is on its way; who sent it has been told that it arrived.
         for (let copy = 0; copy < times; copy++) void deliver(change, signal).catch(() => {})

@@ -149,12 +149,14 @@ describe('what else is wanted', () => {
     ['is not dealt with', { observed: false }],
     ['has no row', { synced: false }],
     ['waits for what may be cured elsewhere', { reason: 'QuotaExceeded' }],
+    ['came no further in two minutes', { phase: 'Provisioning', changedAt: now - 120_001 }],
   ])('one that %s, since its message or timer may be lost', (_, parts) => {
     expect(told(leftBehind([instance(parts)], now))).toEqual(['drift u'])
   })
 
-  test('not one that only a change can help, nor one that is well', () => {
-    expect(leftBehind([instance(), instance({ reason: 'TemplateInvalid' })], now)).toEqual([])
+  test('not one that only a change can help, nor one that is well or under way', () => {
+    const starting = instance({ phase: 'Provisioning', changedAt: now - 120_000 })
+    expect(leftBehind([instance(), instance({ reason: 'TemplateInvalid' }), starting], now)).toEqual([])
   })
 
   test('one instance of each namespace without its standing policy', () => {
