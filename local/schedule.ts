@@ -12,6 +12,20 @@ export interface ScheduleOptions {
   /** The function's timeout: what the context tells the handler. */
   timeoutMs: number
   log: Log
+  clock?: ScheduleClock
+}
+
+export interface ScheduleClock {
+  /** Milliseconds that only grow. */
+  now: () => number
+  /** Resolves after that many milliseconds, give or take one, or when the signal aborts. */
+  sleep: (ms: number, signal: AbortSignal) => Promise<void>
+}
+
+/** The wall clock may be set back; a period is measured by the one that is not. */
+const realClock: ScheduleClock = {
+  now: () => performance.now(),
+  sleep: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => {}),
 }
 
 /**
@@ -20,12 +34,13 @@ export interface ScheduleOptions {
  * `stopping` has come and the running invocation, whose handler knows of it, has ended.
  */
 export async function runSchedule(options: ScheduleOptions, stopping: AbortSignal): Promise<void> {
+  const { clock = realClock } = options
   const periodMs = options.everySeconds * 1_000
-  let tick = Date.now()
+  let tick = clock.now()
   while (!stopping.aborted) {
     try {
       await options.handler(
-        scheduledEvent(options.name, tick),
+        scheduledEvent(options.name, new Date()),
         lambdaContext(options.name, options.timeoutMs),
       )
     } catch (thrown) {
@@ -35,13 +50,14 @@ export async function runSchedule(options: ScheduleOptions, stopping: AbortSigna
           error: thrown,
         })
     }
-    const missed = Math.floor((Date.now() - tick) / periodMs)
+    // A timer may fire a moment before its time: that is the tick all the same, not one more before it.
+    const missed = Math.max(0, Math.floor((clock.now() - tick) / periodMs))
     tick += (missed + 1) * periodMs
-    await sleep(Math.max(0, tick - Date.now()), undefined, { signal: stopping }).catch(() => {})
+    await clock.sleep(Math.max(0, tick - clock.now()), stopping)
   }
 }
 
-function scheduledEvent(name: string, tick: number): ScheduledEvent {
+function scheduledEvent(name: string, at: Date): ScheduledEvent {
   return {
     version: '0',
     id: randomUUID(),
@@ -49,7 +65,7 @@ function scheduledEvent(name: string, tick: number): ScheduledEvent {
     source: 'aws.events',
     account: '000000000000',
     // EventBridge's own times have whole seconds.
-    time: new Date(tick).toISOString().replace(/\.\d+Z$/, 'Z'),
+    time: at.toISOString().replace(/\.\d+Z$/, 'Z'),
     region: 'local',
     resources: [`arn:aws:events:local:000000000000:rule/${name}`],
     detail: {},

@@ -106,7 +106,7 @@ describe('what is said when nothing arrives', () => {
     const started = performance.now()
     const bus = busAt(`http://127.0.0.1:${(silent.address() as AddressInfo).port}`)
     await expect(bus.put(events(1), AbortSignal.timeout(200))).rejects.toThrow(/deadline/)
-    expect(performance.now() - started).toBeLessThan(1_000)
+    expect(performance.now() - started).toBeLessThan(4_000)
     silent.closeAllConnections()
     await new Promise(resolve => silent.close(resolve))
   })

@@ -299,6 +299,6 @@ describe('does it hold back', () => {
       stop.abort()
       await done
     }
-    expect(Date.now() - began).toBeLessThan(1_000)
+    expect(Date.now() - began).toBeLessThan(4_000)
   })
 })
