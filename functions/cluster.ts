@@ -1,7 +1,7 @@
 import { openEksTokens } from '../lib/aws/eks-token.ts'
 import type { ClusterConfig } from '../lib/config.ts'
-import { type KubernetesClient, openClient } from '../lib/kubernetes/client.ts'
-import { configuredConnection } from '../lib/kubernetes/configured-connection.ts'
+import { type KubernetesClient, openClient } from '../lib/kubernetes/client/client.ts'
+import { configuredConnection } from '../lib/kubernetes/connection/configured-connection.ts'
 import { version } from '../lib/version.ts'
 
 /** The configured cluster, for one function: its name tells it apart in the audit log. */

@@ -31,7 +31,7 @@ program
   .option('--no-samples', 'apply no samples')
   .option('--directory <path>', 'where what is started keeps its data', localDirectory)
   .action(async ({ directory, ...options }) => {
-    const { up } = await import('./up.ts')
+    const { up } = await import('./commands/up.ts')
     process.exitCode = await up({ env, directory: resolve(directory), print, ...options }, stopOnSignal())
   })
 
@@ -39,7 +39,7 @@ program
   .command('forward')
   .description('run the watch-forwarder alone, as in a container')
   .action(async () => {
-    const { forwardAlone } = await import('./forward-alone.ts')
+    const { forwardAlone } = await import('./commands/forward.ts')
     await forwardAlone(env, print, stopOnSignal())
   })
 
@@ -47,7 +47,7 @@ program
   .command('migrate')
   .description("bring the operator's tables to this version")
   .action(async () => {
-    const { migrateGiven } = await import('./migrate-given.ts')
+    const { migrateGiven } = await import('./commands/migrate.ts')
     await migrateGiven(env, print, stopOnSignal())
   })
 
@@ -55,7 +55,7 @@ program
   .command('crds')
   .description('install or upgrade the CRDs and admission policies')
   .action(async () => {
-    const { installGiven } = await import('./install-given.ts')
+    const { installGiven } = await import('./commands/crds.ts')
     await installGiven(env, print, stopOnSignal())
   })
 
@@ -63,7 +63,7 @@ program
   .command('doctor')
   .description('check cluster, rights, queues and database one by one, and say how to mend each')
   .action(async () => {
-    const { doctor } = await import('./doctor.ts')
+    const { doctor } = await import('./commands/doctor.ts')
     process.exitCode = (await doctor(env, print, stopOnSignal())) ? 0 : 1
   })
 
@@ -72,7 +72,7 @@ program
   .description('show instances, all or the named ones')
   .argument('[names...]')
   .action(async (names: string[]) => {
-    const { getGiven } = await import('./get.ts')
+    const { getGiven } = await import('./commands/get.ts')
     process.exitCode = await getGiven(env, names, print, stopOnSignal())
   })
 

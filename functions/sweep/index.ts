@@ -1,7 +1,7 @@
 import { openQueues } from '../../lib/aws/sqs.ts'
 import { sections } from '../../lib/config.ts'
+import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
-import { checkSchema } from '../../lib/kubernetes/schema-check.ts'
 import { configured, once } from '../../lib/middleware/start-up.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { openStore } from '../../lib/store/open-store.ts'

@@ -1,9 +1,9 @@
 import type { KubernetesObject } from '../crd/objects.ts'
-import type { KubernetesClient, Query } from './client.ts'
+import type { KubernetesClient, Query } from './client/client.ts'
+import { json, metadataOf } from './client/media-types.ts'
+import { collectionPath } from './client/paths.ts'
 import type { Kind, ListOptions } from './cluster.ts'
-import { apiError } from './errors.ts'
-import { json, metadataOf } from './media-types.ts'
-import { collectionPath } from './paths.ts'
+import { apiError } from './errors/api-error.ts'
 
 /** client-go's chunk: small enough for the server's memory, large enough to be few. */
 export const pageSize = 500

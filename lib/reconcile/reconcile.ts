@@ -1,6 +1,6 @@
 import type { OperatorConfig } from '../config.ts'
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
-import { defaultDeny } from '../desired/default-deny.ts'
+import { defaultDeny } from '../desired/objects/default-deny.ts'
 import { OperatorError, operatorError } from '../errors.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
 import type { Cause } from '../messages.ts'

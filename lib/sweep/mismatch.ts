@@ -1,6 +1,6 @@
 import { defaultDenyName, labels } from '../crd/group.ts'
 import type { KubernetesObject } from '../crd/objects.ts'
-import { progressDeadlineSeconds } from '../desired/deployment.ts'
+import { progressDeadlineSeconds } from '../desired/objects/deployment.ts'
 import type { Cause, InstanceKey } from '../messages.ts'
 import { childVersion } from '../observed/child-version.ts'
 import { curedElsewhere } from '../reconcile/outcome.ts'

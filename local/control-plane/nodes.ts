@@ -1,4 +1,4 @@
-import { waitUntil } from '../wait.ts'
+import { waitUntil } from '../process/wait.ts'
 import type { Api } from './api.ts'
 
 /** Several, because the scheduler copies what it knows of a node whenever a pod lands there. */

@@ -1,9 +1,9 @@
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
 import type { KubernetesObject } from '../../lib/crd/objects.ts'
-import type { KubernetesClient } from '../../lib/kubernetes/client.ts'
+import type { KubernetesClient } from '../../lib/kubernetes/client/client.ts'
 import type { WatchTarget } from '../../lib/kubernetes/cluster.ts'
-import { watch } from '../../lib/kubernetes/watch.ts'
+import { watch } from '../../lib/kubernetes/watch/watch.ts'
 import { silentLog } from '../../lib/telemetry/log.ts'
 
 /** `applied`: four children and a status that has taken up the generation are seen; `gone`: the instance's end is. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
-import { waitUntil } from '../../local/wait.ts'
+import { waitUntil } from '../../local/process/wait.ts'
 import type { BareClient } from './bare-client.ts'
 
 /** One call that the API server answered. */

@@ -1,5 +1,5 @@
 import { apiVersion } from '../../lib/crd/group.ts'
-import { collectionPath } from '../../lib/kubernetes/paths.ts'
+import { collectionPath } from '../../lib/kubernetes/client/paths.ts'
 import type { BareClient } from './bare-client.ts'
 import { instance, operated } from './sample.ts'
 

@@ -1,5 +1,5 @@
 import { fieldManager } from '../../lib/crd/group.ts'
-import { collectionPath, objectPath } from '../../lib/kubernetes/paths.ts'
+import { collectionPath, objectPath } from '../../lib/kubernetes/client/paths.ts'
 import { appliedStatus } from './applied-status.ts'
 import type { BareClient } from './bare-client.ts'
 import { desiredOf, floor, instance, template, templateName } from './sample.ts'

@@ -1,5 +1,5 @@
 import { apiVersion } from '../../lib/crd/group.ts'
-import { collectionPath } from '../../lib/kubernetes/paths.ts'
+import { collectionPath } from '../../lib/kubernetes/client/paths.ts'
 import { watchArrivals } from './arrivals.ts'
 import { burst, namesOf } from './burst.ts'
 import { type CallCounts, countCalls } from './call-counts.ts'

@@ -1,9 +1,9 @@
 import { parseConfig } from '../../lib/config.ts'
-import { type KubernetesClient, openClient } from '../../lib/kubernetes/client.ts'
+import { type KubernetesClient, openClient } from '../../lib/kubernetes/client/client.ts'
 import { openLogger } from '../../lib/telemetry/logger.ts'
 import { version } from '../../lib/version.ts'
-import { composeOperator } from '../../local/compose.ts'
-import type { Endpoints } from '../../local/endpoints.ts'
+import { composeOperator } from '../../local/lambda/compose.ts'
+import type { Endpoints } from '../../local/parts/endpoints.ts'
 import { serve } from './child-side.ts'
 
 export interface OperatorStart {

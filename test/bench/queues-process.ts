@@ -1,5 +1,5 @@
-import { startEventBus } from '../../local/event-bus.ts'
-import { localCredentials, localRegion, startQueues } from '../../local/queues.ts'
+import { startEventBus } from '../../local/parts/event-bus.ts'
+import { localCredentials, localRegion, startQueues } from '../../local/parts/queues.ts'
 import { serve } from './child-side.ts'
 
 /** SQS and EventBridge, which are somebody else's processor time. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { finalizer } from '../../lib/crd/group.ts'
-import { waitUntil } from '../../local/wait.ts'
+import { waitUntil } from '../../local/process/wait.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
 import { eventually, instanceOf, referenceTo, templateOf } from '../support/operator.ts'
 import { childrenOf, outboxOf, rowsOf, settled } from '../support/world-of.ts'

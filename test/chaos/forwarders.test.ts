@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Lease } from '../../lib/kubernetes/lease-record.ts'
-import { waitUntil } from '../../local/wait.ts'
+import type { Lease } from '../../lib/kubernetes/lease/record.ts'
+import { waitUntil } from '../../local/process/wait.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
 import { instanceOf, referenceTo, templateOf } from '../support/operator.ts'
 import { type Severable, severable } from '../support/severable-client.ts'

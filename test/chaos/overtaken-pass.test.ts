@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest'
-import { waitUntil } from '../../local/wait.ts'
+import { waitUntil } from '../../local/process/wait.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
 import { instanceOf, templateOf } from '../support/operator.ts'
 import { instanceCalled, rowsOf, settled } from '../support/world-of.ts'

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ForwardDependencies } from '../../lib/forward.ts'
-import { waitUntil } from '../../local/wait.ts'
+import { waitUntil } from '../../local/process/wait.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
 import { instanceOf, referenceTo, templateOf } from '../support/operator.ts'
 import { seededRandom } from '../support/random.ts'

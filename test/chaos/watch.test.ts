@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { openClient } from '../../lib/kubernetes/client.ts'
-import { waitUntil } from '../../local/wait.ts'
+import { openClient } from '../../lib/kubernetes/client/client.ts'
+import { waitUntil } from '../../local/process/wait.ts'
 import { type Front, type FrontAnswer, startFront } from '../integration/kubernetes/front.ts'
 import { startTcpProxy, type TcpProxy } from '../integration/kubernetes/tcp-proxy.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'

@@ -3,7 +3,7 @@ import { type EventBus, openEventBus } from '../../lib/aws/eventbridge.ts'
 import { createPublish } from '../../lib/publish.ts'
 import { openOutbox, openStore } from '../../lib/store/open-store.ts'
 import { silentLog } from '../../lib/telemetry/log.ts'
-import type { LocalEventBus } from '../../local/event-bus.ts'
+import type { LocalEventBus } from '../../local/parts/event-bus.ts'
 import { startTestEventBus } from '../support/event-bus.ts'
 import { instanceRecord, type StoreDatabase, soon, storeDatabase } from './store/store-database.ts'
 

@@ -1,6 +1,6 @@
 import type { ObjectReference } from '../../lib/crd/objects.ts'
-import type { ApiResponse } from '../../lib/kubernetes/client.ts'
-import { collectionPath } from '../../lib/kubernetes/paths.ts'
+import type { ApiResponse } from '../../lib/kubernetes/client/client.ts'
+import { collectionPath } from '../../lib/kubernetes/client/paths.ts'
 import { referenceTo, type TestOperator } from './operator.ts'
 
 export function pathOf({ apiVersion, kind, namespace, name }: ObjectReference): string {

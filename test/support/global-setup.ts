@@ -1,6 +1,6 @@
 import type { TestProject } from 'vitest/node'
-import { openClient } from '../../lib/kubernetes/client.ts'
-import { installManifests } from '../../lib/kubernetes/install.ts'
+import { openClient } from '../../lib/kubernetes/client/client.ts'
+import { installManifests } from '../../lib/kubernetes/install/install.ts'
 import { startTestControlPlane } from './control-plane.ts'
 import { functionNames, functionUsers, userOf } from './function-users.ts'
 import { startTestPostgres } from './postgres.ts'

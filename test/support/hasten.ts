@@ -1,6 +1,6 @@
 import { openQueues } from '../../lib/aws/sqs.ts'
 import { type TimerMessage, timerDeduplicationId } from '../../lib/messages.ts'
-import { waitUntil } from '../../local/wait.ts'
+import { waitUntil } from '../../local/process/wait.ts'
 import type { CountedQueues } from './counted-queues.ts'
 
 /**

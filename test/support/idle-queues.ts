@@ -1,7 +1,7 @@
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs'
 import type { QueueUrls } from '../../lib/aws/queues.ts'
 import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
-import { waitUntil } from '../../local/wait.ts'
+import { waitUntil } from '../../local/process/wait.ts'
 
 const counts = [
   'ApproximateNumberOfMessages',

@@ -1,4 +1,4 @@
-import { type Postgres, startPostgres } from '../../local/postgres.ts'
+import { type Postgres, startPostgres } from '../../local/parts/postgres.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
 /** A test file's own server, for tests that break it. `stop` removes what it wrote. */

@@ -1,4 +1,4 @@
-import { type LocalQueues, startQueues } from '../../local/queues.ts'
+import { type LocalQueues, startQueues } from '../../local/parts/queues.ts'
 
 /** A test file's own SQS, in memory and in its own process. */
 export async function startTestQueues(

@@ -1,7 +1,7 @@
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import type { KubernetesObject } from '../../lib/crd/objects.ts'
 import { childVersion } from '../../lib/observed/child-version.ts'
-import { waitUntil } from '../../local/wait.ts'
+import { waitUntil } from '../../local/process/wait.ts'
 import { referenceTo, type TestOperator } from './operator.ts'
 
 export const childKinds = ['Deployment', 'NetworkPolicy', 'Secret', 'Service'] as const

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openEventBus } from '../../../lib/aws/eventbridge.ts'
 import type { OutboxEvent } from '../../../lib/events.ts'
-import type { LocalEventBus } from '../../../local/event-bus.ts'
+import type { LocalEventBus } from '../../../local/parts/event-bus.ts'
 import { startTestEventBus } from '../../support/event-bus.ts'
 
 const soon = () => AbortSignal.timeout(10_000)

@@ -7,7 +7,7 @@ import { openReceiver } from '../../../lib/aws/receive.ts'
 import { openQueues } from '../../../lib/aws/sqs.ts'
 import { OperatorError } from '../../../lib/errors.ts'
 import type { Pass } from '../../../lib/reconcile/outcome.ts'
-import { type MappingOptions, runMapping } from '../../../local/runner.ts'
+import { type MappingOptions, runMapping } from '../../../local/lambda/event-source-mapping.ts'
 import { change, keptLog } from '../../unit/functions/lambda-events.ts'
 import { startQueues } from './sqs-server.ts'
 

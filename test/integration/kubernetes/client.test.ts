@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from 'vitest'
-import { openClient } from '../../../lib/kubernetes/client.ts'
+import { openClient } from '../../../lib/kubernetes/client/client.ts'
 
 const userAgent = 'challenge-operator/1.2.3 (reconcile)'
 const signal = AbortSignal.timeout(50_000)

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import { request } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Connection } from '../../../lib/kubernetes/connection.ts'
+import type { Connection } from '../../../lib/kubernetes/connection/connection.ts'
 
 /** What the front answers itself; a body that is a list of lines is a stream that stays open unless `ends`. */
 export interface FrontAnswer {

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { KubernetesObject } from '../../../lib/crd/objects.ts'
-import { type KubernetesClient, openClient } from '../../../lib/kubernetes/client.ts'
+import { type KubernetesClient, openClient } from '../../../lib/kubernetes/client/client.ts'
+import { objectPath } from '../../../lib/kubernetes/client/paths.ts'
 import type { Cluster } from '../../../lib/kubernetes/cluster.ts'
 import { openCluster } from '../../../lib/kubernetes/open-cluster.ts'
-import { objectPath } from '../../../lib/kubernetes/paths.ts'
 import type { ControlPlane } from '../../../local/control-plane/start.ts'
 import { startTestControlPlane } from '../../support/control-plane.ts'
 

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Deployment } from '../../../lib/crd/objects.ts'
-import { type KubernetesClient, openClient } from '../../../lib/kubernetes/client.ts'
+import { type KubernetesClient, openClient } from '../../../lib/kubernetes/client/client.ts'
+import { collectionPath } from '../../../lib/kubernetes/client/paths.ts'
 import type { Cluster, JsonPatchOperation } from '../../../lib/kubernetes/cluster.ts'
 import { openCluster } from '../../../lib/kubernetes/open-cluster.ts'
-import { collectionPath } from '../../../lib/kubernetes/paths.ts'
 import { takenOver } from '../../../lib/kubernetes/take-over.ts'
 import { sharedControlPlane, testNamespace } from '../../support/shared-parts.ts'
 

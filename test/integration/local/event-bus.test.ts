@@ -1,7 +1,7 @@
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { LocalEventBus, ReceivedEvent } from '../../../local/event-bus.ts'
-import { localCredentials, localRegion } from '../../../local/queues.ts'
+import type { LocalEventBus, ReceivedEvent } from '../../../local/parts/event-bus.ts'
+import { localCredentials, localRegion } from '../../../local/parts/queues.ts'
 import { startTestEventBus } from '../../support/event-bus.ts'
 
 let bus: LocalEventBus

@@ -1,6 +1,6 @@
 import { controlPlaneBinaries } from '../../../local/control-plane/binaries.ts'
 import { startControlPlane } from '../../../local/control-plane/start.ts'
-import { startPostgres } from '../../../local/postgres.ts'
+import { startPostgres } from '../../../local/parts/postgres.ts'
 
 /** Started by a test as a process of its own, to be killed: starts one part in a folder, says so, and stays. */
 const [part, directory] = process.argv.slice(2) as [string, string]

@@ -8,7 +8,7 @@ import {
 } from '@aws-sdk/client-sqs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ensureQueues } from '../../../lib/aws/queues.ts'
-import { startQueues } from '../../../local/queues.ts'
+import { startQueues } from '../../../local/parts/queues.ts'
 import { testQueues } from '../../support/shared-parts.ts'
 import { type TemporaryFolder, temporaryFolder } from '../../support/temporary-folder.ts'
 

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { KubernetesObject } from '../../../lib/crd/objects.ts'
-import { type KubernetesClient, openClient } from '../../../lib/kubernetes/client.ts'
-import { readManifests } from '../../../lib/kubernetes/manifests.ts'
+import { type KubernetesClient, openClient } from '../../../lib/kubernetes/client/client.ts'
+import { readManifests } from '../../../lib/kubernetes/install/manifests.ts'
+import { rightsMissing } from '../../../lib/kubernetes/install/rights.ts'
 import { openCluster } from '../../../lib/kubernetes/open-cluster.ts'
-import { rightsMissing } from '../../../lib/kubernetes/rights.ts'
 import type { ControlPlane } from '../../../local/control-plane/start.ts'
 import { startTestControlPlane } from '../../support/control-plane.ts'
 

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { apiVersion } from '../../../lib/crd/group.ts'
-import { type ApiResponse, type KubernetesClient, openClient } from '../../../lib/kubernetes/client.ts'
+import { type ApiResponse, type KubernetesClient, openClient } from '../../../lib/kubernetes/client/client.ts'
+import { collectionPath } from '../../../lib/kubernetes/client/paths.ts'
 import { openCluster } from '../../../lib/kubernetes/open-cluster.ts'
-import { collectionPath } from '../../../lib/kubernetes/paths.ts'
-import { applySamples, readSamples } from '../../../local/samples.ts'
+import { applySamples, readSamples } from '../../../local/parts/samples.ts'
 import { sharedControlPlane, testNamespace } from '../../support/shared-parts.ts'
 import { badInstances, badTemplates, goodTemplates, instanceSpec, templateSpec } from './inputs.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { apiVersion, group } from '../../../lib/crd/group.ts'
-import { crdVersion, versionMark } from '../../../lib/kubernetes/schema-check.ts'
+import { crdVersion, versionMark } from '../../../lib/kubernetes/install/schema-check.ts'
 import { instance, type Schema, template } from './crds.ts'
 import { tables, unions } from './fields.ts'
 

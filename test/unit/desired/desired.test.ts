@@ -4,7 +4,7 @@ import type { Deployment, NetworkPolicy } from '../../../lib/crd/objects.ts'
 import { canonicalJson } from '../../../lib/desired/canonical.ts'
 import type { Desired, DesiredInput } from '../../../lib/desired/desired.ts'
 import { identity } from '../../../lib/desired/identity.ts'
-import { networkPolicy } from '../../../lib/desired/network-policy.ts'
+import { networkPolicy } from '../../../lib/desired/objects/network-policy.ts'
 import { built, config, desired, instance, refusal, template } from './inputs.ts'
 
 const child = (state: Desired, kind: string) => state.children.find(each => each.object.kind === kind)

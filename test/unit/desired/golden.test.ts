@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { parseConfig } from '../../../lib/config.ts'
-import { defaultDeny } from '../../../lib/desired/default-deny.ts'
+import { defaultDeny } from '../../../lib/desired/objects/default-deny.ts'
 import { built, config, instance, template } from './inputs.ts'
 
 const shapes: Record<string, () => unknown> = {

@@ -3,7 +3,7 @@ import type { ChallengeInstance, ChallengeInstanceSpec } from '../../../lib/crd/
 import type { ChallengeTemplate, ChallengeTemplateSpec } from '../../../lib/crd/challenge-template.ts'
 import { apiVersion } from '../../../lib/crd/group.ts'
 import { type Desired, type DesiredInput, desiredState } from '../../../lib/desired/desired.ts'
-import { flagSource, flagValue } from '../../../lib/desired/flag.ts'
+import { flagSource, flagValue } from '../../../lib/desired/flag/flag.ts'
 import { isRefusal, type Refusal } from '../../../lib/desired/refusal.ts'
 
 export const uid = '6f1c0c7e-2b53-4b57-9d8e-0f4f6f1f2a10'

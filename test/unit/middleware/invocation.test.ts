@@ -6,7 +6,7 @@ import { invocation } from '../../../lib/middleware/invocation.ts'
 import { metricsFlush } from '../../../lib/middleware/metrics-flush.ts'
 import { type Log, silentLog } from '../../../lib/telemetry/log.ts'
 import { noMetrics } from '../../../lib/telemetry/metrics.ts'
-import { lambdaContext } from '../../../local/lambda-context.ts'
+import { lambdaContext } from '../../../local/lambda/context.ts'
 
 const context = (timeoutMs = 60_000) => lambdaContext('test', timeoutMs)
 

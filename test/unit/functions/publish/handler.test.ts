@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createHandler } from '../../../../functions/publish/handler.ts'
-import { lambdaContext } from '../../../../local/lambda-context.ts'
+import { lambdaContext } from '../../../../local/lambda/context.ts'
 import { keptLog, scheduledEvent } from '../lambda-events.ts'
 
 function setUp(drains: Array<{ claimed: number; published: number }>) {

@@ -5,7 +5,7 @@ import { createHandler, type ReconcileHandlerOptions } from '../../../../functio
 import { OperatorError } from '../../../../lib/errors.ts'
 import type { TimerMessage } from '../../../../lib/messages.ts'
 import type { Outcome, Pass } from '../../../../lib/reconcile/outcome.ts'
-import { lambdaContext } from '../../../../local/lambda-context.ts'
+import { lambdaContext } from '../../../../local/lambda/context.ts'
 import { change, changeRecord, keptLog, record, sqsEvent } from '../lambda-events.ts'
 
 const settled: Outcome = { kind: 'settled' }

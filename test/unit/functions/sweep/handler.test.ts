@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { createHandler } from '../../../../functions/sweep/handler.ts'
 import { OperatorError } from '../../../../lib/errors.ts'
-import { lambdaContext } from '../../../../local/lambda-context.ts'
+import { lambdaContext } from '../../../../local/lambda/context.ts'
 import { keptLog, scheduledEvent } from '../lambda-events.ts'
 
 interface Given {

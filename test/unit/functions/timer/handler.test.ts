@@ -3,7 +3,7 @@ import { createHandler, type TimerHandlerOptions } from '../../../../functions/t
 import type { OutgoingChange } from '../../../../lib/aws/sending.ts'
 import { OperatorError } from '../../../../lib/errors.ts'
 import { type TimerMessage, timerDeduplicationId } from '../../../../lib/messages.ts'
-import { lambdaContext } from '../../../../local/lambda-context.ts'
+import { lambdaContext } from '../../../../local/lambda/context.ts'
 import { keptLog, record, sqsEvent } from '../lambda-events.ts'
 
 function timer(name: string, dueInMs: number): TimerMessage {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { createHandler } from '../../../../functions/watch-forwarder/handler.ts'
-import { lambdaContext } from '../../../../local/lambda-context.ts'
+import { lambdaContext } from '../../../../local/lambda/context.ts'
 import { keptLog, scheduledEvent } from '../lambda-events.ts'
 
 const event = scheduledEvent('2026-01-01T00:00:00Z')

@@ -1,0 +1,89 @@
+import { createHmac } from 'node:crypto'
+import type { OperatorConfig } from '../../config.ts'
+import type { ChallengeTemplate } from '../../crd/challenge-template.ts'
+import type { Refusal } from '../refusal.ts'
+
+/** Where an instance's flag comes from. */
+export type FlagSource =
+  | { kind: 'none' }
+  | { kind: 'hmac'; envName: string; format: string }
+  | { kind: 'format'; envName: string; value: string }
+  /** A key of a Secret in the template's namespace: whoever builds must read it first. */
+  | { kind: 'secretRef'; envName: string; secret: { name: string; key: string } }
+
+/** 128 bits of the HMAC. */
+const hexDigits = 32
+
+const environmentName = /^[A-Za-z_][A-Za-z0-9_]*$/
+
+export function flagSource({ metadata, spec }: ChallengeTemplate): FlagSource | Refusal {
+  const strategy = spec.flagStrategy
+  if (strategy === undefined) return { kind: 'none' }
+  const refused = (why: string): Refusal => ({
+    refused: 'TemplateInvalid',
+    message: `ChallengeTemplate "${metadata.name}" cannot be used: ${why}.`,
+  })
+  const { type, envName = 'FLAG', format, secretRef } = strategy
+  if (!environmentName.test(envName))
+    return refused('flagStrategy.envName is no name of a variable; write letters, digits and _, such as FLAG')
+  if (type === 'hmac-per-instance') {
+    const pattern = format ?? 'flag{%s}'
+    if (pattern.split('%s').length !== 2)
+      return refused('flagStrategy.format must have %s exactly once, such as flag{%s}')
+    return { kind: 'hmac', envName, format: pattern }
+  }
+  if (type !== 'static')
+    return refused(
+      `flagStrategy.type ${JSON.stringify(type)} is not known; write hmac-per-instance or static`,
+    )
+  if (secretRef) {
+    if (!secretRef.name || !secretRef.key)
+      return refused('flagStrategy.secretRef lacks its name or key; write both')
+    return { kind: 'secretRef', envName, secret: { name: secretRef.name, key: secretRef.key } }
+  }
+  if (format === undefined || format.trim() === '')
+    return refused('a static flag has no value; write flagStrategy.secretRef (or format)')
+  return { kind: 'format', envName, value: format }
+}
+
+/**
+ * The flag itself; undefined where the template wants none.
+ * @param uid of the instance
+ * @param referenced what the Secret of a `secretRef` holds under its key; undefined: no such Secret or key
+ */
+export function flagValue(
+  source: FlagSource,
+  uid: string,
+  { flagSecret }: Pick<OperatorConfig, 'flagSecret'>,
+  referenced?: string,
+): { flag: string | undefined } | Refusal {
+  switch (source.kind) {
+    case 'none':
+      return { flag: undefined }
+    case 'format':
+      return { flag: source.value }
+    case 'secretRef': {
+      const { name, key } = source.secret
+      if (referenced?.trim()) return { flag: referenced }
+      return missing(
+        `Secret "${name}" has no key "${key}" with a flag; create it in the template's namespace.`,
+      )
+    }
+    case 'hmac': {
+      if (flagSecret === undefined)
+        return missing('FLAG_SECRET is not configured, which flags per instance are made from; set it.')
+      const hex = createHmac('sha256', flagSecret).update(uid).digest('hex').slice(0, hexDigits)
+      return { flag: source.format.replace('%s', () => hex) }
+    }
+  }
+}
+
+/** What the platform checks a team's flag with: hex HMAC-SHA256(pepper, flag without surrounding blanks). */
+export function platformFlagHash(flag: string | undefined, pepper: string | undefined): string | undefined {
+  if (flag === undefined || pepper === undefined) return undefined
+  return createHmac('sha256', pepper).update(flag.trim()).digest('hex')
+}
+
+function missing(message: string): Refusal {
+  return { refused: 'FlagSecretMissing', message }
+}

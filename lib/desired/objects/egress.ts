@@ -1,0 +1,65 @@
+import { type Cidr, cidr, contains, formatCidr } from '../../config/cidr.ts'
+import type { OperatorConfig } from '../../config.ts'
+import type { ChallengeTemplateSpec } from '../../crd/challenge-template.ts'
+import type { NetworkPolicy } from '../../crd/objects.ts'
+import { notInternet } from './ranges.ts'
+
+/** The label that every namespace has of itself. */
+export const namespaceNameLabel = 'kubernetes.io/metadata.name'
+
+type EgressRules = NonNullable<NetworkPolicy['spec']['egress']>
+
+/** Cluster DNS for every profile, and what the profile opens besides. */
+export function egressRules(
+  spec: ChallengeTemplateSpec,
+  { dns, clusterCidrs }: Pick<OperatorConfig, 'dns' | 'clusterCidrs'>,
+): EgressRules {
+  const toDns = dnsRule(dns)
+  switch (spec.networkProfile) {
+    case 'open':
+      return [toDns, { to: [internet('0.0.0.0/0', clusterCidrs), internet('::/0', clusterCidrs)] }]
+    case 'egress-allowlist':
+      return [toDns, ...allowlist(spec)]
+    default:
+      return [toDns]
+  }
+}
+
+function dnsRule({ namespace, labels, port }: OperatorConfig['dns']): EgressRules[number] {
+  return {
+    to: [
+      {
+        namespaceSelector: { matchLabels: { [namespaceNameLabel]: namespace } },
+        podSelector: { matchLabels: labels },
+      },
+    ],
+    ports: [
+      { protocol: 'UDP', port },
+      { protocol: 'TCP', port },
+    ],
+  }
+}
+
+function allowlist({ egressAllowlist = [] }: ChallengeTemplateSpec): EgressRules {
+  return egressAllowlist.map(({ cidr: range, except = [], ports = [] }) => ({
+    to: [{ ipBlock: { cidr: range, ...(except.length > 0 && { except }) } }],
+    ...(ports.length > 0 && {
+      ports: ports.map(({ port, protocol = 'TCP' }) => ({ protocol, port })),
+    }),
+  }))
+}
+
+function internet(everything: string, clusterCidrs: readonly string[]) {
+  const all = cidr(everything)
+  const closed = [...notInternet, ...clusterCidrs.map(cidr)].filter(each => contains(all, each))
+  return { ipBlock: { cidr: everything, except: widest(closed).map(formatCidr) } }
+}
+
+/** Without ranges that lie in another one, each once. */
+function widest(ranges: readonly Cidr[]): Cidr[] {
+  return ranges.filter((range, index) =>
+    ranges.every(
+      (other, at) => at === index || !contains(other, range) || (contains(range, other) && index < at),
+    ),
+  )
+}

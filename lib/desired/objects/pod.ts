@@ -1,0 +1,71 @@
+import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
+import type { ChallengeTemplateSpec } from '../../crd/challenge-template.ts'
+import { group } from '../../crd/group.ts'
+import type { ObjectMeta, PodSpec } from '../../crd/objects.ts'
+import type { Identity } from '../identity.ts'
+import { firstPorts, withProtocol } from '../ports.ts'
+import { container } from './container.ts'
+import { env } from './env.ts'
+import { flagKey } from './secret.ts'
+
+/** A changed flag must roll the pod: a variable taken from a Secret does not by itself. */
+export const flagFingerprintAnnotation = `${group}/flag-fingerprint`
+
+/** Challenges keep nothing worth a long goodbye, and teardown waits for it. */
+const gracePeriodSeconds = 5
+
+export interface PodInput {
+  identity: Identity
+  owner: ChallengeInstance['spec']['owner']
+  spec: ChallengeTemplateSpec
+  /** Of the instance, checked. */
+  env: Readonly<Record<string, string>>
+  flag: { envName: string; fingerprint: string } | undefined
+}
+
+/** The pod's template. The flag goes to the first container only: it is the challenge, the others serve it. */
+export function pod({ identity, owner, spec, env: instance, flag }: PodInput): {
+  metadata: ObjectMeta
+  spec: PodSpec
+} {
+  const { name, labels } = identity
+  const first = container({
+    name,
+    from: spec,
+    ports: firstPorts(spec),
+    env: env({
+      ...(flag && { flag: { envName: flag.envName, secretName: name, key: flagKey } }),
+      owner,
+      instance,
+      template: spec.env ?? [],
+    }),
+  })
+  const further = (spec.containers ?? []).map(from =>
+    container({
+      name: from.name,
+      from,
+      ports: (from.ports ?? []).map(withProtocol),
+      env: env({ owner, instance, template: from.env ?? [] }),
+    }),
+  )
+  return {
+    metadata: {
+      labels,
+      ...(flag && { annotations: { [flagFingerprintAnnotation]: flag.fingerprint } }),
+    },
+    spec: {
+      containers: [first, ...further],
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      terminationGracePeriodSeconds: gracePeriodSeconds,
+      securityContext: {
+        seccompProfile: { type: 'RuntimeDefault' },
+        ...(spec.podSecurity === 'restricted' && { runAsNonRoot: true }),
+      },
+      ...(spec.runtimeClassName && { runtimeClassName: spec.runtimeClassName }),
+      ...(spec.imagePullSecrets?.length && {
+        imagePullSecrets: spec.imagePullSecrets.map(secret => ({ name: secret })),
+      }),
+    },
+  }
+}

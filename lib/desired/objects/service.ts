@@ -1,0 +1,26 @@
+import type { Service } from '../../crd/objects.ts'
+import type { Identity } from '../identity.ts'
+import type { DeclaredPort } from '../ports.ts'
+
+/** The selector has the uid: a dying pod of a predecessor never serves its successor. */
+export function service(
+  { name, namespace, labels, owners, podSelector }: Identity,
+  ports: readonly DeclaredPort[],
+): Service {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace, labels, ownerReferences: owners },
+    spec: {
+      type: 'ClusterIP',
+      selector: podSelector,
+      ports: ports.map(({ name, port, protocol, appProtocol }) => ({
+        name,
+        port,
+        targetPort: port,
+        protocol,
+        ...(appProtocol && { appProtocol }),
+      })),
+    },
+  }
+}

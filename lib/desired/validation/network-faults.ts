@@ -1,0 +1,38 @@
+import { type Cidr, cidr, contains, formatCidr, overlaps, parseCidr } from '../../config/cidr.ts'
+import type { ChallengeTemplateSpec, EgressRule } from '../../crd/challenge-template.ts'
+import { linkLocal, metadata } from '../objects/ranges.ts'
+
+const profiles = ['isolated-egress-dns-only', 'egress-allowlist', 'open']
+
+/** What the network part of a template has wrong; every fault says what to write instead. */
+export function networkFaults(spec: ChallengeTemplateSpec, clusterCidrs: readonly string[]): string[] {
+  const { networkProfile = 'isolated-egress-dns-only', egressAllowlist = [] } = spec
+  if (!profiles.includes(networkProfile))
+    return [
+      `networkProfile ${JSON.stringify(networkProfile)} is not known; write one of ${profiles.join(', ')}`,
+    ]
+  if (egressAllowlist.length > 0 && networkProfile !== 'egress-allowlist')
+    return [
+      `egressAllowlist has no effect with ${networkProfile}; write networkProfile egress-allowlist or remove it`,
+    ]
+  const closed = [...linkLocal, ...metadata, ...clusterCidrs.map(cidr)]
+  return egressAllowlist.flatMap((rule, index) => ruleFaults(`egressAllowlist[${index}]`, rule, closed))
+}
+
+function ruleFaults(path: string, rule: EgressRule, closed: readonly Cidr[]): string[] {
+  const range = parseCidr(rule.cidr)
+  if (typeof range === 'string') return [`${path}.cidr ${range}`]
+  const parsed = (rule.except ?? []).map(parseCidr)
+  const broken = parsed.find(each => typeof each === 'string')
+  if (broken) return [`${path}.except ${broken}`]
+  const except = parsed.filter(each => typeof each !== 'string')
+  const outside = except.find(each => !contains(range, each) || contains(each, range))
+  if (outside) return [`${path}.except ${formatCidr(outside)} is no part of ${rule.cidr}; remove it`]
+  if (rule.ports?.length === 0) return [`${path}.ports is empty; leave it out for every port, or write one`]
+  const covered = closed.find(each => overlaps(range, each) && !except.some(open => contains(open, each)))
+  if (covered === undefined) return []
+  const what = `${path}.cidr ${rule.cidr} reaches ${formatCidr(covered)}, which no challenge may`
+  return contains(covered, range)
+    ? [`${what}; remove it`]
+    : [`${what}; add ${formatCidr(covered)} to its except`]
+}

@@ -1,0 +1,56 @@
+import type { OperatorConfig } from '../../config.ts'
+import type { ChallengeTemplate, ChallengeTemplateSpec } from '../../crd/challenge-template.ts'
+import { parseTime } from '../../lifetime.ts'
+import type { Refusal } from '../refusal.ts'
+import { containerFaults } from './container-faults.ts'
+import { networkFaults } from './network-faults.ts'
+import { podFaults } from './pod-faults.ts'
+
+/** Status messages are for people: after this much nobody reads on. */
+const messageLimit = 800
+
+/** Every fault of a template that the schema of its resource may have let through, in one message. */
+export function templateInvalid(template: ChallengeTemplate, config: OperatorConfig): Refusal | undefined {
+  const { metadata, spec } = template
+  const faults = [
+    ...containerFaults(spec),
+    ...podFaults(spec),
+    ...networkFaults(spec, config.clusterCidrs),
+    ...dateFaults(spec),
+    ...unsupported(spec, config),
+  ]
+  if (faults.length === 0) return undefined
+  const message = `ChallengeTemplate "${metadata.name}" cannot be used: ${faults.join('; ')}`
+  const cut =
+    message.length > messageLimit ? `${message.slice(0, messageLimit).toWellFormed()}…` : `${message}.`
+  // Postgres takes no NUL in a text.
+  return { refused: 'TemplateInvalid', message: cut.replace(/\p{Cc}/gu, ' ') }
+}
+
+function dateFaults(spec: ChallengeTemplateSpec): string[] {
+  return (['availableFrom', 'availableUntil'] as const)
+    .filter(field => spec[field] !== undefined && parseTime(spec[field]) === undefined)
+    .map(field => `${field} is no date with a zone; write for example 2026-11-28T18:00:00Z`)
+}
+
+/** What the resource promises and this version does not do yet: better said than silently left out. */
+function unsupported(spec: ChallengeTemplateSpec, config: OperatorConfig): string[] {
+  const placement = spec.placement ?? config.placement
+  const exposure = spec.exposure?.type ?? 'None'
+  return [
+    ...(exposure === 'None'
+      ? []
+      : [`this version supports only exposure.type None, not ${exposure}; write None or remove exposure`]),
+    ...(placement === 'Shared'
+      ? []
+      : [
+          `this version supports only placement Shared, not ${placement}; ` +
+            (spec.placement ? 'write Shared or remove placement' : 'set OPERATOR_PLACEMENT to Shared'),
+        ]),
+    ...(spec.maxInstances === undefined
+      ? []
+      : [
+          'this version counts no instances; remove maxInstances and set a ResourceQuota where you need a limit',
+        ]),
+  ]
+}

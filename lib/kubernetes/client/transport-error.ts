@@ -1,0 +1,62 @@
+import { OperatorError } from '../../errors.ts'
+
+/** What Node, its TLS and undici say when there is no answer, in our words. */
+const sentences: Record<string, string> = {
+  ECONNREFUSED: 'nobody listens there',
+  ECONNRESET: 'the connection broke',
+  EPIPE: 'the connection broke',
+  UND_ERR_SOCKET: 'the connection broke',
+  ENOTFOUND: 'its name is not known to DNS',
+  EAI_AGAIN: 'DNS does not answer',
+  EHOSTUNREACH: 'there is no route to it',
+  ENETUNREACH: 'there is no route to it',
+  ETIMEDOUT: 'timed out',
+  UND_ERR_CONNECT_TIMEOUT: 'timed out',
+  UND_ERR_HEADERS_TIMEOUT: 'timed out',
+  UND_ERR_BODY_TIMEOUT: 'timed out',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is self-signed; give its CA',
+  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is of an authority we were not told; give its CA',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is of an authority we were not told; give its CA',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate is of an authority we were not told; give its CA',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+}
+
+/**
+ * No answer came. `call`: method and path. When the caller's signal ended it, `cause` is the signal's own reason, so
+ * that the caller recognises it.
+ */
+export function transportError(thrown: unknown, call: string, signal: AbortSignal): OperatorError {
+  if (signal.aborted) {
+    const timeout = signal.reason instanceof DOMException && signal.reason.name === 'TimeoutError'
+    const what = timeout ? 'timed out' : 'was cut off'
+    return new OperatorError('ClusterUnavailable', `${shortCall(call)} ${what}.`, { cause: signal.reason })
+  }
+  if (thrown instanceof OperatorError) return thrown
+  const code = codeOf(thrown)
+  const sentence = sentences[code ?? ''] ?? code ?? (thrown instanceof Error ? thrown.name : 'no answer')
+  return new OperatorError(
+    'ClusterUnavailable',
+    `The cluster cannot be reached (${shortCall(call)}): ${sentence}.`,
+    {
+      cause: thrown,
+    },
+  )
+}
+
+/** A kept connection had died before our request, or did so before an answer. */
+export function connectionDied(thrown: unknown): boolean {
+  return ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'].includes(codeOf(thrown) ?? '')
+}
+
+function codeOf(thrown: unknown): string | undefined {
+  const { code, cause, errors } = thrown as { code?: unknown; cause?: unknown; errors?: unknown[] }
+  if (typeof code === 'string') return code
+  // Happy Eyeballs: one error for each address.
+  if (Array.isArray(errors) && errors.length > 0) return codeOf(errors[0])
+  return cause instanceof Error ? codeOf(cause) : undefined
+}
+
+function shortCall(call: string): string {
+  return call.slice(0, 200)
+}

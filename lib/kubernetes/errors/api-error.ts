@@ -1,0 +1,140 @@
+import { group } from '../../crd/group.ts'
+import { OperatorError, type Reason } from '../../errors.ts'
+import type { ApiResponse } from '../client/client.ts'
+import { type ApiStatus, apiStatus, retryAfterMs } from './api-status.ts'
+import { fieldErrors } from './field-errors.ts'
+
+export type Verb = 'get' | 'list' | 'watch' | 'create' | 'apply' | 'patch' | 'delete' | 'update'
+
+/** What was tried, to name it in a message. */
+export interface Attempt {
+  verb: Verb
+  apiVersion: string
+  kind: string
+  namespace?: string | undefined
+  /** Absent for a collection. */
+  name?: string | undefined
+}
+
+/**
+ * The one place where a refusal of the API server becomes ours. Only the Status's sentence is looked at; values that
+ * somebody wrote (and that may be secret) are cut out of it.
+ */
+export function apiError(attempt: Attempt, response: ApiResponse, now = Date.now()): OperatorError {
+  const status = apiStatus(response.body, response.status)
+  const refusal = refusalOf(attempt, status)
+  const wait = retryAfterMs(response, now)
+  return new OperatorError(refusal.reason, refusal.message, {
+    fate: refusal.permanent ? 'permanent' : 'retryable',
+    ...(wait === undefined ? {} : { retryAfterMs: wait }),
+  })
+}
+
+interface Refusal {
+  reason: Reason
+  message: string
+  permanent?: boolean
+}
+
+function refusalOf(attempt: Attempt, status: ApiStatus): Refusal {
+  const { code, message } = status
+  const what = attemptText(attempt)
+  const admission = admissionRefusal(status)
+  // Policies choose their own status code, so their words decide.
+  if (admission) return { reason: admission.reason, message: `Cannot ${what}: ${admission.text}` }
+  if (status.causes.some(cause => cause.reason === 'NamespaceTerminating'))
+    return { reason: 'NamespaceStuck', message: `Cannot ${what}: its namespace is being deleted.` }
+  if (/status unknown for quota/.test(message))
+    return unavailable(`Cannot ${what} yet: the cluster has not counted its quota so far.`)
+  if (invalid(status)) return invalidity(attempt, status)
+  switch (code) {
+    case 401:
+      return { reason: 'Forbidden', message: `Cannot ${what}: the cluster does not accept our credentials.` }
+    case 403:
+      return { reason: 'Forbidden', message: `Cannot ${what}: ${rightsText(attempt, message)}` }
+    case 404:
+      return missing(attempt, status)
+    case 409:
+      return unavailable(`Cannot ${what} yet: it was changed at the same time.`)
+    case 410:
+      return unavailable(`Cannot ${what}: the list took so long that its version expired; start it again.`)
+    case 429:
+      return unavailable(`Cannot ${what} yet: the cluster has too much to do.`)
+  }
+  if (code >= 500 || code === 408)
+    return unavailable(`Cannot ${what}: the cluster answered ${codeText(status)}.`)
+  return { reason: 'Internal', message: `Cannot ${what}: the cluster answered ${codeText(status)}.` }
+}
+
+function unavailable(message: string): Refusal {
+  return { reason: 'ClusterUnavailable', message }
+}
+
+/** Quota, Pod Security, webhooks and policies, each with its own sentence. */
+function admissionRefusal({ code, message }: ApiStatus): { reason: Reason; text: string } | undefined {
+  if (code >= 500) return undefined
+  const text = shortened(message.replace(/^.*? is forbidden: /, ''))
+  if (/exceeded quota/.test(message)) return { reason: 'QuotaExceeded', text }
+  if (/failed quota|must specify limits|(maximum|minimum) \S+ usage per/.test(message))
+    return { reason: 'QuotaExceeded', text }
+  if (/violates PodSecurity/.test(message)) return { reason: 'PodSecurityRefused', text }
+  if (/admission webhook .* denied|(Validating|Mutating)AdmissionPolicy .*denied/.test(message))
+    return { reason: 'AdmissionRefused', text }
+  return undefined
+}
+
+/** Also 400 and 500: what cannot be decoded is refused before validation, and an apply of it as the server's own fault. */
+function invalid({ code, message }: ApiStatus): boolean {
+  if (code === 400 || code === 422 || code === 413) return true
+  return code === 500 && /^failed to (convert new object|create typed (patch|live) object)/.test(message)
+}
+
+function invalidity(attempt: Attempt, status: ApiStatus): Refusal {
+  const fields = fieldErrors(status)
+  const why = status.code === 413 ? 'it is too large' : fields || decodeText(status.message)
+  const message = `The cluster refuses to ${attemptText(attempt)}: ${why}.`
+  // Our own resources and plain reads are our own mistakes; every other object is what a template asked for.
+  const ours = attempt.apiVersion.startsWith(`${group}/`)
+  const written = attempt.verb === 'create' || attempt.verb === 'apply'
+  if (ours || !written) return { reason: 'Internal', message }
+  return { reason: 'TemplateInvalid', message, permanent: true }
+}
+
+/** `Deployment in version "v1" cannot be handled as a Deployment: quantities must match …`: only known sentences. */
+function decodeText(message: string): string {
+  const known = message.match(
+    /quantities must match the regular expression|\S+: field not declared in schema|illegal base64 data|cannot unmarshal \w+ into Go (?:struct field|value of type) \S+|strict decoding error|duplicate entries for key/,
+  )?.[0]
+  return known ?? 'it is not valid'
+}
+
+function missing(attempt: Attempt, { details }: ApiStatus): Refusal {
+  const what = attemptText(attempt)
+  if (details.kind === 'namespaces' && attempt.kind !== 'Namespace')
+    return { reason: 'NamespaceStuck', message: `Cannot ${what}: its namespace does not exist.` }
+  if (details.name !== undefined) return { reason: 'Internal', message: `Cannot ${what}: it does not exist.` }
+  return {
+    reason: 'SchemaOutdated',
+    message: `Cannot ${what}: the cluster does not serve ${attempt.kind} of ${attempt.apiVersion}; install its CRD.`,
+  }
+}
+
+/** RBAC's own sentence names user, verb and resource: all that is needed for a role. */
+function rightsText(attempt: Attempt, message: string): string {
+  const denied = message.match(/User ".*?" cannot \w+ resource .*/)?.[0]
+  return denied ? `${shortened(denied)}.` : `we lack the right to ${attempt.verb} it.`
+}
+
+export function attemptText({ verb, kind, namespace, name }: Attempt): string {
+  const what = name === undefined ? `${kind} objects` : `${kind} "${name}"`
+  return `${verb} ${what}${namespace === undefined ? '' : ` in namespace "${namespace}"`}`
+}
+
+function codeText({ code, reason }: ApiStatus): string {
+  return reason === '' ? String(code) : `${code} (${reason.slice(0, 60)})`
+}
+
+function shortened(text: string): string {
+  const oneLine = text.replace(/\s+/g, ' ').trim()
+  return oneLine.length > 300 ? `${oneLine.slice(0, 299)}…` : oneLine
+}

@@ -1,0 +1,102 @@
+import type { KubernetesObject, ObjectReference } from '../../crd/objects.ts'
+import type { KubernetesClient } from '../client/client.ts'
+import { collectionPath } from '../client/paths.ts'
+import type { Cluster } from '../cluster.ts'
+import { openCluster } from '../open-cluster.ts'
+import { untilEstablished, untilFinalizerInForce, untilSchemaInForce } from './in-force.ts'
+import { contentHash, type ManifestOptions, readManifests, renderedPolicy } from './manifests.ts'
+import { crdKind, type Definition, markOf } from './schema-check.ts'
+
+export interface Installed {
+  /** Kind and name, as a user would type them at `kubectl get`. */
+  name: string
+  /** `kept`: the cluster has a newer one. */
+  action: 'created' | 'upgraded' | 'unchanged' | 'kept'
+}
+
+/**
+ * Brings CRDs and admission policies into the cluster, where they are missing or older, and returns once they are in
+ * force. Objects that kubectl or an older operator made are taken over and keep what is stored of them. A kind of
+ * policy that the cluster does not know is left out: the operator works without.
+ * @throws OperatorError, `Forbidden` for who may not change CRDs or policies
+ */
+export async function installManifests(
+  client: KubernetesClient,
+  options: ManifestOptions,
+  signal: AbortSignal,
+): Promise<Installed[]> {
+  const cluster = openCluster(client)
+  const crds: Installed[] = []
+  for (const object of await readManifests('crds'))
+    crds.push(await installDefinition(cluster, object as KubernetesObject & Definition, signal))
+  await untilEstablished(cluster, signal)
+  if (crds.some(changed)) await untilSchemaInForce(client, signal)
+
+  const newer = crds.some(({ action }) => action === 'kept')
+  const policies: Installed[] = []
+  for (const object of await readManifests('admission')) {
+    const policy = renderedPolicy(object, options)
+    if (await kindServed(client, policy, signal))
+      policies.push(await installPolicy(cluster, policy, newer, signal))
+  }
+  if (policies.some(changed)) await untilFinalizerInForce(client, options.namespaces, signal)
+  return [...crds, ...policies]
+}
+
+async function installDefinition(
+  cluster: Cluster,
+  object: KubernetesObject & Definition,
+  signal: AbortSignal,
+): Promise<Installed> {
+  const { name } = object.metadata
+  const existing = await cluster.get<KubernetesObject & Definition>({ ...crdKind, name }, signal)
+  const isOlder = existing && markOf(existing) < markOf(object)
+  if (existing && !isOlder)
+    return installed(object, markOf(existing) === markOf(object) ? 'unchanged' : 'kept')
+  return write(cluster, existing, object, signal)
+}
+
+async function installPolicy(
+  cluster: Cluster,
+  object: KubernetesObject,
+  newer: boolean,
+  signal: AbortSignal,
+): Promise<Installed> {
+  const { apiVersion, kind, metadata } = object
+  const reference: ObjectReference = { apiVersion, kind, name: metadata.name ?? '' }
+  const existing = await cluster.get<KubernetesObject>(reference, signal)
+  const same = existing?.metadata.annotations?.[contentHash] === metadata.annotations?.[contentHash]
+  if (existing && same) return installed(object, 'unchanged')
+  if (existing && newer) return installed(object, 'kept')
+  return write(cluster, existing, object, signal)
+}
+
+async function write(
+  cluster: Cluster,
+  existing: KubernetesObject | undefined,
+  object: KubernetesObject,
+  signal: AbortSignal,
+): Promise<Installed> {
+  if (existing) await cluster.applyOver(existing, object, signal)
+  else await cluster.apply(object, signal)
+  return installed(object, existing ? 'upgraded' : 'created')
+}
+
+/** Older clusters have policies that validate and none that mutate, or neither. */
+async function kindServed(
+  client: KubernetesClient,
+  { apiVersion, kind }: KubernetesObject,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const path = collectionPath({ apiVersion, kind })
+  const response = await client.request('GET', path, { query: { limit: 1 } }, signal)
+  return response.status !== 404
+}
+
+function installed({ kind, metadata }: KubernetesObject, action: Installed['action']): Installed {
+  return { name: `${kind.toLowerCase()}/${metadata.name}`, action }
+}
+
+function changed({ action }: Installed): boolean {
+  return action === 'created' || action === 'upgraded'
+}

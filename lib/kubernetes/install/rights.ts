@@ -1,0 +1,110 @@
+import type { KubernetesObject } from '../../crd/objects.ts'
+import type { KubernetesClient } from '../client/client.ts'
+import { collectionPath } from '../client/paths.ts'
+import { apiError } from '../errors/api-error.ts'
+import { readManifests } from './manifests.ts'
+
+export interface Right {
+  verb: string
+  /** With its group and, where only one object is meant, its name: `deployments.apps`, `leases.coordination.k8s.io/x`. */
+  resource: string
+  /** Undefined: in the whole cluster. */
+  namespace: string | undefined
+}
+
+interface Role extends KubernetesObject {
+  rules: { apiGroups: string[]; resources: string[]; resourceNames?: string[]; verbs: string[] }[]
+}
+
+/** ResourceAttributes of a SelfSubjectAccessReview. */
+interface Attributes {
+  verb: string
+  group: string
+  resource: string
+  subresource?: string
+  name?: string
+  namespace?: string
+}
+
+const kind = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview' }
+
+/** The same question of several roles is asked once; the API server answers some hundred a second. */
+const sideBySide = 5
+
+/**
+ * What whoever asks lacks of what the functions do together, as the roles in `manifests/rbac/` list it.
+ * @param namespaces the watched ones
+ * @throws OperatorError when the question itself is refused
+ */
+export async function rightsMissing(
+  client: KubernetesClient,
+  namespaces: readonly string[] | '*',
+  signal: AbortSignal,
+): Promise<Right[]> {
+  const roles = (await readManifests('rbac')).filter(object => object.kind === 'ClusterRole') as Role[]
+  const scopes = namespaces === '*' ? [undefined] : namespaces
+  const asked = new Map(
+    attributesOf(roles)
+      .flatMap(each => (inNoNamespace(each) ? [each] : scopes.map(scope => scoped(each, scope))))
+      .map(each => [JSON.stringify(each), each]),
+  )
+  const waiting = [...asked.values()]
+  const missing: Right[] = []
+  const ask = async () => {
+    for (let next = waiting.shift(); next; next = waiting.shift())
+      if (!(await allowed(client, next, signal))) missing.push(rightOf(next))
+  }
+  await Promise.all(Array.from({ length: sideBySide }, ask))
+  return missing.toSorted((a, b) => textOf(a).localeCompare(textOf(b)))
+}
+
+function attributesOf(roles: readonly Role[]): Attributes[] {
+  return roles
+    .flatMap(role => role.rules)
+    .flatMap(({ apiGroups, resources, resourceNames = [undefined], verbs }) =>
+      apiGroups.flatMap(group =>
+        resources.flatMap(whole => {
+          const [resource = '', subresource] = whole.split('/')
+          return resourceNames.flatMap(name =>
+            verbs.map(verb => ({
+              verb,
+              group,
+              resource,
+              ...(subresource !== undefined && { subresource }),
+              ...(name !== undefined && { name }),
+            })),
+          )
+        }),
+      ),
+    )
+}
+
+function inNoNamespace({ resource }: Attributes): boolean {
+  return resource === 'customresourcedefinitions'
+}
+
+/** A Namespace is asked for by its own name, so that a RoleBinding in it suffices. */
+function scoped(attributes: Attributes, namespace: string | undefined): Attributes {
+  if (namespace === undefined) return attributes
+  return { ...attributes, namespace, ...(attributes.resource === 'namespaces' && { name: namespace }) }
+}
+
+async function allowed(
+  client: KubernetesClient,
+  resourceAttributes: Attributes,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const body = { ...kind, spec: { resourceAttributes } }
+  const response = await client.request('POST', collectionPath(kind), { body }, signal)
+  if (response.status !== 201) throw apiError({ verb: 'create', ...kind }, response)
+  return (response.body as { status?: { allowed?: boolean } }).status?.allowed === true
+}
+
+function rightOf({ verb, group, resource, subresource, name, namespace }: Attributes): Right {
+  const whole = [group === '' ? resource : `${resource}.${group}`, subresource, name]
+  return { verb, resource: whole.filter(part => part !== undefined).join('/'), namespace }
+}
+
+function textOf({ verb, resource, namespace = '' }: Right): string {
+  return `${namespace} ${resource} ${verb}`
+}

@@ -1,0 +1,88 @@
+import { type Environment, parseConfig } from '../../lib/config.ts'
+import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
+import { apiVersion } from '../../lib/crd/group.ts'
+import type { Cluster } from '../../lib/kubernetes/cluster.ts'
+import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
+import { givenClient } from '../parts/external-clients.ts'
+
+const columns = [
+  'NAMESPACE',
+  'NAME',
+  'PHASE',
+  'TEMPLATE',
+  'TEAM',
+  'EVENT',
+  'URL',
+  'EXPIRES',
+  'SYNCED',
+  'REASON',
+]
+
+/** Prints the instances of the watched namespaces as a table, or the named ones only. @returns how many there were */
+export async function printInstances(
+  cluster: Cluster,
+  namespaces: readonly string[] | '*',
+  names: readonly string[],
+  print: (line: string) => void,
+  signal: AbortSignal,
+): Promise<number> {
+  const rows: string[][] = []
+  const scopes = namespaces === '*' ? [{}] : namespaces.map(namespace => ({ namespace }))
+  for (const scope of scopes)
+    for await (const page of cluster.list<ChallengeInstance>(
+      { apiVersion, kind: 'ChallengeInstance' },
+      scope,
+      signal,
+    ))
+      rows.push(
+        ...page.filter(each => names.length === 0 || names.includes(each.metadata.name ?? '')).map(row),
+      )
+  if (rows.length === 0) {
+    print(names.length > 0 ? `No instance is called ${names.join(' or ')}.` : 'There are no instances.')
+    return 0
+  }
+  const widths = columns.map((title, index) =>
+    Math.max(title.length, ...rows.map(cells => (cells[index] ?? '').length)),
+  )
+  for (const cells of [columns, ...rows])
+    print(
+      cells
+        .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+  return rows.length
+}
+
+function row({ metadata, spec, status }: ChallengeInstance): string[] {
+  const synced = status?.conditions?.find(each => each.type === 'Synced')
+  return [
+    metadata.namespace ?? '',
+    metadata.name ?? '',
+    metadata.deletionTimestamp === undefined ? (status?.phase ?? '-') : 'Terminating',
+    spec.templateRef,
+    String(spec.owner.teamId),
+    String(spec.owner.eventId),
+    status?.url ?? '-',
+    status?.expiresAt ?? 'never',
+    synced ? (synced.status === 'True' ? 'yes' : synced.reason) : '-',
+    status?.reason ?? '-',
+  ]
+}
+
+/** `challenge-operator get`: of the cluster that the environment names. @returns the exit code */
+export async function getGiven(
+  env: Environment,
+  names: readonly string[],
+  print: (line: string) => void,
+  signal: AbortSignal,
+): Promise<number> {
+  const { namespaces } = parseConfig(env)
+  const client = givenClient(env, 'get')
+  try {
+    const found = await printInstances(openCluster(client), namespaces, names, print, signal)
+    return found > 0 || names.length === 0 ? 0 : 1
+  } finally {
+    await client.close()
+  }
+}

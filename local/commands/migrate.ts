@@ -1,0 +1,19 @@
+import { type Environment, parseDatabaseConfig } from '../../lib/config.ts'
+import { openDatabase } from '../../lib/store/database.ts'
+import { migrate } from '../../lib/store/migrate.ts'
+
+/** Brings the operator's own tables in `DATABASE_URL` to this version; the platform's are never touched. */
+export async function migrateGiven(
+  env: Environment,
+  print: (line: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const database = openDatabase({ ...parseDatabaseConfig(env), max: 1, applicationName: 'migrate' })
+  try {
+    const names = await migrate(database, signal)
+    for (const name of names) print(`migrated: ${name}`)
+    if (names.length === 0) print('the database is up to date')
+  } finally {
+    await database.destroy()
+  }
+}

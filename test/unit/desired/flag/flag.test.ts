@@ -1,0 +1,96 @@
+import { createHmac } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import type { FlagStrategy } from '../../../../lib/crd/challenge-template.ts'
+import { flagFingerprint } from '../../../../lib/desired/flag/fingerprint.ts'
+import { flagSource, flagValue, platformFlagHash } from '../../../../lib/desired/flag/flag.ts'
+import { template, uid } from '../inputs.ts'
+
+const source = (flagStrategy: FlagStrategy) => flagSource(template({ flagStrategy }))
+const keys = { flagSecret: 'secret', flagHmacPepper: 'pepper' }
+
+describe('where does a flag come from?', () => {
+  test('nowhere, when the template wants none', () => {
+    expect(flagSource(template())).toEqual({ kind: 'none' })
+    expect(flagValue({ kind: 'none' }, uid, { flagSecret: undefined })).toEqual({ flag: undefined })
+  })
+
+  test('an HMAC over the uid, in the format', () => {
+    const hex = createHmac('sha256', 'secret').update(uid).digest('hex').slice(0, 32)
+    const hmac = source({ type: 'hmac-per-instance' })
+    expect(hmac).toEqual({ kind: 'hmac', envName: 'FLAG', format: 'flag{%s}' })
+    expect(flagValue(hmac as never, uid, keys)).toEqual({ flag: `flag{${hex}}` })
+    expect(flagValue({ kind: 'hmac', envName: 'FLAG', format: '$&%s$1 100%' }, uid, keys)).toEqual({
+      flag: `$&${hex}$1 100%`,
+    })
+  })
+
+  test('a Secret before a format in clear', () => {
+    const secretRef = { name: 'flags', key: 'web' }
+    expect(source({ type: 'static', secretRef, format: 'flag{x}' })).toMatchObject({
+      kind: 'secretRef',
+      secret: secretRef,
+    })
+    expect(source({ type: 'static', format: 'flag{%s %s}' })).toMatchObject({
+      kind: 'format',
+      value: 'flag{%s %s}',
+    })
+  })
+})
+
+describe('when is there no flag?', () => {
+  test.each<[FlagStrategy, string]>([
+    [{ type: 'hmac-per-instance', format: 'flag{}' }, '%s exactly once'],
+    [{ type: 'hmac-per-instance', format: '%s%s' }, '%s exactly once'],
+    [{ type: 'static' }, 'secretRef'],
+    [{ type: 'static', format: '  ' }, 'secretRef'],
+    [{ type: 'static', format: 'x', envName: 'A B' }, 'envName'],
+    [{ type: 'dynamic' as never }, 'not known'],
+  ])('%j', (strategy, sentence) => {
+    const refused = source(strategy)
+    expect(refused).toMatchObject({ refused: 'TemplateInvalid' })
+    expect((refused as { message: string }).message).toContain(sentence)
+  })
+
+  test('without what it is made from', () => {
+    const hmac = flagValue({ kind: 'hmac', envName: 'FLAG', format: '%s' }, uid, { flagSecret: undefined })
+    const absent = flagValue(
+      { kind: 'secretRef', envName: 'FLAG', secret: { name: 'flags', key: 'web' } },
+      uid,
+      keys,
+    )
+    expect(hmac).toMatchObject({ refused: 'FlagSecretMissing' })
+    expect(absent).toMatchObject({
+      refused: 'FlagSecretMissing',
+      message: expect.stringContaining('"flags"'),
+    })
+  })
+})
+
+test('does the platform find the flag under the same hash, with or without blanks around it?', () => {
+  const hash = createHmac('sha256', 'pepper').update('flag{x}').digest('hex')
+  expect(platformFlagHash(' flag{x}\n', 'pepper')).toBe(hash)
+  expect(platformFlagHash('flag{x}', undefined)).toBeUndefined()
+  expect(platformFlagHash(undefined, 'pepper')).toBeUndefined()
+})
+
+describe('does a fingerprint tell flags apart, and nothing else?', () => {
+  const withoutKeys = { flagSecret: undefined, flagHmacPepper: undefined }
+
+  test.each([
+    ['FLAG_SECRET', keys],
+    ['FLAG_HMAC_PEPPER', { ...keys, flagSecret: undefined }],
+    ['neither', withoutKeys],
+  ])('keyed by %s', (_, by) => {
+    const one = flagFingerprint('flag{a}', uid, by)
+    expect(one).toMatch(/^[0-9a-f]{32}$/)
+    expect(flagFingerprint('flag{a}', uid, by)).toBe(one)
+    expect(flagFingerprint('flag{b}', uid, by)).not.toBe(one)
+    expect(flagFingerprint('flag{a}', 'another', by)).not.toBe(one)
+  })
+
+  test('who has a word list but no key cannot try the words quickly', () => {
+    const started = performance.now()
+    flagFingerprint('flag{a}', uid, withoutKeys)
+    expect(performance.now() - started).toBeGreaterThan(5)
+  })
+})
