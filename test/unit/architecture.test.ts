@@ -39,7 +39,7 @@ const rooms: Array<[pattern: RegExp, layer: Layer, name?: string]> = [
   [/^lib\/(kubernetes|aws|store)\//, 'pure and world'],
   [/^lib\/(forward|sweep|publish|reconcile|api)(\/|\.ts$)/, 'story'],
   [/^lib\/(crd|config|telemetry)\//, 'ground', 'ground'],
-  [/^lib\/(errors|config|messages|events|version)\.ts$/, 'ground', 'ground'],
+  [/^lib\/(abort|concurrency|errors|config|messages|events|version)\.ts$/, 'ground', 'ground'],
   [/^package\.json$/, 'ground', 'ground'],
 ]
 
