@@ -1,5 +1,7 @@
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
+import { abandonAfter } from '../../lib/abort.ts'
 import type { DeadLetters, TimersQueue } from '../../lib/aws/sending.ts'
+import { runLimited } from '../../lib/concurrency.ts'
 import { operatorError } from '../../lib/errors.ts'
 import type { DeadlineContext } from '../../lib/middleware/deadline.ts'
 import { invocation } from '../../lib/middleware/invocation.ts'
@@ -15,8 +17,6 @@ import type { Log } from '../../lib/telemetry/log.ts'
 import type { Metrics } from '../../lib/telemetry/metrics.ts'
 import { type Group, groupsOf, type PassStep, type PoisonStep } from './groups.ts'
 import { reportPass } from './report.ts'
-import { sideBySide } from './side-by-side.ts'
-import { within } from './within.ts'
 
 export interface ReconcileHandlerOptions {
   reconcile: Reconcile
@@ -50,7 +50,7 @@ const publishMs = 2_000
 export function createHandler(options: ReconcileHandlerOptions) {
   const { metrics, log, concurrency = 10 } = options
   const run = async (event: SQSEvent, context: DeadlineContext): Promise<SQSBatchResponse> => {
-    const runs = await sideBySide(groupsOf(event.Records), concurrency, group =>
+    const runs = await runLimited(groupsOf(event.Records), concurrency, group =>
       runGroup(group, options, context.signal),
     )
     const events = runs.reduce((sum, ran) => sum + ran.events, 0)
@@ -108,7 +108,7 @@ async function attemptPass(
     return reconcile(pass, signal)
   }
   try {
-    return await within(work(), signal, graceMs)
+    return await abandonAfter(work(), signal, graceMs)
   } catch (thrown) {
     const error = operatorError(thrown)
     if (error.reason !== 'SchemaOutdated') return { outcome: failed(error, pass.attempt), events: 0 }

@@ -1,3 +1,4 @@
+import { limited } from '../concurrency.ts'
 import type { OperatorError } from '../errors.ts'
 import { changeGroupId } from '../messages.ts'
 import type { ChangesQueue, OutgoingChange } from './sending.ts'
@@ -41,7 +42,7 @@ export function openChanges(client: LazySqsClient, queueUrl: string): ChangesQue
       }
       let firstError: OperatorError | undefined
       const done: Promise<void>[] = []
-      const slot = slots(requestsAtOnce)
+      const slot = limited(requestsAtOnce)
       for (const batch of planned) {
         const before = batch.after.map(index => done[index])
         const run = async () => {
@@ -64,21 +65,4 @@ export function openChanges(client: LazySqsClient, queueUrl: string): ChangesQue
 
 function toEntry(item: OutgoingChange): BatchEntry<OutgoingChange> {
   return { item, groupId: changeGroupId(item.change), body: JSON.stringify(item.change) }
-}
-
-/** At most `count` at once; the others wait in order. */
-function slots(count: number): <T>(run: () => Promise<T>) => Promise<T> {
-  let free = count
-  const waiting: Array<() => void> = []
-  return async run => {
-    if (free > 0) free--
-    else await new Promise<void>(resolve => waiting.push(resolve))
-    try {
-      return await run()
-    } finally {
-      const next = waiting.shift()
-      if (next) next()
-      else free++
-    }
-  }
 }

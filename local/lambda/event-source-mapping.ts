@@ -1,5 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
+import { abandonAfter, sleep } from '../../lib/abort.ts'
 import type { Receiver } from '../../lib/aws/receive.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
 import { lambdaContext } from './context.ts'
@@ -31,7 +32,9 @@ const longestPauseMs = 15_000
 export async function runMapping(options: MappingOptions, stopping: AbortSignal): Promise<void> {
   const availability = watchAvailability(options)
   const work = poll(options, availability, stopping)
-  await Promise.race([work, overdue(options.stopMs ?? 10_000, stopping)])
+  await abandonAfter(work, stopping, options.stopMs ?? 10_000).catch(thrown => {
+    if (thrown !== stopping.reason) throw thrown
+  })
   options.receiver.close()
 }
 
@@ -54,7 +57,7 @@ async function poll(
     } catch (thrown) {
       if (stopping.aborted) break
       availability.away(thrown)
-      await sleep(pauseMs, undefined, { signal: stopping }).catch(() => {})
+      await sleep(pauseMs, stopping)
       pauseMs = Math.min(pauseMs * 2, longestPauseMs)
     }
     while (running.size >= options.workers) await Promise.race(running)
@@ -77,7 +80,7 @@ async function failuresOf(records: SQSRecord[], options: MappingOptions): Promis
   const { name, log, handler, timeoutMs } = options
   const timeout = new AbortController()
   try {
-    const late = sleep(timeoutMs, undefined, { signal: timeout.signal }).then(() => {
+    const late = delay(timeoutMs, undefined, { signal: timeout.signal }).then(() => {
       throw new Error(`${name} took longer than its ${timeoutMs} ms`)
     })
     const response = await Promise.race([handler({ Records: records }, lambdaContext(name, timeoutMs)), late])
@@ -112,10 +115,4 @@ function watchAvailability({ name, log }: MappingOptions): Availability {
       isAway = false
     },
   }
-}
-
-async function overdue(milliseconds: number, stopping: AbortSignal): Promise<void> {
-  if (!stopping.aborted)
-    await new Promise(resolve => stopping.addEventListener('abort', resolve, { once: true }))
-  await sleep(milliseconds, undefined, { ref: false })
 }

@@ -1,4 +1,5 @@
 import type { User } from '@kubernetes/client-node/dist/config_types.js'
+import { abortable } from '../../abort.ts'
 import type { Expiring } from './credentials.ts'
 import { unusableConnection } from './unusable-connection.ts'
 
@@ -23,7 +24,7 @@ export async function runExecPlugin(user: User, signal: AbortSignal): Promise<Ex
   // A new one each time: its own cache keeps a token until the very second it ends.
   const plugin = new ExecAuth() as unknown as { getCredential(user: User): Promise<ExecCredential | null> }
   const limit = AbortSignal.any([signal, AbortSignal.timeout(pluginMs)])
-  const answer = await ended(plugin.getCredential({ ...user, exec: { ...exec, env } }), limit).catch(
+  const answer = await abortable(plugin.getCredential({ ...user, exec: { ...exec, env } }), limit).catch(
     thrown => {
       throw unusableConnection(complaint(exec, thrown), thrown)
     },
@@ -41,14 +42,6 @@ export async function runExecPlugin(user: User, signal: AbortSignal): Promise<Ex
     },
     expiresAt: Number.isNaN(expiresAt) ? undefined : expiresAt,
   }
-}
-
-function ended<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const abort = () => reject(signal.reason)
-  if (signal.aborted) abort()
-  signal.addEventListener('abort', abort, { once: true })
-  return Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', abort))
 }
 
 function complaint(exec: { command: string; installHint?: string }, thrown: unknown): string {

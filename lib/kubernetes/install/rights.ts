@@ -1,3 +1,4 @@
+import { runLimited } from '../../concurrency.ts'
 import type { KubernetesObject } from '../../crd/objects.ts'
 import type { KubernetesClient } from '../client/client.ts'
 import { collectionPath } from '../client/paths.ts'
@@ -48,14 +49,12 @@ export async function rightsMissing(
       .flatMap(each => (inNoNamespace(each) ? [each] : scopes.map(scope => scoped(each, scope))))
       .map(each => [JSON.stringify(each), each]),
   )
-  const waiting = [...asked.values()]
-  const missing: Right[] = []
-  const ask = async () => {
-    for (let next = waiting.shift(); next; next = waiting.shift())
-      if (!(await allowed(client, next, signal))) missing.push(rightOf(next))
-  }
-  await Promise.all(Array.from({ length: sideBySide }, ask))
-  return missing.toSorted((a, b) => textOf(a).localeCompare(textOf(b)))
+  const questions = [...asked.values()]
+  const answers = await runLimited(questions, sideBySide, each => allowed(client, each, signal))
+  return questions
+    .filter((_, index) => !answers[index])
+    .map(rightOf)
+    .toSorted((a, b) => textOf(a).localeCompare(textOf(b)))
 }
 
 function attributesOf(roles: readonly Role[]): Attributes[] {
