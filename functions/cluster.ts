@@ -1,5 +1,5 @@
 import { openEksTokens } from '../lib/aws/eks-token.ts'
-import type { ClusterConfig } from '../lib/config.ts'
+import type { ClusterConfig } from '../lib/config/connections.ts'
 import { type KubernetesClient, openClient } from '../lib/kubernetes/client/client.ts'
 import { configuredConnection } from '../lib/kubernetes/connection/configured-connection.ts'
 import { version } from '../lib/version.ts'

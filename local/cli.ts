@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { join, resolve } from 'node:path'
 import { Command } from 'commander'
-import { ConfigInvalid } from '../lib/config.ts'
+import { ConfigInvalid } from '../lib/config/section.ts'
 import { OperatorError } from '../lib/errors.ts'
 
 const localDirectory = join(import.meta.dirname, '..', '.local')

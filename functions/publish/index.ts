@@ -1,18 +1,17 @@
 import { openEventBus } from '../../lib/aws/eventbridge.ts'
-import { sections } from '../../lib/config.ts'
+import { busSection, databaseSection } from '../../lib/config/connections.ts'
+import { operatorSection } from '../../lib/config/operator.ts'
 import { configured } from '../../lib/middleware/start-up.ts'
 import { createPublish } from '../../lib/publish.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { openOutbox } from '../../lib/store/open-store.ts'
-import { openLogger } from '../../lib/telemetry/logger.ts'
 import { createHandler } from './handler.ts'
 
-const { operator, database, bus } = configured(process.env, {
-  operator: sections.operator,
-  database: sections.database,
-  bus: sections.bus,
+const { database, bus, log } = configured({
+  service: 'publish',
+  environment: process.env,
+  sections: { operator: operatorSection, database: databaseSection, bus: busSection },
 })
-const log = openLogger({ level: operator.logLevel, service: 'publish' })
 const outbox = openOutbox(
   openDatabase({ ...database, max: 1, applicationName: 'challenge-operator publish' }),
 )

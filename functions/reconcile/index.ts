@@ -1,6 +1,7 @@
 import { openEventBus } from '../../lib/aws/eventbridge.ts'
 import { openQueues } from '../../lib/aws/sqs.ts'
-import { sections } from '../../lib/config.ts'
+import { busSection, clusterSection, databaseSection, queueSection } from '../../lib/config/connections.ts'
+import { operatorSection } from '../../lib/config/operator.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { configured, once } from '../../lib/middleware/start-up.ts'
@@ -9,12 +10,20 @@ import { createReconcile } from '../../lib/reconcile/reconcile.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { openOutbox, openStore } from '../../lib/store/open-store.ts'
 import { openEmfMetrics } from '../../lib/telemetry/emf-metrics.ts'
-import { openLogger } from '../../lib/telemetry/logger.ts'
 import { clientFor } from '../cluster.ts'
 import { createHandler } from './handler.ts'
 
-const { operator: config, cluster, database, queues, bus } = configured(process.env, sections)
-const log = openLogger({ level: config.logLevel, service: 'reconcile' })
+const { operator, cluster, database, queues, bus, log } = configured({
+  service: 'reconcile',
+  environment: process.env,
+  sections: {
+    operator: operatorSection,
+    cluster: clusterSection,
+    database: databaseSection,
+    queues: queueSection,
+    bus: busSection,
+  },
+})
 const client = clientFor('reconcile', cluster)
 const db = openDatabase({ ...database, max: 1, applicationName: 'challenge-operator reconcile' })
 const outbox = openOutbox(db)
@@ -22,7 +31,7 @@ const publish = createPublish({ outbox, bus: openEventBus({ busName: bus.name })
 const parts = {
   cluster: openCluster(client),
   store: openStore(db),
-  config,
+  config: operator,
   now: Date.now,
   random: Math.random,
 }

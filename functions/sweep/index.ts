@@ -1,19 +1,26 @@
 import { openQueues } from '../../lib/aws/sqs.ts'
-import { sections } from '../../lib/config.ts'
+import { clusterSection, databaseSection, queueSection } from '../../lib/config/connections.ts'
+import { operatorSection } from '../../lib/config/operator.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { configured, once } from '../../lib/middleware/start-up.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { openStore } from '../../lib/store/open-store.ts'
 import { createSweep } from '../../lib/sweep.ts'
-import { openLogger } from '../../lib/telemetry/logger.ts'
 import { clientFor } from '../cluster.ts'
 import { createHandler } from './handler.ts'
 
-const { bus: _, ...needed } = sections
-const { operator, cluster, database, queues } = configured(process.env, needed)
+const { operator, cluster, database, queues, log } = configured({
+  service: 'sweep',
+  environment: process.env,
+  sections: {
+    operator: operatorSection,
+    cluster: clusterSection,
+    database: databaseSection,
+    queues: queueSection,
+  },
+})
 const { namespaces, intervalSeconds, resyncMinutes } = operator
-const log = openLogger({ level: operator.logLevel, service: 'sweep' })
 const client = clientFor('sweep', cluster)
 const store = openStore(openDatabase({ ...database, max: 1, applicationName: 'challenge-operator sweep' }))
 const { changes } = openQueues(queues)

@@ -1,13 +1,13 @@
 import { openQueues } from '../../lib/aws/sqs.ts'
-import { sections } from '../../lib/config.ts'
+import { queueSection } from '../../lib/config/connections.ts'
+import { operatorSection } from '../../lib/config/operator.ts'
 import { configured } from '../../lib/middleware/start-up.ts'
-import { openLogger } from '../../lib/telemetry/logger.ts'
 import { createHandler } from './handler.ts'
 
-const { operator, queues } = configured(process.env, {
-  operator: sections.operator,
-  queues: sections.queues,
+const { queues, log } = configured({
+  service: 'timer',
+  environment: process.env,
+  sections: { operator: operatorSection, queues: queueSection },
 })
-const log = openLogger({ level: operator.logLevel, service: 'timer' })
 
 export const handler = createHandler({ ...openQueues(queues), log })

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { openQueues } from '../../lib/aws/sqs.ts'
-import { sections } from '../../lib/config.ts'
+import { clusterSection, queueSection } from '../../lib/config/connections.ts'
+import { operatorSection } from '../../lib/config/operator.ts'
 import { keepHeapSmall } from '../../lib/forward/heap.ts'
 import { createForward } from '../../lib/forward.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
@@ -8,18 +9,16 @@ import { elect } from '../../lib/kubernetes/lease/elect.ts'
 import { leaseNamespace } from '../../lib/kubernetes/lease/lease-namespace.ts'
 import { watch } from '../../lib/kubernetes/watch/watch.ts'
 import { configured, once } from '../../lib/middleware/start-up.ts'
-import { openLogger } from '../../lib/telemetry/logger.ts'
 import { clientFor } from '../cluster.ts'
 import { createHandler } from './handler.ts'
 
 keepHeapSmall()
-const { operator, cluster, queues } = configured(process.env, {
-  operator: sections.operator,
-  cluster: sections.cluster,
-  queues: sections.queues,
+const { operator, cluster, queues, log } = configured({
+  service: 'watch-forwarder',
+  environment: process.env,
+  sections: { operator: operatorSection, cluster: clusterSection, queues: queueSection },
 })
 const { namespaces } = operator
-const log = openLogger({ level: operator.logLevel, service: 'watch-forwarder' })
 const client = clientFor('watch-forwarder', cluster)
 const identity = randomUUID()
 const namespace = leaseNamespace(namespaces)

@@ -1,4 +1,4 @@
-import type { Section, Variables } from './section.ts'
+import { type Environment, readConfig, type Section, type Variables } from './section.ts'
 
 export interface DatabaseConfig {
   /** With the password: for the driver only. */
@@ -61,6 +61,21 @@ export const clusterSection: Section<ClusterConfig> = variables => {
       'No cluster is given; set KUBECONFIG, or EKS_CLUSTER_NAME, EKS_CLUSTER_ENDPOINT and EKS_CLUSTER_CA',
     )
   return { kind: 'in-cluster' }
+}
+
+/** @throws ConfigInvalid */
+export function parseDatabaseConfig(environment: Environment): DatabaseConfig {
+  return readConfig(environment, { database: databaseSection }).database
+}
+
+/** @throws ConfigInvalid */
+export function parseQueueConfig(environment: Environment): QueueConfig {
+  return readConfig(environment, { queues: queueSection }).queues
+}
+
+/** @throws ConfigInvalid */
+export function parseClusterConfig(environment: Environment): ClusterConfig {
+  return readConfig(environment, { cluster: clusterSection }).cluster
 }
 
 function eksCluster(variables: Variables): ClusterConfig {

@@ -1,7 +1,9 @@
-/** Every variable this operator reads, for people: what README and `doctor` show. */
+import type { Environment } from './section.ts'
+
+/** One variable that this release reads. The README shows each as a row of its table. */
 export interface ConfigurationVariable {
   name: string
-  /** As one would write it; undefined: unset. */
+  /** The default as a user would write it; undefined if the variable is unset by default. */
   default: string | undefined
   meaning: string
 }
@@ -25,25 +27,10 @@ export const configurationReference: readonly ConfigurationVariable[] = [
     'Shared',
     'Where workloads run whose template does not say: Shared, Event or Instance.',
   ),
-  row('OPERATOR_NAMESPACE_PREFIX', 'ctf-', 'How the names of namespaces begin that the operator makes.'),
   row(
     'OPERATOR_DEFAULT_TTL_MINUTES',
     undefined,
     'Life of an instance whose template does not say, 1 to 43200; unset: for ever.',
-  ),
-  row('OPERATOR_IDLE_MILLICORES', '10', 'CPU use above which an instance counts as in use.'),
-  row('OPERATOR_DOMAIN', undefined, 'Domain under which instances are exposed.'),
-  row(
-    'OPERATOR_HOST_TEMPLATE',
-    '{name}-{hash}.{domain}',
-    'Host of an exposed instance, of {name} {hash} {domain} {team} {event} {template}.',
-  ),
-  row('OPERATOR_INGRESS_CLASS', undefined, 'IngressClass of the Ingresses that expose instances.'),
-  row('OPERATOR_GATEWAY', undefined, 'Gateway of the routes that expose instances, as namespace/name.'),
-  row(
-    'OPERATOR_TLS_SECRET',
-    undefined,
-    'Secret with the certificate of the domain, as name or namespace/name.',
   ),
   row(
     'OPERATOR_INGRESS_NAMESPACES',
@@ -80,3 +67,39 @@ export const configurationReference: readonly ConfigurationVariable[] = [
   row('AWS_ENDPOINT_URL_SQS', undefined, 'Another SQS than that of AWS.'),
   row('AWS_ENDPOINT_URL_EVENTBRIDGE', undefined, 'Another EventBridge than that of AWS.'),
 ]
+
+/**
+ * Variables that belong to features of later releases. This release accepts them, so that one set of variables suits
+ * several releases, and reads none of them. Start-up and `doctor` name those that are set.
+ */
+export const notYet: readonly string[] = [
+  'OPERATOR_PLATFORM',
+  'OPERATOR_PLACEMENTS',
+  'OPERATOR_NAMESPACE_PREFIX',
+  'OPERATOR_ALLOWED_REGISTRIES',
+  'OPERATOR_EVENT_QUOTA',
+  'OPERATOR_EVENT_GRACE_MINUTES',
+  'OPERATOR_MAX_PER_TEAM',
+  'OPERATOR_MAX_PER_EVENT',
+  'OPERATOR_MAX_INSTANCES',
+  'OPERATOR_HISTORY_DAYS',
+  'OPERATOR_IDLE_MILLICORES',
+  'OPERATOR_WARN_MINUTES',
+  'OPERATOR_DOMAIN',
+  'OPERATOR_HOST_TEMPLATE',
+  'OPERATOR_INGRESS_CLASS',
+  'OPERATOR_GATEWAY',
+  'OPERATOR_TLS_SECRET',
+  'OPERATOR_INGRESS_CIDRS',
+  'OPERATOR_INGRESS_STATUS',
+  'OPERATOR_PUBLIC_PORTS',
+  'OPERATOR_PRIORITY_CLASS',
+  'OPERATOR_NODE_SELECTOR',
+  'OPERATOR_TOLERATIONS',
+  'OPERATOR_LEASE_NAMESPACE',
+]
+
+/** @returns one sentence for each variable of `notYet` that is set; an empty variable counts as unset */
+export function variablesWithoutEffect(environment: Environment): string[] {
+  return notYet.filter(name => environment[name]).map(name => `${name} has no effect in this release.`)
+}

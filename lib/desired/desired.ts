@@ -1,4 +1,4 @@
-import type { OperatorConfig } from '../config.ts'
+import type { OperatorConfig } from '../config/operator.ts'
 import type { ChallengeInstance, Endpoint } from '../crd/challenge-instance.ts'
 import type { ChallengeTemplate, ChallengeTemplateSpec } from '../crd/challenge-template.ts'
 import type { KubernetesObject } from '../crd/objects.ts'

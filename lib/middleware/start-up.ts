@@ -1,13 +1,33 @@
-import type { Section } from '../config/section.ts'
-import { ConfigInvalid, type Environment, readConfig } from '../config.ts'
+import type { OperatorConfig } from '../config/operator.ts'
+import { variablesWithoutEffect } from '../config/reference.ts'
+import { ConfigInvalid, type Environment, readConfig, type Section } from '../config/section.ts'
+import type { Log } from '../telemetry/log.ts'
+import { openLogger } from '../telemetry/logger.ts'
 
-/** What a function reads of its environment; an unusable one ends the process with all complaints and 78 (EX_CONFIG). */
-export function configured<T extends Record<string, Section<unknown>>>(
-  environment: Environment,
-  sections: T,
-): { [K in keyof T]: ReturnType<T[K]> } {
+/** Every function reads the operator's own section, if only for the level of its log. */
+type FunctionSections = Record<string, Section<unknown>> & { operator: Section<OperatorConfig> }
+
+export interface StartUpOptions<T extends FunctionSections> {
+  /** Name of the function, in every line of its log. */
+  service: string
+  environment: Environment
+  sections: T
+}
+
+type StartUp<T extends FunctionSections> = { [K in keyof T]: ReturnType<T[K]> } & { log: Log }
+
+/**
+ * Reads the configuration of a function and opens its log. Writes one warning that names the variables without effect.
+ * A configuration that cannot be used ends the process with all its problems on stderr and exit code 78 (EX_CONFIG).
+ */
+export function configured<T extends FunctionSections>(options: StartUpOptions<T>): StartUp<T> {
+  const { service, environment, sections } = options
   try {
-    return readConfig(environment, sections)
+    const config = readConfig(environment, sections)
+    const log = openLogger({ level: config.operator.logLevel, service })
+    const withoutEffect = variablesWithoutEffect(environment)
+    if (withoutEffect.length > 0) log.warn('variables without effect', { variables: withoutEffect })
+    return { ...config, log }
   } catch (thrown) {
     if (!(thrown instanceof ConfigInvalid)) throw thrown
     process.stderr.write(`${thrown.message}\n`)
@@ -15,7 +35,7 @@ export function configured<T extends Record<string, Section<unknown>>>(
   }
 }
 
-/** A check that has passed is not repeated; one that fails is tried again by the next to ask. */
+/** Makes a check run until it has passed once. Callers at the same time share one run. A failed check is run again by the next caller. */
 export function once(
   check: (signal: AbortSignal) => Promise<unknown>,
 ): (signal: AbortSignal) => Promise<void> {

@@ -1,4 +1,4 @@
-import type { OperatorConfig } from '../config.ts'
+import type { OperatorConfig } from '../config/operator.ts'
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
 import type { ChallengeTemplate } from '../crd/challenge-template.ts'
 import { annotations } from '../crd/group.ts'

@@ -1,4 +1,4 @@
-import type { OperatorConfig } from '../config.ts'
+import type { OperatorConfig } from '../config/operator.ts'
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
 import { defaultDeny } from '../desired/objects/default-deny.ts'
 import { OperatorError, operatorError } from '../errors.ts'

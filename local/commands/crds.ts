@@ -1,4 +1,5 @@
-import { type Environment, parseConfig } from '../../lib/config.ts'
+import { parseOperatorConfig } from '../../lib/config/operator.ts'
+import type { Environment } from '../../lib/config/section.ts'
 import { installManifests } from '../../lib/kubernetes/install/install.ts'
 import { givenClient } from '../parts/external-clients.ts'
 
@@ -8,7 +9,7 @@ export async function installGiven(
   print: (line: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const { namespaces } = parseConfig(env)
+  const { namespaces } = parseOperatorConfig(env)
   const client = givenClient(env, 'crds')
   try {
     const installed = await installManifests(client, { namespaces, allowedRegistries: [] }, signal)

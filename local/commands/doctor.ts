@@ -1,5 +1,6 @@
 import { queueDepth } from '../../lib/aws/queue-check.ts'
-import { type Environment, parseConfig } from '../../lib/config.ts'
+import { parseOperatorConfig } from '../../lib/config/operator.ts'
+import type { Environment } from '../../lib/config/section.ts'
 import { rightsMissing } from '../../lib/kubernetes/install/rights.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { openDatabase } from '../../lib/store/database.ts'
@@ -26,7 +27,7 @@ export async function doctor(
   print: (line: string) => void,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { namespaces, flagSecret, flagHmacPepper } = parseConfig(env)
+  const { namespaces, flagSecret, flagHmacPepper } = parseOperatorConfig(env)
   const given = givenParts(env)
   print('ok    configuration     every variable can be read')
   const checks = [

@@ -1,5 +1,7 @@
 import { openQueues } from '../../lib/aws/sqs.ts'
-import { type Environment, readConfig, sections } from '../../lib/config.ts'
+import { queueSection } from '../../lib/config/connections.ts'
+import { operatorSection } from '../../lib/config/operator.ts'
+import { type Environment, readConfig } from '../../lib/config/section.ts'
 import { keepHeapSmall } from '../../lib/forward/heap.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { openLogger } from '../../lib/telemetry/logger.ts'
@@ -14,7 +16,7 @@ export async function forwardAlone(
   stopping: AbortSignal,
 ): Promise<void> {
   keepHeapSmall()
-  const { operator, queues: urls } = readConfig(env, { operator: sections.operator, queues: sections.queues })
+  const { operator, queues: urls } = readConfig(env, { operator: operatorSection, queues: queueSection })
   const client = givenClient(env, 'watch-forwarder')
   const clientOptions = givenSqs({ sqsEndpoint: env.AWS_ENDPOINT_URL_SQS || undefined })
   const queues = openQueues({ ...urls, clientOptions })

@@ -1,4 +1,5 @@
-import { type Environment, parseConfig } from '../../lib/config.ts'
+import { parseOperatorConfig } from '../../lib/config/operator.ts'
+import type { Environment } from '../../lib/config/section.ts'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
 import type { Cluster } from '../../lib/kubernetes/cluster.ts'
@@ -77,7 +78,7 @@ export async function getGiven(
   print: (line: string) => void,
   signal: AbortSignal,
 ): Promise<number> {
-  const { namespaces } = parseConfig(env)
+  const { namespaces } = parseOperatorConfig(env)
   const client = givenClient(env, 'get')
   try {
     const found = await printInstances(openCluster(client), namespaces, names, print, signal)

@@ -1,4 +1,5 @@
-import { type Environment, parseDatabaseConfig } from '../../lib/config.ts'
+import { parseDatabaseConfig } from '../../lib/config/connections.ts'
+import type { Environment } from '../../lib/config/section.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { migrate } from '../../lib/store/migrate.ts'
 

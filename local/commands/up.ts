@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
-import { type Environment, parseConfig } from '../../lib/config.ts'
+import { parseOperatorConfig } from '../../lib/config/operator.ts'
+import type { Environment } from '../../lib/config/section.ts'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
 import { installManifests } from '../../lib/kubernetes/install/install.ts'
@@ -51,7 +52,7 @@ export async function up(options: UpOptions, stopping: AbortSignal): Promise<num
     FLAG_SECRET: options.env.FLAG_SECRET || secrets.flagSecret,
     FLAG_HMAC_PEPPER: options.env.FLAG_HMAC_PEPPER || secrets.flagHmacPepper,
   }
-  const config = parseConfig(env)
+  const config = parseOperatorConfig(env)
   const log = openLogger({
     level: options.env.OPERATOR_LOG_LEVEL ? config.logLevel : 'warn',
     service: 'local',

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import type { Environment } from '../../lib/config.ts'
+import type { Environment } from '../../lib/config/section.ts'
 import { buildFlags, type Program, recipes } from './recipe.ts'
 
 /** Writes `program` to the path `output`. Tests put a quick one in its place. */

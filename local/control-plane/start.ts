@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Environment } from '../../lib/config.ts'
+import type { Environment } from '../../lib/config/section.ts'
 import { type Supervised, supervise } from '../process/child-process.ts'
 import { acquireLock } from '../process/lock.ts'
 import { samePortOrFree } from '../process/ports.ts'

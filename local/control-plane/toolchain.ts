@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { tmpdir } from 'node:os'
 import { promisify } from 'node:util'
-import type { Environment } from '../../lib/config.ts'
+import type { Environment } from '../../lib/config/section.ts'
 
 const run = promisify(execFile)
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { ChangesQueue } from '../../lib/aws/sending.ts'
-import type { OperatorConfig } from '../../lib/config.ts'
+import type { OperatorConfig } from '../../lib/config/operator.ts'
 import { createForward, type Forward } from '../../lib/forward.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/client.ts'
 import { elect } from '../../lib/kubernetes/lease/elect.ts'

@@ -6,7 +6,7 @@ import { createHandler as forwarderHandler } from '../../functions/watch-forward
 import { openEventBus } from '../../lib/aws/eventbridge.ts'
 import { openReceiver } from '../../lib/aws/receive.ts'
 import { openQueues } from '../../lib/aws/sqs.ts'
-import type { OperatorConfig } from '../../lib/config.ts'
+import type { OperatorConfig } from '../../lib/config/operator.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { createPublish } from '../../lib/publish.ts'
 import { createReconcile } from '../../lib/reconcile/reconcile.ts'

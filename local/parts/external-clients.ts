@@ -1,4 +1,5 @@
-import { type Environment, parseClusterConfig } from '../../lib/config.ts'
+import { parseClusterConfig } from '../../lib/config/connections.ts'
+import type { Environment } from '../../lib/config/section.ts'
 import { type KubernetesClient, openClient } from '../../lib/kubernetes/client/client.ts'
 import { configuredConnection } from '../../lib/kubernetes/connection/configured-connection.ts'
 import { version } from '../../lib/version.ts'

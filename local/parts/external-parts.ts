@@ -1,13 +1,12 @@
 import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
 import {
   type ClusterConfig,
-  ConfigInvalid,
-  type Environment,
   parseClusterConfig,
   parseDatabaseConfig,
   parseQueueConfig,
   type QueueConfig,
-} from '../../lib/config.ts'
+} from '../../lib/config/connections.ts'
+import { ConfigInvalid, type Environment } from '../../lib/config/section.ts'
 
 /** The parts that the user gave; what is undefined is embedded. */
 export interface Given {

@@ -3,7 +3,7 @@ import { closeSync, openSync, statSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Environment } from '../../lib/config.ts'
+import type { Environment } from '../../lib/config/section.ts'
 
 export interface SupervisedOptions {
   /** What errors call it. */

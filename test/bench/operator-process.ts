@@ -1,4 +1,4 @@
-import { parseConfig } from '../../lib/config.ts'
+import { parseOperatorConfig } from '../../lib/config/operator.ts'
 import { type KubernetesClient, openClient } from '../../lib/kubernetes/client/client.ts'
 import { openLogger } from '../../lib/telemetry/logger.ts'
 import { version } from '../../lib/version.ts'
@@ -25,7 +25,7 @@ function start({ env, kubeconfig, endpoints }: OperatorStart): void {
     return client
   }
   const log = openLogger({ level: 'warn', service: 'bench' })
-  running = composeOperator({ clientFor, ...endpoints }, parseConfig(env), log).run(stopping.signal)
+  running = composeOperator({ clientFor, ...endpoints }, parseOperatorConfig(env), log).run(stopping.signal)
 }
 
 serve({ start }, async () => {

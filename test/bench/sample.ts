@@ -1,4 +1,4 @@
-import { parseConfig } from '../../lib/config.ts'
+import { parseOperatorConfig } from '../../lib/config/operator.ts'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import type { ChallengeTemplate } from '../../lib/crd/challenge-template.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
@@ -18,7 +18,7 @@ export const environment = {
   FLAG_HMAC_PEPPER: 'bench',
 }
 
-const config = parseConfig(environment)
+const config = parseOperatorConfig(environment)
 
 /** A web challenge as in the samples: a flag, one port, a probe. So it has four children. */
 export function template(namespace: string): ChallengeTemplate {

@@ -8,7 +8,7 @@ import { openReceiver } from '../../lib/aws/receive.ts'
 import type { ChangesQueue } from '../../lib/aws/sending.ts'
 import { openQueues, type Queues } from '../../lib/aws/sqs.ts'
 import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
-import { parseConfig } from '../../lib/config.ts'
+import { parseOperatorConfig } from '../../lib/config/operator.ts'
 import { createForward, type ForwardDependencies } from '../../lib/forward.ts'
 import { type KubernetesClient, openClient } from '../../lib/kubernetes/client/client.ts'
 import { elect } from '../../lib/kubernetes/lease/elect.ts'
@@ -89,7 +89,7 @@ export async function startFaultyOperator(options: FaultyOperatorOptions = {}): 
     testQueues({ changesVisibility: 5, timersVisibility: 3 }),
     startTestEventBus(),
   ])
-  const config = parseConfig({
+  const config = parseOperatorConfig({
     OPERATOR_NAMESPACE: namespace.name,
     FLAG_SECRET: flagSecret,
     FLAG_HMAC_PEPPER: pepper,

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { QueueUrls } from '../../lib/aws/queues.ts'
 import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
-import { type OperatorConfig, parseConfig } from '../../lib/config.ts'
+import { type OperatorConfig, parseOperatorConfig } from '../../lib/config/operator.ts'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import type { ChallengeTemplate, ChallengeTemplateSpec } from '../../lib/crd/challenge-template.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
@@ -63,7 +63,7 @@ export async function startTestOperator(options: TestOperatorOptions = {}): Prom
     options.queues ?? testQueues(),
     startTestEventBus(),
   ])
-  const config = parseConfig({
+  const config = parseOperatorConfig({
     OPERATOR_NAMESPACE: [namespace.name, ...(options.moreNamespaces ?? [])].join(','),
     OPERATOR_INTERVAL: '2',
     OPERATOR_RESYNC_MINUTES: '1',

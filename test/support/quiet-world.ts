@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Kysely, sql } from 'kysely'
-import { parseConfig } from '../../lib/config.ts'
+import { parseOperatorConfig } from '../../lib/config/operator.ts'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
 import { type KubernetesClient, openClient } from '../../lib/kubernetes/client/client.ts'
@@ -66,7 +66,11 @@ export async function openQuietWorld(options: QuietWorldOptions): Promise<QuietW
     stack.defer(() => counted.stop())
     const bus = await startTestEventBus()
     stack.defer(() => bus.stop())
-    const config = parseConfig({ OPERATOR_INTERVAL: '2', FLAG_SECRET: 'a'.repeat(64), ...options.env })
+    const config = parseOperatorConfig({
+      OPERATOR_INTERVAL: '2',
+      FLAG_SECRET: 'a'.repeat(64),
+      ...options.env,
+    })
     const clientFor = (name: string): KubernetesClient => {
       const connection = { kind: 'kubeconfig', path: plane.kubeconfig } as const
       const client = openClient({ connection, userAgent: `challenge-operator/quiet (${name})` })

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { configurationReference } from '../../lib/config.ts'
+import { configurationReference, notYet } from '../../lib/config/reference.ts'
 import { reasons } from '../../lib/errors.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -18,6 +18,12 @@ describe('does the documentation keep up with the code', () => {
     // Cells are padded for those who read the source.
     const cells = (row: string) => row.split('|').map(cell => cell.trim())
     expect(rows.map(cells)).toEqual(expected.map(cells))
+  })
+
+  it('lists every variable without effect in the README', () => {
+    const [, section = ''] = text('README.md').split('configuration-table')
+    const [, list = ''] = section.split('without effect in this release')
+    expect([...list.matchAll(/`(OPERATOR_\w+)`/g)].map(match => match[1])).toEqual([...notYet])
   })
 
   it('tells operations.md what every reason means, once', () => {

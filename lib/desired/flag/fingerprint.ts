@@ -1,5 +1,5 @@
 import { createHmac, scryptSync } from 'node:crypto'
-import type { OperatorConfig } from '../../config.ts'
+import type { OperatorConfig } from '../../config/operator.ts'
 
 type Keys = Pick<OperatorConfig, 'flagSecret' | 'flagHmacPepper'>
 

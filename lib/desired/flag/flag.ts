@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import type { OperatorConfig } from '../../config.ts'
+import type { OperatorConfig } from '../../config/operator.ts'
 import type { ChallengeTemplate } from '../../crd/challenge-template.ts'
 import type { Refusal } from '../refusal.ts'
 

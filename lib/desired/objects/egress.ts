@@ -1,5 +1,5 @@
 import { type Cidr, cidr, contains, formatCidr } from '../../config/cidr.ts'
-import type { OperatorConfig } from '../../config.ts'
+import type { OperatorConfig } from '../../config/operator.ts'
 import type { ChallengeTemplateSpec } from '../../crd/challenge-template.ts'
 import type { NetworkPolicy } from '../../crd/objects.ts'
 import { notInternet } from './ranges.ts'

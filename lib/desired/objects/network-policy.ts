@@ -1,4 +1,4 @@
-import type { OperatorConfig } from '../../config.ts'
+import type { OperatorConfig } from '../../config/operator.ts'
 import type { ChallengeTemplateSpec } from '../../crd/challenge-template.ts'
 import { fieldManager, labels as labelNames } from '../../crd/group.ts'
 import type { NetworkPolicy, NetworkPolicyPeer } from '../../crd/objects.ts'

@@ -1,4 +1,4 @@
-import type { OperatorConfig } from '../../config.ts'
+import type { OperatorConfig } from '../../config/operator.ts'
 import type { ChallengeTemplate, ChallengeTemplateSpec } from '../../crd/challenge-template.ts'
 import { parseTime } from '../../lifetime.ts'
 import type { Refusal } from '../refusal.ts'

@@ -1,4 +1,4 @@
-import type { ClusterConfig } from '../../config.ts'
+import type { ClusterConfig } from '../../config/connections.ts'
 import { OperatorError } from '../../errors.ts'
 import type { Connection } from './connection.ts'
 import type { TokenSource } from './credentials.ts'

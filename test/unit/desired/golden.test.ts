@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { parseConfig } from '../../../lib/config.ts'
+import { parseOperatorConfig } from '../../../lib/config/operator.ts'
 import { defaultDeny } from '../../../lib/desired/objects/default-deny.ts'
 import { built, config, instance, template } from './inputs.ts'
 
@@ -75,7 +75,7 @@ const shapes: Record<string, () => unknown> = {
   suspended: () => built({ instance: instance({ suspend: true }) }),
   'ingress-namespaces': () =>
     built({
-      config: parseConfig({
+      config: parseOperatorConfig({
         OPERATOR_INGRESS_NAMESPACES: 'platform,checkers',
         OPERATOR_DNS: 'dns/app=dns:5353',
       }),

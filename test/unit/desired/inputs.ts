@@ -1,4 +1,4 @@
-import { type OperatorConfig, parseConfig } from '../../../lib/config.ts'
+import { type OperatorConfig, parseOperatorConfig } from '../../../lib/config/operator.ts'
 import type { ChallengeInstance, ChallengeInstanceSpec } from '../../../lib/crd/challenge-instance.ts'
 import type { ChallengeTemplate, ChallengeTemplateSpec } from '../../../lib/crd/challenge-template.ts'
 import { apiVersion } from '../../../lib/crd/group.ts'
@@ -8,7 +8,7 @@ import { isRefusal, type Refusal } from '../../../lib/desired/refusal.ts'
 
 export const uid = '6f1c0c7e-2b53-4b57-9d8e-0f4f6f1f2a10'
 
-export const config: OperatorConfig = parseConfig({
+export const config: OperatorConfig = parseOperatorConfig({
   FLAG_SECRET: 'a secret of the tests, long enough to be one',
   FLAG_HMAC_PEPPER: 'pepper',
 })

@@ -1,10 +1,58 @@
+import { execFile } from 'node:child_process'
+import { resolve } from 'node:path'
+import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { once } from '../../../lib/middleware/start-up.ts'
 
 const never = new AbortController().signal
 
-describe('how often is a check made', () => {
-  it('is it once, also by many who ask at the same time', async () => {
+/** Runs `configured` in a process of its own, since it writes to the process's streams and may end the process. */
+async function startUp(
+  env: Record<string, string>,
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const path = (file: string) => JSON.stringify(resolve(import.meta.dirname, '../../../lib', file))
+  const script = `
+    import { operatorSection } from ${path('config/operator.ts')}
+    import { configured } from ${path('middleware/start-up.ts')}
+    configured({ service: 'timer', environment: process.env, sections: { operator: operatorSection } })`
+  const node = promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], { env })
+  return node.then(
+    streams => ({ code: 0, ...streams }),
+    ({ code, stdout, stderr }) => ({ code, stdout, stderr }),
+  )
+}
+
+describe('configured', () => {
+  it('warns once about all variables that have no effect', async () => {
+    const { code, stdout, stderr } = await startUp({ OPERATOR_DOMAIN: 'a.b', OPERATOR_GATEWAY: 'a/b' })
+    const lines = `${stdout}${stderr}`.trim().split('\n')
+    expect(code).toBe(0)
+    expect(lines.map(line => JSON.parse(line))).toMatchObject([
+      {
+        level: 'WARN',
+        service: 'timer',
+        message: 'variables without effect',
+        variables: [
+          'OPERATOR_DOMAIN has no effect in this release.',
+          'OPERATOR_GATEWAY has no effect in this release.',
+        ],
+      },
+    ])
+  })
+
+  it('writes nothing when every variable has an effect', async () => {
+    expect(await startUp({ OPERATOR_NAMESPACE: 'ctf' })).toEqual({ code: 0, stdout: '', stderr: '' })
+  })
+
+  it('ends the process with all problems and exit code 78', async () => {
+    const { code, stderr } = await startUp({ OPERATOR_INTERVAL: 'x', OPERATOR_LOG_LEVEL: 'y' })
+    expect(code).toBe(78)
+    for (const name of ['OPERATOR_INTERVAL', 'OPERATOR_LOG_LEVEL']) expect(stderr).toContain(name)
+  })
+})
+
+describe('once', () => {
+  it('runs a check once, also for callers at the same time', async () => {
     let checks = 0
     const ready = once(async () => checks++)
     await Promise.all([ready(never), ready(never)])
@@ -12,7 +60,7 @@ describe('how often is a check made', () => {
     expect(checks).toBe(1)
   })
 
-  it('is it again after one that failed', async () => {
+  it('runs a failed check again', async () => {
     let checks = 0
     const ready = once(async () => {
       if (checks++ === 0) throw new Error('away')

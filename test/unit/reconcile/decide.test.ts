@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { parseConfig } from '../../../lib/config.ts'
+import { parseOperatorConfig } from '../../../lib/config/operator.ts'
 import type { ChallengeInstance } from '../../../lib/crd/challenge-instance.ts'
 import type { ChallengeTemplate, ChallengeTemplateSpec } from '../../../lib/crd/challenge-template.ts'
 import { annotations, apiVersion } from '../../../lib/crd/group.ts'
@@ -7,7 +7,7 @@ import { decide } from '../../../lib/reconcile/decide.ts'
 import type { Observed } from '../../../lib/reconcile/observe.ts'
 
 const now = Date.parse('2026-11-21T09:00:00Z')
-const config = parseConfig({ FLAG_SECRET: 'a'.repeat(64) })
+const config = parseOperatorConfig({ FLAG_SECRET: 'a'.repeat(64) })
 const child = {
   apiVersion: 'apps/v1',
   kind: 'Deployment',

@@ -1,0 +1,87 @@
+import { describe, expect, it } from 'vitest'
+import { parseOperatorConfig } from '../../../lib/config/operator.ts'
+import type { Environment } from '../../../lib/config/section.ts'
+import { problemsOf } from './problems-of.ts'
+
+const problems = (environment: Environment) => problemsOf(environment, parseOperatorConfig)
+
+describe('parseOperatorConfig', () => {
+  it('gives the documented defaults for an empty environment', () => {
+    expect(parseOperatorConfig({})).toMatchObject({
+      namespaces: ['default'],
+      intervalSeconds: 15,
+      resyncMinutes: 10,
+      placement: 'Shared',
+      defaultTtlMinutes: undefined,
+      ingressNamespaces: undefined,
+      clusterCidrs: [],
+      dns: { namespace: 'kube-system', labels: { 'k8s-app': 'kube-dns' }, port: 53 },
+      logLevel: 'info',
+      flagSecret: undefined,
+    })
+  })
+
+  it('treats an empty variable as unset', () => {
+    expect(parseOperatorConfig({ OPERATOR_NAMESPACE: '', FLAG_SECRET: '', OPERATOR_INTERVAL: '' })).toEqual(
+      parseOperatorConfig({}),
+    )
+  })
+
+  it('reads namespaces as a list without blanks and duplicates', () => {
+    expect(parseOperatorConfig({ OPERATOR_NAMESPACE: 'a, b,a' }).namespaces).toEqual(['a', 'b'])
+    expect(parseOperatorConfig({ OPERATOR_NAMESPACE: '*' }).namespaces).toBe('*')
+  })
+
+  it('reads DNS pods of another namespace, label and port', () => {
+    const openshift = 'openshift-dns/dns.operator.openshift.io/daemonset-dns=default:5353'
+    expect(parseOperatorConfig({ OPERATOR_DNS: openshift }).dns).toEqual({
+      namespace: 'openshift-dns',
+      labels: { 'dns.operator.openshift.io/daemonset-dns': 'default' },
+      port: 5353,
+    })
+    expect(parseOperatorConfig({ OPERATOR_DNS: 'kube-system/app=dns,tier=a' }).dns.labels).toEqual({
+      app: 'dns',
+      tier: 'a',
+    })
+  })
+
+  it.each([
+    ['OPERATOR_NAMESPACE', 'a,*', 'OPERATOR_NAMESPACE has "*"'],
+    ['OPERATOR_NAMESPACE', 'Upper', 'OPERATOR_NAMESPACE has "Upper"'],
+    ['OPERATOR_INTERVAL', '0', 'from 1 to 3600'],
+    ['OPERATOR_INTERVAL', '1e3', 'whole number of seconds'],
+    ['OPERATOR_INTERVAL', '99999999999999999999', 'from 1 to 3600'],
+    ['OPERATOR_DEFAULT_TTL_MINUTES', '43201', 'from 1 to 43200'],
+    ['OPERATOR_DEFAULT_TTL_MINUTES', '-5', 'from 1 to 43200'],
+    ['OPERATOR_PLACEMENT', 'shared', 'Shared, Event, Instance'],
+    ['OPERATOR_CLUSTER_CIDRS', '10.1.2.3/8', 'write 10.0.0.0/8 for the range'],
+    ['OPERATOR_CLUSTER_CIDRS', '10.0.0.0/8,0.0.0.0/0', 'every address'],
+    ['OPERATOR_CLUSTER_CIDRS', '10.0.0.0/33', 'over 32'],
+    ['OPERATOR_CLUSTER_CIDRS', 'fe80::1%eth0/64', 'is not a CIDR'],
+    ['OPERATOR_DNS', 'k8s-app=kube-dns', 'namespace/label=value'],
+    ['OPERATOR_DNS', 'kube-system/k8s-app=kube-dns:99999', 'namespace/label=value'],
+    ['OPERATOR_LOG_LEVEL', 'verbose', 'debug, info, warn, error'],
+    ['OPERATOR_NAMESPACES', 'a', 'did you mean OPERATOR_NAMESPACE?'],
+    ['OPERATOR_INTREVAL', '5', 'did you mean OPERATOR_INTERVAL?'],
+    ['OPERATOR_SOMETHING_ELSE_ENTIRELY', '5', 'remove it'],
+    ['FLAG_SECRET', 'short', 'too short'],
+    ['FLAG_SECRET_SECRET_ARN', 'arn:aws:secretsmanager:x', 'set FLAG_SECRET itself'],
+    ['FLAG_HMAC_PEPPER_SECRET_ARN', 'arn:aws:secretsmanager:x', 'set FLAG_HMAC_PEPPER itself'],
+  ])('reports %s=%s', (name, value, sentence) => {
+    expect(problems({ [name]: value })).toContain(sentence)
+  })
+
+  it('reports a short FLAG_SECRET without its value', () => {
+    expect(problems({ FLAG_SECRET: 'hunter2' })).not.toContain('hunter2')
+  })
+
+  it('ignores the variables that a Service named operator puts into pods', () => {
+    const injected = {
+      OPERATOR_SERVICE_HOST: '10.0.0.1',
+      OPERATOR_PORT: 'tcp://10.0.0.1:80',
+      OPERATOR_PORT_80_TCP_ADDR: '10.0.0.1',
+      OPERATOR_X_SERVICE_PORT_HTTP: '80',
+    }
+    expect(problems(injected)).toBe('')
+  })
+})

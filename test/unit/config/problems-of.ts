@@ -1,0 +1,12 @@
+import { ConfigInvalid, type Environment } from '../../../lib/config/section.ts'
+
+/** The problems that a parse reports, one a line; empty if it reports none. */
+export function problemsOf(environment: Environment, parse: (from: Environment) => unknown): string {
+  try {
+    parse(environment)
+    return ''
+  } catch (thrown) {
+    if (thrown instanceof ConfigInvalid) return thrown.complaints.join('\n')
+    throw thrown
+  }
+}

@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest'
+import { parseOperatorConfig } from '../../../lib/config/operator.ts'
+import { configurationReference, notYet, variablesWithoutEffect } from '../../../lib/config/reference.ts'
+import { problemsOf } from './problems-of.ts'
+
+describe('the configuration reference', () => {
+  it('names the default that the parse uses for every setting that has one', () => {
+    const written = configurationReference.filter(each => each.default !== undefined)
+    const environment = Object.fromEntries(written.map(each => [each.name, each.default]))
+    expect(parseOperatorConfig(environment)).toEqual(parseOperatorConfig({}))
+  })
+
+  it('has only OPERATOR_ variables that the parse reads, each once', () => {
+    const names = configurationReference.map(each => each.name)
+    expect(new Set(names).size).toBe(names.length)
+    for (const name of names.filter(each => each.startsWith('OPERATOR_')))
+      expect(problemsOf({ [name]: '\0' }, parseOperatorConfig), `${name} is not read`).toContain(name)
+  })
+})
+
+describe('a variable of a later release', () => {
+  it('is not in the reference', () => {
+    const names = configurationReference.map(each => each.name)
+    expect(notYet.filter(name => names.includes(name))).toEqual([])
+    expect(new Set(notYet).size).toBe(notYet.length)
+  })
+
+  it.each(notYet)('is accepted and changes nothing: %s', name => {
+    expect(parseOperatorConfig({ [name]: '\0' })).toEqual(parseOperatorConfig({}))
+  })
+
+  it('is named as one without effect when it is set', () => {
+    const environment = {
+      OPERATOR_DOMAIN: 'ctf.example.com',
+      OPERATOR_GATEWAY: '',
+      OPERATOR_NAMESPACE: 'ctf',
+    }
+    expect(variablesWithoutEffect(environment)).toEqual(['OPERATOR_DOMAIN has no effect in this release.'])
+  })
+})
