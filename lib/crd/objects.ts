@@ -43,12 +43,42 @@ export interface KubernetesObject {
   metadata: ObjectMeta
 }
 
-/** What names one object. `namespace` is absent for cluster-scoped kinds. */
-export interface ObjectReference {
+/** A kind of objects, in one version of its API group. */
+export interface Kind {
   apiVersion: string
   kind: string
+}
+
+/** Names one object. `namespace` is absent for a cluster-scoped kind. */
+export interface ObjectReference extends Kind {
   namespace?: string
   name: string
+}
+
+export interface NamespacedReference extends ObjectReference {
+  namespace: string
+}
+
+/** An object with a name and a namespace: a builder's product before it is sent, or a stored object. */
+export type Named<T extends KubernetesObject> = T & {
+  metadata: ObjectMeta & { name: string; namespace: string }
+}
+
+/** An object as the API server returned it. The adapter proves that the fields are there. */
+export type Stored<T extends KubernetesObject> = T & { metadata: StoredMeta & { namespace: string } }
+
+/** A `Stored` object whose kind may be cluster-scoped, such as a Namespace or a CRD. */
+export type StoredOfAnyScope<T extends KubernetesObject> = T & { metadata: StoredMeta }
+
+interface StoredMeta extends ObjectMeta {
+  name: string
+  uid: string
+  resourceVersion: string
+}
+
+/** A deleted object. After a list no more than this is known of an object whose DELETED event was missed. */
+export interface GoneObject {
+  metadata: { namespace: string; name: string; uid: string }
 }
 
 /** metav1.Condition. */

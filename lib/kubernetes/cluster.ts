@@ -1,5 +1,14 @@
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
-import type { KubernetesObject, ObjectMeta, ObjectReference } from '../crd/objects.ts'
+import type {
+  GoneObject,
+  Kind,
+  KubernetesObject,
+  Named,
+  NamespacedReference,
+  ObjectReference,
+  Stored,
+  StoredOfAnyScope,
+} from '../crd/objects.ts'
 
 /** RFC 6902. */
 export interface JsonPatchOperation {
@@ -22,40 +31,64 @@ export interface ListOptions {
   metadataOnly?: boolean
 }
 
-export interface Kind {
-  apiVersion: string
-  kind: string
-}
-
 /**
  * The cluster as the stories see it. Every method throws `OperatorError` and nothing else: 404, 409 and
  * AlreadyExists are results where a caller acts on them. The signal bounds the whole call.
+ *
+ * What is returned is `Stored`: it has name, namespace, uid and version, or the call throws. The second of two
+ * signatures is for cluster-scoped kinds.
  */
 export interface Cluster {
-  /** @returns undefined when there is no such object */
-  get<T extends KubernetesObject>(reference: ObjectReference, signal: AbortSignal): Promise<T | undefined>
+  /** @returns undefined if there is no such object */
+  get<T extends KubernetesObject>(
+    reference: NamespacedReference,
+    signal: AbortSignal,
+  ): Promise<Stored<T> | undefined>
+  get<T extends KubernetesObject>(
+    reference: ObjectReference,
+    signal: AbortSignal,
+  ): Promise<StoredOfAnyScope<T> | undefined>
   /** Like `get`, metadata only: the right to read values is not needed to compare versions. */
-  getMetadata(reference: ObjectReference, signal: AbortSignal): Promise<KubernetesObject | undefined>
+  getMetadata(
+    reference: NamespacedReference,
+    signal: AbortSignal,
+  ): Promise<Stored<KubernetesObject> | undefined>
+  getMetadata(
+    reference: ObjectReference,
+    signal: AbortSignal,
+  ): Promise<StoredOfAnyScope<KubernetesObject> | undefined>
   /** POST with our field manager. @returns 'exists' on AlreadyExists */
-  create<T extends KubernetesObject>(object: T, signal: AbortSignal): Promise<T | 'exists'>
+  create<T extends Named<KubernetesObject>>(object: T, signal: AbortSignal): Promise<Stored<T> | 'exists'>
+  create<T extends KubernetesObject>(object: T, signal: AbortSignal): Promise<StoredOfAnyScope<T> | 'exists'>
   /** Server-side apply, forced, with our field manager. */
-  apply<T extends KubernetesObject>(object: T, signal: AbortSignal): Promise<T>
+  apply<T extends Named<KubernetesObject>>(object: T, signal: AbortSignal): Promise<Stored<T>>
+  apply<T extends KubernetesObject>(object: T, signal: AbortSignal): Promise<StoredOfAnyScope<T>>
   /**
-   * Applies over an object that we created by POST, or that somebody else wrote to: their fields are taken over first,
-   * so that exactly the desired state remains. `existing` must be whole, with `managedFields`.
+   * Applies over an object that we created by POST, or that another client wrote to. The fields of other managers are
+   * taken over first, so that exactly the desired state remains. `existing` must be whole, with `managedFields`.
    */
-  applyOver<T extends KubernetesObject>(
-    existing: KubernetesObject,
+  applyOver<T extends Named<KubernetesObject>>(
+    existing: StoredOfAnyScope<KubernetesObject>,
     object: T,
     signal: AbortSignal,
-  ): Promise<T>
-  /** @returns 'conflict' when a `test` operation or precondition failed, undefined when the object is gone */
+  ): Promise<Stored<T>>
+  applyOver<T extends KubernetesObject>(
+    existing: StoredOfAnyScope<KubernetesObject>,
+    object: T,
+    signal: AbortSignal,
+  ): Promise<StoredOfAnyScope<T>>
+  /** @returns 'conflict' if a `test` operation or precondition failed, undefined if the object is gone */
+  patchJson<T extends KubernetesObject>(
+    reference: NamespacedReference,
+    operations: JsonPatchOperation[],
+    signal: AbortSignal,
+  ): Promise<Stored<T> | 'conflict' | undefined>
   patchJson<T extends KubernetesObject>(
     reference: ObjectReference,
     operations: JsonPatchOperation[],
     signal: AbortSignal,
-  ): Promise<T | 'conflict' | undefined>
-  /** @returns 'deleting' while finalizers or foreground dependents hold it; 'gone' also when the uid differs */
+  ): Promise<StoredOfAnyScope<T> | 'conflict' | undefined>
+  /** @returns 'deleting' while finalizers or foreground dependents keep it; 'gone' also if the uid differs */
   delete(
     reference: ObjectReference,
     options: DeleteOptions,
@@ -65,12 +98,19 @@ export interface Cluster {
   putStatus(
     instance: ChallengeInstance,
     signal: AbortSignal,
-  ): Promise<ChallengeInstance | 'conflict' | undefined>
-  /** Pages of at most 500, oldest list version throughout. Ends early only by throwing: no partial list looks whole. */
-  list<T extends KubernetesObject>(kind: Kind, options: ListOptions, signal: AbortSignal): AsyncIterable<T[]>
+  ): Promise<Stored<ChallengeInstance> | 'conflict' | undefined>
+  /**
+   * Lists a namespaced kind in pages of at most 500, all of them of one version of the list. A list that cannot be
+   * read to its end throws, so that a partial list never looks whole.
+   */
+  list<T extends KubernetesObject>(
+    kind: Kind,
+    options: ListOptions,
+    signal: AbortSignal,
+  ): AsyncIterable<Stored<T>[]>
 }
 
-/** What to watch: one collection, optionally one namespace of it and a selection. */
+/** A collection to watch: a namespaced kind, optionally in one namespace and narrowed by selectors. */
 export interface WatchTarget extends Kind {
   namespace?: string
   labelSelector?: string
@@ -79,11 +119,11 @@ export interface WatchTarget extends Kind {
 }
 
 export interface WatchHandlers<T extends KubernetesObject> {
-  /** An object that is there: from a list, or added or modified since. */
-  onObject(object: T): void
-  /** An object that is gone. After a list it may be only a key and a uid: `{metadata: {namespace, name, uid}}`. */
-  onGone(object: { metadata: ObjectMeta }): void
-  /** A list has ended: everything there is has been told. Called after every (re)list. */
+  /** An object exists: it came in a list, or was added or modified since. */
+  onObject(object: Stored<T>): void
+  /** An object is gone. A predecessor under the same name may be reported after its successor exists. */
+  onGone(object: GoneObject): void
+  /** A list has ended: every object that exists has been reported. Called after every list, also after a repeated one. */
   onListed(): void
   /** Resolves when the handlers may be fed further; awaited before the next chunk is read (back-pressure). */
   drained?(): Promise<void>

@@ -1,6 +1,5 @@
 import { apiVersion } from '../../crd/group.ts'
-import type { ObjectReference } from '../../crd/objects.ts'
-import type { Kind } from '../cluster.ts'
+import type { Kind, ObjectReference } from '../../crd/objects.ts'
 
 type Scope = 'namespaced' | 'cluster'
 

@@ -1,11 +1,12 @@
-import type { KubernetesObject, ObjectReference } from '../../crd/objects.ts'
+import type { KubernetesObject, StoredOfAnyScope } from '../../crd/objects.ts'
+import { referenceTo } from '../../crd/reference.ts'
 import type { KubernetesClient } from '../client/client.ts'
 import { collectionPath } from '../client/paths.ts'
 import type { Cluster } from '../cluster.ts'
 import { openCluster } from '../open-cluster.ts'
 import { untilEstablished, untilFinalizerInForce, untilSchemaInForce } from './in-force.ts'
 import { contentHash, type ManifestOptions, readManifests, renderedPolicy } from './manifests.ts'
-import { crdKind, type Definition, markOf } from './schema-check.ts'
+import { type Definition, markOf } from './schema-check.ts'
 
 export interface Installed {
   /** Kind and name, as a user would type them at `kubectl get`. */
@@ -48,8 +49,7 @@ async function installDefinition(
   object: KubernetesObject & Definition,
   signal: AbortSignal,
 ): Promise<Installed> {
-  const { name } = object.metadata
-  const existing = await cluster.get<KubernetesObject & Definition>({ ...crdKind, name }, signal)
+  const existing = await cluster.get<KubernetesObject & Definition>(referenceTo(object), signal)
   const isOlder = existing && markOf(existing) < markOf(object)
   if (existing && !isOlder)
     return installed(object, markOf(existing) === markOf(object) ? 'unchanged' : 'kept')
@@ -62,10 +62,8 @@ async function installPolicy(
   newer: boolean,
   signal: AbortSignal,
 ): Promise<Installed> {
-  const { apiVersion, kind, metadata } = object
-  const reference: ObjectReference = { apiVersion, kind, name: metadata.name ?? '' }
-  const existing = await cluster.get<KubernetesObject>(reference, signal)
-  const same = existing?.metadata.annotations?.[contentHash] === metadata.annotations?.[contentHash]
+  const existing = await cluster.get<KubernetesObject>(referenceTo(object), signal)
+  const same = existing?.metadata.annotations?.[contentHash] === object.metadata.annotations?.[contentHash]
   if (existing && same) return installed(object, 'unchanged')
   if (existing && newer) return installed(object, 'kept')
   return write(cluster, existing, object, signal)
@@ -73,7 +71,7 @@ async function installPolicy(
 
 async function write(
   cluster: Cluster,
-  existing: KubernetesObject | undefined,
+  existing: StoredOfAnyScope<KubernetesObject> | undefined,
   object: KubernetesObject,
   signal: AbortSignal,
 ): Promise<Installed> {

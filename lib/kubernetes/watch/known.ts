@@ -1,30 +1,28 @@
-import type { KubernetesObject, ObjectMeta } from '../../crd/objects.ts'
+import type { GoneObject, KubernetesObject, Stored } from '../../crd/objects.ts'
 
-/** What the handlers have been told of and not told to be gone: `namespace/name` → uid, some 150 bytes an object. */
+/** The objects that the handlers know to exist: `namespace/name` → uid, some 150 bytes an object. */
 export type Known = Map<string, string>
 
-export function keyOf({ namespace, name }: ObjectMeta): string {
-  return `${namespace ?? ''}/${name ?? ''}`
+export function keyOf({ namespace, name }: GoneObject['metadata']): string {
+  return `${namespace}/${name}`
 }
 
-/** Stands for an object nobody saw go: all that is known of it. */
-export function vanished(key: string, uid: string): { metadata: ObjectMeta } {
+/** Stands for an object whose end was missed: nothing else is known of it. */
+export function vanished(key: string, uid: string): GoneObject {
   const slash = key.indexOf('/')
-  const namespace = key.slice(0, slash)
-  return { metadata: { ...(namespace === '' ? {} : { namespace }), name: key.slice(slash + 1), uid } }
+  return { metadata: { namespace: key.slice(0, slash), name: key.slice(slash + 1), uid } }
 }
 
-/** Remembers an object. @returns the uid of a predecessor under its name, whose end was missed */
-export function remember(known: Known, { metadata }: KubernetesObject): string | undefined {
+/** Remembers an object. @returns the uid of a predecessor under its name whose end was missed */
+export function remember(known: Known, { metadata }: Stored<KubernetesObject>): string | undefined {
   const key = keyOf(metadata)
-  const uid = metadata.uid ?? ''
   const before = known.get(key)
-  if (before !== uid) known.set(key, uid)
-  return before === uid ? undefined : before
+  if (before !== metadata.uid) known.set(key, metadata.uid)
+  return before === metadata.uid ? undefined : before
 }
 
 /** Forgets an object that is gone, unless a successor has its name. */
-export function forget(known: Known, { metadata }: KubernetesObject): void {
+export function forget(known: Known, { metadata }: Stored<KubernetesObject>): void {
   const key = keyOf(metadata)
   if (known.get(key) === metadata.uid) known.delete(key)
 }

@@ -1,4 +1,5 @@
-import type { KubernetesObject, ObjectMeta } from '../../crd/objects.ts'
+import type { GoneObject, KubernetesObject, Stored } from '../../crd/objects.ts'
+import { missingField } from '../stored.ts'
 import { backoffMs, healthyMs } from './backoff.ts'
 import { type Failure, streamedFailure } from './failure.ts'
 import { forget, type Known, keyOf, remember, vanished } from './known.ts'
@@ -35,7 +36,7 @@ export type Input =
   | { type: 'begin' }
   | { type: 'opened' }
   | { type: 'event'; event: WatchEvent }
-  | { type: 'page'; items: KubernetesObject[]; resourceVersion: string; next: string | undefined }
+  | { type: 'page'; items: Stored<KubernetesObject>[]; resourceVersion: string; next: string | undefined }
   /** A streamed list did not end in time. */
   | { type: 'late' }
   /** The server ended the stream in order. */
@@ -45,8 +46,8 @@ export type Input =
 
 /** What the handlers are told, or the log. */
 export type Tell =
-  | { do: 'object'; object: KubernetesObject }
-  | { do: 'gone'; object: { metadata: ObjectMeta } }
+  | { do: 'object'; object: Stored<KubernetesObject> }
+  | { do: 'gone'; object: GoneObject }
   | { do: 'listed' }
   | {
       do: 'say'
@@ -121,7 +122,7 @@ export function step(state: WatchState, input: Input, moment: Moment): [WatchSta
 
 function onEvent(state: WatchState, event: WatchEvent, moment: Moment): [WatchState, Effect[]] {
   if (event.type === 'ERROR') return fail(state, streamedFailure(event.object), moment)
-  const metadata = event.object?.metadata as ObjectMeta | undefined
+  const metadata = event.object?.metadata
   const version = metadata?.resourceVersion
   if (metadata === undefined || !isVersion(version)) return garbled(state, event.type, moment)
   if (event.type === 'BOOKMARK') {
@@ -129,14 +130,15 @@ function onEvent(state: WatchState, event: WatchEvent, moment: Moment): [WatchSt
     if (state.phase === 'streaming' && ends) return listEnded(state, version)
     return [advanced(state, version), []]
   }
-  if (metadata.name === undefined || metadata.uid === undefined) return garbled(state, event.type, moment)
+  if (missingField(metadata)) return garbled(state, event.type, moment)
+  const object = event.object as Stored<KubernetesObject>
   if (event.type === 'DELETED') {
-    forget(state.known, event.object)
-    state.listed.delete(keyOf(metadata))
-    return [advanced(state, version), [{ do: 'gone', object: event.object }]]
+    forget(state.known, object)
+    state.listed.delete(keyOf(object.metadata))
+    return [advanced(state, version), [{ do: 'gone', object }]]
   }
   if (event.type === 'ADDED' || event.type === 'MODIFIED')
-    return [advanced(state, version), told(state, event.object)]
+    return [advanced(state, version), told(state, object)]
   return garbled(state, event.type, moment)
 }
 
@@ -153,7 +155,7 @@ function onPage(
   return [resumed, [...tells, ...ends, ...moves]]
 }
 
-function told(state: WatchState, object: KubernetesObject): Tell[] {
+function told(state: WatchState, object: Stored<KubernetesObject>): Tell[] {
   const key = keyOf(object.metadata)
   if (state.phase !== 'watching') state.listed.add(key)
   const predecessor = remember(state.known, object)

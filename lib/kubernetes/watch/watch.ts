@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { KubernetesObject } from '../../crd/objects.ts'
+import type { KubernetesObject, Stored } from '../../crd/objects.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { KubernetesClient } from '../client/client.ts'
 import type { WatchHandlers, WatchTarget } from '../cluster.ts'
@@ -70,7 +70,7 @@ function perform<T extends KubernetesObject>(
   for (const effect of effects)
     switch (effect.do) {
       case 'object':
-        handlers.onObject(effect.object as T)
+        handlers.onObject(effect.object as Stored<T>)
         break
       case 'gone':
         handlers.onGone(effect.object)

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { ChallengeInstance } from '../../../lib/crd/challenge-instance.ts'
 import { apiVersion, finalizer, group, managedBySelector } from '../../../lib/crd/group.ts'
-import type { KubernetesObject, Secret } from '../../../lib/crd/objects.ts'
+import type { KubernetesObject, Secret, Stored } from '../../../lib/crd/objects.ts'
 import { type KubernetesClient, openClient } from '../../../lib/kubernetes/client/client.ts'
 import type { Cluster } from '../../../lib/kubernetes/cluster.ts'
 import { openCluster } from '../../../lib/kubernetes/open-cluster.ts'
@@ -125,7 +125,7 @@ describe('create and apply', () => {
   })
 
   it('an apply over our own create leaves only what it says', async () => {
-    const created = (await cluster.create(secret({ a: 'YQ==' }), signal)) as Secret
+    const created = (await cluster.create(secret({ a: 'YQ==' }), signal)) as Stored<Secret>
     expect((await cluster.apply(secret({ b: 'Yg==' }), signal)).data).toEqual({ a: 'YQ==', b: 'Yg==' })
     // `created` is outdated by now: the patch meets a conflict and reads again.
     expect((await cluster.applyOver<Secret>(created, secret({ c: 'Yw==' }), signal)).data).toEqual({
@@ -134,7 +134,7 @@ describe('create and apply', () => {
   })
 
   it('an apply over what is another object by now is refused', async () => {
-    const created = (await cluster.create(secret(), signal)) as Secret
+    const created = (await cluster.create(secret(), signal)) as Stored<Secret>
     await cluster.delete(reference(), {}, signal)
     await cluster.create(secret({ other: 'YQ==' }), signal)
     await expect(cluster.applyOver(created, secret(), signal)).rejects.toMatchObject({ fate: 'retryable' })
@@ -159,7 +159,11 @@ describe('create and apply', () => {
         },
       },
     }
-    await expect(cluster[verb](deployment as KubernetesObject, signal)).rejects.toMatchObject({
+    const write = { create: cluster.create, apply: cluster.apply }[verb] as (
+      object: KubernetesObject,
+      signal: AbortSignal,
+    ) => Promise<unknown>
+    await expect(write(deployment as KubernetesObject, signal)).rejects.toMatchObject({
       reason: 'TemplateInvalid',
       fate: 'permanent',
     })

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Deployment } from '../../../lib/crd/objects.ts'
+import type { Deployment, Stored } from '../../../lib/crd/objects.ts'
 import { type KubernetesClient, openClient } from '../../../lib/kubernetes/client/client.ts'
 import { collectionPath } from '../../../lib/kubernetes/client/paths.ts'
 import type { Cluster, JsonPatchOperation } from '../../../lib/kubernetes/cluster.ts'
@@ -73,7 +73,7 @@ async function editedBy(manager: string, name: string, operations: JsonPatchOper
 }
 
 /** Read once the deployment controller has noted its revision. */
-async function settled(name: string): Promise<Deployment> {
+async function settled(name: string): Promise<Stored<Deployment>> {
   for (;;) {
     const found = await cluster.get<Deployment>(reference(name), signal)
     const noted = found?.metadata.annotations?.['deployment.kubernetes.io/revision'] !== undefined

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Deployment } from '../../../lib/crd/objects.ts'
+import type { Deployment, Stored } from '../../../lib/crd/objects.ts'
 import { createForward } from '../../../lib/forward.ts'
 import { silentLog } from '../../../lib/telemetry/log.ts'
 import {
@@ -35,7 +35,7 @@ test('creating an instance wakes once, and once more when it serves', async () =
   expect(world.news()).toEqual([])
 
   const available = children.map(each =>
-    each.kind === 'Deployment' ? deployment(each as Deployment, true) : each,
+    each.kind === 'Deployment' ? deployment(each as Stored<Deployment>, true) : each,
   )
   world.see(pod(held, false))
   world.see(pod(held, true), ...available.filter(each => each.kind === 'Deployment'))

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Deployment, KubernetesObject } from '../../../lib/crd/objects.ts'
+import type { Deployment, KubernetesObject, Stored } from '../../../lib/crd/objects.ts'
 import { childrenOf, deployment, forwarder, instance, pod, status, template, withStatus } from './world.ts'
 
 /** Small, fast and good enough to shuffle with: the seed names the case. */
@@ -12,10 +12,10 @@ function random(seed: number): () => number {
 }
 
 /** What each watch tells of one life, in the order of that watch; the watches among each other have none. */
-function life(name: string): KubernetesObject[][] {
+function life(name: string): Stored<KubernetesObject>[][] {
   const created = instance(name)
   const children = childrenOf(created)
-  const workload = children.find(each => each.kind === 'Deployment') as Deployment
+  const workload = children.find(each => each.kind === 'Deployment') as Stored<Deployment>
   const ready = deployment(workload, true)
   const podName = `${name}-pod`
   return [

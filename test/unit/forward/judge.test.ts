@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { ChallengeInstanceStatus } from '../../../lib/crd/challenge-instance.ts'
 import { annotations } from '../../../lib/crd/group.ts'
-import type { Deployment, KubernetesObject } from '../../../lib/crd/objects.ts'
+import type { Deployment, KubernetesObject, Stored } from '../../../lib/crd/objects.ts'
 import { judge } from '../../../lib/forward/judge.ts'
 import type { Row } from '../../../lib/forward/row.ts'
 import { createTable } from '../../../lib/forward/table.ts'
@@ -21,10 +21,15 @@ function verdictOn(change: (world: World) => void, now = start) {
   return judge(row, row.template?.digest, now)
 }
 
-const child = (world: World, kind: string) => world.children.find(each => each.kind === kind) as Deployment
+const child = (world: World, kind: string) =>
+  world.children.find(each => each.kind === kind) as Stored<Deployment>
 
-const replace = (world: World, kind: string, make: (child: Deployment) => KubernetesObject) => {
-  world.children = world.children.map(each => (each.kind === kind ? make(each as Deployment) : each))
+const replace = (
+  world: World,
+  kind: string,
+  make: (child: Stored<Deployment>) => Stored<KubernetesObject>,
+) => {
+  world.children = world.children.map(each => (each.kind === kind ? make(each as Stored<Deployment>) : each))
 }
 
 const meta = (object: KubernetesObject, metadata: KubernetesObject['metadata']) => {
@@ -255,7 +260,7 @@ test.each<[why: string, expected: string | undefined, change: (world: World) => 
       replace(world, 'Deployment', each => {
         const refused = deployment(each, false)
         const condition = { type: 'ReplicaFailure', status: 'True', message: 'exceeded quota: q' }
-        return { ...refused, status: { ...refused.status, conditions: [condition] } } as Deployment
+        return { ...refused, status: { ...refused.status, conditions: [condition] } } as Stored<Deployment>
       })
     },
   ],

@@ -15,7 +15,7 @@ test('a broken edit stops by itself after two, and a corrected one goes on', asy
   const world = forwarder()
   const names = Array.from({ length: 20 }, (_, index) => `t${index}`)
   const before = names.map(name => settled(name))
-  const instances = new Map(before.map(each => [each.instance.metadata.name ?? '', each]))
+  const instances = new Map(before.map(each => [each.instance.metadata.name, each]))
   await world.begin(template(), ...before.flatMap(each => each.all))
   const takeUp = (generation: number, ready: boolean) => {
     const released = world.news().map(each => each.split(' ')[1] ?? '')

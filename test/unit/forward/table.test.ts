@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { labels } from '../../../lib/crd/group.ts'
-import type { KubernetesObject } from '../../../lib/crd/objects.ts'
+import type { KubernetesObject, Stored } from '../../../lib/crd/objects.ts'
 import { createTable } from '../../../lib/forward/table.ts'
 import { watchedNamespaces } from '../../../lib/forward/targets.ts'
 import { childrenOf, instance, namespace, pod, settled, template } from './world.ts'
@@ -27,7 +27,7 @@ test('what goes leaves nothing behind', () => {
   const { all } = settled('a')
   all.forEach(table.put)
   news()
-  for (const each of all) table.remove(each.kind, { metadata: { namespace, name: each.metadata.name ?? '' } })
+  for (const each of all) table.remove(each.kind, each)
   expect(rows()).toEqual([])
   expect(news()).toEqual(['gone a uid-a', 'row a', 'row a', 'row a', 'row a', 'empty a'])
 })
@@ -49,7 +49,7 @@ test('a late deletion of a predecessor leaves the successor alone', () => {
 
 test('a child that is relabelled leaves its row', () => {
   const { table, rows } = setUp()
-  const [service] = childrenOf(instance('a')) as [KubernetesObject]
+  const [service] = childrenOf(instance('a')) as [Stored<KubernetesObject>]
   table.put(instance('a'))
   table.put(service)
   const own = { ...service.metadata.labels, [labels.instance]: 'b' }
@@ -73,7 +73,7 @@ test('a template tells its instances, in either order of appearance, and only wh
 
 test('children of instances in namespaces that are not watched are nobody’s orphans', () => {
   const { table, rows } = setUp(watchedNamespaces([namespace]))
-  const [service] = childrenOf(instance('a')) as [KubernetesObject]
+  const [service] = childrenOf(instance('a')) as [Stored<KubernetesObject>]
   const own = { ...service.metadata.labels, [labels.instanceNamespace]: 'elsewhere' }
   table.put({ ...service, metadata: { ...service.metadata, labels: own } })
   expect(rows()).toEqual([])

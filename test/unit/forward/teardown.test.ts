@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Deployment } from '../../../lib/crd/objects.ts'
+import type { Deployment, Stored } from '../../../lib/crd/objects.ts'
 import { forwarder, instance, nextVersion, settled, start, template, withStatus } from './world.ts'
 
 test('a deletion wakes when marked and when the workload is gone, not when the pass released it', async () => {
@@ -11,7 +11,7 @@ test('a deletion wakes when marked and when the workload is gone, not when the p
   world.see(marked)
   await world.advance(100)
   expect(world.news()).toEqual(['deleted team-1'])
-  const [service, policy, workload] = children as [Deployment, Deployment, Deployment]
+  const [service, policy, workload] = children as [Stored<Deployment>, Stored<Deployment>, Stored<Deployment>]
   world.see({
     ...workload,
     metadata: { ...workload.metadata, deletionTimestamp: 'now', generation: 2 },

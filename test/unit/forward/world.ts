@@ -5,7 +5,7 @@ import type {
   Child,
 } from '../../../lib/crd/challenge-instance.ts'
 import { apiVersion, fieldManager, finalizer, labels } from '../../../lib/crd/group.ts'
-import type { Deployment, KubernetesObject, ObjectMeta, Pod } from '../../../lib/crd/objects.ts'
+import type { Deployment, KubernetesObject, ObjectMeta, Pod, Stored } from '../../../lib/crd/objects.ts'
 import type { Timers } from '../../../lib/forward/clock.ts'
 import { createForward } from '../../../lib/forward.ts'
 import type { WatchHandlers } from '../../../lib/kubernetes/cluster.ts'
@@ -55,12 +55,12 @@ async function quiet(): Promise<void> {
 let versions = 1_000
 export const nextVersion = () => String(++versions)
 
-export function template(generation = 1, uid = 'template-1'): KubernetesObject {
+export function template(generation = 1, uid = 'template-1'): Stored<KubernetesObject> {
   const metadata = { namespace, name: 'web', uid, generation, resourceVersion: nextVersion() }
-  return { apiVersion, kind: 'ChallengeTemplate', metadata, spec: {} } as KubernetesObject
+  return { apiVersion, kind: 'ChallengeTemplate', metadata, spec: {} } as Stored<KubernetesObject>
 }
 
-export function instance(name = 'team-1', metadata: ObjectMeta = {}): ChallengeInstance {
+export function instance(name = 'team-1', metadata: ObjectMeta = {}): Stored<ChallengeInstance> {
   return {
     apiVersion,
     kind: 'ChallengeInstance',
@@ -77,7 +77,10 @@ export function instance(name = 'team-1', metadata: ObjectMeta = {}): ChallengeI
   }
 }
 
-export function withStatus(of: ChallengeInstance, status: ChallengeInstanceStatus): ChallengeInstance {
+export function withStatus(
+  of: Stored<ChallengeInstance>,
+  status: ChallengeInstanceStatus,
+): Stored<ChallengeInstance> {
   return { ...of, metadata: { ...of.metadata, resourceVersion: nextVersion() }, status }
 }
 
@@ -87,8 +90,8 @@ const kinds = [
   ['apps/v1', 'Deployment'],
 ] as const
 
-function managed(of: ChallengeInstance, kind: string): ObjectMeta {
-  const { name = '', uid = '' } = of.metadata
+function managed(of: Stored<ChallengeInstance>, kind: string): Stored<KubernetesObject>['metadata'] {
+  const { name, uid } = of.metadata
   return {
     namespace,
     name,
@@ -105,14 +108,14 @@ function managed(of: ChallengeInstance, kind: string): ObjectMeta {
 }
 
 /** Service, NetworkPolicy and Deployment, as a pass has just made them. */
-export function childrenOf(of: ChallengeInstance): KubernetesObject[] {
+export function childrenOf(of: Stored<ChallengeInstance>): Stored<KubernetesObject>[] {
   return kinds.map(([version, kind]) => {
     const made = { apiVersion: version, kind, metadata: managed(of, kind) }
-    return kind === 'Deployment' ? deployment(made as Deployment, false) : made
+    return kind === 'Deployment' ? deployment(made as Stored<Deployment>, false) : made
   })
 }
 
-export function deployment(of: Deployment, available: boolean): Deployment {
+export function deployment(of: Stored<Deployment>, available: boolean): Stored<Deployment> {
   const replicas = available ? 1 : 0
   const observedGeneration = of.metadata.generation ?? 0
   return {
@@ -123,7 +126,11 @@ export function deployment(of: Deployment, available: boolean): Deployment {
   }
 }
 
-export function pod(of: ChallengeInstance, ready: boolean, name = `${of.metadata.name}-pod`): Pod {
+export function pod(
+  of: Stored<ChallengeInstance>,
+  ready: boolean,
+  name = `${of.metadata.name}-pod`,
+): Stored<Pod> {
   const startedAt = new Date(start).toISOString()
   return {
     apiVersion: 'v1',
@@ -138,13 +145,13 @@ export function pod(of: ChallengeInstance, ready: boolean, name = `${of.metadata
 }
 
 /** `status.children` for these objects. A Secret is always there, and never in the table. */
-export function recorded(children: KubernetesObject[]): Child[] {
+export function recorded(children: Stored<KubernetesObject>[]): Child[] {
   const secret = { apiVersion: 'v1', kind: 'Secret', namespace, name: 'flag', version: '1-x', hash: '' }
   const made = children.map(({ apiVersion: version, kind, metadata }) => ({
     apiVersion: version,
     kind,
-    namespace: metadata.namespace ?? '',
-    name: metadata.name ?? '',
+    namespace: metadata.namespace,
+    name: metadata.name,
     version: childVersion(metadata),
     hash: '',
   }))
@@ -153,7 +160,7 @@ export function recorded(children: KubernetesObject[]): Child[] {
 
 /** A status as a pass writes it. */
 export function status(
-  children: KubernetesObject[],
+  children: Stored<KubernetesObject>[],
   ready: boolean,
   more: ChallengeInstanceStatus = {},
 ): ChallengeInstanceStatus {
@@ -175,10 +182,10 @@ export function status(
 export function settled(name = 'team-1', more: ChallengeInstanceStatus = {}) {
   const bare = instance(name)
   const children = childrenOf(bare).map(child =>
-    child.kind === 'Deployment' ? deployment(child as Deployment, true) : child,
+    child.kind === 'Deployment' ? deployment(child as Stored<Deployment>, true) : child,
   )
   const running = pod(bare, true)
-  const podName = running.metadata.name ?? ''
+  const podName = running.metadata.name
   const whole = withStatus(bare, status(children, true, { podName, ...more }))
   return { instance: whole, children, pod: running, all: [whole, ...children, running] }
 }
@@ -215,7 +222,7 @@ export function forwarder(namespaces: readonly string[] | '*' = [namespace]) {
     random: () => 0.5,
   })
   const done = forward(stop.signal)
-  const see = (...objects: KubernetesObject[]) => {
+  const see = (...objects: Stored<KubernetesObject>[]) => {
     for (const object of objects) handlers.get(object.kind)?.onObject(object)
   }
   return {
@@ -224,7 +231,7 @@ export function forwarder(namespaces: readonly string[] | '*' = [namespace]) {
     sent,
     queue,
     see,
-    gone: (...objects: KubernetesObject[]) => {
+    gone: (...objects: Stored<KubernetesObject>[]) => {
       for (const object of objects) handlers.get(object.kind)?.onGone(object)
     },
     lead: () => lease?.onLeading(),
@@ -234,7 +241,7 @@ export function forwarder(namespaces: readonly string[] | '*' = [namespace]) {
         if (kindsListed.length === 0 || kindsListed.includes(kind)) each.onListed()
     },
     /** Listed with these objects, and leading. */
-    async begin(...objects: KubernetesObject[]) {
+    async begin(...objects: Stored<KubernetesObject>[]) {
       see(...objects)
       for (const each of handlers.values()) each.onListed()
       lease?.onLeading()

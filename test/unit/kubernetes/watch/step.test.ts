@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { KubernetesObject } from '../../../../lib/crd/objects.ts'
+import type { KubernetesObject, Stored } from '../../../../lib/crd/objects.ts'
 import type { FailureKind } from '../../../../lib/kubernetes/watch/failure.ts'
 import {
   type Effect,
@@ -9,7 +9,7 @@ import {
   type WatchState,
 } from '../../../../lib/kubernetes/watch/step.ts'
 
-function pod(name: string, uid: string, version: number): KubernetesObject {
+function pod(name: string, uid: string, version: number): Stored<KubernetesObject> {
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -32,7 +32,7 @@ const failed = (kind: FailureKind, retryAfterMs?: number): Input => ({
   type: 'failed',
   failure: { kind, message: 'x', ...(retryAfterMs === undefined ? {} : { retryAfterMs }) },
 })
-const page = (items: KubernetesObject[], version: number, next?: string): Input => ({
+const page = (items: Stored<KubernetesObject>[], version: number, next?: string): Input => ({
   type: 'page',
   items,
   resourceVersion: String(version),

@@ -1,0 +1,40 @@
+import type { KubernetesObject, ObjectMeta, Stored, StoredOfAnyScope } from '../crd/objects.ts'
+import { OperatorError } from '../errors.ts'
+import { type Attempt, attemptText } from './errors/api-error.ts'
+
+const fields = ['name', 'namespace', 'uid', 'resourceVersion'] as const
+
+/** The first field that every stored object of a namespaced kind has and this one lacks. */
+export function missingField(metadata: ObjectMeta | undefined): (typeof fields)[number] | undefined {
+  return fields.find(field => !metadata?.[field])
+}
+
+/** @throws OperatorError for an answer that is no stored object, such as a proxy's own page */
+export function provenStored<T extends KubernetesObject>(body: unknown, attempt: Attempt): Stored<T> {
+  const field = missingField(metadataOf(body))
+  if (field !== undefined) throw notStored(attempt, field)
+  return body as Stored<T>
+}
+
+/** @throws OperatorError; the namespace may be missing where the attempt named none */
+export function provenStoredOfAnyScope<T extends KubernetesObject>(
+  body: unknown,
+  attempt: Attempt,
+): StoredOfAnyScope<T> {
+  const field = missingField(metadataOf(body))
+  if (field !== undefined && (field !== 'namespace' || attempt.namespace !== undefined))
+    throw notStored(attempt, field)
+  return body as StoredOfAnyScope<T>
+}
+
+function metadataOf(body: unknown): ObjectMeta | undefined {
+  return (body as Partial<KubernetesObject> | null | undefined)?.metadata
+}
+
+function notStored(attempt: Attempt, field: string): OperatorError {
+  return new OperatorError(
+    'ClusterUnavailable',
+    `Cannot ${attemptText(attempt)}: the cluster answered with an object without metadata.${field}; ` +
+      'check what stands between the operator and the API server.',
+  )
+}
