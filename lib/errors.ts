@@ -1,47 +1,4 @@
-/**
- * The one vocabulary of reasons: condition, log, metric, event and HTTP problem use these words and no others.
- * A reason says what is wrong, never who reported it.
- */
-export const reasons = [
-  'TemplateMissing',
-  'TemplateInvalid',
-  'NameInvalid',
-  'NameTaken',
-  'EnvInvalid',
-  'FlagSecretMissing',
-  'QuotaExceeded',
-  'PodSecurityRefused',
-  'AdmissionRefused',
-  'Forbidden',
-  'NotYetAvailable',
-  'Unschedulable',
-  'ImagePullFailed',
-  'ImageInvalid',
-  'ConfigInvalid',
-  'CrashLooping',
-  'OutOfMemory',
-  'Evicted',
-  'ProbeFailing',
-  'ProgressDeadlineExceeded',
-  'RolloutWaiting',
-  'ChallengeUnknown',
-  'TeamUnknown',
-  'PlatformTablesMissing',
-  'UrlTooLong',
-  'DatabaseUnavailable',
-  'ClusterUnavailable',
-  'SchemaOutdated',
-  'Paused',
-  'Suspended',
-  'Idle',
-  'Expired',
-  'Terminating',
-  'NamespaceStuck',
-  'ForeignFinalizer',
-  'Internal',
-] as const
-
-export type Reason = (typeof reasons)[number]
+import type { Reason } from './reasons.ts'
 
 /** What follows from an error: trying again may help, or only a change of the input does. */
 export type Fate = 'retryable' | 'permanent'

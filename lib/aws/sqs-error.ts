@@ -1,4 +1,5 @@
-import { OperatorError, type Reason } from '../errors.ts'
+import { OperatorError } from '../errors.ts'
+import type { Reason } from '../reasons.ts'
 
 interface Advice {
   reason: Reason

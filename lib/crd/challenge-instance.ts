@@ -1,4 +1,4 @@
-import type { Reason } from '../errors.ts'
+import type { Reason } from '../reasons.ts'
 import type { Condition, ObjectMeta } from './objects.ts'
 
 export type Phase = 'Pending' | 'Provisioning' | 'Ready' | 'Idle' | 'Failed' | 'Terminating'

@@ -1,4 +1,4 @@
-import type { Reason } from '../errors.ts'
+import type { Reason } from '../reasons.ts'
 
 /** Why nothing is built: data, for a status. The message says what is wrong and what to write instead. */
 export interface Refusal {

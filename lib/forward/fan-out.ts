@@ -1,3 +1,4 @@
+import { countsAgainstRollout } from '../reasons.ts'
 import type { Timers } from './clock.ts'
 import type { InstanceDigest } from './instance-digest.ts'
 import type { Row, TemplateEntry } from './row.ts'
@@ -15,9 +16,6 @@ const releaseEveryMs = 100
 
 /** A rollout that is held looks again this often: a container takes seconds to become ready. */
 const heldEveryMs = 1_000
-
-/** What is the matter with one instance alone says nothing about its template. */
-const ownTroubles: ReadonlySet<string> = new Set(['EnvInvalid', 'NameInvalid', 'NameTaken', 'Paused'])
 
 /**
  * Paces a template's rollout: those that are broken already first (they lose nothing, and may be what the edit is for),
@@ -85,13 +83,18 @@ export function rolloutHeld({ digest, rows }: TemplateEntry): boolean {
   let on = 0
   let unready = 0
   for (const { instance, rollout } of rows) {
-    if (instance === undefined || instance.deleting || ownTroubles.has(instance.stalledReason ?? '')) continue
+    if (instance === undefined || instance.deleting || stalledAlone(instance)) continue
     const considered = instance.templateUid === digest.uid && instance.templateGeneration >= digest.generation
     if (!considered && rollout === undefined) continue
     on += 1
     if (!considered || !serves(instance)) unready += 1
   }
   return unready > Math.max(1, on / 10)
+}
+
+/** A stall that concerns this instance only says nothing about its template. */
+function stalledAlone({ stalledReason }: InstanceDigest): boolean {
+  return stalledReason !== undefined && !countsAgainstRollout(stalledReason)
 }
 
 /** Hibernated is as well as Ready: there is nothing that could break. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { ChallengeInstance, Phase } from '../crd/challenge-instance.ts'
 import { annotations, finalizer } from '../crd/group.ts'
-import type { Reason } from '../errors.ts'
+import type { Reason } from '../reasons.ts'
 import { isWatchedChild, type Watched } from './targets.ts'
 
 export interface RecordedChild {

@@ -1,4 +1,4 @@
-import type { Reason } from '../errors.ts'
+import type { Reason } from '../reasons.ts'
 import type { PodDigest, Termination } from './pod.ts'
 
 export interface Trouble {

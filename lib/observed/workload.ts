@@ -1,4 +1,4 @@
-import type { Reason } from '../errors.ts'
+import type { Reason } from '../reasons.ts'
 import type { DeploymentDigest } from './deployment.ts'
 import type { PodDigest } from './pod.ts'
 import { podTrouble } from './trouble.ts'

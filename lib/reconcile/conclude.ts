@@ -1,14 +1,15 @@
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
 import type { Deployment } from '../crd/objects.ts'
-import type { OperatorError, Reason } from '../errors.ts'
+import type { OperatorError } from '../errors.ts'
 import { rfc3339 } from '../lifetime.ts'
 import { deploymentDigest } from '../observed/deployment.ts'
 import { podDigest } from '../observed/pod.ts'
 import { type WorkloadVerdict, workloadVerdict } from '../observed/workload.ts'
+import { type Reason, reasons } from '../reasons.ts'
 import type { Acted } from './act.ts'
 import type { Decision } from './decide.ts'
 import type { Observed } from './observe.ts'
-import { curedElsewhere, failed, type Outcome, type Pass, waitMs } from './outcome.ts'
+import { failed, type Outcome, type Pass, waitMs } from './outcome.ts'
 import type { Obstacle, Report } from './status.ts'
 
 export interface Conclusion {
@@ -71,8 +72,9 @@ function dealtWith(outcome: Outcome): boolean {
 
 function failureOutcome(failure: OperatorError, pass: Pass, random: number): Outcome {
   const { reason, message, fate } = failure
-  if (reason === 'Terminating') return requeue(terminatingMs, reason)
-  if (curedElsewhere.has(reason)) return requeue(waitMs(pass.waits, random), reason)
+  const { recovery } = reasons[reason]
+  if (recovery === 'moment') return requeue(terminatingMs, reason)
+  if (recovery === 'recheck') return requeue(waitMs(pass.waits, random), reason)
   return fate === 'permanent' ? { kind: 'stalled', reason, message } : failed(failure, pass.attempt)
 }
 

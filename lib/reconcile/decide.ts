@@ -5,11 +5,9 @@ import { annotations } from '../crd/group.ts'
 import { type Desired, desiredState } from '../desired/desired.ts'
 import { flagSource, flagValue } from '../desired/flag/flag.ts'
 import { isRefusal, type Refusal } from '../desired/refusal.ts'
-import type { Reason } from '../errors.ts'
 import { expiredAt, expiresAt, notYetAvailable } from '../lifetime.ts'
+import { type Reason, reasons } from '../reasons.ts'
 import type { Observed } from './observe.ts'
-import { curedElsewhere } from './outcome.ts'
-import { sentences } from './sentences.ts'
 import type { Obstacle } from './status.ts'
 
 /** What to do about what was observed. */
@@ -33,13 +31,13 @@ export type Decision =
 /** @param now epoch milliseconds */
 export function decide(observed: Observed, config: OperatorConfig, now: number): Decision {
   const { instance, template } = observed
-  if (paused(instance)) return hold('Paused', sentences.Paused)
+  if (paused(instance)) return hold('Paused', reasons.Paused.sentence)
   if (template === 'unread') return { kind: 'look' }
   if (expiredAt(instance, template, config, now) !== undefined) return { kind: 'expire' }
   if (template === undefined) return hold('TemplateMissing', templateMissing(instance))
   const opens = notYetAvailable(template, now)
   if (opens !== undefined && (instance.status?.children ?? []).length === 0)
-    return hold('NotYetAvailable', sentences.NotYetAvailable, opens - now)
+    return hold('NotYetAvailable', reasons.NotYetAvailable.sentence, opens - now)
   const desired = desiredOf(observed, template, config)
   if (isRefusal(desired)) return hold(desired.refused, desired.message)
   const { at } = expiresAt(instance, template, config)
@@ -64,7 +62,11 @@ function desiredOf(
 }
 
 function hold(reason: Reason, message: string, afterMs?: number): Decision {
-  return { kind: 'hold', obstacle: { reason, message, stalled: !curedElsewhere.has(reason) }, afterMs }
+  return {
+    kind: 'hold',
+    obstacle: { reason, message, stalled: reasons[reason].recovery === 'on-change' },
+    afterMs,
+  }
 }
 
 function paused({ metadata }: ChallengeInstance): boolean {

@@ -1,5 +1,6 @@
-import type { OperatorError, Reason } from '../errors.ts'
+import type { OperatorError } from '../errors.ts'
 import type { Cause, TimerMessage } from '../messages.ts'
+import { countsAsAttempt, type Reason, reasons } from '../reasons.ts'
 
 /** One look at one instance: what the messages of a batch that name it have in common. */
 export interface Pass {
@@ -35,22 +36,6 @@ export interface FollowUp {
 /** The eighth failure in a row that counts goes to the dead letters: 1 + 2 + … + 64 s, two to four minutes after the first. */
 export const maxAttempts = 8
 
-/** Somebody else's outage says nothing about the instance: however long it lasts, it uses up no attempt. */
-const uncounted: ReadonlySet<Reason> = new Set<Reason>(['ClusterUnavailable', 'DatabaseUnavailable'])
-
-/** May be cured where nobody watches, so nobody will wake us: looked at again by itself, however long it takes. */
-export const curedElsewhere: ReadonlySet<Reason> = new Set<Reason>([
-  'NameTaken',
-  'QuotaExceeded',
-  'PodSecurityRefused',
-  'AdmissionRefused',
-  'Forbidden',
-  'NamespaceStuck',
-  'Terminating',
-  'FlagSecretMissing',
-  'NotYetAvailable',
-])
-
 /** After a failure that counts: 1–2 s, doubling up to 2.5–5 min. `random` in [0, 1). */
 export function backoffMs(attempt: number, random: number): number {
   return spread(1_000, 300_000, attempt, random)
@@ -68,7 +53,7 @@ export function awayMs(waits: number, random: number): number {
 
 /** The outcome of a pass that failed after `attempt` earlier failures. */
 export function failed(error: OperatorError, attempt: number): Extract<Outcome, { kind: 'retry' }> {
-  return { kind: 'retry', error, exhausted: !uncounted.has(error.reason) && attempt + 1 >= maxAttempts }
+  return { kind: 'retry', error, exhausted: countsAsAttempt(error.reason) && attempt + 1 >= maxAttempts }
 }
 
 /** What has to be sent before the messages of the pass may be acknowledged. `now` in epoch milliseconds, `random` in [0, 1). */
@@ -78,9 +63,9 @@ export function followUp(outcome: Outcome, pass: Pass, now: number, random: numb
     case 'stalled':
       return { timers: [], deadLetter: undefined }
     case 'requeue': {
-      const dated = outcome.reason === 'NotYetAvailable'
+      const dated = reasons[outcome.reason].recovery === 'dated'
       const due = dated ? now + outcome.afterMs : meetingPoint(now, outcome.afterMs, pass)
-      const cause = uncounted.has(outcome.reason) ? doubtOf(pass) : 'retry'
+      const cause = countsAsAttempt(outcome.reason) ? 'retry' : doubtOf(pass)
       return {
         timers: timersOf(pass, due, { cause, attempt: 0, waits: pass.waits + 1 }),
         deadLetter: undefined,
@@ -98,7 +83,7 @@ function retriesOf(error: OperatorError, pass: Pass, now: number, random: number
   const { attempt, waits } = pass
   const cause = doubtOf(pass)
   const asked = error.retryAfterMs ?? 0
-  if (uncounted.has(error.reason)) {
+  if (!countsAsAttempt(error.reason)) {
     const due = meetingPoint(now, Math.max(asked, awayMs(waits, random)), pass)
     return timersOf(pass, due, { cause, attempt, waits: waits + 1 })
   }

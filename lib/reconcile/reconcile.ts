@@ -4,6 +4,7 @@ import { defaultDeny } from '../desired/objects/default-deny.ts'
 import { OperatorError, operatorError } from '../errors.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
 import type { Cause } from '../messages.ts'
+import { reasons, waitsForTimer } from '../reasons.ts'
 import type { Store } from '../store/store.ts'
 import { act } from './act.ts'
 import { conclude } from './conclude.ts'
@@ -12,7 +13,7 @@ import { addFinalizer, hasFinalizer } from './finalize.ts'
 import { clearGone } from './gone.ts'
 import { isolationKeeper } from './isolation.ts'
 import { type Observed, observe, readInstance } from './observe.ts'
-import { awayMs, curedElsewhere, type Outcome, type Pass, type Reconcile, waitMs } from './outcome.ts'
+import { awayMs, type Outcome, type Pass, type Reconcile, waitMs } from './outcome.ts'
 import { report } from './report.ts'
 import type { Sync } from './status.ts'
 import { terminate } from './terminate.ts'
@@ -42,7 +43,7 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
       return await reconcile(pass, signal)
     } catch (thrown) {
       const error = operatorError(thrown)
-      if (!curedElsewhere.has(error.reason)) throw error
+      if (!waitsForTimer(error.reason)) throw error
       const afterMs = waitMs(pass.waits, random())
       return { outcome: { kind: 'requeue', afterMs, reason: error.reason, counted: false }, events: 0 }
     }
@@ -85,9 +86,10 @@ const doubtingCauses: readonly Cause[] = ['drift', 'manual', 'retry']
 
 /** A row that could not be written comes back by itself: sooner when only the database was away. */
 function synced(sync: Sync, pass: Pass, random: number): Outcome {
-  if (sync.ok || sync.reason === undefined || sync.reason === 'UrlTooLong') return { kind: 'settled' }
-  const away = sync.reason === 'DatabaseUnavailable'
-  const afterMs = away ? awayMs(pass.waits, random) : waitMs(pass.waits, random)
+  if (sync.ok || sync.reason === undefined) return { kind: 'settled' }
+  const { recovery } = reasons[sync.reason]
+  if (recovery === 'on-change') return { kind: 'settled' }
+  const afterMs = recovery === 'outage' ? awayMs(pass.waits, random) : waitMs(pass.waits, random)
   return { kind: 'requeue', afterMs, reason: sync.reason, counted: false }
 }
 

@@ -2,8 +2,8 @@ import { isDeepStrictEqual } from 'node:util'
 import type { ChallengeInstance, ChallengeInstanceStatus } from '../crd/challenge-instance.ts'
 import { OperatorError, operatorError } from '../errors.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
+import { reasons } from '../reasons.ts'
 import type { InstanceRecord, Store } from '../store/store.ts'
-import { sentences } from './sentences.ts'
 import { type Report, type Sync, statusOf, syncOf, withSync } from './status.ts'
 
 /** Caps the database's share of a pass, in milliseconds: workloads converge, and go, whether or not it answers. */
@@ -55,13 +55,13 @@ async function recordRow(store: Store, record: InstanceRecord, signal: AbortSign
     const sync: Sync = {
       ok: problem === undefined,
       reason: problem,
-      message: problem ? sentences[problem] : '',
+      message: problem ? reasons[problem].sentence : '',
     }
     return { sync, events }
   } catch (thrown) {
     signal.throwIfAborted()
     const { reason } = operatorError(thrown)
-    return { sync: { ok: false, reason, message: sentences[reason] }, events: 0 }
+    return { sync: { ok: false, reason, message: reasons[reason].sentence }, events: 0 }
   }
 }
 

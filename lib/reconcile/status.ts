@@ -8,9 +8,8 @@ import type {
 } from '../crd/challenge-instance.ts'
 import { annotations } from '../crd/group.ts'
 import type { Condition } from '../crd/objects.ts'
-import type { Reason } from '../errors.ts'
 import { readyReason, type WorkloadVerdict } from '../observed/workload.ts'
-import { sentences, servingSentence, underWaySentence } from './sentences.ts'
+import { isReason, type Reason, reasons } from '../reasons.ts'
 
 /** Why a pass does not go on: only a change helps (`stalled`), or it comes back by itself. */
 export interface Obstacle {
@@ -45,6 +44,9 @@ export interface Report {
   observed: boolean
   terminating: boolean
 }
+
+const servingSentence = 'The challenge is running.'
+const underWaySentence = 'The challenge is starting.'
 
 /** The status but for `Synced`, which is known only once the database has answered. @param now RFC 3339 */
 export function statusOf(report: Report, now: string): ChallengeInstanceStatus {
@@ -100,12 +102,9 @@ function phaseOf(report: Report): Phase {
   if (verdict?.reason === 'Suspended' || verdict?.reason === 'Idle') return 'Idle'
   if (verdict?.failed) return 'Failed'
   if (verdict && children.length > 0) return 'Provisioning'
-  if (obstacle) return obstacle.stalled && !waitsForOthers.has(obstacle.reason) ? 'Failed' : 'Pending'
+  if (obstacle) return obstacle.stalled ? reasons[obstacle.reason].whileStalled : 'Pending'
   return children.length > 0 ? 'Provisioning' : 'Pending'
 }
-
-/** Nothing is wrong with the instance: it waits for something that somebody else will bring. */
-const waitsForOthers: ReadonlySet<Reason> = new Set<Reason>(['TemplateMissing', 'NotYetAvailable', 'Paused'])
 
 function reasonOf(report: Report): Reason | undefined {
   const { obstacle, terminating } = report
@@ -115,7 +114,7 @@ function reasonOf(report: Report): Reason | undefined {
 
 function messageOf(report: Report, phase: Phase, reason: Reason | undefined): string {
   if (report.obstacle) return report.obstacle.message
-  if (reason) return sentences[reason]
+  if (reason) return reasons[reason].sentence
   return phase === 'Ready' ? servingSentence : underWaySentence
 }
 
@@ -132,7 +131,7 @@ function conditionsOf(report: Report, before: Condition[], now: string): Conditi
     : verdict
       ? readyReason(verdict)
       : (obstacle?.reason ?? 'Progressing')
-  const text = (reason: string) => (reason in sentences ? sentences[reason as Reason] : '')
+  const text = (reason: string) => (isReason(reason) ? reasons[reason].sentence : '')
   const current = [
     condition('Ready', ready, why, text(why), generation),
     condition('Progressing', progressing, progressing ? why : 'Settled', '', generation),

@@ -1,5 +1,6 @@
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
 import { operatorError } from '../errors.ts'
+import { reasons } from '../reasons.ts'
 import { concludeUnseen } from './conclude.ts'
 import type { Outcome, Pass } from './outcome.ts'
 import { type Reporting, report } from './report.ts'
@@ -19,7 +20,7 @@ export async function unseen(
   teardown: Pick<Report, 'children' | 'terminating'> | undefined = undefined,
 ): Promise<{ outcome: Outcome; events: number }> {
   const failure = operatorError(thrown)
-  if (signal.aborted || failure.reason === 'ClusterUnavailable') throw failure
+  if (signal.aborted || reasons[failure.reason].recovery === 'outage') throw failure
   const { outcome, report: facts } = concludeUnseen(instance, failure, pass, deps.random())
   const { events } = await report(deps, { ...facts, ...teardown }, undefined, false, signal)
   return { outcome, events }

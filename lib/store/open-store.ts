@@ -1,5 +1,6 @@
 import type { Transaction } from 'kysely'
 import type { EventType } from '../events.ts'
+import type { PlatformProblem } from '../reasons.ts'
 import { type Database, inTransaction } from './database.ts'
 import { storeError } from './errors.ts'
 import { type InstanceRow, readInstance, rowAfter } from './instances.ts'
@@ -8,7 +9,7 @@ import { drainOutbox, writeTransition } from './outbox.ts'
 import { lockPair, mirrorPair, type Pair, platformProblemOf } from './platform-rows.ts'
 import type { Schema } from './schema.ts'
 import { storable } from './storable.ts'
-import type { InstanceRecord, Outbox, PlatformProblem, Recorded, Store } from './store.ts'
+import type { InstanceRecord, Outbox, Recorded, Store } from './store.ts'
 import { transitionEvents } from './transition.ts'
 
 const unchanged: Recorded = { changed: false, problem: undefined, events: 0 }

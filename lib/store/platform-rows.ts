@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { type RawBuilder, sql, type Transaction } from 'kysely'
+import type { PlatformProblem } from '../reasons.ts'
 import { sqlState } from './errors.ts'
 import type { PlatformStatus, Schema } from './schema.ts'
-import type { PlatformProblem } from './store.ts'
 
 export interface Pair {
   teamId: string

@@ -1,8 +1,7 @@
 import type { ColumnType, Generated, JSONColumnType } from 'kysely'
 import type { Phase } from '../crd/challenge-instance.ts'
-import type { Reason } from '../errors.ts'
 import type { EventType } from '../events.ts'
-import type { PlatformProblem } from './store.ts'
+import type { PlatformProblem, Reason } from '../reasons.ts'
 
 /** `bigint` comes as text: it may be more than a number holds. */
 type BigInteger = ColumnType<string, number | string, number | string>

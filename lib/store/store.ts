@@ -1,6 +1,6 @@
 import type { Phase } from '../crd/challenge-instance.ts'
-import type { Reason } from '../errors.ts'
 import type { OutboxEvent } from '../events.ts'
+import type { PlatformProblem, Reason } from '../reasons.ts'
 
 /** One instance as the database mirrors it. Times are RFC 3339. */
 export interface InstanceRecord {
@@ -23,12 +23,6 @@ export interface InstanceRecord {
   /** `spec.annotations` of the instance: the platform's own notes. */
   notes: Record<string, string>
 }
-
-/** Why the platform's row could not be written; our own row was. */
-export type PlatformProblem = Extract<
-  Reason,
-  'ChallengeUnknown' | 'TeamUnknown' | 'PlatformTablesMissing' | 'UrlTooLong'
->
 
 export interface Recorded {
   /** Whether any row changed. */

@@ -1,5 +1,5 @@
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
-import type { Reason } from '../errors.ts'
+import type { Reason } from '../reasons.ts'
 
 /** What the sweep keeps of an instance while it compares; times in epoch milliseconds. */
 export interface InstanceDigest {

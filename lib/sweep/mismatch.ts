@@ -3,7 +3,7 @@ import type { KubernetesObject } from '../crd/objects.ts'
 import { progressDeadlineSeconds } from '../desired/objects/deployment.ts'
 import type { Cause, InstanceKey } from '../messages.ts'
 import { childVersion } from '../observed/child-version.ts'
-import { curedElsewhere } from '../reconcile/outcome.ts'
+import { waitsForTimer } from '../reasons.ts'
 import type { LiveRow } from '../store/store.ts'
 import type { InstanceDigest } from './instance-digest.ts'
 
@@ -128,7 +128,7 @@ function rowFits(row: LiveRow | undefined, instance: InstanceDigest): boolean {
 }
 
 function waits({ reason }: InstanceDigest): boolean {
-  return reason !== undefined && curedElsewhere.has(reason)
+  return reason !== undefined && waitsForTimer(reason)
 }
 
 function stuck({ phase, changedAt }: InstanceDigest, now: number): boolean {

@@ -2,11 +2,24 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { configurationReference, notYet } from '../../lib/config/reference.ts'
-import { reasons } from '../../lib/errors.ts'
+import { type Reason, type Recovery, reasons } from '../../lib/reasons.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const pages = ['README.md', 'CHANGELOG.md', ...markdown('docs')]
 const text = (page: string) => readFileSync(join(root, page), 'utf8')
+
+/** The words of the column "comes back". */
+const comesBack: Record<Recovery, string> = {
+  'on-change': 'on change',
+  watched: 'watched',
+  recheck: 'by itself',
+  dated: 'at that date',
+  moment: 'by itself, 1 s',
+  outage: 'by itself, 2 s to 1 min',
+  retry: 'by itself, 1 s to 5 min',
+  sweep: 'by the sweep',
+  none: '–',
+}
 
 describe('does the documentation keep up with the code', () => {
   it('has the README every variable of the configuration, in order, with default and meaning', () => {
@@ -26,10 +39,16 @@ describe('does the documentation keep up with the code', () => {
     expect([...list.matchAll(/`(OPERATOR_\w+)`/g)].map(match => match[1])).toEqual([...notYet])
   })
 
-  it('tells operations.md what every reason means, once', () => {
+  it('lists every reason once in operations.md, with the way it comes back', () => {
     const [, section = ''] = text('docs/operations.md').split('## What each reason means')
     const [table = ''] = section.split('\n## ')
-    expect([...table.matchAll(/^\| `(\w+)`/gm)].map(match => match[1])).toEqual([...reasons])
+    const rows = table.split('\n').filter(line => line.startsWith('| `'))
+    const cells = rows.map(row => row.split('|').map(cell => cell.trim()))
+    const expected = (Object.keys(reasons) as Reason[]).map(reason => [
+      `\`${reason}\``,
+      comesBack[reasons[reason].recovery],
+    ])
+    expect(cells.map(([, reason, , , recovery]) => [reason, recovery])).toEqual(expected)
   })
 
   it('does every link between pages lead to a page and a heading', () => {

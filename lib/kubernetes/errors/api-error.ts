@@ -1,5 +1,6 @@
 import { group } from '../../crd/group.ts'
-import { OperatorError, type Reason } from '../../errors.ts'
+import { OperatorError } from '../../errors.ts'
+import type { Reason } from '../../reasons.ts'
 import type { ApiResponse } from '../client/client.ts'
 import { type ApiStatus, apiStatus, retryAfterMs } from './api-status.ts'
 import { fieldErrors } from './field-errors.ts'

@@ -1,4 +1,5 @@
-import { OperatorError, type Reason } from '../../errors.ts'
+import { OperatorError } from '../../errors.ts'
+import { passesByItself } from '../../reasons.ts'
 import type { ApiResponse } from '../client/client.ts'
 import { apiStatus, retryAfterMs } from '../errors/api-status.ts'
 
@@ -45,15 +46,12 @@ export function streamedFailure(object: unknown): Failure {
   }
 }
 
-/** These do not pass by themselves. */
-const lasting: ReadonlySet<Reason> = new Set<Reason>(['Forbidden', 'SchemaOutdated', 'ConfigInvalid'])
-
 /** Anything thrown on the way. */
 export function thrownFailure(thrown: unknown): Failure {
   const message = thrown instanceof Error ? thrown.message : String(thrown)
   const known = thrown instanceof OperatorError ? thrown : undefined
   const wait = known?.retryAfterMs
-  const refused = known !== undefined && lasting.has(known.reason)
+  const refused = known !== undefined && !passesByItself(known.reason)
   return {
     kind: refused ? 'refused' : 'unavailable',
     message: message.slice(0, 300),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { OperatorError, type Reason } from '../../../lib/errors.ts'
+import { OperatorError } from '../../../lib/errors.ts'
+import type { Reason } from '../../../lib/reasons.ts'
 import {
   awayMs,
   backoffMs,
