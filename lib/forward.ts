@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { ChangesQueue } from './aws/sending.ts'
+import type { ChangesQueue } from './aws/queue-ports.ts'
 import type { KubernetesObject } from './crd/objects.ts'
 import { createClock, realTimers, sleepBy, type Timers } from './forward/clock.ts'
 import { createDispatch, type Dispatch } from './forward/dispatch.ts'
@@ -20,7 +20,7 @@ export interface ForwardDependencies {
   ) => Promise<void>
   /** Stands for the lease until the signal aborts, then gives it up. */
   elect: (callbacks: { onLeading(): void; onFollowing(): void }, signal: AbortSignal) => Promise<void>
-  changes: ChangesQueue
+  changes: Pick<ChangesQueue, 'sendBatch'>
   /** Watched namespaces; `'*'`: all. */
   namespaces: readonly string[] | '*'
   log: Log

@@ -1,4 +1,4 @@
-import type { ChangesQueue, OutgoingChange } from './aws/sending.ts'
+import type { ChangesQueue, OutgoingChange } from './aws/queue-ports.ts'
 import type { ChallengeInstance } from './crd/challenge-instance.ts'
 import { apiVersion, managedBySelector } from './crd/group.ts'
 import type { Kind, KubernetesObject } from './crd/objects.ts'
@@ -21,7 +21,7 @@ import type { Log } from './telemetry/log.ts'
 export interface SweepDependencies {
   cluster: Cluster
   store: Store
-  changes: ChangesQueue
+  changes: Pick<ChangesQueue, 'send'>
   /** Watched namespaces; `'*'` means all. */
   namespaces: readonly string[] | '*'
   /** Between two sweeps. */

@@ -1,6 +1,6 @@
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import { abandonAfter } from '../../lib/abort.ts'
-import type { DeadLetters, TimersQueue } from '../../lib/aws/sending.ts'
+import type { DeadLetters, TimersQueue } from '../../lib/aws/queue-ports.ts'
 import { runLimited } from '../../lib/concurrency.ts'
 import { operatorError } from '../../lib/errors.ts'
 import type { DeadlineContext } from '../../lib/middleware/deadline.ts'

@@ -1,13 +1,13 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
-import type { ChangesQueue, DeadLetters, OutgoingChange, TimersQueue } from '../../lib/aws/sending.ts'
+import type { ChangesQueue, DeadLetters, OutgoingChange, TimersQueue } from '../../lib/aws/queue-ports.ts'
 import { parseTimer, type TimerMessage, timerDeduplicationId } from '../../lib/messages.ts'
 import type { DeadlineContext } from '../../lib/middleware/deadline.ts'
 import { invocation } from '../../lib/middleware/invocation.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
 
 export interface TimerHandlerOptions {
-  changes: ChangesQueue
+  changes: Pick<ChangesQueue, 'send'>
   timers: TimersQueue
   deadLetters: DeadLetters
   log: Log
@@ -100,7 +100,7 @@ async function sendInTime(
 async function send(
   dues: Due[],
   now: number,
-  changes: ChangesQueue,
+  changes: TimerHandlerOptions['changes'],
   signal: AbortSignal,
   leave: (record: SQSRecord, error: unknown) => void,
 ): Promise<void> {

@@ -19,7 +19,7 @@ const byteLimit = 1_048_576
  * Splits in order into batches that hold each group at most once. An entry of a batch can fail alone; were a later one
  * of its group beside it, that one would overtake. The next of a group waits for the batch of the one before.
  */
-export function batches<T>(entries: readonly BatchEntry<T>[]): Batch<T>[] {
+export function planBatches<T>(entries: readonly BatchEntry<T>[]): Batch<T>[] {
   const made: Array<Batch<T> & { bytes: number }> = []
   const latest = new Map<string, number>()
   let firstOpen = 0

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { DeadLetters } from './sending.ts'
+import type { DeadLetters } from './queue-ports.ts'
 import type { LazySqsClient } from './sqs-client.ts'
 
 /** The reason is read by a person in a list; body and attributes share SQS's 1 MiB. */

@@ -1,4 +1,4 @@
-import type { TimersQueue } from './sending.ts'
+import type { TimersQueue } from './queue-ports.ts'
 import type { LazySqsClient } from './sqs-client.ts'
 
 /** The longest delay SQS knows. */

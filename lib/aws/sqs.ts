@@ -1,4 +1,4 @@
-import type { ChangesQueue, DeadLetters, TimersQueue } from './sending.ts'
+import type { ChangesQueue, DeadLetters, TimersQueue } from './queue-ports.ts'
 import { openChanges } from './sqs-changes.ts'
 import { openSqsClient, type SqsClientOptions } from './sqs-client.ts'
 import { openDeadLetters } from './sqs-dead-letters.ts'

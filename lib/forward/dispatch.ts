@@ -1,4 +1,4 @@
-import type { OutgoingChange } from '../aws/sending.ts'
+import type { OutgoingChange } from '../aws/queue-ports.ts'
 import { changeDeduplicationId } from '../messages.ts'
 import type { Clock } from './clock.ts'
 import type { FanOut } from './fan-out.ts'

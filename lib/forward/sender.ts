@@ -1,4 +1,4 @@
-import type { ChangesQueue, OutgoingChange } from '../aws/sending.ts'
+import type { ChangesQueue, OutgoingChange } from '../aws/queue-ports.ts'
 import { changeGroupId } from '../messages.ts'
 import type { Log } from '../telemetry/log.ts'
 import { createWindow } from './window.ts'
@@ -28,7 +28,7 @@ interface Entry {
 }
 
 export interface SenderOptions {
-  changes: ChangesQueue
+  changes: Pick<ChangesQueue, 'sendBatch'>
   log: Log
   /** In [0, 1): jitter. */
   random?: () => number
@@ -144,7 +144,7 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
 
   async function attempt(batch: OutgoingChange[]): Promise<OutgoingChange[]> {
     try {
-      const refused = await changes.send(batch, signal)
+      const refused = await changes.sendBatch(batch, signal)
       if (refused.length > 0) complain({ refused: refused.length })
       return refused
     } catch (error) {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
-import type { ChangesQueue } from '../../lib/aws/sending.ts'
+import type { ChangesQueue } from '../../lib/aws/queue-ports.ts'
 import type { OperatorConfig } from '../../lib/config/operator.ts'
 import { createForward, type Forward } from '../../lib/forward.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/client.ts'
@@ -12,7 +12,7 @@ import type { Log } from '../../lib/telemetry/log.ts'
 /** The forwarder's story over a real cluster and queue; each run stands for the lease under a name of its own. */
 export function composeForward(
   client: KubernetesClient,
-  changes: ChangesQueue,
+  changes: Pick<ChangesQueue, 'sendBatch'>,
   { namespaces }: Pick<OperatorConfig, 'namespaces'>,
   log: Log,
 ): Forward {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import { abandonAfter, sleep } from '../../lib/abort.ts'
-import type { Receiver } from '../../lib/aws/receive.ts'
+import type { Receiver } from '../../lib/aws/receiver.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
 import { lambdaContext } from './context.ts'
 
@@ -68,7 +68,7 @@ async function poll(
 async function runBatch(records: SQSRecord[], options: MappingOptions): Promise<void> {
   const failures = await failuresOf(records, options)
   try {
-    await options.receiver.settle(records, failures, AbortSignal.timeout(settleMs))
+    await options.receiver.acknowledge(records, failures, AbortSignal.timeout(settleMs))
   } catch (thrown) {
     options.log.warn('batch not settled, it comes again', { function: options.name, error: thrown })
   }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { queueDepth } from '../../lib/aws/queue-check.ts'
-import type { ChangesQueue } from '../../lib/aws/sending.ts'
+import type { ChangesQueue } from '../../lib/aws/queue-ports.ts'
 import { openQueues } from '../../lib/aws/sqs.ts'
 import { keepHeapSmall } from '../../lib/forward/heap.ts'
 import { type KubernetesClient, openClient } from '../../lib/kubernetes/client/client.ts'
@@ -36,10 +36,10 @@ async function start({ namespace, kubeconfig, endpoints }: ForwarderStart): Prom
   await queueDepth(endpoints.queues.changesUrl, endpoints.sqs, AbortSignal.timeout(10_000))
   const started = performance.now()
   const queues = openQueues({ ...endpoints.queues, clientOptions: endpoints.sqs })
-  const counted: ChangesQueue = {
-    send(changes, signal) {
+  const counted: Pick<ChangesQueue, 'sendBatch'> = {
+    sendBatch(changes, signal) {
       sent += changes.length
-      return queues.changes.send(changes, signal)
+      return queues.changes.sendBatch(changes, signal)
     },
   }
   const connection = { kind: 'kubeconfig', path: kubeconfig } as const

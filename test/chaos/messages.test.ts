@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { afterEach, describe, expect, onTestFailed, test } from 'vitest'
-import { openReceiver } from '../../lib/aws/receive.ts'
+import { openReceiver } from '../../lib/aws/receiver.ts'
 import type { Deployment } from '../../lib/crd/objects.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
@@ -164,7 +164,7 @@ describe('does a poison message', () => {
       const records = await receiver.receive(signal)
       for (const { body, messageAttributes } of records) letters[body] = messageAttributes.reason?.stringValue
       // One group: what is not deleted hides the rest of it.
-      await receiver.settle(records, new Set(), signal)
+      await receiver.acknowledge(records, new Set(), signal)
       return Object.keys(letters).length >= 2
     }
     await waitUntil('two dead letters', 10_000, arrived, signal)

@@ -3,9 +3,9 @@ import type { Kysely } from 'kysely'
 import { createHandler as reconcileHandler } from '../../functions/reconcile/handler.ts'
 import { createHandler as timerHandler } from '../../functions/timer/handler.ts'
 import { openEventBus } from '../../lib/aws/eventbridge.ts'
+import type { ChangesQueue } from '../../lib/aws/queue-ports.ts'
 import type { QueueUrls } from '../../lib/aws/queues.ts'
-import { openReceiver } from '../../lib/aws/receive.ts'
-import type { ChangesQueue } from '../../lib/aws/sending.ts'
+import { openReceiver } from '../../lib/aws/receiver.ts'
 import { openQueues, type Queues } from '../../lib/aws/sqs.ts'
 import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
 import { parseOperatorConfig } from '../../lib/config/operator.ts'
@@ -35,7 +35,7 @@ import { sharedControlPlane, testDatabase, testNamespace, testQueues } from './s
 
 export interface ForwarderOptions {
   client?: KubernetesClient
-  changes?: ChangesQueue
+  changes?: Pick<ChangesQueue, 'sendBatch'>
   watch?: (inner: ForwardDependencies['watch']) => ForwardDependencies['watch']
   watchTimes?: Partial<WatchTimes>
   leaseTimes?: Partial<LeaseTimes>

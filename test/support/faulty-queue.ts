@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ChangesQueue, OutgoingChange } from '../../lib/aws/sending.ts'
+import type { ChangesQueue, OutgoingChange } from '../../lib/aws/queue-ports.ts'
 import { OperatorError } from '../../lib/errors.ts'
 import { changeGroupId } from '../../lib/messages.ts'
 
@@ -32,22 +32,21 @@ export function unreliableQueue(
   const deliver = async (sent: OutgoingChange, signal: AbortSignal) => {
     if (random() < late) await sleep(random() * longestMs, undefined, { signal })
     copies += 1
-    await inner.send(
+    await inner.sendBatch(
       [{ ...sent, deduplicationId: `${sent.deduplicationId.slice(0, 100)}-${copies}` }],
       signal,
     )
   }
-  return {
-    async send(changes, signal) {
-      for (const change of changes) {
-        if (loses(changeGroupId(change.change))) continue
-        const times = random() < doubled ? 2 : 1
-        // What is late is on its way; who sent it has been told that it arrived.
-        for (let copy = 0; copy < times; copy++) void deliver(change, signal).catch(() => {})
-      }
-      return []
-    },
+  const send: ChangesQueue['send'] = async (changes, signal) => {
+    for (const change of changes) {
+      if (loses(changeGroupId(change.change))) continue
+      const times = random() < doubled ? 2 : 1
+      // A late message counts as accepted: the sender learns nothing of the delay.
+      for (let copy = 0; copy < times; copy++) void deliver(change, signal).catch(() => {})
+    }
+    return []
   }
+  return { send, sendBatch: send }
 }
 
 export interface RefusingQueue extends ChangesQueue {
@@ -58,15 +57,19 @@ export interface RefusingQueue extends ChangesQueue {
 }
 
 export function refusingQueue(inner: ChangesQueue): RefusingQueue {
-  const queue: RefusingQueue = {
-    mood: 'accepts',
-    refused: 0,
-    async send(changes, signal) {
-      if (queue.mood === 'accepts') return inner.send(changes, signal)
+  const through =
+    (send: ChangesQueue['send']): ChangesQueue['send'] =>
+    async (changes, signal) => {
+      if (queue.mood === 'accepts') return send(changes, signal)
       queue.refused += changes.length
       if (queue.mood === 'refuses') return changes
       throw new OperatorError('Internal', 'queue changes.fifo is throttled')
-    },
+    }
+  const queue: RefusingQueue = {
+    mood: 'accepts',
+    refused: 0,
+    send: through(inner.send),
+    sendBatch: through(inner.sendBatch),
   }
   return queue
 }

@@ -1,17 +1,20 @@
-import type { ChangesQueue } from '../../lib/aws/sending.ts'
+import type { ChangesQueue } from '../../lib/aws/queue-ports.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/client.ts'
 
 /** A process's way to the API server and the queue, which can go silent for good: nothing arrives, nothing fails. */
 export interface Severable {
   client: KubernetesClient
-  changes: ChangesQueue
+  changes: Pick<ChangesQueue, 'sendBatch'>
   /** As if it had been killed. `only`: the paths that go silent; then the queue is not among it. */
   sever(only?: RegExp): void
   /** Messages sent, by deduplication id. */
   readonly sent: ReadonlySet<string>
 }
 
-export function severable(inner: { client: KubernetesClient; changes: ChangesQueue }): Severable {
+export function severable(inner: {
+  client: KubernetesClient
+  changes: Pick<ChangesQueue, 'sendBatch'>
+}): Severable {
   let silent: RegExp | undefined
   let queueSilent = false
   const sent = new Set<string>()
@@ -41,10 +44,10 @@ export function severable(inner: { client: KubernetesClient; changes: ChangesQue
       },
     },
     changes: {
-      async send(outgoing, signal) {
+      async sendBatch(outgoing, signal) {
         if (queueSilent) await forever(signal)
         for (const { deduplicationId } of outgoing) sent.add(deduplicationId)
-        return changes.send(outgoing, signal)
+        return changes.sendBatch(outgoing, signal)
       },
     },
   }

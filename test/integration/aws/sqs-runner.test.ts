@@ -3,7 +3,7 @@ import type { SQSRecord } from 'aws-lambda'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createHandler as createReconcile } from '../../../functions/reconcile/handler.ts'
 import { createHandler as createTimer } from '../../../functions/timer/handler.ts'
-import { openReceiver } from '../../../lib/aws/receive.ts'
+import { openReceiver } from '../../../lib/aws/receiver.ts'
 import { openQueues } from '../../../lib/aws/sqs.ts'
 import { OperatorError } from '../../../lib/errors.ts'
 import type { Pass } from '../../../lib/reconcile/outcome.ts'
@@ -162,7 +162,7 @@ describe('does it bear a queue that is away', () => {
         await sleep(20, undefined, { signal })
         return []
       },
-      settle: async () => {},
+      acknowledge: async () => {},
       close: () => {},
     }
     play(async () => undefined, { receiver, workers: 2 })

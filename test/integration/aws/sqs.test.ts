@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openReceiver } from '../../../lib/aws/receive.ts'
-import type { OutgoingChange } from '../../../lib/aws/sending.ts'
+import type { OutgoingChange } from '../../../lib/aws/queue-ports.ts'
+import { openReceiver } from '../../../lib/aws/receiver.ts'
 import { openQueues } from '../../../lib/aws/sqs.ts'
 import type { TimerMessage } from '../../../lib/messages.ts'
 import { change } from '../../unit/functions/lambda-events.ts'
@@ -28,7 +28,7 @@ async function takeAll(queueUrl: string) {
   for (let empty = 0; empty < 2; ) {
     const records = await receiver.receive(never)
     if (records.length === 0) empty++
-    await receiver.settle(records, new Set(), never)
+    await receiver.acknowledge(records, new Set(), never)
     taken.push(...records)
   }
   receiver.close()

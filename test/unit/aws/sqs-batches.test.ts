@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { type BatchEntry, batches } from '../../../lib/aws/sqs-batches.ts'
+import { type BatchEntry, planBatches } from '../../../lib/aws/sqs-batches.ts'
 
 function entries(...groups: string[]): BatchEntry<number>[] {
   return groups.map((groupId, item) => ({ item, groupId, body: `{"n":${item}}` }))
 }
 
 function items(of: BatchEntry<number>[]): number[][] {
-  return batches(of).map(batch => batch.entries.map(entry => entry.item))
+  return planBatches(of).map(batch => batch.entries.map(entry => entry.item))
 }
 
 describe('how are messages put into requests', () => {
@@ -18,7 +18,7 @@ describe('how are messages put into requests', () => {
 
   it('is the next of a group in a later one, which waits for the one before', () => {
     expect(
-      batches(entries('a', 'a', 'b', 'a')).map(({ entries, after }) => [entries.map(e => e.item), after]),
+      planBatches(entries('a', 'a', 'b', 'a')).map(({ entries, after }) => [entries.map(e => e.item), after]),
     ).toEqual([
       [[0, 2], []],
       [[1], [0]],
@@ -39,7 +39,7 @@ describe('how are messages put into requests', () => {
   })
 
   it('is nothing no request', () => {
-    expect(batches([])).toEqual([])
+    expect(planBatches([])).toEqual([])
   })
 })
 
@@ -51,7 +51,7 @@ describe('is the order of every group kept', () => {
       return seed % below
     }
     const mixed = entries(...Array.from({ length: 500 }, () => `g${random(40)}`))
-    const planned = batches(mixed)
+    const planned = planBatches(mixed)
     const place = new Map(
       planned.flatMap((batch, at) => batch.entries.map(entry => [entry.item, at] as const)),
     )

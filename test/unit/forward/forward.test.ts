@@ -128,7 +128,7 @@ function failing() {
       await untilStopped(signal)
     },
     elect: (_, signal) => untilStopped(signal),
-    changes: { send: async () => [] },
+    changes: { sendBatch: async () => [] },
     namespaces: '*',
     log: silentLog,
     now: Date.now,

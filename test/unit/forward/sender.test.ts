@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { OutgoingChange } from '../../../lib/aws/sending.ts'
+import type { OutgoingChange } from '../../../lib/aws/queue-ports.ts'
 import { sleepBy } from '../../../lib/forward/clock.ts'
 import { createSender } from '../../../lib/forward/sender.ts'
 import { silentLog } from '../../../lib/telemetry/log.ts'
@@ -32,7 +32,7 @@ function setUp(answer: (changes: OutgoingChange[]) => Promise<OutgoingChange[]>)
   }
   const sleep = sleepBy(time.timers)
   const sender = createSender(
-    { changes: { send: answer }, log, random: () => 1, sleep, now: time.now },
+    { changes: { sendBatch: answer }, log, random: () => 1, sleep, now: time.now },
     stop.signal,
   )
   return { ...time, sender, stop, lines }

@@ -1,4 +1,4 @@
-import type { OutgoingChange } from '../../../lib/aws/sending.ts'
+import type { OutgoingChange } from '../../../lib/aws/queue-ports.ts'
 import type {
   ChallengeInstance,
   ChallengeInstanceStatus,
@@ -209,7 +209,7 @@ export function forwarder(namespaces: readonly string[] | '*' = [namespace]) {
       return aborted
     },
     changes: {
-      send: async changes => {
+      sendBatch: async changes => {
         if (queue.refuses) return changes
         sent.push(...changes)
         return []

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createHandler, type TimerHandlerOptions } from '../../../../functions/timer/handler.ts'
-import type { OutgoingChange } from '../../../../lib/aws/sending.ts'
+import type { OutgoingChange } from '../../../../lib/aws/queue-ports.ts'
 import { OperatorError } from '../../../../lib/errors.ts'
 import { type TimerMessage, timerDeduplicationId } from '../../../../lib/messages.ts'
 import { lambdaContext } from '../../../../local/lambda/context.ts'

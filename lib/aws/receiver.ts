@@ -20,7 +20,7 @@ export interface Receiver {
   /** One long poll. @returns no record when none came in time */
   receive(signal: AbortSignal): Promise<SQSRecord[]>
   /** Deletes all records but those with a message id in `failures`: they come back when their visibility ends. */
-  settle(records: SQSRecord[], failures: ReadonlySet<string>, signal: AbortSignal): Promise<void>
+  acknowledge(records: SQSRecord[], failures: ReadonlySet<string>, signal: AbortSignal): Promise<void>
   close(): void
 }
 
@@ -43,7 +43,7 @@ export function openReceiver(options: ReceiverOptions): Receiver {
       const region = await client.region(signal)
       return (answer.Messages ?? []).map(message => toRecord(message, queueUrl, region))
     },
-    async settle(records, failures, signal) {
+    async acknowledge(records, failures, signal) {
       const done = records.filter(record => !failures.has(record.messageId))
       if (done.length === 0) return
       const request = {
