@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import { realTimers, type Timers } from './abort.ts'
 import type { ChangesQueue } from './aws/queue-ports.ts'
 import type { KubernetesObject } from './crd/objects.ts'
-import { createClock, realTimers, sleepBy, type Timers } from './forward/clock.ts'
+import { createClock } from './forward/clock.ts'
 import { createDispatch, type Dispatch } from './forward/dispatch.ts'
 import { createFanOut } from './forward/fan-out.ts'
 import type { Row } from './forward/row.ts'
@@ -55,10 +56,7 @@ export function createForward(deps: ForwardDependencies): Forward {
     const unlisted = new Set(watchTargets(deps.namespaces))
     let leading = false
 
-    const sender = createSender(
-      { changes: deps.changes, log, random, sleep: sleepBy(timers), now },
-      sending.signal,
-    )
+    const sender = createSender({ changes: deps.changes, log, random, timers, now }, sending.signal)
     const active = () => leading && unlisted.size === 0 && !stop.aborted
     const judged = (row: Row) => {
       if (active()) dispatch.consider(row)

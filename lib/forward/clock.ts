@@ -1,31 +1,9 @@
+import type { Timers } from '../abort.ts'
+
 /** What the clock holds; the two fields are its own. */
 export interface Due {
   clockIndex: number
   dueAt: number
-}
-
-export interface Timers {
-  set(run: () => void, afterMs: number): unknown
-  clear(timer: unknown): void
-}
-
-export const realTimers: Timers = {
-  set: (run, afterMs) => setTimeout(run, afterMs),
-  clear: timer => clearTimeout(timer as NodeJS.Timeout),
-}
-
-/** Resolves after that many milliseconds, or when the signal aborts. */
-export function sleepBy(timers: Timers): (ms: number, signal: AbortSignal) => Promise<void> {
-  return (ms, signal) =>
-    new Promise(resolve => {
-      const wake = () => {
-        timers.clear(timer)
-        signal.removeEventListener('abort', wake)
-        resolve()
-      }
-      const timer = timers.set(wake, signal.aborted ? 0 : ms)
-      signal.addEventListener('abort', wake, { once: true })
-    })
 }
 
 export interface Clock<T extends Due> {

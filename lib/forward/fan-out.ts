@@ -1,5 +1,5 @@
+import type { Timers } from '../abort.ts'
 import { countsAgainstRollout } from '../reasons.ts'
-import type { Timers } from './clock.ts'
 import type { InstanceDigest } from './instance-digest.ts'
 import type { Row, TemplateEntry } from './row.ts'
 

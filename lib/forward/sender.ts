@@ -1,3 +1,4 @@
+import { abortable, sleep, type Timers } from '../abort.ts'
 import type { ChangesQueue, OutgoingChange } from '../aws/queue-ports.ts'
 import { changeGroupId } from '../messages.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -32,8 +33,7 @@ export interface SenderOptions {
   log: Log
   /** In [0, 1): jitter. */
   random?: () => number
-  /** Resolves after that many milliseconds, or when the signal aborts. */
-  sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  timers: Timers
   /** Epoch milliseconds. */
   now: () => number
 }
@@ -54,13 +54,14 @@ const longestWaitMs = 30_000
  * never under way at the same time, so they arrive in order.
  */
 export function createSender(options: SenderOptions, signal: AbortSignal): Sender {
-  const { changes, log, sleep, now, random = Math.random } = options
+  const { changes, log, timers, now, random = Math.random } = options
   /** What goes ahead; what waits for its place in the window. */
   const ahead = new Map<string, Entry>()
   const toBegin = new Map<string, Entry>()
   const window = createWindow(now)
   const busy = new Set<string>()
-  const waiting: { count: () => number; below: number; resolve: () => void }[] = []
+  /** Resolves when the backlog has shrunk, and is replaced. */
+  let shrunk = Promise.withResolvers<void>()
   let underWay = 0
   let refusals = 0
   let scheduled = false
@@ -118,7 +119,7 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
   async function reopened(): Promise<void> {
     if (reopening) return
     reopening = true
-    await sleep(window.opensInMs, signal)
+    await sleep(window.opensInMs, signal, timers)
     reopening = false
     pump()
   }
@@ -136,7 +137,7 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
       refusals = 0
       log.info('queue accepts changes again', { pending: ahead.size + toBegin.size })
     }
-    if (refused.length > 0) await sleep(backoffMs(), signal)
+    if (refused.length > 0) await sleep(backoffMs(), signal, timers)
     underWay -= 1
     tell()
     pump()
@@ -173,24 +174,12 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
   }
 
   function tell(): void {
-    for (const each of waiting.filter(({ count, below }) => count() < below)) {
-      waiting.splice(waiting.indexOf(each), 1)
-      each.resolve()
-    }
+    shrunk.resolve()
+    shrunk = Promise.withResolvers<void>()
   }
 
-  function shrunk(count: () => number, below: number, until: AbortSignal): Promise<void> {
-    if (count() < below || until.aborted) return Promise.resolve()
-    return new Promise(resolve => {
-      const entry = { count, below, resolve: () => done() }
-      const done = () => {
-        until.removeEventListener('abort', done)
-        if (waiting.includes(entry)) waiting.splice(waiting.indexOf(entry), 1)
-        resolve()
-      }
-      until.addEventListener('abort', done, { once: true })
-      waiting.push(entry)
-    })
+  async function untilBelow(count: () => number, below: number, until: AbortSignal): Promise<void> {
+    while (count() >= below && !until.aborted) await abortable(shrunk.promise, until).catch(() => {})
   }
 
   return {
@@ -208,11 +197,11 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
       window.answered(subject)
       if (toBegin.size > 0) schedule()
     },
-    drained: until => shrunk(held, roomFor, until),
+    drained: until => untilBelow(held, roomFor, until),
     flushed(until) {
       flushing = true
       schedule()
-      return shrunk(backlog, 1, until)
+      return untilBelow(backlog, 1, until)
     },
     clear() {
       ahead.clear()

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { abortable, sleep } from '../../abort.ts'
 import type { KubernetesObject, Stored } from '../../crd/objects.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { KubernetesClient } from '../client/client.ts'
@@ -101,7 +101,7 @@ async function* pageInputs(
 }
 
 async function* waitInputs(ms: number, signal: AbortSignal): AsyncGenerator<Input[]> {
-  await sleep(ms, undefined, { signal }).catch(() => {})
+  await sleep(ms, signal)
   if (!signal.aborted) yield [{ type: 'waited' }]
 }
 
@@ -109,15 +109,8 @@ async function drained<T extends KubernetesObject>(
   handlers: WatchHandlers<T>,
   signal: AbortSignal,
 ): Promise<void> {
-  if (!handlers.drained) return
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const abort = () => resolve()
-  signal.addEventListener('abort', abort, { once: true })
-  try {
-    if (!signal.aborted) await Promise.race([handlers.drained(), promise])
-  } catch (thrown) {
+  if (!handlers.drained || signal.aborted) return
+  await abortable(handlers.drained(), signal).catch(thrown => {
     if (!signal.aborted) throw thrown
-  } finally {
-    signal.removeEventListener('abort', abort)
-  }
+  })
 }

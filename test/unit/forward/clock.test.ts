@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { createClock, type Due, type Timers } from '../../../lib/forward/clock.ts'
+import type { Timers } from '../../../lib/abort.ts'
+import { createClock, type Due } from '../../../lib/forward/clock.ts'
 import { start, virtualTime } from './world.ts'
 
 type Item = Due & { id: number }

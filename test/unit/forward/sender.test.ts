@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
 import type { OutgoingChange } from '../../../lib/aws/queue-ports.ts'
-import { sleepBy } from '../../../lib/forward/clock.ts'
 import { createSender } from '../../../lib/forward/sender.ts'
 import { silentLog } from '../../../lib/telemetry/log.ts'
 import { start, virtualTime } from './world.ts'
@@ -30,9 +29,8 @@ function setUp(answer: (changes: OutgoingChange[]) => Promise<OutgoingChange[]>)
     warn: (line: string) => lines.push(line),
     info: (line: string) => lines.push(line),
   }
-  const sleep = sleepBy(time.timers)
   const sender = createSender(
-    { changes: { sendBatch: answer }, log, random: () => 1, sleep, now: time.now },
+    { changes: { sendBatch: answer }, log, random: () => 1, timers: time.timers, now: time.now },
     stop.signal,
   )
   return { ...time, sender, stop, lines }

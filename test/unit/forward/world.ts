@@ -1,3 +1,4 @@
+import type { Timers } from '../../../lib/abort.ts'
 import type { OutgoingChange } from '../../../lib/aws/queue-ports.ts'
 import type {
   ChallengeInstance,
@@ -6,7 +7,6 @@ import type {
 } from '../../../lib/crd/challenge-instance.ts'
 import { apiVersion, fieldManager, finalizer, labels } from '../../../lib/crd/group.ts'
 import type { Deployment, KubernetesObject, ObjectMeta, Pod, Stored } from '../../../lib/crd/objects.ts'
-import type { Timers } from '../../../lib/forward/clock.ts'
 import { createForward } from '../../../lib/forward.ts'
 import type { WatchHandlers } from '../../../lib/kubernetes/cluster.ts'
 import { childVersion } from '../../../lib/observed/child-version.ts'
