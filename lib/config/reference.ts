@@ -1,6 +1,6 @@
 import type { Environment } from './section.ts'
 
-/** One variable that this release reads. The README shows each as a row of its table. */
+/** One variable that this release reads. The README lists each one. */
 export interface ConfigurationVariable {
   name: string
   /** The default as a user would write it; undefined if the variable is unset by default. */
@@ -25,22 +25,22 @@ export const configurationReference: readonly ConfigurationVariable[] = [
   row(
     'OPERATOR_PLACEMENT',
     'Shared',
-    'Where workloads run whose template does not say: Shared, Event or Instance.',
+    'Placement of workloads whose template names none: Shared, Event or Instance.',
   ),
   row(
     'OPERATOR_DEFAULT_TTL_MINUTES',
     undefined,
-    'Life of an instance whose template does not say, 1 to 43200; unset: for ever.',
+    'Life of an instance whose template sets none, 1 to 43200; unset: without end.',
   ),
   row(
     'OPERATOR_INGRESS_NAMESPACES',
     undefined,
-    'Namespaces whose pods may reach instances; unset: every pod that is no instance.',
+    'Namespaces whose pods may reach instances; unset: every pod except those of instances.',
   ),
   row(
     'OPERATOR_CLUSTER_CIDRS',
     undefined,
-    'Ranges of the cluster (nodes, pods, Services) that no instance may reach, with commas between.',
+    'Address ranges of the cluster (nodes, pods, Services) that no instance may reach, with commas between.',
   ),
   row(
     'OPERATOR_DNS',
@@ -48,24 +48,32 @@ export const configurationReference: readonly ConfigurationVariable[] = [
     'Pods that answer DNS: namespace/label=value[,label=value][:port of the pod].',
   ),
   row('OPERATOR_LOG_LEVEL', 'info', 'debug, info, warn or error.'),
-  row('FLAG_SECRET', undefined, 'Secret that flags per instance are made from, at least 32 characters.'),
-  row('FLAG_HMAC_PEPPER', undefined, 'Key of the flag hashes in the database; the platform has the same.'),
+  row('FLAG_SECRET', undefined, 'Secret from which flags per instance are derived, at least 32 characters.'),
+  row(
+    'FLAG_HMAC_PEPPER',
+    undefined,
+    'Key of the flag hashes in the database; the platform uses the same one.',
+  ),
   row(
     'KUBECONFIG',
     undefined,
-    'Path of a kubeconfig; unset: EKS_CLUSTER_*, or the pod the operator runs in.',
+    'Path of a kubeconfig; unset: EKS_CLUSTER_*, or the pod in which the operator runs.',
   ),
-  row('EKS_CLUSTER_NAME', undefined, 'Name of the EKS cluster that a function works on.'),
-  row('EKS_CLUSTER_ENDPOINT', undefined, 'Its API endpoint, an https URL.'),
-  row('EKS_CLUSTER_CA', undefined, "Its certificate authority's certificate, base64 of PEM."),
+  row('EKS_CLUSTER_NAME', undefined, 'Name of the EKS cluster.'),
+  row('EKS_CLUSTER_ENDPOINT', undefined, 'API endpoint of the EKS cluster, an https URL.'),
+  row('EKS_CLUSTER_CA', undefined, "Certificate of the EKS cluster's certificate authority, base64 of PEM."),
   row('DATABASE_URL', undefined, 'Postgres, as postgres://user:password@host:5432/database.'),
   row('CHANGES_QUEUE_URL', undefined, 'SQS FIFO queue of instance keys; ends in .fifo.'),
-  row('TIMERS_QUEUE_URL', undefined, 'SQS standard queue of keys to look at again.'),
-  row('DEAD_LETTERS_QUEUE_URL', undefined, 'SQS FIFO queue of messages nobody can act on; ends in .fifo.'),
-  row('EVENT_BUS_NAME', undefined, 'EventBridge bus, by name or ARN, that instance events go to.'),
-  row('AWS_REGION', undefined, "Region, as for every AWS SDK. The SDK's other variables count too."),
-  row('AWS_ENDPOINT_URL_SQS', undefined, 'Another SQS than that of AWS.'),
-  row('AWS_ENDPOINT_URL_EVENTBRIDGE', undefined, 'Another EventBridge than that of AWS.'),
+  row('TIMERS_QUEUE_URL', undefined, 'SQS standard queue of instance keys that are due later.'),
+  row(
+    'DEAD_LETTERS_QUEUE_URL',
+    undefined,
+    'SQS FIFO queue of messages that could not be handled; ends in .fifo.',
+  ),
+  row('EVENT_BUS_NAME', undefined, 'EventBridge bus that receives instance events, by name or ARN.'),
+  row('AWS_REGION', undefined, 'AWS region. The other variables of the AWS SDK have their effect, too.'),
+  row('AWS_ENDPOINT_URL_SQS', undefined, 'URL of a queue server that replaces SQS.'),
+  row('AWS_ENDPOINT_URL_EVENTBRIDGE', undefined, 'URL of a server that replaces EventBridge.'),
 ]
 
 /**

@@ -2,56 +2,41 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { configurationReference, notYet } from '../../lib/config/reference.ts'
-import { type Reason, type Recovery, reasons } from '../../lib/reasons.ts'
+import { type Reason, reasons } from '../../lib/reasons.ts'
 
 const root = resolve(import.meta.dirname, '../..')
-const pages = ['README.md', 'CHANGELOG.md', ...markdown('docs')]
+const pages = ['README.md', 'CHANGELOG.md', 'manifests/README.md', ...markdown('docs')]
 const text = (page: string) => readFileSync(join(root, page), 'utf8')
 
-/** The words of the column "comes back". */
-const comesBack: Record<Recovery, string> = {
-  'on-change': 'on change',
-  watched: 'watched',
-  recheck: 'by itself',
-  dated: 'at that date',
-  moment: 'by itself, 1 s',
-  outage: 'by itself, 2 s to 1 min',
-  retry: 'by itself, 1 s to 5 min',
-  sweep: 'by the sweep',
-  none: '–',
-}
+/** A wider row of a table does not fit beside an editor's sidebar; its content belongs into a list. */
+const widestRow = 110
 
-describe('does the documentation keep up with the code', () => {
-  it('has the README every variable of the configuration, in order, with default and meaning', () => {
-    const [, table = ''] = text('README.md').split('configuration-table')
-    const rows = table.split('\n').filter(line => line.startsWith('| `'))
-    const expected = configurationReference.map(({ name, default: value, meaning }) =>
-      [`| \`${name}\``, value === undefined ? '' : `\`${value}\``, `${meaning} |`].join(' | '),
-    )
-    // Cells are padded for those who read the source.
-    const cells = (row: string) => row.split('|').map(cell => cell.trim())
-    expect(rows.map(cells)).toEqual(expected.map(cells))
+describe('the documentation', () => {
+  it('lists every variable of the configuration in the README, in order, with default and meaning', () => {
+    const list = between(text('README.md'), 'configuration')
+    const expected = configurationReference.map(({ name, default: value, meaning }) => {
+      const standard = value === undefined ? '' : ` Default: \`${value}\`.`
+      return `\`${name}\`: ${meaning}${standard}`
+    })
+    expect(items(list)).toEqual(expected)
   })
 
-  it('lists every variable without effect in the README', () => {
-    const [, section = ''] = text('README.md').split('configuration-table')
-    const [, list = ''] = section.split('without effect in this release')
-    expect([...list.matchAll(/`(OPERATOR_\w+)`/g)].map(match => match[1])).toEqual([...notYet])
+  it('lists every variable without effect in the README, in order', () => {
+    const names = [...between(text('README.md'), 'not-yet').matchAll(/`(\w+)`/g)].map(match => match[1])
+    expect(names).toEqual([...notYet])
   })
 
-  it('lists every reason once in operations.md, with the way it comes back', () => {
+  it('explains every reason once in operations.md, with its recovery', () => {
     const [, section = ''] = text('docs/operations.md').split('## What each reason means')
-    const [table = ''] = section.split('\n## ')
-    const rows = table.split('\n').filter(line => line.startsWith('| `'))
-    const cells = rows.map(row => row.split('|').map(cell => cell.trim()))
-    const expected = (Object.keys(reasons) as Reason[]).map(reason => [
-      `\`${reason}\``,
-      comesBack[reasons[reason].recovery],
-    ])
-    expect(cells.map(([, reason, , , recovery]) => [reason, recovery])).toEqual(expected)
+    const [list = ''] = section.split('\n## ')
+    const explained = items(list).flatMap(item => item.match(/^`\w+` \(_[^_]+_\)(?=: .)/)?.[0] ?? [])
+    const expected = (Object.keys(reasons) as Reason[]).map(
+      reason => `\`${reason}\` (_${reasons[reason].recovery.replace('-', ' ')}_)`,
+    )
+    expect(explained.toSorted()).toEqual(expected.toSorted())
   })
 
-  it('does every link between pages lead to a page and a heading', () => {
+  it('has links that lead to a page and a heading', () => {
     const links = pages.flatMap(page =>
       [...text(page).matchAll(/\]\(([^)\s]+)\)/g)].map(match => ({ page, to: match[1] ?? '' })),
     )
@@ -60,12 +45,46 @@ describe('does the documentation keep up with the code', () => {
     expect(own.filter(({ page, to }) => !leadsSomewhere(page, to))).toEqual([])
   })
 
-  it('are all decisions in their list', () => {
+  it('names only files and folders that exist', () => {
+    const named = /`((?:lib|functions|local|manifests|test|tools|docs)\/[\w./-]*)`/g
+    const missing = pages.flatMap(page =>
+      [...text(page).matchAll(named)]
+        .filter(([, path = '']) => !existsSync(join(root, path)))
+        .map(([, path]) => `${page}: ${path}`),
+    )
+    expect(missing).toEqual([])
+  })
+
+  it(`has no table row wider than ${widestRow} characters`, () => {
+    const wide = pages
+      .filter(page => page !== 'docs/architecture.md' && page !== 'manifests/README.md')
+      .flatMap(page =>
+        text(page)
+          .split('\n')
+          .filter(line => line.startsWith('|') && line.length > widestRow)
+          .map(line => `${page}: ${line}`),
+      )
+    expect(wide).toEqual([])
+  })
+
+  it('lists every decision', () => {
     const files = readdirSync(join(root, 'docs/decisions')).filter(file => /^\d{4}-/.test(file))
     const list = text('docs/decisions/README.md')
     expect(files.filter(file => !list.includes(`(${file})`))).toEqual([])
   })
 })
+
+/** The part of a page between `<!-- mark: … -->` and `<!-- /mark -->`. */
+function between(page: string, mark: string): string {
+  const [, rest = ''] = page.split(`<!-- ${mark}: `)
+  return rest.split(`<!-- /${mark} -->`)[0] ?? ''
+}
+
+/** The items of the Markdown lists in a text, each on one line, without their bullet. */
+function items(markdownText: string): string[] {
+  const found = markdownText.matchAll(/^- (.+(?:\n {2}.+)*)/gm)
+  return [...found].map(([, item = '']) => item.replace(/\n {2}/g, ' '))
+}
 
 function markdown(folder: string): string[] {
   return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
