@@ -1,0 +1,103 @@
+import type { Kind } from './objects.ts'
+
+/** A kind of objects that the operator makes for an instance, and everything that depends on the kind. */
+export interface ChildKind extends Kind {
+  /**
+   * How the forwarder watches it. `whole`: its status is judged. `metadata`: only its version is compared. `never`:
+   * the sweep verifies it instead.
+   */
+  readonly watch: 'whole' | 'metadata' | 'never'
+  /** Children are applied wave by wave; a wave starts after every child of the one before it is applied. */
+  readonly applyWave: number
+  /** Children are removed wave by wave in a teardown. */
+  readonly removeWave: number
+  /** `Foreground`: the object stays until its dependents are gone, and the next wave waits for it. */
+  readonly propagation: 'Foreground' | 'Background'
+  /**
+   * How a pass compares the object with what is recorded of it. `every pass`: it is read in full, since its status is
+   * reported. `on doubt`: its metadata are read by a pass that has a cause to doubt the record.
+   */
+  readonly verify: 'every pass' | 'on doubt'
+}
+
+/**
+ * The kinds of children. Whoever adds one also adds its builder to `lib/desired`, its type to `objects.ts`, its path to
+ * `lib/kubernetes/client/paths.ts` and its rights to the roles in `manifests/rbac`; the unit tests name what is missing.
+ *
+ * Applied: a pod must find its Secret and its policy, so the Deployment comes last. Removed: the Deployment goes first
+ * and in the foreground, so that its pods are gone before the policy that isolates them.
+ */
+export const childKinds = [
+  {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    // Metadata can leak a value, and the right to watch is the right to read the values.
+    watch: 'never',
+    applyWave: 1,
+    removeWave: 2,
+    propagation: 'Background',
+    verify: 'on doubt',
+  },
+  {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    watch: 'metadata',
+    applyWave: 1,
+    removeWave: 3,
+    propagation: 'Background',
+    verify: 'on doubt',
+  },
+  {
+    apiVersion: 'v1',
+    kind: 'Service',
+    watch: 'metadata',
+    applyWave: 1,
+    removeWave: 2,
+    propagation: 'Background',
+    verify: 'on doubt',
+  },
+  {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    watch: 'whole',
+    applyWave: 2,
+    removeWave: 1,
+    propagation: 'Foreground',
+    verify: 'every pass',
+  },
+] as const satisfies readonly ChildKind[]
+
+export type ChildKindName = (typeof childKinds)[number]['kind']
+
+export function isWorkload(child: { kind: string }): boolean {
+  return kindOf(child)?.verify === 'every pass'
+}
+
+/** Groups what is to be applied, first wave first. @throws Error for a kind that is not in the table */
+export function applyWaves<T>(items: readonly T[], kindNameOf: (item: T) => string): T[][] {
+  return inWaves(items, item => {
+    const kind = kindOf({ kind: kindNameOf(item) })
+    if (kind === undefined) throw new Error(`${kindNameOf(item)} is no kind of children (child-kinds.ts)`)
+    return kind.applyWave
+  })
+}
+
+/** Groups recorded children for a teardown, first wave first. */
+export function removeWaves<T extends { kind: string }>(children: readonly T[]): T[][] {
+  return inWaves(children, child => removalOf(child).removeWave)
+}
+
+/** A kind that is not in the table was recorded by another version of the operator: it goes between workload and policy. */
+export function removalOf(child: { kind: string }): Pick<ChildKind, 'removeWave' | 'propagation'> {
+  return kindOf(child) ?? { removeWave: 2, propagation: 'Background' }
+}
+
+function kindOf({ kind }: { kind: string }): ChildKind | undefined {
+  return childKinds.find(each => each.kind === kind)
+}
+
+function inWaves<T>(items: readonly T[], waveOf: (item: T) => number): T[][] {
+  const waves = new Map<number, T[]>()
+  for (const item of items) waves.set(waveOf(item), [...(waves.get(waveOf(item)) ?? []), item])
+  return [...waves].toSorted(([a], [b]) => a - b).map(([, wave]) => wave)
+}
