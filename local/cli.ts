@@ -39,24 +39,24 @@ program
   .command('forward')
   .description('run the watch-forwarder alone, as in a container')
   .action(async () => {
-    const { forwardAlone } = await import('./commands/forward.ts')
-    await forwardAlone(env, print, stopOnSignal())
+    const { runForward } = await import('./commands/forward.ts')
+    await runForward(env, print, stopOnSignal())
   })
 
 program
   .command('migrate')
   .description("bring the operator's tables to this version")
   .action(async () => {
-    const { migrateGiven } = await import('./commands/migrate.ts')
-    await migrateGiven(env, print, stopOnSignal())
+    const { runMigrate } = await import('./commands/migrate.ts')
+    await runMigrate(env, print, stopOnSignal())
   })
 
 program
   .command('crds')
   .description('install or upgrade the CRDs and admission policies')
   .action(async () => {
-    const { installGiven } = await import('./commands/crds.ts')
-    await installGiven(env, print, stopOnSignal())
+    const { runCrds } = await import('./commands/crds.ts')
+    await runCrds(env, print, stopOnSignal())
   })
 
 program
@@ -72,8 +72,8 @@ program
   .description('show instances, all or the named ones')
   .argument('[names...]')
   .action(async (names: string[]) => {
-    const { getGiven } = await import('./commands/get.ts')
-    process.exitCode = await getGiven(env, names, print, stopOnSignal())
+    const { runGet } = await import('./commands/get.ts')
+    process.exitCode = await runGet(env, names, print, stopOnSignal())
   })
 
 try {

@@ -1,16 +1,16 @@
 import { parseOperatorConfig } from '../../lib/config/operator.ts'
 import type { Environment } from '../../lib/config/section.ts'
 import { installManifests } from '../../lib/kubernetes/install/install.ts'
-import { givenClient } from '../parts/external-clients.ts'
+import { openExternalClient } from '../parts/external-parts.ts'
 
 /** Installs or upgrades CRDs and admission policies in the given cluster; newer ones are kept. */
-export async function installGiven(
+export async function runCrds(
   env: Environment,
   print: (line: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
   const { namespaces } = parseOperatorConfig(env)
-  const client = givenClient(env, 'crds')
+  const client = openExternalClient(env, 'crds')
   try {
     const installed = await installManifests(client, { namespaces, allowedRegistries: [] }, signal)
     for (const { name, action } of installed) print(`${action.padEnd(9)}  ${name}`)

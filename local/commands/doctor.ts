@@ -5,8 +5,12 @@ import { rightsMissing } from '../../lib/kubernetes/install/rights.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { examine } from '../../lib/store/examine.ts'
-import { givenClient } from '../parts/external-clients.ts'
-import { type Given, givenParts, givenSqs } from '../parts/external-parts.ts'
+import {
+  type ExternalParts,
+  externalParts,
+  externalSqsOptions,
+  openExternalClient,
+} from '../parts/external-parts.ts'
 
 /** What one check found: a fact, or what is wrong and how to mend it. */
 type Finding = { fine: string } | { wrong: string; mend: string } | { skipped: string }
@@ -28,7 +32,7 @@ export async function doctor(
   signal: AbortSignal,
 ): Promise<boolean> {
   const { namespaces, flagSecret, flagHmacPepper } = parseOperatorConfig(env)
-  const given = givenParts(env)
+  const given = externalParts(env)
   print('ok    configuration     every variable can be read')
   const checks = [
     ...clusterChecks(env, given, namespaces),
@@ -74,9 +78,9 @@ const mends: Record<string, string> = {
   database: 'check DATABASE_URL and that Postgres accepts connections from here',
 }
 
-function clusterChecks(env: Environment, given: Given, namespaces: readonly string[] | '*'): Check[] {
+function clusterChecks(env: Environment, given: ExternalParts, namespaces: readonly string[] | '*'): Check[] {
   if (!given.cluster) return [skip('cluster', 'none given (KUBECONFIG); npm start starts one')]
-  const client = givenClient(env, 'doctor')
+  const client = openExternalClient(env, 'doctor')
   return [
     {
       name: 'cluster',
@@ -110,13 +114,13 @@ function clusterChecks(env: Environment, given: Given, namespaces: readonly stri
   ]
 }
 
-function queueChecks(given: Given): Check[] {
+function queueChecks(given: ExternalParts): Check[] {
   const { queues } = given
   if (!queues) return [skip('queues', 'none given (CHANGES_QUEUE_URL, …); npm start starts an SQS server')]
   const check = (name: string, url: string): Check => ({
     name,
     async look(signal) {
-      const depth = await queueDepth(url, givenSqs(given), signal)
+      const depth = await queueDepth(url, externalSqsOptions(given), signal)
       if (name === 'dead letters' && depth > 0)
         return { wrong: `${depth} messages nobody could act on`, mend: 'read them; each names its reason' }
       return { fine: `about ${depth} messages` }
@@ -129,7 +133,7 @@ function queueChecks(given: Given): Check[] {
   ]
 }
 
-function databaseChecks({ databaseUrl }: Given): Check[] {
+function databaseChecks({ databaseUrl }: ExternalParts): Check[] {
   if (databaseUrl === undefined)
     return [skip('database', 'none given (DATABASE_URL); npm start starts Postgres')]
   return [

@@ -6,25 +6,24 @@ import { keepHeapSmall } from '../../lib/forward/heap.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { openLogger } from '../../lib/telemetry/logger.ts'
 import { composeForward } from '../lambda/compose-forward.ts'
-import { givenClient } from '../parts/external-clients.ts'
-import { givenSqs } from '../parts/external-parts.ts'
+import { externalSqsOptions, openExternalClient } from '../parts/external-parts.ts'
 
 /** The watch-forwarder alone, for a container: the same story as the function, in one window without end. */
-export async function forwardAlone(
+export async function runForward(
   env: Environment,
   print: (line: string) => void,
   stopping: AbortSignal,
 ): Promise<void> {
   keepHeapSmall()
   const { operator, queues: urls } = readConfig(env, { operator: operatorSection, queues: queueSection })
-  const client = givenClient(env, 'watch-forwarder')
-  const clientOptions = givenSqs({ sqsEndpoint: env.AWS_ENDPOINT_URL_SQS || undefined })
+  const client = openExternalClient(env, 'watch-forwarder')
+  const clientOptions = externalSqsOptions({ sqsEndpoint: env.AWS_ENDPOINT_URL_SQS || undefined })
   const queues = openQueues({ ...urls, clientOptions })
   const log = openLogger({ level: operator.logLevel, service: 'watch-forwarder' })
   try {
     await checkSchema(client, stopping)
     print('watching; SIGTERM or Ctrl-C ends it and hands the lease over')
-    await composeForward(client, queues.changes, operator, log)(stopping)
+    await composeForward({ client, changes: queues.changes, namespaces: operator.namespaces, log })(stopping)
   } finally {
     queues.close()
     await client.close()

@@ -4,7 +4,7 @@ import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
 import type { Cluster } from '../../lib/kubernetes/cluster.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
-import { givenClient } from '../parts/external-clients.ts'
+import { openExternalClient } from '../parts/external-parts.ts'
 
 const columns = [
   'NAMESPACE',
@@ -72,14 +72,14 @@ function row({ metadata, spec, status }: ChallengeInstance): string[] {
 }
 
 /** `challenge-operator get`: of the cluster that the environment names. @returns the exit code */
-export async function getGiven(
+export async function runGet(
   env: Environment,
   names: readonly string[],
   print: (line: string) => void,
   signal: AbortSignal,
 ): Promise<number> {
   const { namespaces } = parseOperatorConfig(env)
-  const client = givenClient(env, 'get')
+  const client = openExternalClient(env, 'get')
   try {
     const found = await printInstances(openCluster(client), namespaces, names, print, signal)
     return found > 0 || names.length === 0 ? 0 : 1

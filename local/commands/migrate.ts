@@ -4,7 +4,7 @@ import { openDatabase } from '../../lib/store/database.ts'
 import { migrate } from '../../lib/store/migrate.ts'
 
 /** Brings the operator's own tables in `DATABASE_URL` to this version; the platform's are never touched. */
-export async function migrateGiven(
+export async function runMigrate(
   env: Environment,
   print: (line: string) => void,
   signal: AbortSignal,

@@ -68,7 +68,7 @@ export async function up(options: UpOptions, stopping: AbortSignal): Promise<num
     const ending = new AbortController()
     const running = AbortSignal.any([stopping, ending.signal])
     const transitions = showTransitions(print, Date.now)
-    const client = parts.endpoints.clientFor('local')
+    const client = parts.addresses.clientFor('local')
     const targets = config.namespaces === '*' ? [{}] : config.namespaces.map(namespace => ({ namespace }))
     const watching = targets.map(scope =>
       watch<ChallengeInstance>(
@@ -79,7 +79,7 @@ export async function up(options: UpOptions, stopping: AbortSignal): Promise<num
         running,
       ),
     )
-    const operator = composeOperator(parts.endpoints, config, log).run(running)
+    const operator = composeOperator(parts.addresses, config, log).run(running)
     if (samples) await applySamples(openCluster(client), samples, running)
     print('the operator is running; Ctrl-C ends it')
 
@@ -109,12 +109,12 @@ async function prepare(
   signal: AbortSignal,
 ): Promise<void> {
   const installed = await installManifests(
-    parts.endpoints.clientFor('crds'),
+    parts.addresses.clientFor('crds'),
     { namespaces, allowedRegistries: [] },
     signal,
   )
   for (const { name, action } of installed) if (action !== 'unchanged') print(`${action} ${name}`)
-  const database = openDatabase({ url: parts.endpoints.databaseUrl, max: 1, applicationName: 'migrate' })
+  const database = openDatabase({ url: parts.addresses.databaseUrl, max: 1, applicationName: 'migrate' })
   try {
     for (const name of await migrate(database, signal)) print(`migrated the database: ${name}`)
   } finally {
@@ -131,7 +131,7 @@ async function prepareSamples(
   const namespace = namespaces === '*' ? 'default' : (namespaces[0] ?? 'default')
   const samples = await readSamples(samplesDirectory, namespace)
   if (parts.embedded.database) {
-    const database = openDatabase({ url: parts.endpoints.databaseUrl, max: 1, applicationName: 'samples' })
+    const database = openDatabase({ url: parts.addresses.databaseUrl, max: 1, applicationName: 'samples' })
     await layPlatformTables(database, platformFacts(samples), signal).finally(() => database.destroy())
   }
   return wanted && parts.embedded.cluster ? samples : undefined

@@ -2,7 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Environment } from '../../lib/config/section.ts'
-import { type Supervised, supervise } from '../process/child-process.ts'
+import { type ChildProcess, startChildProcess } from '../process/child-process.ts'
 import { acquireLock } from '../process/lock.ts'
 import { samePortOrFree } from '../process/ports.ts'
 import { unlessDead, waitUntil } from '../process/wait.ts'
@@ -83,7 +83,7 @@ export async function startControlPlane(
     throw new Error(`the control plane in ${directory} is in use by process ${pid}; stop that first`)
   }
   const lock = await acquireLock(files.lock, inUse, signal)
-  const parts = new Map<Program, Supervised>()
+  const parts = new Map<Program, ChildProcess>()
   const stop = async () => {
     // Who writes goes before who keeps; the two groups need not wait within themselves.
     await Promise.all(workers.map(name => parts.get(name)?.stop()))
@@ -99,7 +99,7 @@ export async function startControlPlane(
 
     const start = (name: Program, args: readonly string[]) => {
       const logFile = files.logOf(name)
-      const part = supervise({ name, command: binaries[name], args, env, logFile, directory })
+      const part = startChildProcess({ name, command: binaries[name], args, env, logFile, directory })
       parts.set(name, part)
       return part
     }

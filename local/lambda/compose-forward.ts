@@ -2,28 +2,59 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { ChangesQueue } from '../../lib/aws/queue-ports.ts'
 import type { OperatorConfig } from '../../lib/config/operator.ts'
-import { createForward, type Forward } from '../../lib/forward.ts'
+import { createForward, type Forward, type ForwardDependencies } from '../../lib/forward.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/client.ts'
 import { elect } from '../../lib/kubernetes/lease/elect.ts'
 import { leaseNamespace } from '../../lib/kubernetes/lease/lease-namespace.ts'
+import type { LeaseTimes } from '../../lib/kubernetes/lease/record.ts'
+import type { WatchTimes } from '../../lib/kubernetes/watch/stream.ts'
 import { watch } from '../../lib/kubernetes/watch/watch.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
 
-/** The forwarder's story over a real cluster and queue; each run stands for the lease under a name of its own. */
+export interface ForwardParts {
+  client: KubernetesClient
+  changes: Pick<ChangesQueue, 'sendBatch'>
+  namespaces: OperatorConfig['namespaces']
+  log: Log
+}
+
+/** Replacements that a test makes in a forwarder. */
+export interface ForwardSeams {
+  /** Wraps the watch, for example to delay its events. */
+  watch?: (inner: ForwardDependencies['watch']) => ForwardDependencies['watch']
+  watchTimes?: Partial<WatchTimes>
+  leaseTimes?: Partial<LeaseTimes>
+  /** Epoch milliseconds. */
+  now?: ForwardDependencies['now']
+  timers?: NonNullable<ForwardDependencies['timers']>
+}
+
+/** The forwarder's story over a real cluster and queue. Every forwarder has an identity of its own for the lease. */
 export function composeForward(
-  client: KubernetesClient,
-  changes: Pick<ChangesQueue, 'sendBatch'>,
-  { namespaces }: Pick<OperatorConfig, 'namespaces'>,
-  log: Log,
+  { client, changes, namespaces, log }: ForwardParts,
+  { watch: wrapWatch, watchTimes = {}, leaseTimes = {}, now = Date.now, timers }: ForwardSeams = {},
 ): Forward {
   const identity = `${hostname()}_${randomUUID()}`
+  const realWatch: ForwardDependencies['watch'] = (target, handlers, signal) =>
+    watch(client, target, handlers, { log, times: watchTimes }, signal)
   return createForward({
-    watch: (target, handlers, signal) => watch(client, target, handlers, { log }, signal),
+    watch: wrapWatch?.(realWatch) ?? realWatch,
     elect: (callbacks, signal) =>
-      elect({ client, namespace: leaseNamespace(namespaces), identity, log, ...callbacks }, signal),
+      elect(
+        {
+          client,
+          namespace: leaseNamespace(namespaces),
+          identity,
+          log,
+          times: leaseTimes,
+          ...callbacks,
+        },
+        signal,
+      ),
     changes,
     namespaces,
     log,
-    now: Date.now,
+    now,
+    ...(timers === undefined ? {} : { timers }),
   })
 }

@@ -4,125 +4,160 @@ import { createHandler as sweepHandler } from '../../functions/sweep/handler.ts'
 import { createHandler as timerHandler } from '../../functions/timer/handler.ts'
 import { createHandler as forwarderHandler } from '../../functions/watch-forwarder/handler.ts'
 import { openEventBus } from '../../lib/aws/eventbridge.ts'
+import type { ChangesQueue } from '../../lib/aws/queue-ports.ts'
 import { openReceiver } from '../../lib/aws/receiver.ts'
 import { openQueues } from '../../lib/aws/sqs.ts'
 import type { OperatorConfig } from '../../lib/config/operator.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { createPublish } from '../../lib/publish.ts'
+import type { Outcome, Pass, Reconcile } from '../../lib/reconcile/outcome.ts'
 import { createReconcile } from '../../lib/reconcile/reconcile.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { openOutbox, openStore } from '../../lib/store/open-store.ts'
+import type { Store } from '../../lib/store/store.ts'
 import { createSweep } from '../../lib/sweep.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
-import type { Endpoints } from '../parts/endpoints.ts'
-import { composeForward } from './compose-forward.ts'
-import { runMapping } from './event-source-mapping.ts'
-import { runSchedule } from './schedule.ts'
+import type { PartAddresses } from '../parts/part-addresses.ts'
+import { composeForward, type ForwardSeams } from './compose-forward.ts'
+import { type MappingOptions, runMapping } from './event-source-mapping.ts'
+import { runSchedule, type ScheduleOptions } from './schedule.ts'
 
-/** Lambda's concurrency on one machine: the API server's processor is the limit, a few passes side by side fill it. */
-const reconcileWorkers = 4
-const timerWorkers = 2
+/** Batches at once. The API server's processor is the limit on one machine, and a few concurrent passes use all of it. */
+const workers = { reconcile: 4, timer: 2 }
 
 /** Postgres connections of all handlers together; each sandbox of a deployed function has one. */
 const databaseConnections = 8
 
-/** As in serverless.yml. */
+/** The timeouts of the functions in serverless.yml. */
 const lambdaTimeoutMs = { reconcile: 60_000, timer: 30_000, sweep: 120_000, publish: 60_000 }
 
-/** A window without end: on one machine nothing freezes the forwarder. */
+/** The longest time that a timer holds, 25 days. Nothing on one machine needs the forwarder's windows of 15 minutes. */
 const forwarderWindowMs = 2 ** 31 - 1
 
+/** Sweep and publish have the rates of serverless.yml. A forwarder that failed starts again after 5 seconds at most. */
+const everySeconds = { 'watch-forwarder': 5, sweep: 60, publish: 60 }
+
+export const composedFunctions = ['watch-forwarder', 'reconcile', 'timer', 'sweep', 'publish'] as const
+export type ComposedFunction = (typeof composedFunctions)[number]
+
 export interface Operator {
-  /** Runs every function as Lambda would, until `stopping`; resolves when all have ended in order. */
+  /** Runs every function as Lambda would, until `stopping`. Resolves when all have ended in order. */
   run(stopping: AbortSignal): Promise<void>
 }
 
-/** The deployed functions on one machine: the same factories, the same event shapes, other endpoints. */
-export function composeOperator(endpoints: Endpoints, config: OperatorConfig, log: Log): Operator {
-  const { clientFor, databaseUrl, queues: urls, sqs, bus } = endpoints
-  const named = (service: string) => log.child?.({ service }) ?? log
+/** Replacements that a test makes in the operator. Everything that is absent is composed as for `npm start`. */
+export interface OperatorSeams {
+  /** The functions that run. */
+  functions?: readonly ComposedFunction[]
+  store?: Store
+  /** The queue that forwarder, timer and sweep send to. */
+  changes?: ChangesQueue
+  /** Called at the end of every pass that did not throw. */
+  onPass?: (pass: Pass, outcome: Outcome) => void
+  forwarder?: ForwardSeams
+}
+
+/** The deployed functions on one machine: the same factories and event shapes, with parts at other addresses. */
+export function composeOperator(
+  addresses: PartAddresses,
+  config: OperatorConfig,
+  log: Log,
+  seams: OperatorSeams = {},
+): Operator {
+  const { clientFor, databaseUrl, queues: urls, sqs, bus } = addresses
+  const { functions = composedFunctions } = seams
+  const logOf = (service: ComposedFunction) => log.child?.({ service }) ?? log
   const database = openDatabase({
     url: databaseUrl,
     max: databaseConnections,
     applicationName: 'challenge-operator',
   })
-  const store = openStore(database)
+  const { store = openStore(database) } = seams
   const queues = openQueues({ ...urls, clientOptions: sqs })
+  const { changes = queues.changes } = seams
   const eventBus = openEventBus({ busName: bus.name, clientOptions: bus.clientOptions })
-  const publish = createPublish({ outbox: openOutbox(database), bus: eventBus, log: named('publish') })
+  const publish = createPublish({ outbox: openOutbox(database), bus: eventBus, log: logOf('publish') })
 
+  function runReconcile(stopping: AbortSignal): Promise<void> {
+    const cluster = openCluster(clientFor('reconcile'))
+    const reconcile = createReconcile({ cluster, store, config, now: Date.now, random: Math.random })
+    const handler = reconcileHandler({
+      ...queues,
+      reconcile: reporting(reconcile, seams.onPass),
+      publish,
+      log: logOf('reconcile'),
+    })
+    return playMapping('reconcile', { handler, queueUrl: urls.changesUrl }, stopping)
+  }
+
+  function runTimer(stopping: AbortSignal): Promise<void> {
+    const handler = timerHandler({ ...queues, changes, log: logOf('timer') })
+    return playMapping('timer', { handler, queueUrl: urls.timersUrl }, stopping)
+  }
+
+  function runForwarder(stopping: AbortSignal): Promise<void> {
+    const name = 'watch-forwarder'
+    const log = logOf(name)
+    const parts = { client: clientFor(name), changes, namespaces: config.namespaces, log }
+    const forward = composeForward(parts, seams.forwarder)
+    return playSchedule(name, forwarderHandler({ forward, log, stopping }), stopping)
+  }
+
+  function runSweep(stopping: AbortSignal): Promise<void> {
+    const { namespaces, intervalSeconds } = config
+    const cluster = openCluster(clientFor('sweep'))
+    const log = logOf('sweep')
+    const sweep = createSweep({ cluster, store, changes, namespaces, intervalSeconds, now: Date.now, log })
+    return playSchedule('sweep', sweepHandler({ sweep, ...config, log, stopping }), stopping)
+  }
+
+  function runPublish(stopping: AbortSignal): Promise<void> {
+    const handler = publishHandler({ publish, log: logOf('publish'), stopping })
+    return playSchedule('publish', handler, stopping)
+  }
+
+  function playMapping(
+    name: 'reconcile' | 'timer',
+    { handler, queueUrl }: { handler: MappingOptions['handler']; queueUrl: string },
+    stopping: AbortSignal,
+  ): Promise<void> {
+    const receiver = openReceiver({ queueUrl, clientOptions: sqs })
+    const timeoutMs = lambdaTimeoutMs[name]
+    const options = { name, receiver, handler, workers: workers[name], timeoutMs, log: logOf(name) }
+    return runMapping(options, stopping)
+  }
+
+  function playSchedule(
+    name: 'watch-forwarder' | 'sweep' | 'publish',
+    handler: ScheduleOptions['handler'],
+    stopping: AbortSignal,
+  ): Promise<void> {
+    const timeoutMs = name === 'watch-forwarder' ? forwarderWindowMs : lambdaTimeoutMs[name]
+    const options = { name, handler, everySeconds: everySeconds[name], timeoutMs, log: logOf(name) }
+    return runSchedule(options, stopping)
+  }
+
+  const runners = {
+    'watch-forwarder': runForwarder,
+    reconcile: runReconcile,
+    timer: runTimer,
+    sweep: runSweep,
+    publish: runPublish,
+  }
   return {
     async run(stopping) {
-      const reconcile = createReconcile({
-        cluster: openCluster(clientFor('reconcile')),
-        store,
-        config,
-        now: Date.now,
-        random: Math.random,
-      })
-      const sweep = createSweep({
-        cluster: openCluster(clientFor('sweep')),
-        store,
-        changes: queues.changes,
-        namespaces: config.namespaces,
-        intervalSeconds: config.intervalSeconds,
-        now: Date.now,
-        log: named('sweep'),
-      })
-      const forward = composeForward(
-        clientFor('watch-forwarder'),
-        queues.changes,
-        config,
-        named('watch-forwarder'),
-      )
-      const handlers = {
-        forward: forwarderHandler({ forward, log: named('watch-forwarder'), stopping }),
-        reconcile: reconcileHandler({ ...queues, reconcile, publish, log: named('reconcile') }),
-        timer: timerHandler({ ...queues, log: named('timer') }),
-        sweep: sweepHandler({ sweep, ...config, log: named('sweep'), stopping }),
-        publish: publishHandler({ publish, log: named('publish'), stopping }),
-      }
-      const mapping = (name: 'reconcile' | 'timer', queueUrl: string, workers: number) =>
-        runMapping(
-          {
-            name,
-            receiver: openReceiver({ queueUrl, clientOptions: sqs }),
-            handler: handlers[name],
-            workers,
-            timeoutMs: lambdaTimeoutMs[name],
-            log: named(name),
-          },
-          stopping,
-        )
-      const schedule = (name: 'sweep' | 'publish') =>
-        runSchedule(
-          {
-            name,
-            handler: handlers[name],
-            everySeconds: 60,
-            timeoutMs: lambdaTimeoutMs[name],
-            log: named(name),
-          },
-          stopping,
-        )
-      await Promise.all([
-        runSchedule(
-          {
-            name: 'watch-forwarder',
-            handler: handlers.forward,
-            everySeconds: 5,
-            timeoutMs: forwarderWindowMs,
-            log: named('watch-forwarder'),
-          },
-          stopping,
-        ),
-        mapping('reconcile', urls.changesUrl, reconcileWorkers),
-        mapping('timer', urls.timersUrl, timerWorkers),
-        schedule('sweep'),
-        schedule('publish'),
-      ])
+      await Promise.all(functions.map(name => runners[name](stopping)))
       queues.close()
       await database.destroy()
     },
+  }
+}
+
+function reporting(reconcile: Reconcile, onPass: OperatorSeams['onPass']): Reconcile {
+  if (onPass === undefined) return reconcile
+  return async (pass, signal) => {
+    const result = await reconcile(pass, signal)
+    onPass(pass, result.outcome)
+    return result
   }
 }

@@ -7,45 +7,57 @@ import {
   type QueueConfig,
 } from '../../lib/config/connections.ts'
 import { ConfigInvalid, type Environment } from '../../lib/config/section.ts'
+import { type KubernetesClient, openClient } from '../../lib/kubernetes/client/client.ts'
+import { configuredConnection } from '../../lib/kubernetes/connection/configured-connection.ts'
+import { version } from '../../lib/version.ts'
 
-/** The parts that the user gave; what is undefined is embedded. */
-export interface Given {
+/** The parts that the environment names. An undefined part is not named there, so `npm start` starts one. */
+export interface ExternalParts {
   cluster: ClusterConfig | undefined
   databaseUrl: string | undefined
   queues: QueueConfig | undefined
-  /** An SQS endpoint without queue URLs: the queues are made there if they are missing. */
+  /** An SQS endpoint without queue URLs: the queues are created there if they are missing. */
   sqsEndpoint: string | undefined
   bus: { name: string } | undefined
-}
-
-/** The SDK reads its endpoint itself, but then goes where a queue's URL says, which may be a name that nobody resolves. */
-export function givenSqs({ sqsEndpoint }: Pick<Given, 'sqsEndpoint'>): SqsClientOptions {
-  return sqsEndpoint === undefined ? {} : { endpoint: sqsEndpoint }
 }
 
 const clusterVariables = ['KUBECONFIG', 'KUBERNETES_SERVICE_HOST', 'EKS_CLUSTER_NAME']
 const queueVariables = ['CHANGES_QUEUE_URL', 'TIMERS_QUEUE_URL', 'DEAD_LETTERS_QUEUE_URL']
 
-/** @throws ConfigInvalid with the complaints of every part that is given in part or wrongly */
-export function givenParts(env: Environment): Given {
-  const complaints: string[] = []
+/** @throws ConfigInvalid with the problems of every part that is named incompletely or wrongly */
+export function externalParts(env: Environment): ExternalParts {
+  const problems: string[] = []
   const read = <T>(names: string[], parse: (env: Environment) => T): T | undefined => {
     if (!names.some(name => env[name])) return undefined
     try {
       return parse(env)
     } catch (thrown) {
       if (!(thrown instanceof ConfigInvalid)) throw thrown
-      complaints.push(...thrown.complaints)
+      problems.push(...thrown.complaints)
       return undefined
     }
   }
-  const given: Given = {
+  const parts: ExternalParts = {
     cluster: read(clusterVariables, parseClusterConfig),
     databaseUrl: read(['DATABASE_URL'], parseDatabaseConfig)?.url,
     queues: read(queueVariables, parseQueueConfig),
     sqsEndpoint: env.AWS_ENDPOINT_URL_SQS || undefined,
     bus: env.EVENT_BUS_NAME ? { name: env.EVENT_BUS_NAME } : undefined,
   }
-  if (complaints.length > 0) throw new ConfigInvalid(complaints)
-  return given
+  if (problems.length > 0) throw new ConfigInvalid(problems)
+  return parts
+}
+
+/** Opens a client of the cluster that the environment names. @throws ConfigInvalid if it names none */
+export function openExternalClient(env: Environment, functionName: string): KubernetesClient {
+  const connection = configuredConnection(parseClusterConfig(env))
+  return openClient({ connection, userAgent: `challenge-operator/${version} (${functionName})` })
+}
+
+/**
+ * The options of a client for the external queues. The SDK reads `AWS_ENDPOINT_URL_SQS` by itself, but then sends to the
+ * host of the queue's URL, which need not resolve on this machine. An explicit endpoint wins over that host.
+ */
+export function externalSqsOptions({ sqsEndpoint }: Pick<ExternalParts, 'sqsEndpoint'>): SqsClientOptions {
+  return sqsEndpoint === undefined ? {} : { endpoint: sqsEndpoint }
 }

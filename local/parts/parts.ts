@@ -9,9 +9,9 @@ import type { Connection } from '../../lib/kubernetes/connection/connection.ts'
 import { version } from '../../lib/version.ts'
 import { controlPlaneBinaries } from '../control-plane/binaries.ts'
 import { startControlPlane } from '../control-plane/start.ts'
-import type { Endpoints } from './endpoints.ts'
 import { startEventBus } from './event-bus.ts'
-import { type Given, givenParts, givenSqs } from './external-parts.ts'
+import { type ExternalParts, externalParts, externalSqsOptions } from './external-parts.ts'
+import type { PartAddresses } from './part-addresses.ts'
 import { startPostgres } from './postgres.ts'
 import { localCredentials, localRegion, startQueues } from './queues.ts'
 
@@ -24,7 +24,7 @@ export interface PartsOptions {
 
 /** The parts of one run, given and embedded. */
 export interface Parts {
-  endpoints: Endpoints
+  addresses: PartAddresses
   embedded: { cluster: boolean; database: boolean }
   /** For `.local/env`. */
   variables: Record<string, string>
@@ -52,7 +52,7 @@ const localAwsVariables = {
 
 /** Uses what is given and starts the rest, side by side; if one cannot start, the others end again. */
 export async function openParts(options: PartsOptions, signal: AbortSignal): Promise<Parts> {
-  const given = givenParts(options.env)
+  const given = externalParts(options.env)
   await mkdir(options.directory, { recursive: true, mode: 0o755 })
   const started: Part<unknown>[] = []
   const keep = async <T>(opening: Promise<Part<T>>): Promise<Part<T>> => {
@@ -79,7 +79,7 @@ export async function openParts(options: PartsOptions, signal: AbortSignal): Pro
     const died = Promise.race(started.flatMap(part => part.died ?? []))
     died.catch(() => {})
     return {
-      endpoints: {
+      addresses: {
         clientFor,
         databaseUrl: database.value,
         queues: queues.value.urls,
@@ -103,7 +103,7 @@ export async function openParts(options: PartsOptions, signal: AbortSignal): Pro
 }
 
 async function openClusterPart(
-  given: Given,
+  given: ExternalParts,
   { env, directory, print }: PartsOptions,
   signal: AbortSignal,
 ): Promise<Part<Connection>> {
@@ -132,7 +132,7 @@ function describe(cluster: ClusterConfig): string {
 }
 
 async function openDatabasePart(
-  given: Given,
+  given: ExternalParts,
   { env, directory, print }: PartsOptions,
   signal: AbortSignal,
 ): Promise<Part<string>> {
@@ -152,18 +152,18 @@ async function openDatabasePart(
 }
 
 async function openQueuesPart(
-  given: Given,
+  given: ExternalParts,
   { directory, print }: PartsOptions,
   signal: AbortSignal,
-): Promise<Part<{ urls: Endpoints['queues']; client: Endpoints['sqs'] }>> {
+): Promise<Part<{ urls: PartAddresses['queues']; client: PartAddresses['sqs'] }>> {
   const idle = { variables: {}, stop: async () => {} }
   if (given.queues) {
     print('queues: given (CHANGES_QUEUE_URL, TIMERS_QUEUE_URL, DEAD_LETTERS_QUEUE_URL)')
-    return { value: { urls: given.queues, client: givenSqs(given) }, ...idle }
+    return { value: { urls: given.queues, client: externalSqsOptions(given) }, ...idle }
   }
   if (given.sqsEndpoint !== undefined) {
     print(`queues: at the given AWS_ENDPOINT_URL_SQS ${given.sqsEndpoint}`)
-    const clientOptions = givenSqs(given)
+    const clientOptions = externalSqsOptions(given)
     return { value: { urls: await ensureQueues({ clientOptions }, signal), client: clientOptions }, ...idle }
   }
   print('queues: none given (AWS_ENDPOINT_URL_SQS), so an SQS server is started')
@@ -182,7 +182,10 @@ async function openQueuesPart(
   }
 }
 
-async function openBusPart(given: Given, { print }: PartsOptions): Promise<Part<Endpoints['bus']>> {
+async function openBusPart(
+  given: ExternalParts,
+  { print }: PartsOptions,
+): Promise<Part<PartAddresses['bus']>> {
   if (given.bus) {
     print(`event bus: given (EVENT_BUS_NAME ${given.bus.name})`)
     return { value: { name: given.bus.name, clientOptions: {} }, variables: {}, stop: async () => {} }

@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { Environment } from '../../lib/config/section.ts'
-import { type Supervised, supervise } from '../process/child-process.ts'
+import { type ChildProcess, startChildProcess } from '../process/child-process.ts'
 import { acquireLock } from '../process/lock.ts'
 import { samePortOrFree } from '../process/ports.ts'
 import { unlessDead, waitUntil } from '../process/wait.ts'
@@ -62,7 +62,7 @@ export async function startPostgres(options: PostgresOptions, signal: AbortSigna
     throw new Error(`the database in ${directory} is in use by process ${pid}; stop that first`)
   }
   const lock = await acquireLock(join(directory, '.lock'), inUse, signal)
-  let server: Supervised | undefined
+  let server: ChildProcess | undefined
   try {
     const identity = await readIdentity(directory)
     const port = options.port ?? (await samePortOrFree(identity.port, predecessorMs, signal))
@@ -156,7 +156,7 @@ function serve(
   user: User,
   port: number,
   { env, unsafeNoFsync = false }: PostgresOptions,
-): Supervised {
+): ChildProcess {
   const data = join(directory, 'data')
   const settings = {
     listen_addresses: '127.0.0.1',
@@ -166,7 +166,7 @@ function serve(
     unix_socket_directories: '',
     ...(unsafeNoFsync ? { fsync: 'off', full_page_writes: 'off' } : {}),
   }
-  return supervise({
+  return startChildProcess({
     name: 'postgres',
     command: postgres,
     args: ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],

@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Environment } from '../../lib/config/section.ts'
 
-export interface SupervisedOptions {
+export interface ChildProcessOptions {
   /** What errors call it. */
   name: string
   command: string
@@ -21,7 +21,7 @@ export interface SupervisedOptions {
   user?: { uid: number; gid: number }
 }
 
-export interface Supervised {
+export interface ChildProcess {
   readonly pid: number
   /** Rejects with an error naming the part, its log file and its last lines, if it ends without having been stopped. */
   readonly died: Promise<never>
@@ -56,7 +56,7 @@ const lastLines = 12
  * Starts a program that ends with us, even if we are killed. It gets a session of its own, so that Ctrl-C in the
  * terminal reaches us only and its end can be orderly.
  */
-export function supervise(options: SupervisedOptions): Supervised {
+export function startChildProcess(options: ChildProcessOptions): ChildProcess {
   const { name, command, args, logFile, stopSignal = 'SIGTERM', graceMs = 10_000 } = options
   const tooLong = (statSync(logFile, { throwIfNoEntry: false })?.size ?? 0) > longestLog
   const log = openSync(logFile, tooLong ? 'w' : 'a')

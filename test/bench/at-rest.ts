@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { ensureQueues } from '../../lib/aws/queues.ts'
 import { startTestPostgres } from '../support/postgres.ts'
 import { startTestQueues } from '../support/queues.ts'
-import { openQuietWorld, type Silence } from '../support/quiet-world.ts'
+import { openQuietOperator, type Silence } from '../support/quiet-operator.ts'
 
 /** Listens to instances at which nothing happens, with the intervals of a deployment, and prints what was heard. */
 const { values } = parseArgs({
@@ -23,15 +23,15 @@ try {
   stack.defer(() => stop())
   const queues = await ensureQueues({ clientOptions, prefix: 'at-rest' }, AbortSignal.timeout(10_000))
   const intervals = { OPERATOR_INTERVAL: '15', OPERATOR_RESYNC_MINUTES: '2' }
-  const world = await openQuietWorld({
+  const operator = await openQuietOperator({
     instances,
     databaseUrl: postgres.url,
     queues: { ...queues, clientOptions },
     env: intervals,
   })
-  stack.defer(() => world.stop())
+  stack.defer(() => operator.stop())
   write(`${instances} instances are Ready and still; listening for ${seconds} s`)
-  const silence = await world.listen(seconds * 1_000)
+  const silence = await operator.listen(seconds * 1_000)
   for (const [what, count, perMinute] of table(silence))
     write(`${what.padEnd(56)} ${String(count).padStart(6)} ${String(perMinute).padStart(10)}`)
   process.exitCode = isSilent(silence) ? 0 : 1

@@ -7,13 +7,13 @@ import { type KubernetesClient, openClient } from '../../lib/kubernetes/client/c
 import type { Log } from '../../lib/telemetry/log.ts'
 import { version } from '../../lib/version.ts'
 import { composeForward } from '../../local/lambda/compose-forward.ts'
-import type { Endpoints } from '../../local/parts/endpoints.ts'
+import type { PartAddresses } from '../../local/parts/part-addresses.ts'
 import { serve, type Usage, usage } from './child-side.ts'
 
 export interface ForwarderStart {
   namespace: string
   kubeconfig: string
-  endpoints: Pick<Endpoints, 'queues' | 'sqs'>
+  addresses: Pick<PartAddresses, 'queues' | 'sqs'>
 }
 
 export interface Judged {
@@ -31,11 +31,11 @@ let running: Promise<void> = Promise.resolve()
 let sent = 0
 
 /** Resolves when the first whole table with rows in it was judged. */
-async function start({ namespace, kubeconfig, endpoints }: ForwarderStart): Promise<Judged> {
+async function start({ namespace, kubeconfig, addresses }: ForwarderStart): Promise<Judged> {
   // One that has nothing to send would never load the SDK.
-  await queueDepth(endpoints.queues.changesUrl, endpoints.sqs, AbortSignal.timeout(10_000))
+  await queueDepth(addresses.queues.changesUrl, addresses.sqs, AbortSignal.timeout(10_000))
   const started = performance.now()
-  const queues = openQueues({ ...endpoints.queues, clientOptions: endpoints.sqs })
+  const queues = openQueues({ ...addresses.queues, clientOptions: addresses.sqs })
   const counted: Pick<ChangesQueue, 'sendBatch'> = {
     sendBatch(changes, signal) {
       sent += changes.length
@@ -56,7 +56,9 @@ async function start({ namespace, kubeconfig, endpoints }: ForwarderStart): Prom
         resolve({ startMs: performance.now() - started, rows, judgeMs: milliseconds })
       },
     }
-    running = composeForward(open, counted, { namespaces: [namespace] }, log)(stopping.signal)
+    running = composeForward({ client: open, changes: counted, namespaces: [namespace], log })(
+      stopping.signal,
+    )
     running.catch(reject)
   })
 }

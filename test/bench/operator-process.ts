@@ -3,13 +3,13 @@ import { type KubernetesClient, openClient } from '../../lib/kubernetes/client/c
 import { openLogger } from '../../lib/telemetry/logger.ts'
 import { version } from '../../lib/version.ts'
 import { composeOperator } from '../../local/lambda/compose.ts'
-import type { Endpoints } from '../../local/parts/endpoints.ts'
+import type { PartAddresses } from '../../local/parts/part-addresses.ts'
 import { serve } from './child-side.ts'
 
 export interface OperatorStart {
   env: Record<string, string>
   kubeconfig: string
-  endpoints: Omit<Endpoints, 'clientFor'>
+  addresses: Omit<PartAddresses, 'clientFor'>
 }
 
 /** The whole operator, as `npm start` composes it, over parts that run elsewhere. */
@@ -17,7 +17,7 @@ const stopping = new AbortController()
 const clients: KubernetesClient[] = []
 let running: Promise<void> = Promise.resolve()
 
-function start({ env, kubeconfig, endpoints }: OperatorStart): void {
+function start({ env, kubeconfig, addresses }: OperatorStart): void {
   const clientFor = (name: string) => {
     const connection = { kind: 'kubeconfig', path: kubeconfig } as const
     const client = openClient({ connection, userAgent: `challenge-operator/${version} (${name})` })
@@ -25,7 +25,7 @@ function start({ env, kubeconfig, endpoints }: OperatorStart): void {
     return client
   }
   const log = openLogger({ level: 'warn', service: 'bench' })
-  running = composeOperator({ clientFor, ...endpoints }, parseOperatorConfig(env), log).run(stopping.signal)
+  running = composeOperator({ clientFor, ...addresses }, parseOperatorConfig(env), log).run(stopping.signal)
 }
 
 serve({ start }, async () => {

@@ -18,7 +18,7 @@ export async function startOperator(
   profile: string | undefined,
   signal: AbortSignal,
 ): Promise<Child> {
-  const { plane, endpoints, stack } = world
+  const { plane, addresses, stack } = world
   const postgres = await startTestPostgres(signal)
   stack.defer(() => postgres.stop())
   const database = openDatabase({ url: postgres.url, max: 1, applicationName: 'bench' })
@@ -35,7 +35,7 @@ export async function startOperator(
   await operator.ask('start', {
     env: environment,
     kubeconfig: plane.kubeconfig,
-    endpoints: { ...endpoints, databaseUrl: postgres.url },
+    addresses: { ...addresses, databaseUrl: postgres.url },
   } satisfies OperatorStart)
   return operator
 }

@@ -7,7 +7,7 @@ const queues = await startQueues({}, new AbortController().signal)
 const bus = await startEventBus({})
 
 const { changesUrl, timersUrl, deadLettersUrl, clientOptions } = queues
-const endpoints = {
+const addresses = {
   queues: { changesUrl, timersUrl, deadLettersUrl },
   sqs: clientOptions,
   bus: {
@@ -15,4 +15,4 @@ const endpoints = {
     clientOptions: { endpoint: bus.endpoint, region: localRegion, credentials: localCredentials },
   },
 }
-serve({ endpoints: () => endpoints }, () => Promise.all([queues.stop(), bus.stop()]))
+serve({ addresses: () => addresses }, () => Promise.all([queues.stop(), bus.stop()]))

@@ -64,7 +64,7 @@ interface Seen {
 }
 
 async function observe(
-  { endpoints, plane }: World,
+  { addresses, plane }: World,
   count: number,
   file: string,
   signal: AbortSignal,
@@ -73,7 +73,7 @@ async function observe(
   try {
     const empty = await forwarder.ask<Usage>('usage')
     const { kubeconfig } = plane
-    const start: ForwarderStart = { namespace: operated, kubeconfig, endpoints }
+    const start: ForwarderStart = { namespace: operated, kubeconfig, addresses }
     const judged = await forwarder.ask<Judged>('start', start)
     if (judged.rows !== count) throw new Error(`${judged.rows} of ${count} settled instances were judged`)
     await sleep(watchedMs, undefined, { signal })

@@ -4,7 +4,7 @@ import { type KubernetesClient, openClient } from '../../lib/kubernetes/client/c
 import { collectionPath } from '../../lib/kubernetes/client/paths.ts'
 import { installManifests } from '../../lib/kubernetes/install/install.ts'
 import type { ControlPlane } from '../../local/control-plane/start.ts'
-import type { Endpoints } from '../../local/parts/endpoints.ts'
+import type { PartAddresses } from '../../local/parts/part-addresses.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { startTestControlPlane } from '../support/control-plane.ts'
 import { temporaryFolder } from '../support/temporary-folder.ts'
@@ -23,7 +23,7 @@ export interface World {
   audit: AuditLog
   /** SQS and EventBridge. */
   queues: Child
-  endpoints: Omit<Endpoints, 'clientFor' | 'databaseUrl'>
+  addresses: Omit<PartAddresses, 'clientFor' | 'databaseUrl'>
   /** What is started for this world later and must end before it. */
   stack: AsyncDisposableStack
   /** Aborts with the world: for what watches it. */
@@ -52,9 +52,9 @@ export async function openWorld(full: boolean, signal: AbortSignal): Promise<Wor
     stack.defer(() => ended.abort())
     await furnish({ bare, client, full }, signal)
     const audit = openAuditLog(auditLog, bare)
-    const endpoints = await queues.ask<World['endpoints']>('endpoints')
+    const addresses = await queues.ask<World['addresses']>('addresses')
     const lifetime = AbortSignal.any([signal, ended.signal])
-    return { plane, bare, client, audit, queues, endpoints, stack, signal: lifetime }
+    return { plane, bare, client, audit, queues, addresses, stack, signal: lifetime }
   } catch (thrown) {
     await stack.disposeAsync()
     throw thrown

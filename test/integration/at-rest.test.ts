@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openQuietWorld, type QuietWorld, type Silence } from '../support/quiet-world.ts'
+import { openQuietOperator, type QuietOperator, type Silence } from '../support/quiet-operator.ts'
 import { testDatabase, testQueues } from '../support/shared-parts.ts'
 
 /** `node test/bench/at-rest.ts` listens to 200 instances for five minutes. */
@@ -9,17 +9,17 @@ const sweepEveryMs = 2_000
 const renewEveryMs = 5_000
 
 const reading = new Set(['get', 'list', 'watch'])
-let world: QuietWorld
+let operator: QuietOperator
 let database: Awaited<ReturnType<typeof testDatabase>>
 let silence: Silence
 
 beforeAll(async () => {
   database = await testDatabase()
-  world = await openQuietWorld({ instances, databaseUrl: database.url, queues: await testQueues() })
-  silence = await world.listen(listenMs)
+  operator = await openQuietOperator({ instances, databaseUrl: database.url, queues: await testQueues() })
+  silence = await operator.listen(listenMs)
 })
 afterAll(async () => {
-  await world?.stop()
+  await operator?.stop()
   await database?.remove()
 })
 

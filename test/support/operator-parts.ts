@@ -1,0 +1,122 @@
+import type { Kysely } from 'kysely'
+import type { QueueUrls } from '../../lib/aws/queues.ts'
+import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
+import { type OperatorConfig, parseOperatorConfig } from '../../lib/config/operator.ts'
+import { type KubernetesClient, openClient } from '../../lib/kubernetes/client/client.ts'
+import type { Cluster } from '../../lib/kubernetes/cluster.ts'
+import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
+import { openDatabase } from '../../lib/store/database.ts'
+import { migrate } from '../../lib/store/migrate.ts'
+import { layPlatformTables } from '../../lib/store/platform-tables.ts'
+import type { PartAddresses } from '../../local/parts/part-addresses.ts'
+import { localCredentials, localRegion } from '../../local/parts/queues.ts'
+import { startTestEventBus } from './event-bus.ts'
+import { sharedControlPlane, testDatabase, testNamespace, testQueues } from './shared-parts.ts'
+
+export const flagSecret = 'a'.repeat(64)
+export const pepper = 'pepper'
+
+export interface OperatorPartsOptions {
+  /** A control plane of the test's own, whose namespace `default` is used. Default: a new namespace of the run's. */
+  plane?: { kubeconfig: string } | undefined
+  /** Default: a new database on the run's server. */
+  databaseUrl?: string | undefined
+  /** Default: new queues on the run's server. */
+  queues?: (QueueUrls & { clientOptions: SqsClientOptions }) | undefined
+  env?: Record<string, string> | undefined
+  /** Namespaces that the operator watches besides its own. */
+  moreNamespaces?: string[] | undefined
+  /** Slugs of the challenges that the platform knows. */
+  challenges?: string[] | undefined
+  /** Ids of the teams that the platform knows. */
+  teams?: number[] | undefined
+  /** The kubeconfig with which a function calls the API server. Default: the administrator's. */
+  kubeconfigOf?: ((functionName: string) => string) | undefined
+}
+
+/** The parts that an operator in a test runs over, and what the test needs to look at them. */
+export interface OperatorParts {
+  namespace: string
+  config: OperatorConfig
+  addresses: PartAddresses & { queues: QueueUrls }
+  clientFor(functionName: string): KubernetesClient
+  /** The administrator's client, for calls that `Cluster` does not have. */
+  client: KubernetesClient
+  cluster: Cluster
+  // biome-ignore lint/suspicious/noExplicitAny: rows of our tables and the platform's, as they are stored
+  database: Kysely<any>
+  databaseUrl: string
+  /** Types of the events of one instance, in order. */
+  events(uid: string): string[]
+  /** Aborts when the test ends. */
+  signal: AbortSignal
+  /** Aborts `signal`, waits for `running`, then removes everything that was made. */
+  stop(running: Promise<unknown>): Promise<void>
+}
+
+/** Makes a namespace, a migrated database with the platform's tables, queues and an event bus. */
+export async function openOperatorParts(options: OperatorPartsOptions): Promise<OperatorParts> {
+  const ending = new AbortController()
+  const { signal } = ending
+  const plane = options.plane ?? sharedControlPlane()
+  const [namespace, db, queues, bus] = await Promise.all([
+    options.plane ? { name: 'default', remove: async () => {} } : testNamespace(),
+    options.databaseUrl ? { url: options.databaseUrl, remove: async () => {} } : testDatabase(),
+    options.queues ?? testQueues(),
+    startTestEventBus(),
+  ])
+  const config = parseOperatorConfig({
+    OPERATOR_NAMESPACE: [namespace.name, ...(options.moreNamespaces ?? [])].join(','),
+    FLAG_SECRET: flagSecret,
+    FLAG_HMAC_PEPPER: pepper,
+    ...options.env,
+  })
+  const clients: KubernetesClient[] = []
+  const clientFor = (name: string) => {
+    const path = (name === 'test' ? undefined : options.kubeconfigOf?.(name)) ?? plane.kubeconfig
+    const connection = { kind: 'kubeconfig', path } as const
+    const client = openClient({ connection, userAgent: `challenge-operator/test (${name})` })
+    clients.push(client)
+    return client
+  }
+  const opened = openDatabase({ url: db.url, max: 8, applicationName: 'test' })
+  await migrate(opened, signal)
+  const database = opened as unknown as OperatorParts['database']
+  const { challenges = ['web', 'pwn'], teams = [1, 2, 3, 7] } = options
+  await layPlatformTables(database, { challenges, teams }, signal)
+  const client = clientFor('test')
+  return {
+    namespace: namespace.name,
+    config,
+    addresses: {
+      clientFor,
+      databaseUrl: db.url,
+      queues,
+      sqs: queues.clientOptions,
+      bus: {
+        name: 'test',
+        clientOptions: { endpoint: bus.endpoint, region: localRegion, credentials: localCredentials },
+      },
+    },
+    clientFor,
+    client,
+    cluster: openCluster(client),
+    database,
+    databaseUrl: db.url,
+    events: uid =>
+      bus
+        .events()
+        .filter(event => (event.detail as { uid?: string }).uid === uid)
+        .map(event => event.detailType),
+    signal,
+    async stop(running) {
+      ending.abort()
+      await running
+      await database.destroy()
+      await Promise.all(clients.map(each => each.close()))
+      await bus.stop()
+      await namespace.remove()
+      await db.remove()
+    },
+  }
+}
