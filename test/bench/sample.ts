@@ -1,9 +1,10 @@
 import { parseOperatorConfig } from '../../lib/config/operator.ts'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import type { ChallengeTemplate } from '../../lib/crd/challenge-template.ts'
-import { apiVersion } from '../../lib/crd/group.ts'
+import type { Named } from '../../lib/crd/objects.ts'
 import { type Desired, desiredState } from '../../lib/desired/desired.ts'
 import { isRefusal } from '../../lib/desired/refusal.ts'
+import { instanceOf, templateOf } from '../support/objects.ts'
 
 /** Where the operator works, and where the bare client does the same: neither wakes the other. */
 export const operated = 'operated'
@@ -20,31 +21,20 @@ export const environment = {
 
 const config = parseOperatorConfig(environment)
 
-/** A web challenge as in the samples: a flag, one port, a probe. So it has four children. */
-export function template(namespace: string): ChallengeTemplate {
-  return {
-    apiVersion,
-    kind: 'ChallengeTemplate',
-    metadata: { name: templateName, namespace },
-    spec: {
-      image: 'registry.example.com/ctf/web:1',
-      resources: { cpu: '100m', memory: '128Mi' },
-      ports: [{ name: 'http', port: 8080, appProtocol: 'http' }],
-      readinessProbe: { httpGet: { path: '/healthz', port: 'http' }, periodSeconds: 2 },
-      networkProfile: 'isolated-egress-dns-only',
-      flagStrategy: { type: 'hmac-per-instance', format: 'flag{%s}' },
-    },
-  }
+/** A web challenge as in the samples, with a flag, one port and a probe, and so with four children. */
+export function template(namespace: string): Named<ChallengeTemplate> {
+  return templateOf(namespace, templateName, {
+    resources: { cpu: '100m', memory: '128Mi' },
+    ports: [{ name: 'http', port: 8080, appProtocol: 'http' }],
+    readinessProbe: { httpGet: { path: '/healthz', port: 'http' }, periodSeconds: 2 },
+    networkProfile: 'isolated-egress-dns-only',
+    flagStrategy: { type: 'hmac-per-instance', format: 'flag{%s}' },
+  })
 }
 
-/** @param teamId each instance has a team of its own: two of one team and challenge would share a platform row */
-export function instance(namespace: string, name: string, teamId: number): ChallengeInstance {
-  return {
-    apiVersion,
-    kind: 'ChallengeInstance',
-    metadata: { name, namespace },
-    spec: { templateRef: templateName, owner: { teamId, eventId: 1 } },
-  }
+/** @param teamId a team of the instance's own: two instances of one team and challenge would share a platform row */
+export function instance(namespace: string, name: string, teamId: number): Named<ChallengeInstance> {
+  return instanceOf(namespace, name, templateName, teamId)
 }
 
 /** The very objects that the operator makes of an instance. */

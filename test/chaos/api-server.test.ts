@@ -7,7 +7,8 @@ import { waitUntil } from '../../local/process/wait.ts'
 import { startTestControlPlane } from '../support/control-plane.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
 import { installEverywhere } from '../support/global-setup.ts'
-import { instanceOf, referenceTo, templateOf } from '../support/operator.ts'
+import { instanceOf, templateOf } from '../support/objects.ts'
+import { referenceTo } from '../support/operator.ts'
 import { misfits, outboxOf, rowsOf, settled } from '../support/world-of.ts'
 
 let plane: ControlPlane

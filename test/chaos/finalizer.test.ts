@@ -3,7 +3,8 @@ import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { finalizer } from '../../lib/crd/group.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
-import { eventually, instanceOf, referenceTo, templateOf } from '../support/operator.ts'
+import { instanceOf, templateOf } from '../support/objects.ts'
+import { eventually, referenceTo } from '../support/operator.ts'
 import { childrenOf, outboxOf, rowsOf, settled } from '../support/world-of.ts'
 
 let operator: FaultyOperator

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
 import { bear, type Chapter, flagged, type Life } from '../support/life.ts'
-import { eventually, referenceTo, templateOf } from '../support/operator.ts'
+import { templateOf } from '../support/objects.ts'
+import { eventually, referenceTo } from '../support/operator.ts'
 
 /** Lives side by side: the API server's processor is the limit. */
 const sideBySide = 6

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'vitest'
 import { waitUntil } from '../../local/process/wait.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
-import { instanceOf, templateOf } from '../support/operator.ts'
+import { instanceOf, templateOf } from '../support/objects.ts'
 import { instanceCalled, rowsOf, settled } from '../support/world-of.ts'
 
 let operator: FaultyOperator | undefined

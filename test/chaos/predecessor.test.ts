@@ -5,7 +5,8 @@ import type { Deployment, KubernetesObject, Service } from '../../lib/crd/object
 import type { KubernetesClient } from '../../lib/kubernetes/client/client.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
-import { eventually, instanceOf, phaseOf, referenceTo, templateOf } from '../support/operator.ts'
+import { instanceOf, templateOf } from '../support/objects.ts'
+import { eventually, phaseOf, referenceTo } from '../support/operator.ts'
 import { childKinds, childrenOf, instanceCalled, rowsOf, settled } from '../support/world-of.ts'
 
 let operator: FaultyOperator

@@ -5,7 +5,7 @@ import { watch } from '../../lib/kubernetes/watch/watch.ts'
 import { silentLog } from '../../lib/telemetry/log.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
-import { instanceOf, templateOf } from '../support/operator.ts'
+import { instanceOf, templateOf } from '../support/objects.ts'
 import { platformRowsOf, settled } from '../support/world-of.ts'
 
 /** What a player is told of each trouble. */

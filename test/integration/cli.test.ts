@@ -14,6 +14,7 @@ import { localCredentials, localRegion } from '../../local/parts/queues.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { type AuditedPlane, startAuditedPlane } from '../support/audited-plane.ts'
 import { bareEnvironment, type Command, type Ended, runCommand, startCommand } from '../support/command.ts'
+import { instanceOf } from '../support/objects.ts'
 import { processesWith } from '../support/processes.ts'
 import { testDatabase, testQueues } from '../support/shared-parts.ts'
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.ts'
@@ -312,10 +313,9 @@ describe('what do the commands do with parts that are given', () => {
     const { changesUrl, clientOptions } = await testQueues()
     const forward = startCommand(['forward'], { ...given, CHANGES_QUEUE_URL: changesUrl })
     await forward.until('lease is ours, leading')
-    const body = { apiVersion, kind: 'ChallengeInstance', metadata: { name: 'forwarded' } }
-    const spec = { templateRef: 'web', owner: { teamId: 1, eventId: 1 } }
+    const body = instanceOf('default', 'forwarded', 'web', 1)
     const path = `/apis/${apiVersion}/namespaces/default/challengeinstances`
-    await client.request('POST', path, { body: { ...body, spec } }, signal)
+    await client.request('POST', path, { body }, signal)
     const receiver = openReceiver({ queueUrl: changesUrl, clientOptions })
     const received: unknown[] = []
     // A receive may come back with nothing before its time.

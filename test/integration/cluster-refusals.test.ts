@@ -8,14 +8,13 @@ import { waitUntil } from '../../local/process/wait.ts'
 import { type CountedQueues, startCountedQueues } from '../support/counted-queues.ts'
 import { create, edit, messageOf, remove } from '../support/edits.ts'
 import { hasten } from '../support/hasten.ts'
+import { instanceOf, templateOf } from '../support/objects.ts'
 import {
   eventually,
-  instanceOf,
   phaseOf,
   referenceTo,
   startTestOperator,
   type TestOperator,
-  templateOf,
 } from '../support/operator.ts'
 import { type RecordedLog, recordedLog } from '../support/recorded-log.ts'
 import { testNamespace, testQueues } from '../support/shared-parts.ts'

@@ -4,16 +4,15 @@ import { apiVersion } from '../../lib/crd/group.ts'
 import type { Deployment, KubernetesObject, Secret, Service } from '../../lib/crd/objects.ts'
 import { type CountedQueues, startCountedQueues } from '../support/counted-queues.ts'
 import { create, edit, messageOf, remove } from '../support/edits.ts'
+import { instanceOf, templateOf } from '../support/objects.ts'
 import {
   eventually,
   flagSecret,
-  instanceOf,
   pepper,
   phaseOf,
   referenceTo,
   startTestOperator,
   type TestOperator,
-  templateOf,
 } from '../support/operator.ts'
 import { type RecordedLog, recordedLog } from '../support/recorded-log.ts'
 import { testQueues } from '../support/shared-parts.ts'

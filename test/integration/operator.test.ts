@@ -3,16 +3,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import type { Deployment, NetworkPolicy, Secret, Service } from '../../lib/crd/objects.ts'
 import { waitUntil } from '../../local/process/wait.ts'
+import { instanceOf, templateOf } from '../support/objects.ts'
 import {
   eventually,
   flagSecret,
-  instanceOf,
   pepper,
   phaseOf,
   referenceTo,
   startTestOperator,
   type TestOperator,
-  templateOf,
 } from '../support/operator.ts'
 
 let operator: TestOperator

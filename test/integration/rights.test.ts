@@ -12,14 +12,8 @@ import { type AuditedCall, type AuditedPlane, startAuditedPlane } from '../suppo
 import { type CountedQueues, startCountedQueues } from '../support/counted-queues.ts'
 import { create, edit, remove } from '../support/edits.ts'
 import { hasten } from '../support/hasten.ts'
-import {
-  eventually,
-  instanceOf,
-  phaseOf,
-  startTestOperator,
-  type TestOperator,
-  templateOf,
-} from '../support/operator.ts'
+import { instanceOf, templateOf } from '../support/objects.ts'
+import { eventually, phaseOf, startTestOperator, type TestOperator } from '../support/operator.ts'
 import { testQueues } from '../support/shared-parts.ts'
 import { sweepOnce } from '../support/sweeping.ts'
 import { instanceCalled, settled } from '../support/world-of.ts'

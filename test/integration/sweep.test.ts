@@ -9,14 +9,8 @@ import { waitUntil } from '../../local/process/wait.ts'
 import { type CountedQueues, startCountedQueues } from '../support/counted-queues.ts'
 import { create, edit, remove } from '../support/edits.ts'
 import { nothingPending } from '../support/idle-queues.ts'
-import {
-  eventually,
-  instanceOf,
-  referenceTo,
-  startTestOperator,
-  type TestOperator,
-  templateOf,
-} from '../support/operator.ts'
+import { instanceOf, templateOf } from '../support/objects.ts'
+import { eventually, referenceTo, startTestOperator, type TestOperator } from '../support/operator.ts'
 import { testQueues } from '../support/shared-parts.ts'
 import { sweepOnce } from '../support/sweeping.ts'
 import { instanceCalled, platformRowsOf, rowsOf, settled } from '../support/world-of.ts'

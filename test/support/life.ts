@@ -6,7 +6,8 @@ import { createReconcile } from '../../lib/reconcile/reconcile.ts'
 import type { Store } from '../../lib/store/store.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { mortal } from './killable.ts'
-import { instanceOf, referenceTo, type TestOperator, templateOf } from './operator.ts'
+import { instanceOf, templateOf } from './objects.ts'
+import { referenceTo, type TestOperator } from './operator.ts'
 import { childrenOf, instanceCalled, misfits, outboxOf, platformRowsOf, rowsOf } from './world-of.ts'
 
 /** What all can see of an instance at one time, without what differs between two lives of the same kind. */

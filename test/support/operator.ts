@@ -1,5 +1,4 @@
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
-import type { ChallengeTemplate, ChallengeTemplateSpec } from '../../lib/crd/challenge-template.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
 import type { KubernetesObject } from '../../lib/crd/objects.ts'
 import { type Log, silentLog } from '../../lib/telemetry/log.ts'
@@ -24,36 +23,6 @@ export async function startTestOperator(options: TestOperatorOptions = {}): Prom
   const operator = composeOperator(parts.addresses, parts.config, options.log ?? silentLog)
   const running = operator.run(parts.signal)
   return { ...parts, stop: () => parts.stop(running) }
-}
-
-const image = 'registry.example.com/ctf/web:1'
-
-export function templateOf(
-  namespace: string,
-  name: string,
-  spec: Partial<ChallengeTemplateSpec> = {},
-): ChallengeTemplate {
-  return {
-    apiVersion,
-    kind: 'ChallengeTemplate',
-    metadata: { name, namespace },
-    spec: { image, resources: { cpu: '100m', memory: '64Mi' }, ...spec },
-  }
-}
-
-export function instanceOf(
-  namespace: string,
-  name: string,
-  template: string,
-  teamId = 7,
-  more: Partial<ChallengeInstance['spec']> = {},
-): ChallengeInstance {
-  return {
-    apiVersion,
-    kind: 'ChallengeInstance',
-    metadata: { name, namespace },
-    spec: { templateRef: template, owner: { teamId, eventId: 1 }, ...more },
-  }
 }
 
 export function referenceTo(operator: TestOperator, kind: string, name: string) {

@@ -5,7 +5,8 @@ import { apiVersion } from '../../lib/crd/group.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { type AuditedCall, startAuditedPlane } from './audited-plane.ts'
 import { type CountedQueues, startCountedQueues } from './counted-queues.ts'
-import { instanceOf, startTestOperator, type TestOperator, templateOf } from './operator.ts'
+import { instanceOf, templateOf } from './objects.ts'
+import { startTestOperator, type TestOperator } from './operator.ts'
 import { sweepOnce } from './sweeping.ts'
 
 export interface QuietOperatorOptions {

@@ -7,6 +7,7 @@ import type { Cluster } from '../../../lib/kubernetes/cluster.ts'
 import { openCluster } from '../../../lib/kubernetes/open-cluster.ts'
 import type { ControlPlane } from '../../../local/control-plane/start.ts'
 import { startTestControlPlane } from '../../support/control-plane.ts'
+import { instance as anInstance } from '../../support/objects.ts'
 import { startFront } from './front.ts'
 
 const userAgent = 'challenge-operator/test (cluster)'
@@ -82,13 +83,7 @@ const secret = (data: Record<string, string> = {}): Secret => ({
   data,
 })
 const reference = () => ({ apiVersion: 'v1', kind: 'Secret', namespace, name })
-const instance = (): ChallengeInstance =>
-  ({
-    apiVersion,
-    kind: 'ChallengeInstance',
-    metadata: { namespace, name, finalizers: [finalizer] },
-    spec: { templateRef: 'web', owner: { teamId: 1, eventId: 1 } },
-  }) as ChallengeInstance
+const instance = () => anInstance({ metadata: { namespace, name, finalizers: [finalizer] } })
 
 describe('get', () => {
   it('what is not there is undefined, also in a namespace that is not there', async () => {

@@ -11,6 +11,7 @@ import { openCluster } from '../../../lib/kubernetes/open-cluster.ts'
 import type { ControlPlane } from '../../../local/control-plane/start.ts'
 import { waitUntil } from '../../../local/process/wait.ts'
 import { startTestControlPlane } from '../../support/control-plane.ts'
+import { instance as anInstance } from '../../support/objects.ts'
 import { badTemplates, instanceSpec, templateSpec } from './inputs.ts'
 import { oldCrds } from './old-crds.ts'
 
@@ -44,11 +45,8 @@ interface StoredCrd extends KubernetesObject {
 const install = async (given: Parameters<typeof installManifests>[1] = options) =>
   Object.groupBy(await installManifests(client, given, signal), ({ action }) => action)
 const kindsOf = (each: { name: string }[] = []) => each.map(({ name }) => name.split('/')[0])
-const instance = (name: string, namespace = 'watched', finalizers?: string[]): ChallengeInstance => ({
-  ...kind,
-  metadata: { name, namespace, ...(finalizers && { finalizers }) },
-  spec: instanceSpec,
-})
+const instance = (name: string, namespace = 'watched', finalizers: string[] = []) =>
+  anInstance({ metadata: { name, namespace, finalizers }, spec: instanceSpec })
 const created = async (object: KubernetesObject) => {
   const answer = await cluster.create(object, signal)
   if (answer === 'exists') throw new Error(`${object.metadata.name} exists already`)

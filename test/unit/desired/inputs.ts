@@ -1,10 +1,10 @@
 import { type OperatorConfig, parseOperatorConfig } from '../../../lib/config/operator.ts'
-import type { ChallengeInstance, ChallengeInstanceSpec } from '../../../lib/crd/challenge-instance.ts'
-import type { ChallengeTemplate, ChallengeTemplateSpec } from '../../../lib/crd/challenge-template.ts'
-import { apiVersion } from '../../../lib/crd/group.ts'
+import type { ChallengeInstanceSpec } from '../../../lib/crd/challenge-instance.ts'
+import type { ChallengeTemplateSpec } from '../../../lib/crd/challenge-template.ts'
 import { type Desired, type DesiredInput, desiredState } from '../../../lib/desired/desired.ts'
 import { flagSource, flagValue } from '../../../lib/desired/flag/flag.ts'
 import { isRefusal, type Refusal } from '../../../lib/desired/refusal.ts'
+import { storedInstance, storedTemplate } from '../../support/objects.ts'
 
 export const uid = '6f1c0c7e-2b53-4b57-9d8e-0f4f6f1f2a10'
 
@@ -13,26 +13,22 @@ export const config: OperatorConfig = parseOperatorConfig({
   FLAG_HMAC_PEPPER: 'pepper',
 })
 
-export function instance(spec: Partial<ChallengeInstanceSpec> = {}, name = 'web-team-7'): ChallengeInstance {
-  return {
-    apiVersion,
-    kind: 'ChallengeInstance',
-    metadata: { name, namespace: 'ctf', uid, creationTimestamp: '2026-11-28T09:00:00Z', generation: 1 },
+export function instance(spec: Partial<ChallengeInstanceSpec> = {}, name = 'web-team-7') {
+  return storedInstance({
+    metadata: { name, uid, creationTimestamp: '2026-11-28T09:00:00Z' },
     spec: { templateRef: 'web-basics', owner: { teamId: 7, eventId: 3 }, ...spec },
-  }
+  })
 }
 
-export function template(spec: Partial<ChallengeTemplateSpec> = {}): ChallengeTemplate {
-  return {
-    apiVersion,
-    kind: 'ChallengeTemplate',
-    metadata: { name: 'web-basics', namespace: 'ctf', uid: 'template-uid', generation: 1 },
+export function template(spec: Partial<ChallengeTemplateSpec> = {}) {
+  return storedTemplate({
+    metadata: { name: 'web-basics' },
     spec: {
       image: 'registry.example.com/web-basics:1',
       resources: { cpu: '250m', memory: '128Mi' },
       ...spec,
     },
-  }
+  })
 }
 
 /** The desired state with the flag that the template asks for. @param referenced value of a `secretRef` */

@@ -5,12 +5,13 @@ import type {
   ChallengeInstanceStatus,
   Child,
 } from '../../../lib/crd/challenge-instance.ts'
-import { apiVersion, fieldManager, finalizer, labels } from '../../../lib/crd/group.ts'
+import { fieldManager, finalizer, labels } from '../../../lib/crd/group.ts'
 import type { Deployment, KubernetesObject, ObjectMeta, Pod, Stored } from '../../../lib/crd/objects.ts'
 import { createForward } from '../../../lib/forward.ts'
 import type { WatchHandlers } from '../../../lib/kubernetes/cluster.ts'
 import { childVersion } from '../../../lib/observed/child-version.ts'
 import { silentLog } from '../../../lib/telemetry/log.ts'
+import { storedInstance, storedTemplate } from '../../support/objects.ts'
 
 export const start = Date.parse('2026-05-01T12:00:00Z')
 export const namespace = 'ctf'
@@ -56,25 +57,12 @@ let versions = 1_000
 export const nextVersion = () => String(++versions)
 
 export function template(generation = 1, uid = 'template-1'): Stored<KubernetesObject> {
-  const metadata = { namespace, name: 'web', uid, generation, resourceVersion: nextVersion() }
-  return { apiVersion, kind: 'ChallengeTemplate', metadata, spec: {} } as Stored<KubernetesObject>
+  return storedTemplate({ metadata: { uid, generation, resourceVersion: nextVersion() } })
 }
 
 export function instance(name = 'team-1', metadata: ObjectMeta = {}): Stored<ChallengeInstance> {
-  return {
-    apiVersion,
-    kind: 'ChallengeInstance',
-    metadata: {
-      namespace,
-      name,
-      uid: `uid-${name}`,
-      generation: 1,
-      resourceVersion: nextVersion(),
-      finalizers: [finalizer],
-      ...metadata,
-    },
-    spec: { templateRef: 'web', owner: { teamId: 1, eventId: 1 } },
-  }
+  const own = { name, uid: `uid-${name}`, resourceVersion: nextVersion(), finalizers: [finalizer] }
+  return storedInstance({ metadata: { ...own, ...metadata } })
 }
 
 export function withStatus(

@@ -1,47 +1,22 @@
 import { describe, expect, test } from 'vitest'
 import { parseOperatorConfig } from '../../../lib/config/operator.ts'
-import type { ChallengeInstance } from '../../../lib/crd/challenge-instance.ts'
-import type { ChallengeTemplate, ChallengeTemplateSpec } from '../../../lib/crd/challenge-template.ts'
-import { annotations, apiVersion } from '../../../lib/crd/group.ts'
+import { annotations } from '../../../lib/crd/group.ts'
 import { decide } from '../../../lib/reconcile/decide.ts'
 import type { Observed } from '../../../lib/reconcile/observe.ts'
+import {
+  type InstanceParts,
+  recordedChild,
+  storedInstance,
+  storedTemplate,
+  type TemplateParts,
+} from '../../support/objects.ts'
 
 const now = Date.parse('2026-11-21T09:00:00Z')
 const config = parseOperatorConfig({ FLAG_SECRET: 'a'.repeat(64) })
-const child = {
-  apiVersion: 'apps/v1',
-  kind: 'Deployment',
-  namespace: 'ctf',
-  name: 'web-7',
-  version: '1',
-  hash: 'h',
-}
+const instance = ({ metadata, ...parts }: InstanceParts = {}) =>
+  storedInstance({ ...parts, metadata: { creationTimestamp: '2026-11-21T08:00:00Z', ...metadata } })
 
-function instance(parts: Partial<ChallengeInstance> = {}): ChallengeInstance {
-  return {
-    apiVersion,
-    kind: 'ChallengeInstance',
-    spec: { templateRef: 'web', owner: { teamId: 7, eventId: 1 } },
-    ...parts,
-    metadata: {
-      name: 'web-7',
-      namespace: 'ctf',
-      uid: 'u',
-      generation: 1,
-      creationTimestamp: '2026-11-21T08:00:00Z',
-      ...parts.metadata,
-    },
-  }
-}
-
-function template(spec: Partial<ChallengeTemplateSpec> = {}): ChallengeTemplate {
-  return {
-    apiVersion,
-    kind: 'ChallengeTemplate',
-    metadata: { name: 'web', namespace: 'ctf', uid: 't', generation: 3 },
-    spec: { image: 'registry.example.com/web:1', resources: { cpu: '100m', memory: '64Mi' }, ...spec },
-  }
-}
+const template = (spec: TemplateParts['spec'] = {}) => storedTemplate({ spec, metadata: { generation: 3 } })
 
 function decided(parts: Partial<Observed>) {
   const observed: Observed = {
@@ -104,9 +79,9 @@ describe('what is to be done about an instance', () => {
 
   test('one that runs already is not ended by an opening moved into the future', () => {
     const closed = template({ availableFrom: '2026-11-21T10:00:00Z' })
-    expect(decided({ template: closed, instance: instance({ status: { children: [child] } }) }).kind).toBe(
-      'converge',
-    )
+    expect(
+      decided({ template: closed, instance: instance({ status: { children: [recordedChild()] } }) }).kind,
+    ).toBe('converge')
   })
 
   test('a template that cannot be used is said before a flag that is missing', () => {
@@ -139,7 +114,9 @@ describe('what is to be done about an instance', () => {
   test('Keep leaves what runs on an older template, and only that', () => {
     const keep = template({ updateStrategy: 'Keep' })
     const started = (hash: string) =>
-      instance({ status: { template: { uid: 't', generation: 2, hash }, children: [child] } })
+      instance({
+        status: { template: { uid: 'template-uid', generation: 2, hash }, children: [recordedChild()] },
+      })
     const fresh = decided({ template: keep })
     expect(fresh).toMatchObject({ kind: 'converge', keep: false })
     expect(decided({ template: keep, instance: started('older') })).toMatchObject({ keep: true })

@@ -1,15 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import type { ChallengeInstance } from '../../../lib/crd/challenge-instance.ts'
-import { apiVersion, fieldManager, labels } from '../../../lib/crd/group.ts'
+import { fieldManager, labels } from '../../../lib/crd/group.ts'
 import type { Deployment, KubernetesObject, Service } from '../../../lib/crd/objects.ts'
 import { ownershipOf } from '../../../lib/reconcile/ownership.ts'
+import { storedInstance } from '../../support/objects.ts'
 
-const instance: ChallengeInstance = {
-  apiVersion,
-  kind: 'ChallengeInstance',
-  metadata: { name: 'web-7', namespace: 'ctf', uid: 'now' },
-  spec: { templateRef: 'web', owner: { teamId: 7, eventId: 1 } },
-}
+const instance = storedInstance({ metadata: { uid: 'now' } })
 
 function secret(own: Record<string, string>): KubernetesObject {
   return { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'web-7', namespace: 'ctf', labels: own } }

@@ -1,18 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import type { ChallengeInstance, ChallengeInstanceStatus } from '../../../lib/crd/challenge-instance.ts'
+import type { ChallengeInstanceStatus } from '../../../lib/crd/challenge-instance.ts'
 import type { WorkloadVerdict } from '../../../lib/observed/workload.ts'
 import { type Report, statusOf, withSync } from '../../../lib/reconcile/status.ts'
+import { recordedChild, storedInstance } from '../../support/objects.ts'
 
 const early = '2026-11-21T09:00:00.000Z'
 const late = '2026-11-21T09:05:00.000Z'
-const child = {
-  apiVersion: 'apps/v1',
-  kind: 'Deployment',
-  namespace: 'ctf',
-  name: 'web-7',
-  version: '1',
-  hash: 'h',
-}
+const child = recordedChild()
 const serving: WorkloadVerdict = {
   ready: true,
   failed: false,
@@ -21,20 +15,8 @@ const serving: WorkloadVerdict = {
   dueAt: undefined,
 }
 
-function instance(status?: ChallengeInstanceStatus, annotations?: Record<string, string>): ChallengeInstance {
-  return {
-    apiVersion: 'infra.ctf.example.com/v1alpha1',
-    kind: 'ChallengeInstance',
-    metadata: {
-      name: 'web-7',
-      namespace: 'ctf',
-      uid: 'u',
-      generation: 3,
-      ...(annotations && { annotations }),
-    },
-    spec: { templateRef: 'web', owner: { teamId: 7, eventId: 1 } },
-    ...(status && { status }),
-  }
+function instance(status?: ChallengeInstanceStatus, annotations: Record<string, string> = {}) {
+  return storedInstance({ status, metadata: { generation: 3, annotations } })
 }
 
 function reported(parts: Partial<Report>): Report {
