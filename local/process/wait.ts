@@ -1,30 +1,37 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { pollUntil } from '../../lib/poll.ts'
 
-const pollMs = 50
+const everyMs = 50
 
-/** Asks until it is so. @throws Error saying `what` did not come about within `limitMs` */
+/**
+ * Waits until `holds` returns true. An error of `holds` counts as "not yet".
+ * @param what names the awaited state in the error, for example "readiness of Postgres"
+ * @throws Error if the state did not come about within `limitMs`, with the last error of `holds` as its cause
+ */
 export async function waitUntil(
   what: string,
   limitMs: number,
-  isSo: () => Promise<boolean>,
+  holds: () => Promise<boolean>,
   signal: AbortSignal,
 ): Promise<void> {
-  const end = Date.now() + limitMs
-  let last: unknown
-  while (Date.now() < end) {
-    signal.throwIfAborted()
+  let lastError: unknown
+  const attempt = async () => {
     try {
-      if (await isSo()) return
-      last = undefined
+      const answer = await holds()
+      lastError = undefined
+      return answer
     } catch (thrown) {
-      last = thrown
+      lastError = thrown
+      return false
     }
-    await sleep(pollMs, undefined, { signal })
   }
-  throw new Error(`${what} did not come about within ${limitMs / 1_000} s`, { cause: last })
+  if (await pollUntil(attempt, { everyMs, limitMs }, signal)) return
+  throw new Error(`${what} did not come about within ${limitMs / 1_000} s`, { cause: lastError })
 }
 
-/** Waits for as long as there is something to wait for: `died` ends the waiting with its own error. */
+/**
+ * Waits for something that a process brings about. Rejects with the error of `died` if the process ends first.
+ * @param wait gets a signal that aborts when the waiting is over
+ */
 export async function unlessDead<T>(
   died: Promise<never>,
   signal: AbortSignal,

@@ -38,7 +38,7 @@ const rooms: Array<[pattern: RegExp, layer: Layer, name?: string]> = [
   [/^lib\/(kubernetes|aws|store)\//, 'pure and world'],
   [/^lib\/(forward|sweep|publish|reconcile|api)(\/|\.ts$)/, 'story'],
   [/^lib\/(crd|config|telemetry)\//, 'ground', 'ground'],
-  [/^lib\/(abort|concurrency|errors|reasons|config|messages|events|version)\.ts$/, 'ground', 'ground'],
+  [/^lib\/(abort|concurrency|errors|reasons|config|messages|events|poll|version)\.ts$/, 'ground', 'ground'],
   [/^package\.json$/, 'ground', 'ground'],
 ]
 

@@ -1,13 +1,13 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { apiVersion, finalizer } from '../../crd/group.ts'
 import type { KubernetesObject } from '../../crd/objects.ts'
 import { OperatorError } from '../../errors.ts'
+import { pollUntil } from '../../poll.ts'
 import type { ApiResponse, KubernetesClient } from '../client/client.ts'
 import { collectionPath } from '../client/paths.ts'
 import type { Cluster } from '../cluster.ts'
 import { crdKind, crdNames, type Definition } from './schema-check.ts'
 
-const pollMs = 100
+const everyMs = 100
 
 /** A CRD is established about a second after it was made; its names could be taken for ever. */
 const establishedMs = 30_000
@@ -24,7 +24,7 @@ export async function untilEstablished(cluster: Cluster, signal: AbortSignal): P
         ({ type, status }) => type === 'Established' && status === 'True',
       )
     }
-    if (!(await within(establishedMs, established, signal)))
+    if (!(await pollUntil(established, { everyMs, limitMs: establishedMs }, signal)))
       throw new OperatorError(
         'SchemaOutdated',
         `The CRD ${name} is installed but not established; see its conditions: kubectl describe crd ${name}.`,
@@ -34,13 +34,13 @@ export async function untilEstablished(cluster: Cluster, signal: AbortSignal): P
 
 /** Established says nothing about which schema is served: the new one refuses a name that the old one takes. */
 export async function untilSchemaInForce(client: KubernetesClient, signal: AbortSignal): Promise<void> {
-  await within(
-    inForceMs,
+  await pollUntil(
     async () => {
       const { status } = await dryRun(client, 'default', '0-is-no-first-letter', signal)
       // Not served yet is 404; what else is said (no right to create) will not change by waiting.
       return status !== 404 && status !== 201
     },
+    { everyMs, limitMs: inForceMs },
     signal,
   )
 }
@@ -51,8 +51,7 @@ export async function untilFinalizerInForce(
   signal: AbortSignal,
 ): Promise<void> {
   const namespace = namespaces === '*' ? 'default' : (namespaces[0] ?? 'default')
-  await within(
-    inForceMs,
+  await pollUntil(
     async () => {
       const { status, body } = await dryRun(client, namespace, 'finalizer-in-force', signal)
       // The policy does not know our kind yet, and every creation is refused until it does.
@@ -60,6 +59,7 @@ export async function untilFinalizerInForce(
       if (status !== 201) return true
       return (body as KubernetesObject).metadata.finalizers?.includes(finalizer) ?? false
     },
+    { everyMs, limitMs: inForceMs },
     signal,
   )
 }
@@ -75,10 +75,4 @@ function dryRun(
   const spec = { templateRef: 'none', owner: { teamId: 1, eventId: 1 } }
   const body = { ...kind, metadata: { namespace, name }, spec }
   return client.request('POST', collectionPath(kind, namespace), { body, query: { dryRun: 'All' } }, signal)
-}
-
-async function within(ms: number, holds: () => Promise<boolean>, signal: AbortSignal): Promise<boolean> {
-  for (const end = Date.now() + ms; Date.now() < end; await sleep(pollMs, undefined, { signal }))
-    if (await holds()) return true
-  return false
 }
