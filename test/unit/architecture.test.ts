@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 
 const root = resolve(import.meta.dirname, '../..')
 
-/** Layers from the top; an arrow never points up. Within a layer, see `allowedBeside`. */
+/** Layers from the top. An import points down, or to a file of the same room. */
 const layers = [
   'local',
   'functions',
@@ -19,33 +19,47 @@ type Layer = (typeof layers)[number]
 
 interface Room {
   layer: Layer
-  /** Files of one name know each other. */
+  /** Files of one room may import each other. */
   name: string
 }
 
-/** The first match wins. A file without a room is a finding. */
+/** The first match wins. Every file must match. */
 const rooms: Array<[pattern: RegExp, layer: Layer, name?: string]> = [
   [/^local\//, 'local'],
   [/^functions\/([^/]+)\//, 'functions'],
-  // What two bills of materials have in common: a client with the token source that its own room must not know.
+  // The part that two bills of materials share: a client with the token source that its own room must not know.
   [/^functions\/cluster\.ts$/, 'wiring'],
   [/^lib\/middleware\//, 'middleware'],
   [/^lib\/desired\//, 'pure and world', 'pure'],
   [/^lib\/observed\//, 'pure and world', 'pure'],
   [/^lib\/lifetime\.ts$/, 'pure and world', 'pure'],
-  // A pure decision but for the package it loads at need (ajv); the story hands its result to desired/.
+  // Pure but for the package that it loads on demand (ajv). The story hands its result to lib/desired.
   [/^lib\/environment(\/|\.ts$)/, 'check', 'environment'],
   [/^lib\/(kubernetes|aws|store)\//, 'pure and world'],
   [/^lib\/(forward|sweep|publish|reconcile|api)(\/|\.ts$)/, 'story'],
   [/^lib\/(crd|config|telemetry)\//, 'ground', 'ground'],
-  [/^lib\/(abort|concurrency|errors|reasons|config|messages|events|poll|version)\.ts$/, 'ground', 'ground'],
+  [/^lib\/(abort|concurrency|errors|events|messages|poll|reasons|version)\.ts$/, 'ground', 'ground'],
   [/^package\.json$/, 'ground', 'ground'],
 ]
 
-/** Files of a story that decide without acting. They are checked as the pure rooms are. */
-const pureFiles = /^lib\/reconcile\/(conclude|decide|outcome|ownership|status)\.ts$/
+/** Files that are called pure. They compute from their arguments alone and import values from each other only. */
+const pureFiles = [
+  /^lib\/(crd|config|desired|observed)\//,
+  /^lib\/(errors|events|lifetime|messages|reasons)\.ts$/,
+  /^lib\/reconcile\/(conclude|decide|outcome|ownership|status)\.ts$/,
+  /^lib\/forward\/(judge|judge-children|judge-workload|verdict)\.ts$/,
+  /^lib\/kubernetes\/watch\/(step|known|backoff|failure)\.ts$/,
+  /^lib\/kubernetes\/errors\/(api-status|field-errors)\.ts$/,
+  /^lib\/sweep\/(instance-digest|mismatch)\.ts$/,
+  /^lib\/store\/(storable|transition)\.ts$/,
+]
 
-/** Packages with a home: nothing else imports them, not even as a type. */
+/** Values that a pure file takes from a file that is not pure, each with the reason why it stays pure. */
+const pureAllTheSame: Record<string, string> = {
+  'lib/kubernetes/watch/step.ts → lib/kubernetes/stored.ts': 'missingField only looks at its argument',
+}
+
+/** Packages with a home. No file elsewhere imports them, not even as a type. */
 const homes: Array<[pattern: RegExp, home: RegExp]> = [
   [/^@kubernetes\/client-node(\/|$)/, /^lib\/kubernetes\//],
   [/^@aws-sdk\//, /^lib\/aws\//],
@@ -55,19 +69,25 @@ const homes: Array<[pattern: RegExp, home: RegExp]> = [
   [/^@aws-lambda-powertools\//, /^lib\/telemetry\//],
 ]
 
-/** Node's own modules that compute and do nothing else. */
+/** Modules of Node that compute and have no effect. */
 const pureModules = /^node:(crypto|buffer|net)$/
-/** A type may speak of promises (the signature of a story does); code may not. */
+/** A type may name promises, as the signature of a story does. Code may not use them. */
 const impure =
   /\b(?:await|async|new Promise|Promise\.\w+|fetch|setTimeout|setInterval)\b|\bDate\.now\b|\bnew Date\(\)|\bMath\.random\b|\brandom(?:UUID|Bytes|Int)\b|\bprocess\./
 
-const lineLimit = 350
+const fileLimit = 350
 /** Longer files, each with the reason why it is not two. */
 const longFiles: Record<string, string> = {}
 
+const medianLimit = 80
+
+const functionLimit = 60
+/** Longer functions as `path name`, each with the reason why it is not two. */
+const longFunctions: Record<string, string> = {}
+
 interface Import {
   specifier: string
-  /** Nothing of it is there when the program runs. */
+  /** Nothing of the module is loaded when the program runs. */
   typeOnly: boolean
 }
 
@@ -79,6 +99,13 @@ interface Module {
   /** Without comments and the contents of strings. */
   skeleton: string
   imports: Import[]
+  functions: FunctionSize[]
+}
+
+interface FunctionSize {
+  name: string
+  /** Lines without those of the functions nested in it. */
+  ownLines: number
 }
 
 const modules = ['lib', 'functions', 'local'].flatMap(folder => walk(join(root, folder))).map(read)
@@ -92,8 +119,8 @@ const arrows = modules.flatMap(module =>
     })),
 )
 
-describe('does the walk see what it is to judge', () => {
-  it('finds every kind of import, and which of them are types only', () => {
+describe('the reading of the sources', () => {
+  it('finds every kind of import and tells types from values', () => {
     const code = [
       "import type { A } from './a.ts'",
       "import { type B } from './b.ts'",
@@ -116,38 +143,69 @@ describe('does the walk see what it is to judge', () => {
     })
   })
 
-  it('forgets comments and strings, and only those', () => {
+  it('blanks comments and strings and nothing else', () => {
     const code = "const a = 'await' // Promise\n/* process. */ const b = `await`\nawait c"
     expect(strip(code, true).match(/await|Promise|process/g)).toEqual(['await'])
   })
 
-  it('finds the modules and the arrows', () => {
+  it('counts the lines of a function without those of nested functions', () => {
+    const code = [
+      'export async function outer(',
+      '  options: Options,',
+      '): Promise<void> {',
+      '  const inner = (a: string) => {',
+      '    return a',
+      '  }',
+      '  if (options.x) {',
+      '    inner(options.x)',
+      '  }',
+      '  return {',
+      '    async method(b) {',
+      '      await b',
+      '    },',
+      '  }',
+      '}',
+    ].join('\n')
+    expect(functionsOf(code)).toEqual([
+      { name: 'outer', ownLines: 9 },
+      { name: 'inner', ownLines: 3 },
+      { name: 'method', ownLines: 3 },
+    ])
+  })
+
+  it('finds the modules, their imports and their functions', () => {
     expect(modules.length).toBeGreaterThan(30)
     expect(arrows.length).toBeGreaterThan(30)
+    expect(modules.flatMap(module => module.functions).length).toBeGreaterThan(300)
   })
 })
 
-describe('who may import whom', () => {
-  it('does every file live in a room', () => {
+describe('an import', () => {
+  it('leads to a file that exists', () => {
+    const known = new Set(modules.map(module => module.path))
+    expect(arrows.filter(({ to }) => to.endsWith('.ts') && !known.has(to)).map(show)).toEqual([])
+  })
+
+  it('starts in a file that has a room', () => {
     expect(modules.map(module => module.path).filter(path => roomOf(path) === undefined)).toEqual([])
   })
 
-  it('does every arrow point down', () => {
+  it('points down or stays in its room', () => {
     expect(arrows.filter(arrow => !pointsDown(arrow.from, arrow.to)).map(show)).toEqual([])
   })
 
-  it('do stories take world rooms as types only', () => {
+  it('takes only types from a world room into a story', () => {
     const values = arrows.filter(
       ({ from, to, typeOnly }) => !typeOnly && roomOf(from)?.layer === 'story' && isWorld(roomOf(to)),
     )
     expect(values.map(show)).toEqual([])
   })
 
-  it('does nobody import a bill of materials', () => {
+  it('never leads to a bill of materials', () => {
     expect(arrows.filter(({ to }) => /^functions\/[^/]+\/index\.ts$/.test(to)).map(show)).toEqual([])
   })
 
-  it('do packages stay in their homes', () => {
+  it('takes a package only in the home of that package', () => {
     const strays = modules.flatMap(({ path, imports }) =>
       imports
         .filter(({ specifier }) => homes.some(([name, home]) => name.test(specifier) && !home.test(path)))
@@ -155,18 +213,21 @@ describe('who may import whom', () => {
     )
     expect(strays).toEqual([])
   })
-
-  it('does every arrow lead to a file', () => {
-    const known = new Set(modules.map(module => module.path))
-    expect(arrows.filter(({ to }) => to.endsWith('.ts') && !known.has(to)).map(show)).toEqual([])
-  })
 })
 
-describe('what may stand in a file', () => {
-  const pure = modules.filter(({ path }) => roomOf(path)?.name === 'pure' || pureFiles.test(path))
+describe('a pure file', () => {
+  const pure = modules.filter(({ path }) => isPure(path))
 
-  it('are the pure rooms pure', () => {
-    expect(pure.length).toBeGreaterThan(3)
+  it('is named by every pattern of the list', () => {
+    expect(pureFiles.filter(pattern => !modules.some(({ path }) => pattern.test(path)))).toEqual([])
+  })
+
+  it('belongs to the list when it stands in a pure room', () => {
+    const unlisted = modules.filter(({ path }) => roomOf(path)?.name === 'pure' && !isPure(path))
+    expect(unlisted.map(module => module.path)).toEqual([])
+  })
+
+  it('uses no promise, clock, randomness or environment', () => {
     const findings = pure.flatMap(({ path, skeleton }) => {
       const found = skeleton.match(impure)
       return found ? [`${path}: ${found[0]}`] : []
@@ -174,7 +235,12 @@ describe('what may stand in a file', () => {
     expect(findings).toEqual([])
   })
 
-  it('do the pure rooms use no package beyond types', () => {
+  it('takes values only from pure files', () => {
+    const values = arrows.filter(({ from, to, typeOnly }) => !typeOnly && isPure(from) && !isPure(to))
+    expect(values.map(show)).toEqual(Object.keys(pureAllTheSame))
+  })
+
+  it('takes only types from packages', () => {
     const findings = pure.flatMap(({ path, imports }) =>
       imports
         .filter(({ specifier, typeOnly }) => !typeOnly && !specifier.startsWith('.'))
@@ -183,8 +249,10 @@ describe('what may stand in a file', () => {
     )
     expect(findings).toEqual([])
   })
+})
 
-  it('is the environment read in its places only', () => {
+describe('a file', () => {
+  it('reads the environment only in a bill of materials and in the command line', () => {
     const allowed = /^functions\/[^/]+\/index\.ts$|^local\/cli\.ts$/
     const readers = modules.filter(
       ({ path, skeleton }) => /\bprocess\.env\b/.test(skeleton) && !allowed.test(path),
@@ -192,30 +260,53 @@ describe('what may stand in a file', () => {
     expect(readers.map(module => module.path)).toEqual([])
   })
 
-  it('is a file short enough to be read', () => {
-    const long = modules.filter(({ path, lines }) => lines > lineLimit && longFiles[path] === undefined)
+  it(`has at most ${fileLimit} lines`, () => {
+    const long = modules.filter(({ path, lines }) => lines > fileLimit && longFiles[path] === undefined)
     expect(long.map(({ path, lines }) => `${path}: ${lines} lines`)).toEqual([])
   })
 
-  it('is every exception from the length still needed', () => {
-    const short = (path: string) => (modules.find(module => module.path === path)?.lines ?? 0) <= lineLimit
+  it(`has fewer than ${medianLimit} lines in the median`, () => {
+    const sorted = modules.map(module => module.lines).toSorted((a, b) => a - b)
+    expect(sorted[Math.floor(sorted.length / 2)]).toBeLessThan(medianLimit)
+  })
+
+  it('has an exception from the length only while it needs one', () => {
+    const short = (path: string) => (modules.find(module => module.path === path)?.lines ?? 0) <= fileLimit
     expect(Object.keys(longFiles).filter(short)).toEqual([])
   })
-})
 
-describe('what a folder may be', () => {
-  it('has none of the names under which everything ends up', () => {
+  it('has no name under which everything ends up', () => {
     const attics = /(^|\/)(utils?|common|shared|types|interfaces|helpers?|misc)(\/|\.ts$)/
     expect(modules.map(module => module.path).filter(path => attics.test(path))).toEqual([])
   })
 
-  it('has no barrel', () => {
+  it('re-exports nothing: an import names the file that declares', () => {
     const index = (path: string) =>
       /(^|\/)index\.ts$/.test(path) && !/^functions\/[^/]+\/index\.ts$/.test(path)
-    const reexports = (code: string) =>
-      code.trim() !== '' && /^(\s*export\s[^;'"]*\sfrom\s+'[^']+')+\s*$/.test(code)
     const barrels = modules.filter(({ path, code }) => index(path) || reexports(code))
     expect(barrels.map(module => module.path)).toEqual([])
+    expect([
+      "export { a } from './a.ts'",
+      "export type { A } from './a.ts'",
+      "export * from './a.ts'",
+    ]).toSatisfy((forms: string[]) => forms.every(reexports))
+  })
+})
+
+describe('a function', () => {
+  const long = modules.flatMap(({ path, functions }) =>
+    functions
+      .filter(({ ownLines }) => ownLines > functionLimit)
+      .map(({ name, ownLines }) => ({ place: `${path} ${name}`, ownLines })),
+  )
+
+  it(`has at most ${functionLimit} lines of its own`, () => {
+    expect(long.filter(({ place }) => longFunctions[place] === undefined)).toEqual([])
+  })
+
+  it('has an exception from the length only while it needs one', () => {
+    const places = long.map(({ place }) => place)
+    expect(Object.keys(longFunctions).filter(place => !places.includes(place))).toEqual([])
   })
 })
 
@@ -235,10 +326,58 @@ function read(file: string): Module {
     code,
     skeleton: strip(text, true),
     imports: importsOf(code),
+    functions: functionsOf(text),
   }
 }
 
-/** Blanks comments, and on request what is inside of strings. Knows no regular expressions: a quote ends with its line. */
+/**
+ * Every function with a body of several lines, in the order of the file. Relies on the formatter: the last line of a
+ * function is the next line that is indented like its first one and begins with a brace.
+ */
+function functionsOf(text: string): FunctionSize[] {
+  const lines = text.split('\n')
+  const indent = (line: string) => line.search(/\S/)
+  const spans = lines.flatMap((line, opening) => {
+    if (!line.endsWith('{') || indent(line) < 0) return []
+    const alike = (at: number) => indent(lines[at] ?? '') === indent(line)
+    let first = opening
+    // The parameters stand on lines of their own: the line that opens the body begins with their bracket.
+    if (/^\s*[)}\]]/.test(line))
+      do first -= 1
+      while (first > 0 && !alike(first))
+    const name = functionName(
+      lines
+        .slice(first, opening + 1)
+        .join(' ')
+        .trim(),
+    )
+    if (name === undefined) return []
+    let last = opening + 1
+    while (last < lines.length && !(alike(last) && /^\s*\}/.test(lines[last] ?? ''))) last += 1
+    return [{ name, first, last }]
+  })
+  return spans.map(({ name, first, last }) => {
+    const inside = spans.filter(each => each.first > first && each.last < last)
+    const outermost = inside.filter(
+      each => !inside.some(other => other.first < each.first && other.last > each.last),
+    )
+    const nested = outermost.reduce((sum, each) => sum + each.last - each.first + 1, 0)
+    return { name, ownLines: last - first + 1 - nested }
+  })
+}
+
+/** @param head the lines up to the brace of the body; undefined if they declare no function */
+function functionName(head: string): string | undefined {
+  if (/^(if|for|while|switch|\} |return \{)/.test(head)) return undefined
+  const declared = /\bfunction\*?\s+(\w+)/.exec(head)?.[1]
+  const assigned = /^(?:export )?const (\w+).*=> \{$/.exec(head)?.[1]
+  const method = /^(?:(?:static|override|async|get|set) )*([#\w]+)(?:<.*?>)?\(.*\)(?:: .*)? \{$/.exec(
+    head,
+  )?.[1]
+  return declared ?? assigned ?? method ?? (head.endsWith('=> {') ? head.slice(0, 40) : undefined)
+}
+
+/** Blanks comments, and on request the contents of strings. Knows no regular expressions: a quote ends with its line. */
 function strip(text: string, strings: boolean): string {
   const token =
     /\/\*[\s\S]*?\*\/|(?<![:\\])\/\/[^\n]*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`/g
@@ -267,6 +406,14 @@ function allTypes(names: string): boolean {
   const list = inside?.split(',').map(name => name.trim()) ?? []
   const named = list.filter(name => name !== '')
   return named.length > 0 && named.every(name => name.startsWith('type '))
+}
+
+function reexports(code: string): boolean {
+  return /^\s*export\s+(type\s+)?(\{[^}]*\}|\*(\s+as\s+\w+)?)\s+from\s/m.test(code)
+}
+
+function isPure(path: string): boolean {
+  return pureFiles.some(pattern => pattern.test(path))
 }
 
 function roomOf(path: string): Room | undefined {
