@@ -8,7 +8,7 @@ const localDirectory = join(import.meta.dirname, '..', '.local')
 const { env } = process
 const print = (line: string): void => void process.stdout.write(`${line}\n`)
 
-/** One Ctrl-C ends everything in order; a second one, at once (what is embedded then ends by itself). */
+/** The first Ctrl-C ends everything in order. The second one ends this process at once, and its child processes follow. */
 function stopOnSignal(): AbortSignal {
   const stopping = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM'] as const)
@@ -25,19 +25,21 @@ const program = new Command('challenge-operator')
 
 program
   .command('up')
-  .description('run everything on this machine; what is not given (cluster, database, queues) is started')
-  .option('--once', 'end as soon as the samples are Ready and their rows written', false)
-  .option('--reset', 'throw away what earlier runs left, first', false)
-  .option('--no-samples', 'apply no samples')
-  .option('--directory <path>', 'where what is started keeps its data', localDirectory)
+  .description(
+    'run the operator on this machine; start every part (cluster, database, queues) that no variable names',
+  )
+  .option('--once', 'end as soon as the samples are Ready and their rows are written', false)
+  .option('--reset', 'remove the data of earlier runs first', false)
+  .option('--no-samples', 'do not apply the samples')
+  .option('--directory <path>', 'folder for the data of the parts that are started', localDirectory)
   .action(async ({ directory, ...options }) => {
-    const { up } = await import('./commands/up.ts')
-    process.exitCode = await up({ env, directory: resolve(directory), print, ...options }, stopOnSignal())
+    const { runUp } = await import('./commands/up.ts')
+    process.exitCode = await runUp({ env, directory: resolve(directory), print, ...options }, stopOnSignal())
   })
 
 program
   .command('forward')
-  .description('run the watch-forwarder alone, as in a container')
+  .description('run only the watch-forwarder, for example in a container')
   .action(async () => {
     const { runForward } = await import('./commands/forward.ts')
     await runForward(env, print, stopOnSignal())
@@ -45,7 +47,7 @@ program
 
 program
   .command('migrate')
-  .description("bring the operator's tables to this version")
+  .description("create or upgrade the operator's tables")
   .action(async () => {
     const { runMigrate } = await import('./commands/migrate.ts')
     await runMigrate(env, print, stopOnSignal())
@@ -61,15 +63,15 @@ program
 
 program
   .command('doctor')
-  .description('check cluster, rights, queues and database one by one, and say how to mend each')
+  .description('check cluster, rights, queues and database, and say how to fix each problem')
   .action(async () => {
-    const { doctor } = await import('./commands/doctor.ts')
-    process.exitCode = (await doctor(env, print, stopOnSignal())) ? 0 : 1
+    const { runDoctor } = await import('./commands/doctor.ts')
+    process.exitCode = (await runDoctor(env, print, stopOnSignal())) ? 0 : 1
   })
 
 program
   .command('get')
-  .description('show instances, all or the named ones')
+  .description('show all instances, or only those with the given names')
   .argument('[names...]')
   .action(async (names: string[]) => {
     const { runGet } = await import('./commands/get.ts')
@@ -80,12 +82,15 @@ try {
   await program.parseAsync()
 } catch (thrown) {
   if (!(thrown instanceof Error)) throw thrown
-  // A mistake of the user, or of the world, is told by its sentence; the stack is for who looks for a defect of ours.
+  // The message of an error is enough to act on. The stack helps only with a defect of the operator.
   process.stderr.write(`${env.OPERATOR_LOG_LEVEL === 'debug' ? thrown.stack : thrown.message}\n`)
   process.exitCode = exitCodeOf(thrown)
 }
 
-/** 78 (EX_CONFIG): trying again does not help, another configuration or `challenge-operator crds` does. */
+/**
+ * 78 is EX_CONFIG of sysexits.h: the command fails again until the configuration changes or `challenge-operator crds` has
+ * run.
+ */
 function exitCodeOf(thrown: Error): number {
   if (thrown instanceof ConfigInvalid) return thrown.exitCode
   return thrown instanceof OperatorError && thrown.reason === 'SchemaOutdated' ? 78 : 1

@@ -3,7 +3,7 @@ import type { Environment } from '../../lib/config/section.ts'
 import { installManifests } from '../../lib/kubernetes/install/install.ts'
 import { openExternalClient } from '../parts/external-parts.ts'
 
-/** Installs or upgrades CRDs and admission policies in the given cluster; newer ones are kept. */
+/** `challenge-operator crds`: installs or upgrades CRDs and admission policies. Newer ones stay as they are. */
 export async function runCrds(
   env: Environment,
   print: (line: string) => void,

@@ -1,5 +1,6 @@
 import { queueDepth } from '../../lib/aws/queue-check.ts'
 import { parseOperatorConfig } from '../../lib/config/operator.ts'
+import { variablesWithoutEffect } from '../../lib/config/reference.ts'
 import type { Environment } from '../../lib/config/section.ts'
 import { rightsMissing } from '../../lib/kubernetes/install/rights.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
@@ -12,83 +13,89 @@ import {
   openExternalClient,
 } from '../parts/external-parts.ts'
 
-/** What one check found: a fact, or what is wrong and how to mend it. */
-type Finding = { fine: string } | { wrong: string; mend: string } | { skipped: string }
+/** The result of one check. A problem comes with its remedy. */
+type Finding = { fine: string } | { problem: string; remedy: string } | { skipped: string }
 
 interface Check {
   name: string
-  /** Name of a check without which this one says nothing. */
+  /** Name of another check. If that one fails, this one cannot be made. */
   needs?: string
   look(signal: AbortSignal): Promise<Finding>
 }
 
-/** A part that does not answer in this time is as good as away. */
-const patienceMs = 10_000
+type Print = (line: string) => void
 
-/** Checks every part on its own, one line each. @returns whether all is well */
-export async function doctor(
-  env: Environment,
-  print: (line: string) => void,
-  signal: AbortSignal,
-): Promise<boolean> {
+/** Milliseconds after which a part that does not answer counts as unreachable. */
+const checkMs = 10_000
+
+/** `challenge-operator doctor`: checks every part and prints one line for each. @returns whether no check failed */
+export async function runDoctor(env: Environment, print: Print, signal: AbortSignal): Promise<boolean> {
   const { namespaces, flagSecret, flagHmacPepper } = parseOperatorConfig(env)
-  const given = externalParts(env)
-  print('ok    configuration     every variable can be read')
+  const parts = externalParts(env)
+  printFinding('configuration', { fine: 'every variable can be read' }, print)
+  for (const sentence of variablesWithoutEffect(env))
+    printFinding('configuration', { skipped: sentence }, print)
   const checks = [
-    ...clusterChecks(env, given, namespaces),
-    ...queueChecks(given),
-    ...databaseChecks(given),
+    ...clusterChecks(env, parts, namespaces),
+    ...queueChecks(parts),
+    ...databaseChecks(parts),
     secretCheck('FLAG_SECRET', flagSecret, 'templates with flags per instance stall with FlagSecretMissing'),
     secretCheck('FLAG_HMAC_PEPPER', flagHmacPepper, 'the platform gets no hashes to check flags with'),
   ]
   const failed = new Set<string>()
   for (const check of checks) {
     const finding = failed.has(check.needs ?? '')
-      ? { skipped: `cannot be checked without the ${check.needs}` }
-      : await look(check, signal)
-    const word = 'fine' in finding ? 'ok  ' : 'skipped' in finding ? '-   ' : 'FAIL'
-    const text = 'fine' in finding ? finding.fine : 'skipped' in finding ? finding.skipped : finding.wrong
-    print(`${word}  ${check.name.padEnd(16)}  ${text}`)
-    if ('wrong' in finding) {
-      failed.add(check.name)
-      print(`      ${''.padEnd(16)}  → ${finding.mend}`)
-    }
+      ? { skipped: `cannot be checked because the check of the ${check.needs} failed` }
+      : await lookAt(check, signal)
+    if ('problem' in finding) failed.add(check.name)
+    printFinding(check.name, finding, print)
   }
-  print(failed.size === 0 ? 'All is well.' : 'Mend what FAILs, then ask again.')
+  print(failed.size === 0 ? 'All is well.' : 'Fix the lines with FAIL, then run doctor again.')
   return failed.size === 0
 }
 
-async function look(check: Check, signal: AbortSignal): Promise<Finding> {
+function printFinding(name: string, finding: Finding, print: Print): void {
+  const [word, text] =
+    'fine' in finding
+      ? ['ok', finding.fine]
+      : 'skipped' in finding
+        ? ['-', finding.skipped]
+        : ['FAIL', finding.problem]
+  print(`${word.padEnd(4)}  ${name.padEnd(16)}  ${text}`)
+  if ('problem' in finding) print(`      ${''.padEnd(16)}  → ${finding.remedy}`)
+}
+
+async function lookAt(check: Check, signal: AbortSignal): Promise<Finding> {
   try {
-    return await check.look(AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]))
+    return await check.look(AbortSignal.any([signal, AbortSignal.timeout(checkMs)]))
   } catch (thrown) {
     signal.throwIfAborted()
-    const wrong = thrown instanceof Error ? thrown.message : String(thrown)
-    return { wrong, mend: mends[check.name] ?? 'see docs/operations.md' }
+    const problem = thrown instanceof Error ? thrown.message : String(thrown)
+    return { problem, remedy: remedies[check.name] ?? 'see docs/operations.md' }
   }
 }
 
-const mends: Record<string, string> = {
-  cluster: 'check KUBECONFIG, the current context and the network between here and there',
+/** The remedy for a check that threw, by its name. */
+const remedies: Record<string, string> = {
+  cluster: 'check KUBECONFIG, its current context, and the network between this machine and the cluster',
   schema: 'run: npx challenge-operator crds',
-  rights: 'apply manifests/rbac/ and bind the roles to whom the functions run as',
-  changes: 'check CHANGES_QUEUE_URL, AWS_REGION and the credentials',
-  timers: 'check TIMERS_QUEUE_URL, AWS_REGION and the credentials',
-  'dead letters': 'check DEAD_LETTERS_QUEUE_URL, AWS_REGION and the credentials',
-  database: 'check DATABASE_URL and that Postgres accepts connections from here',
+  rights: 'apply manifests/rbac/ and bind each role to the user of its function',
+  changes: 'check CHANGES_QUEUE_URL, AWS_REGION and the AWS credentials',
+  timers: 'check TIMERS_QUEUE_URL, AWS_REGION and the AWS credentials',
+  'dead letters': 'check DEAD_LETTERS_QUEUE_URL, AWS_REGION and the AWS credentials',
+  database: 'check DATABASE_URL, and that Postgres accepts connections from this machine',
 }
 
-function clusterChecks(env: Environment, given: ExternalParts, namespaces: readonly string[] | '*'): Check[] {
-  if (!given.cluster) return [skip('cluster', 'none given (KUBECONFIG); npm start starts one')]
+function clusterChecks(env: Environment, parts: ExternalParts, namespaces: readonly string[] | '*'): Check[] {
+  if (!parts.cluster) return [skipped('cluster', 'KUBECONFIG is not set; npm start starts a cluster')]
   const client = openExternalClient(env, 'doctor')
   return [
     {
       name: 'cluster',
       async look(signal) {
         const { body } = await client.request('GET', '/version', {}, signal)
-        return {
-          fine: `Kubernetes ${(body as { gitVersion?: string }).gitVersion ?? 'of an unknown version'}`,
-        }
+        const { gitVersion } = body as { gitVersion?: string }
+        return { fine: `Kubernetes ${gitVersion ?? 'of an unknown version'}` }
       },
     },
     {
@@ -104,25 +111,28 @@ function clusterChecks(env: Environment, given: ExternalParts, namespaces: reado
       needs: 'cluster',
       async look(signal) {
         const missing = await rightsMissing(client, namespaces, signal)
-        if (missing.length === 0) return { fine: 'everything the functions do is allowed' }
+        if (missing.length === 0) return { fine: 'this user may do everything that the functions do' }
         const list = missing.map(
           ({ verb, resource, namespace }) => `${verb} ${resource}${namespace ? ` in ${namespace}` : ''}`,
         )
-        return { wrong: `not allowed: ${list.join(', ')}`, mend: mends.rights ?? '' }
+        return { problem: `this user may not: ${list.join(', ')}`, remedy: remedies.rights ?? '' }
       },
     },
   ]
 }
 
-function queueChecks(given: ExternalParts): Check[] {
-  const { queues } = given
-  if (!queues) return [skip('queues', 'none given (CHANGES_QUEUE_URL, …); npm start starts an SQS server')]
+function queueChecks(parts: ExternalParts): Check[] {
+  const { queues } = parts
+  if (!queues) return [skipped('queues', 'CHANGES_QUEUE_URL is not set; npm start starts an SQS server')]
   const check = (name: string, url: string): Check => ({
     name,
     async look(signal) {
-      const depth = await queueDepth(url, externalSqsOptions(given), signal)
+      const depth = await queueDepth(url, externalSqsOptions(parts), signal)
       if (name === 'dead letters' && depth > 0)
-        return { wrong: `${depth} messages nobody could act on`, mend: 'read them; each names its reason' }
+        return {
+          problem: `the queue holds about ${depth} messages that could not be handled`,
+          remedy: 'read them; each message names its reason',
+        }
       return { fine: `about ${depth} messages` }
     },
   })
@@ -135,33 +145,43 @@ function queueChecks(given: ExternalParts): Check[] {
 
 function databaseChecks({ databaseUrl }: ExternalParts): Check[] {
   if (databaseUrl === undefined)
-    return [skip('database', 'none given (DATABASE_URL); npm start starts Postgres')]
+    return [skipped('database', 'DATABASE_URL is not set; npm start starts Postgres')]
   return [
     {
       name: 'database',
       async look(signal) {
         const database = openDatabase({ url: databaseUrl, max: 1, applicationName: 'doctor' })
         try {
-          const { migrated, platformTables, mayWritePlatform } = await examine(database, signal)
-          if (!migrated)
-            return { wrong: 'our tables are missing or older', mend: 'run: npx challenge-operator migrate' }
-          if (!platformTables)
-            return {
-              wrong: "the platform's tables are not there (PlatformTablesMissing)",
-              mend: "migrate the platform, or point DATABASE_URL at the platform's database",
-            }
-          if (!mayWritePlatform)
-            return {
-              wrong: 'challenges_teamserviceinstance cannot be written',
-              mend: 'grant SELECT, INSERT and UPDATE on it to the user of DATABASE_URL',
-            }
-          return { fine: "our tables and the platform's are there" }
+          return databaseFinding(await examine(database, signal))
         } finally {
           await database.destroy()
         }
       },
     },
   ]
+}
+
+function databaseFinding({
+  migrated,
+  platformTables,
+  mayWritePlatform,
+}: Awaited<ReturnType<typeof examine>>): Finding {
+  if (!migrated)
+    return {
+      problem: "the operator's tables are missing or older than this version",
+      remedy: 'run: npx challenge-operator migrate',
+    }
+  if (!platformTables)
+    return {
+      problem: "the platform's tables do not exist in this database (PlatformTablesMissing)",
+      remedy: "migrate the platform, or point DATABASE_URL at the platform's database",
+    }
+  if (!mayWritePlatform)
+    return {
+      problem: 'the user of DATABASE_URL may not write to challenges_teamserviceinstance',
+      remedy: 'grant SELECT, INSERT and UPDATE on that table to the user of DATABASE_URL',
+    }
+  return { fine: "the operator's tables and the platform's exist" }
 }
 
 function secretCheck(name: string, value: string | undefined, otherwise: string): Check {
@@ -172,6 +192,6 @@ function secretCheck(name: string, value: string | undefined, otherwise: string)
   }
 }
 
-function skip(name: string, why: string): Check {
+function skipped(name: string, why: string): Check {
   return { name, look: async () => ({ skipped: why }) }
 }

@@ -1,6 +1,7 @@
 import { openQueues } from '../../lib/aws/sqs.ts'
 import { queueSection } from '../../lib/config/connections.ts'
 import { operatorSection } from '../../lib/config/operator.ts'
+import { variablesWithoutEffect } from '../../lib/config/reference.ts'
 import { type Environment, readConfig } from '../../lib/config/section.ts'
 import { keepHeapSmall } from '../../lib/forward/heap.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
@@ -8,7 +9,7 @@ import { openLogger } from '../../lib/telemetry/logger.ts'
 import { composeForward } from '../lambda/compose-forward.ts'
 import { externalSqsOptions, openExternalClient } from '../parts/external-parts.ts'
 
-/** The watch-forwarder alone, for a container: the same story as the function, in one window without end. */
+/** `challenge-operator forward`: the watch-forwarder without the function's windows of 15 minutes, for a container. */
 export async function runForward(
   env: Environment,
   print: (line: string) => void,
@@ -20,9 +21,10 @@ export async function runForward(
   const clientOptions = externalSqsOptions({ sqsEndpoint: env.AWS_ENDPOINT_URL_SQS || undefined })
   const queues = openQueues({ ...urls, clientOptions })
   const log = openLogger({ level: operator.logLevel, service: 'watch-forwarder' })
+  for (const sentence of variablesWithoutEffect(env)) print(sentence)
   try {
     await checkSchema(client, stopping)
-    print('watching; SIGTERM or Ctrl-C ends it and hands the lease over')
+    print('watching; SIGTERM or Ctrl-C stops it and releases the lease')
     await composeForward({ client, changes: queues.changes, namespaces: operator.namespaces, log })(stopping)
   } finally {
     queues.close()

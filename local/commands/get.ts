@@ -19,7 +19,11 @@ const columns = [
   'REASON',
 ]
 
-/** Prints the instances of the watched namespaces as a table, or the named ones only. @returns how many there were */
+/**
+ * Prints the instances of the watched namespaces as a table.
+ * @param names prints only these instances; empty: all
+ * @returns the number of instances printed
+ */
 export async function printInstances(
   cluster: Cluster,
   namespaces: readonly string[] | '*',
@@ -71,7 +75,7 @@ function row({ metadata, spec, status }: ChallengeInstance): string[] {
   ]
 }
 
-/** `challenge-operator get`: of the cluster that the environment names. @returns the exit code */
+/** `challenge-operator get`: prints instances. @returns the exit code, 1 if none has one of the names */
 export async function runGet(
   env: Environment,
   names: readonly string[],

@@ -3,7 +3,7 @@ import type { Environment } from '../../lib/config/section.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { migrate } from '../../lib/store/migrate.ts'
 
-/** Brings the operator's own tables in `DATABASE_URL` to this version; the platform's are never touched. */
+/** `challenge-operator migrate`: creates or upgrades the operator's tables. The platform's tables are never changed. */
 export async function runMigrate(
   env: Environment,
   print: (line: string) => void,

@@ -1,24 +1,24 @@
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 
-/** What a person watching wants to know of an instance. */
+/** The fields of an instance whose change is printed. */
 interface Shown {
   phase: string
   reason: string | undefined
-  /** Reason of `Synced=False`; undefined while the database has it. */
+  /** Reason of `Synced=False`; undefined while the row is written. */
   unsynced: string | undefined
 }
 
 export interface Transitions {
   onObject(instance: ChallengeInstance): void
   onGone(key: { namespace?: string; name?: string }): void
-  /** Resolves when every named instance is Ready with its row written. */
+  /** Resolves when every named instance is Ready and its row is written. */
   allReady(names: readonly string[], signal: AbortSignal): Promise<void>
-  /** Why the named instances are not all Ready: one line each. */
+  /** One line for each named instance that is not Ready, with the reason. */
   missing(names: readonly string[]): string[]
   summary(): string
 }
 
-/** One line for each transition, and what they added up to. @param print takes one line without its newline */
+/** Prints one line for each transition of an instance. @param print gets a line without a newline */
 export function showTransitions(print: (line: string) => void, now: () => number): Transitions {
   const shown = new Map<string, Shown>()
   const messages = new Map<string, string>()
@@ -70,7 +70,7 @@ export function showTransitions(print: (line: string) => void, now: () => number
         .filter(name => !isReady(name))
         .map(name => {
           const current = shown.get(name)
-          if (current === undefined) return `${name}: not there`
+          if (current === undefined) return `${name}: does not exist`
           const reason = current.reason ?? current.unsynced
           const detail = [reason, messages.get(name)].filter(Boolean).join(': ')
           return `${name}: ${current.phase}${detail ? ` (${detail})` : ''}`

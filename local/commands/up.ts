@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
-import { parseOperatorConfig } from '../../lib/config/operator.ts'
+import { type OperatorConfig, parseOperatorConfig } from '../../lib/config/operator.ts'
+import { variablesWithoutEffect } from '../../lib/config/reference.ts'
 import type { Environment } from '../../lib/config/section.ts'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
@@ -20,27 +21,28 @@ import { showTransitions } from './transitions.ts'
 
 export interface UpOptions {
   env: Environment
-  /** Everything embedded lives here, `.local` beside the repository's package.json. */
+  /** Holds the data of the parts that are started. The command line's default is `.local` beside package.json. */
   directory: string
   /** End as soon as the samples are Ready and their rows written. */
   once: boolean
-  /** Throw away what earlier runs left, first. */
+  /** Remove the data of earlier runs first. */
   reset: boolean
-  /** Apply the samples; only ever to an embedded cluster. */
+  /** Apply the samples. An external cluster never gets them. */
   samples: boolean
   print: (line: string) => void
 }
 
-/** How long the samples may take with `--once`. */
+/** Time that the samples have to become Ready with `--once`. */
 const onceMs = 120_000
 
 const samplesDirectory = join(import.meta.dirname, '../..', 'manifests', 'samples')
 
 /**
- * The operator whole on one machine: starts the parts that are not given, installs what is missing, runs every function
- * until `stopping`, and ends in order. @returns the exit code: with `once`, 1 when the samples did not become Ready
+ * `challenge-operator up`, the whole operator on one machine. Starts the parts that the environment does not name,
+ * installs CRDs and tables, runs every function until `stopping`, and ends in order.
+ * @returns the exit code. With `once` it is 1 if the samples did not become Ready.
  */
-export async function up(options: UpOptions, stopping: AbortSignal): Promise<number> {
+export async function runUp(options: UpOptions, stopping: AbortSignal): Promise<number> {
   const { directory, print } = options
   if (options.reset) {
     await rm(directory, { recursive: true, force: true })
@@ -53,56 +55,67 @@ export async function up(options: UpOptions, stopping: AbortSignal): Promise<num
     FLAG_HMAC_PEPPER: options.env.FLAG_HMAC_PEPPER || secrets.flagHmacPepper,
   }
   const config = parseOperatorConfig(env)
-  const log = openLogger({
-    level: options.env.OPERATOR_LOG_LEVEL ? config.logLevel : 'warn',
-    service: 'local',
-  })
+  for (const sentence of variablesWithoutEffect(env)) print(sentence)
   const parts = await openParts({ env, directory, print }, stopping)
   try {
-    await prepare(parts, config.namespaces, print, stopping)
+    await prepareParts(parts, config.namespaces, print, stopping)
     const samples = await prepareSamples(options, parts, config.namespaces, stopping)
     const file = join(directory, 'env')
     await writeEnvironmentFile(file, { ...parts.variables, ...secretsOf(env) }, parts.programs)
     print(`wrote ${asTyped(file)}; in another shell: . ${asTyped(file)}`)
-
-    const ending = new AbortController()
-    const running = AbortSignal.any([stopping, ending.signal])
-    const transitions = showTransitions(print, Date.now)
-    const client = parts.addresses.clientFor('local')
-    const targets = config.namespaces === '*' ? [{}] : config.namespaces.map(namespace => ({ namespace }))
-    const watching = targets.map(scope =>
-      watch<ChallengeInstance>(
-        client,
-        { apiVersion, kind: 'ChallengeInstance', ...scope },
-        { onObject: transitions.onObject, onGone: gone => transitions.onGone(gone.metadata), onListed() {} },
-        { log },
-        running,
-      ),
-    )
-    const operator = composeOperator(parts.addresses, config, log).run(running)
-    if (samples) await applySamples(openCluster(client), samples, running)
-    print('the operator is running; Ctrl-C ends it')
-
-    const code = options.once
-      ? await untilReady(samples, transitions, print, running)
-      : await forever(parts, stopping)
-    ending.abort()
-    print('ending…')
-    await Promise.all([operator, ...watching])
-    print(transitions.summary())
-    return code
+    return await runOperator({ options, config, parts, samples }, stopping)
   } finally {
     await parts.stop()
   }
 }
 
-/** As somebody in the working directory would type it; with a slash, since a shell looks for a bare name on its PATH. */
+interface Run {
+  options: UpOptions
+  config: OperatorConfig
+  parts: Parts
+  samples: Samples | undefined
+}
+
+/** Runs the operator and prints transitions until `stopping`, or until the samples are Ready. @returns the exit code */
+async function runOperator({ options, config, parts, samples }: Run, stopping: AbortSignal): Promise<number> {
+  const { env, once, print } = options
+  const log = openLogger({ level: env.OPERATOR_LOG_LEVEL ? config.logLevel : 'warn', service: 'local' })
+  const ending = new AbortController()
+  const running = AbortSignal.any([stopping, ending.signal])
+  const transitions = showTransitions(print, Date.now)
+  const client = parts.addresses.clientFor('local')
+  const scopes = config.namespaces === '*' ? [{}] : config.namespaces.map(namespace => ({ namespace }))
+  const watching = scopes.map(scope =>
+    watch<ChallengeInstance>(
+      client,
+      { apiVersion, kind: 'ChallengeInstance', ...scope },
+      { onObject: transitions.onObject, onGone: gone => transitions.onGone(gone.metadata), onListed() {} },
+      { log },
+      running,
+    ),
+  )
+  const operator = composeOperator(parts.addresses, config, log).run(running)
+  if (samples) await applySamples(openCluster(client), samples, running)
+  print('the operator is running; Ctrl-C ends it')
+
+  const code = once
+    ? await untilReady(samples, transitions, print, running)
+    : await untilStopped(parts, stopping)
+  ending.abort()
+  print('ending…')
+  await Promise.all([operator, ...watching])
+  print(transitions.summary())
+  return code
+}
+
+/** The path relative to the working directory, but with a slash: `. name` looks for a bare name on the PATH. */
 function asTyped(path: string): string {
   const near = relative(process.cwd(), path)
   return near.split(sep)[0] === '..' || !near.includes(sep) ? path : near
 }
 
-async function prepare(
+/** Installs the CRDs and admission policies and migrates the database. */
+async function prepareParts(
   parts: Parts,
   namespaces: readonly string[] | '*',
   print: (line: string) => void,
@@ -122,6 +135,7 @@ async function prepare(
   }
 }
 
+/** Makes the platform's tables in a started database. @returns the samples to apply, if any */
 async function prepareSamples(
   { samples: wanted }: UpOptions,
   parts: Parts,
@@ -154,12 +168,12 @@ async function untilReady(
   }
 }
 
-/** Until Ctrl-C, or until an embedded part ends by itself. */
-async function forever(parts: Parts, stopping: AbortSignal): Promise<number> {
-  const asked = new Promise<number>(resolve =>
+/** Resolves at Ctrl-C. Rejects when a part that was started ends on its own. */
+async function untilStopped(parts: Parts, stopping: AbortSignal): Promise<number> {
+  const stopped = new Promise<number>(resolve =>
     stopping.aborted ? resolve(0) : stopping.addEventListener('abort', () => resolve(0), { once: true }),
   )
-  return Promise.race([asked, parts.died])
+  return Promise.race([stopped, parts.died])
 }
 
 function secretsOf(env: Environment): Environment {

@@ -34,8 +34,8 @@ let plane: AuditedPlane
 let database: Awaited<ReturnType<typeof testDatabase>>
 let client: KubernetesClient
 let cluster: Cluster
-/** The parts of somebody who has them all. */
-let given: Record<string, string | undefined>
+/** The environment of a user who has every part already. */
+let external: Record<string, string | undefined>
 let firstRun: Ended
 
 beforeAll(async () => {
@@ -44,7 +44,7 @@ beforeAll(async () => {
   plane = await startAuditedPlane({ full: false, installed: false })
   database = await testDatabase()
   const { changesUrl, timersUrl, deadLettersUrl, clientOptions } = await testQueues()
-  given = {
+  external = {
     ...bareEnvironment(),
     KUBECONFIG: plane.kubeconfig,
     DATABASE_URL: database.url,
@@ -68,7 +68,7 @@ afterAll(async () => {
   await folder?.remove()
 })
 
-/** The cluster of somebody who had the operator before us, with an instance whose name we would refuse. */
+/** Makes the cluster one of an older operator, with an instance whose name this version refuses. */
 async function startOld(): Promise<void> {
   for (const object of oldCrds) await cluster.apply(object, signal)
   const collection = `/apis/${apiVersion}/namespaces/default`
@@ -82,8 +82,8 @@ async function startOld(): Promise<void> {
   await store('ChallengeInstance', '1st.bad', { templateRef: 'web', owner: { teamId: 1, eventId: 1 } })
 }
 
-describe('what does a first `up --once` do, with nothing given', () => {
-  test('starts what is missing, shows every transition and ends with 0', () => {
+describe('the first `up --once` without external parts', () => {
+  test('starts every part, shows every transition and exits with 0', () => {
     expect(firstRun.output.split('\n').filter(line => /error|warn/i.test(line))).toEqual([])
     for (const name of samples) {
       expect(firstRun.output).toMatch(new RegExp(`default/${name} +New\n`))
@@ -96,12 +96,12 @@ describe('what does a first `up --once` do, with nothing given', () => {
     expect(firstRun.code).toBe(0)
   })
 
-  test('and leaves no process behind', async () => {
+  test('leaves no process behind', async () => {
     expect(await processesWith(folder.path)).toEqual([])
   })
 })
 
-describe('what does the next `up` do', () => {
+describe('the next `up` in the same folder', () => {
   let second: Command
   let sourced: Record<string, string>
   const directory = () => join(folder.path, 'fresh')
@@ -122,12 +122,12 @@ describe('what does the next `up` do', () => {
     await second.ended
   })
 
-  test('resumes: nothing is made anew', () => {
+  test('resumes the data of the first run and creates nothing', () => {
     expect(second.output).not.toMatch(/ (New|Pending|Provisioning)|created|migrated/)
     for (const name of samples) expect(second.output).toMatch(new RegExp(`default/${name} +Ready  `))
   })
 
-  test('writes what another shell needs, for nobody else to read', async () => {
+  test('writes an environment file that only its owner may read and that works in another shell', async () => {
     expect((await stat(join(directory(), 'env'))).mode & 0o077).toBe(0)
     const { stdout } = await run('kubectl', ['get', 'cinst', '--no-headers'], { env: sourced })
     expect(
@@ -138,7 +138,7 @@ describe('what does the next `up` do', () => {
     ).toEqual(samples.map(name => [name, 'Ready']))
   })
 
-  test('`get` and `doctor` see it in that shell', async () => {
+  test('`get` and `doctor` find the running operator from that shell', async () => {
     const got = await runCommand(['get', 'web-warmup-team-101'], sourced)
     expect(got.output).toMatch(
       /^NAMESPACE +NAME +PHASE.*\ndefault +web-warmup-team-101 +Ready +web-warmup +101 .* yes +-\n$/,
@@ -150,13 +150,13 @@ describe('what does the next `up` do', () => {
     expect(seen.code).toBe(0)
   })
 
-  test('is refused to a second one in the same folder, which says whose it is', async () => {
+  test('makes a second `up` in the same folder fail with the process id of the first', async () => {
     const other = await runCommand(['up', '--directory', directory()])
     expect(other.output).toContain(`in use by process ${second.child.pid}`)
     expect(other.code).toBe(1)
   })
 
-  test('ends in order at Ctrl-C, and leaves no process behind', async () => {
+  test('ends in order at Ctrl-C and leaves no process behind', async () => {
     second.child.kill('SIGINT')
     const { code, output } = await second.ended
     expect(output).toMatch(/ending…\nInstances: 4 Ready\. \d+ transitions in \d+ s\.\n$/)
@@ -165,9 +165,9 @@ describe('what does the next `up` do', () => {
   })
 })
 
-describe('what does a command say that cannot begin', () => {
+describe('a command that cannot start', () => {
   test.each(['up', 'doctor', 'get', 'crds'])(
-    '%s: every complaint about the configuration at once, and 78',
+    '%s names every problem of the configuration at once and exits with 78',
     async command => {
       const wrong = {
         OPERATOR_INTERVAL: 'soon',
@@ -177,7 +177,7 @@ describe('what does a command say that cannot begin', () => {
       }
       const directory = join(folder.path, 'never')
       const args = command === 'up' ? [command, '--directory', directory] : [command]
-      const { code, output } = await runCommand(args, { ...given, ...wrong })
+      const { code, output } = await runCommand(args, { ...external, ...wrong })
       for (const name of Object.keys(wrong)) expect(output).toContain(name)
       expect(output).not.toContain('    at ')
       expect(output).not.toContain('short\n')
@@ -186,7 +186,7 @@ describe('what does a command say that cannot begin', () => {
     },
   )
 
-  test('up without Go and without a cluster: the ways out, and nothing left running', async () => {
+  test('up without Go and without a cluster names the ways out and leaves no process behind', async () => {
     const empty = join(folder.path, 'empty')
     await mkdir(empty)
     const env = {
@@ -214,14 +214,14 @@ describe('what does a command say that cannot begin', () => {
     ['get', 'KUBECONFIG'],
     ['crds', 'KUBECONFIG'],
     ['forward', 'CHANGES_QUEUE_URL'],
-  ])('%s without %s: names it', async (command, variable) => {
+  ])('%s without %s names that variable', async (command, variable) => {
     const { code, output } = await runCommand([command])
     expect(output).toContain(variable)
     expect(code).toBe(78)
   })
 })
 
-/** The same folders, but those with a `go` in them as links to everything else there. */
+/** Returns the PATH with each folder that holds `go` replaced by links to everything else in it. */
 async function pathWithoutGo(): Promise<string> {
   const without = (process.env.PATH ?? '').split(delimiter).map(async (each, index) => {
     if (!existsSync(join(each, 'go'))) return each
@@ -234,39 +234,48 @@ async function pathWithoutGo(): Promise<string> {
   return (await Promise.all(without)).join(delimiter)
 }
 
-describe('what do the commands do with parts that are given', () => {
+describe('the commands with external parts', () => {
   let up: Command | undefined
   afterAll(async () => {
     up?.child.kill('SIGTERM')
     await up?.ended
   })
 
-  test('doctor: each that is wrong, and how to mend it', async () => {
-    const changesUrl = given.CHANGES_QUEUE_URL?.replace('.fifo', '-not.fifo')
-    const { code, output } = await runCommand(['doctor'], { ...given, CHANGES_QUEUE_URL: changesUrl })
+  test('doctor names each problem and its remedy', async () => {
+    const changesUrl = external.CHANGES_QUEUE_URL?.replace('.fifo', '-not.fifo')
+    const env = { ...external, CHANGES_QUEUE_URL: changesUrl, OPERATOR_DOMAIN: 'ctf.example.com' }
+    const { code, output } = await runCommand(['doctor'], env)
+    expect(output).toMatch(/^- +configuration +OPERATOR_DOMAIN has no effect in this release\.$/m)
     expect(output).toMatch(/^ok +cluster +Kubernetes v1/m)
     expect(output).toMatch(/^FAIL +schema .*an older operator's.*\n +→ run: npx challenge-operator crds/m)
     expect(output).toMatch(/^FAIL +changes .*\n +→ check CHANGES_QUEUE_URL/m)
     expect(output).toMatch(
-      /^FAIL +database +our tables are missing or older\n +→ run: npx challenge-operator migrate/m,
+      /^FAIL +database +the operator's tables are missing or older .*\n +→ run: npx challenge-operator migrate/m,
     )
     expect(output).toMatch(/^ok +timers /m)
     expect(code).toBe(1)
   })
 
-  test('migrate: once, and the second time nothing', async () => {
-    expect(await runCommand(['migrate'], given)).toEqual({
+  test('migrate creates the tables once and does nothing the second time', async () => {
+    expect(await runCommand(['migrate'], external)).toEqual({
       code: 0,
       output: expect.stringMatching(/^migrated: /),
     })
-    expect(await runCommand(['migrate'], given)).toEqual({ code: 0, output: 'the database is up to date\n' })
+    expect(await runCommand(['migrate'], external)).toEqual({
+      code: 0,
+      output: 'the database is up to date\n',
+    })
   })
 
-  test("up: the old operator's CRDs are upgraded, said so, and nothing else is made", async () => {
+  test('up upgrades the CRDs of an older operator, says so, and creates nothing else', async () => {
     const before = (await plane.calls(signal)).length
-    up = startCommand(['up', '--directory', join(folder.path, 'given')], given)
+    up = startCommand(['up', '--directory', join(folder.path, 'external')], {
+      ...external,
+      OPERATOR_DOMAIN: 'ctf.example.com',
+    })
     await up.until('the operator is running')
-    for (const part of ['cluster', 'database', 'queues']) expect(up.output).toContain(`${part}: given`)
+    expect(up.output).toContain('OPERATOR_DOMAIN has no effect in this release.\n')
+    for (const part of ['cluster', 'database', 'queues']) expect(up.output).toContain(`${part}: external`)
     for (const kind of ['instances', 'templates'])
       expect(up.output).toContain(`upgraded customresourcedefinition/challenge${kind}.infra.ctf.example.com`)
     await up.until('NameInvalid')
@@ -297,8 +306,8 @@ describe('what do the commands do with parts that are given', () => {
     expect(await processesWith(folder.path)).toEqual([])
   })
 
-  test('crds: the second time nothing', async () => {
-    const { code, output } = await runCommand(['crds'], given)
+  test('crds changes nothing the second time', async () => {
+    const { code, output } = await runCommand(['crds'], external)
     expect(code).toBe(0)
     expect(
       output
@@ -308,17 +317,17 @@ describe('what do the commands do with parts that are given', () => {
     ).toEqual(Array(8).fill('unchanged'))
   })
 
-  test('forward: leads, sends, and gives the lease up at its end', async () => {
-    // Queues of its own: the SQS server may hand a message to a poll that `up` left behind.
+  test('forward takes the lease, sends messages, and releases the lease at its end', async () => {
+    // It has queues of its own, because the SQS server may hand a message to a poll that `up` left behind.
     const { changesUrl, clientOptions } = await testQueues()
-    const forward = startCommand(['forward'], { ...given, CHANGES_QUEUE_URL: changesUrl })
+    const forward = startCommand(['forward'], { ...external, CHANGES_QUEUE_URL: changesUrl })
     await forward.until('lease is ours, leading')
     const body = instanceOf('default', 'forwarded', 'web', 1)
     const path = `/apis/${apiVersion}/namespaces/default/challengeinstances`
     await client.request('POST', path, { body }, signal)
     const receiver = openReceiver({ queueUrl: changesUrl, clientOptions })
     const received: unknown[] = []
-    // A receive may come back with nothing before its time.
+    // A receive may return early with no message.
     const hasCome = async () => {
       received.push(...(await receiver.receive(signal)).map(({ body }) => JSON.parse(body)))
       return received.length > 0
@@ -334,9 +343,9 @@ describe('what do the commands do with parts that are given', () => {
     await client.request('PATCH', `${path}/forwarded`, { body: finalizers, contentType }, signal)
   })
 
-  test('get: what there is, and 1 for a name that nobody has', async () => {
-    expect(await runCommand(['get'], given)).toEqual({ code: 0, output: 'There are no instances.\n' })
+  test('get lists the instances and exits with 1 for a name that no instance has', async () => {
+    expect(await runCommand(['get'], external)).toEqual({ code: 0, output: 'There are no instances.\n' })
     const none = { code: 1, output: 'No instance is called nobody.\n' }
-    expect(await runCommand(['get', 'nobody'], given)).toEqual(none)
+    expect(await runCommand(['get', 'nobody'], external)).toEqual(none)
   })
 })
