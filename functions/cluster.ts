@@ -1,15 +1,16 @@
 import { openEksTokens } from '../lib/aws/eks-token.ts'
 import type { ClusterConfig } from '../lib/config/connections.ts'
-import { type KubernetesClient, openClient } from '../lib/kubernetes/client/client.ts'
-import { configuredConnection } from '../lib/kubernetes/connection/configured-connection.ts'
-import { version } from '../lib/version.ts'
+import { openClient } from '../lib/kubernetes/client/client.ts'
+import type { KubernetesClient } from '../lib/kubernetes/client/http.ts'
+import { userAgentOf } from '../lib/kubernetes/client/user-agent.ts'
+import { configuredConnection } from '../lib/kubernetes/connection/connection.ts'
 
-/** The configured cluster, for one function: its name tells it apart in the audit log. */
+/** Opens a client of the configured cluster for one function. */
 export function clientFor(functionName: string, cluster: ClusterConfig): KubernetesClient {
   const eksToken =
     cluster.kind === 'eks' ? openEksTokens({ clusterName: cluster.name, region: cluster.region }) : undefined
   return openClient({
     connection: configuredConnection(cluster, eksToken),
-    userAgent: `challenge-operator/${version} (${functionName})`,
+    userAgent: userAgentOf(functionName),
   })
 }

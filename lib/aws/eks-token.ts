@@ -15,7 +15,7 @@ const keptMs = 11 * 60_000
 /** Makes tokens for an EKS cluster: a presigned GetCallerIdentity. Offline: STS is asked by the cluster, not by us. */
 export function openEksTokens({ clusterName, region }: EksTokenOptions) {
   let kept: { token: string; until: number } | undefined
-  return async (fresh: boolean, _signal: AbortSignal): Promise<string> => {
+  return async ({ fresh }: { fresh: boolean }, _signal: AbortSignal): Promise<string> => {
     if (kept === undefined || fresh || kept.until < Date.now())
       kept = { token: await eksToken(clusterName, region, new Date()), until: Date.now() + keptMs }
     return kept.token

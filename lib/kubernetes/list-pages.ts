@@ -1,5 +1,5 @@
 import type { Kind, KubernetesObject, Stored } from '../crd/objects.ts'
-import type { KubernetesClient, Query } from './client/client.ts'
+import type { KubernetesClient, Query } from './client/http.ts'
 import { json, metadataOf } from './client/media-types.ts'
 import { collectionPath } from './client/paths.ts'
 import type { ListOptions } from './cluster.ts'

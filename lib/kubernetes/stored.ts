@@ -1,17 +1,11 @@
 import type { KubernetesObject, ObjectMeta, Stored, StoredOfAnyScope } from '../crd/objects.ts'
+import { missingStoredField } from '../crd/stored-fields.ts'
 import { OperatorError } from '../errors.ts'
 import { type Attempt, attemptText } from './errors/api-error.ts'
 
-const fields = ['name', 'namespace', 'uid', 'resourceVersion'] as const
-
-/** The first field that every stored object of a namespaced kind has and this one lacks. */
-export function missingField(metadata: ObjectMeta | undefined): (typeof fields)[number] | undefined {
-  return fields.find(field => !metadata?.[field])
-}
-
 /** @throws OperatorError for an answer that is no stored object, such as a proxy's own page */
 export function provenStored<T extends KubernetesObject>(body: unknown, attempt: Attempt): Stored<T> {
-  const field = missingField(metadataOf(body))
+  const field = missingStoredField(metadataOf(body))
   if (field !== undefined) throw notStored(attempt, field)
   return body as Stored<T>
 }
@@ -21,7 +15,7 @@ export function provenStoredOfAnyScope<T extends KubernetesObject>(
   body: unknown,
   attempt: Attempt,
 ): StoredOfAnyScope<T> {
-  const field = missingField(metadataOf(body))
+  const field = missingStoredField(metadataOf(body))
   if (field !== undefined && (field !== 'namespace' || attempt.namespace !== undefined))
     throw notStored(attempt, field)
   return body as StoredOfAnyScope<T>

@@ -7,9 +7,10 @@ import {
   type QueueConfig,
 } from '../../lib/config/connections.ts'
 import { ConfigInvalid, type Environment } from '../../lib/config/section.ts'
-import { type KubernetesClient, openClient } from '../../lib/kubernetes/client/client.ts'
-import { configuredConnection } from '../../lib/kubernetes/connection/configured-connection.ts'
-import { version } from '../../lib/version.ts'
+import { openClient } from '../../lib/kubernetes/client/client.ts'
+import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
+import { userAgentOf } from '../../lib/kubernetes/client/user-agent.ts'
+import { configuredConnection } from '../../lib/kubernetes/connection/connection.ts'
 
 /** The parts that the environment names. An undefined part is not named there, so `npm start` starts one. */
 export interface ExternalParts {
@@ -51,7 +52,7 @@ export function externalParts(env: Environment): ExternalParts {
 /** Opens a client of the cluster that the environment names. @throws ConfigInvalid if it names none */
 export function openExternalClient(env: Environment, functionName: string): KubernetesClient {
   const connection = configuredConnection(parseClusterConfig(env))
-  return openClient({ connection, userAgent: `challenge-operator/${version} (${functionName})` })
+  return openClient({ connection, userAgent: userAgentOf(functionName) })
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
-import type { KubernetesClient } from '../../lib/kubernetes/client/client.ts'
+import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 
 /** Where the parts of one run answer, given or embedded: all that differs between one machine and AWS. */
 export interface PartAddresses {

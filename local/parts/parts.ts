@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { openClient } from '../../lib/kubernetes/client/client.ts'
-import { version } from '../../lib/version.ts'
+import { userAgentOf } from '../../lib/kubernetes/client/user-agent.ts'
 import { externalParts } from './external-parts.ts'
 import {
   openBusPart,
@@ -47,7 +47,7 @@ export async function openParts(options: PartsOptions, signal: AbortSignal): Pro
     const [cluster, database, queues, bus] = await Promise.all(opening)
     const clients = new Map<string, ReturnType<typeof openClient>>()
     const clientFor = (name: string) => {
-      const userAgent = `challenge-operator/${version} (${name})`
+      const userAgent = userAgentOf(name)
       const client = clients.get(name) ?? openClient({ connection: cluster.value, userAgent })
       clients.set(name, client)
       return client

@@ -1,7 +1,7 @@
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
 import type { KubernetesObject } from '../../lib/crd/objects.ts'
-import type { KubernetesClient } from '../../lib/kubernetes/client/client.ts'
+import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import type { WatchTarget } from '../../lib/kubernetes/cluster.ts'
 import { watch } from '../../lib/kubernetes/watch/watch.ts'
 import { silentLog } from '../../lib/telemetry/log.ts'

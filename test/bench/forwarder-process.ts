@@ -3,9 +3,10 @@ import { queueDepth } from '../../lib/aws/queue-check.ts'
 import type { ChangesQueue } from '../../lib/aws/queue-ports.ts'
 import { openQueues } from '../../lib/aws/sqs.ts'
 import { keepHeapSmall } from '../../lib/forward/heap.ts'
-import { type KubernetesClient, openClient } from '../../lib/kubernetes/client/client.ts'
+import { openClient } from '../../lib/kubernetes/client/client.ts'
+import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
+import { userAgentOf } from '../../lib/kubernetes/client/user-agent.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
-import { version } from '../../lib/version.ts'
 import { composeForward } from '../../local/lambda/compose-forward.ts'
 import type { PartAddresses } from '../../local/parts/part-addresses.ts'
 import { serve, type Usage, usage } from './child-side.ts'
@@ -43,7 +44,7 @@ async function start({ namespace, kubeconfig, addresses }: ForwarderStart): Prom
     },
   }
   const connection = { kind: 'kubeconfig', path: kubeconfig } as const
-  client = openClient({ connection, userAgent: `challenge-operator/${version} (watch-forwarder)` })
+  client = openClient({ connection, userAgent: userAgentOf('watch-forwarder') })
   const open = client
   return new Promise((resolve, reject) => {
     const log: Log = {

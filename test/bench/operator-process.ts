@@ -1,7 +1,8 @@
 import { parseOperatorConfig } from '../../lib/config/operator.ts'
-import { type KubernetesClient, openClient } from '../../lib/kubernetes/client/client.ts'
+import { openClient } from '../../lib/kubernetes/client/client.ts'
+import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
+import { userAgentOf } from '../../lib/kubernetes/client/user-agent.ts'
 import { openLogger } from '../../lib/telemetry/logger.ts'
-import { version } from '../../lib/version.ts'
 import { composeOperator } from '../../local/lambda/compose.ts'
 import type { PartAddresses } from '../../local/parts/part-addresses.ts'
 import { serve } from './child-side.ts'
@@ -20,7 +21,7 @@ let running: Promise<void> = Promise.resolve()
 function start({ env, kubeconfig, addresses }: OperatorStart): void {
   const clientFor = (name: string) => {
     const connection = { kind: 'kubeconfig', path: kubeconfig } as const
-    const client = openClient({ connection, userAgent: `challenge-operator/${version} (${name})` })
+    const client = openClient({ connection, userAgent: userAgentOf(name) })
     clients.push(client)
     return client
   }

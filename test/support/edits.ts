@@ -1,5 +1,5 @@
 import type { ObjectReference } from '../../lib/crd/objects.ts'
-import type { ApiResponse } from '../../lib/kubernetes/client/client.ts'
+import type { ApiResponse } from '../../lib/kubernetes/client/http.ts'
 import { collectionPath } from '../../lib/kubernetes/client/paths.ts'
 import { referenceTo, type TestOperator } from './operator.ts'
 

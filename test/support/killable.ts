@@ -1,4 +1,4 @@
-import type { KubernetesClient } from '../../lib/kubernetes/client/client.ts'
+import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import type { Store } from '../../lib/store/store.ts'
 
 /** What the caller of a dead process's call gets: nothing, which here is an error that no code knows. */

@@ -1,5 +1,5 @@
 import type { ChangesQueue } from '../../lib/aws/queue-ports.ts'
-import type { KubernetesClient } from '../../lib/kubernetes/client/client.ts'
+import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 
 /** A process's way to the API server and the queue, which can go silent for good: nothing arrives, nothing fails. */
 export interface Severable {

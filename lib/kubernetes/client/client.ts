@@ -1,108 +1,59 @@
 import type { Dispatcher } from 'undici'
+import type { ApiServerAddress } from '../connection/api-server-address.ts'
 import { type Connection, resolveConnection } from '../connection/connection.ts'
 import type { Credential } from '../connection/credentials.ts'
-import type { Endpoint } from '../connection/endpoint.ts'
 import { type Agents, openAgents } from './agents.ts'
+import type { ApiRequest, KubernetesClient, Query } from './http.ts'
 import { json } from './media-types.ts'
 import { connectionDied, transportError } from './transport-error.ts'
 
-export type Query = Record<string, string | number | boolean | undefined>
-
-export type Headers = Record<string, string | string[] | undefined>
-
-export interface ApiRequest {
-  /** Sent as JSON. */
-  body?: unknown
-  /** Of the body; default JSON. */
-  contentType?: string
-  query?: Query
-  accept?: string
-}
-
-/** Whatever the server said, refusals included: `apiError` makes our error of those. */
-export interface ApiResponse {
-  status: number
-  /** Parsed JSON; text where the server sent no JSON; undefined where it sent nothing. */
-  body: unknown
-  headers: Headers
-}
-
-export interface ApiStream {
-  status: number
-  headers: Headers
-  /** Ends with an error when the connection dies. Leaving it early closes the connection. */
-  body: AsyncIterable<Uint8Array>
-}
-
-/** The API server over plain HTTP: paths, statuses, JSON. Throws `OperatorError` where no answer came. */
-export interface KubernetesClient {
-  request(
-    method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
-    path: string,
-    request: ApiRequest,
-    signal: AbortSignal,
-  ): Promise<ApiResponse>
-  /** A GET whose answer does not end by itself, on a connection of its own. */
-  stream(path: string, request: Pick<ApiRequest, 'query' | 'accept'>, signal: AbortSignal): Promise<ApiStream>
-  /** Ends the kept connections. */
-  close(): Promise<void>
-}
-
 export interface ClientOptions {
   connection: Connection
-  /** `challenge-operator/<version> (<function>)`: tells the functions apart in an audit log. */
+  /** See `userAgentOf`. */
   userAgent: string
+}
+
+interface Call extends ApiRequest {
+  method: Dispatcher.HttpMethod
+  path: string
 }
 
 /** After a frozen Lambda thaws, several kept connections may turn out dead one after the other. */
 const deadConnections = 3
 
 /** Cheap: files are read and connections made at the first request. */
-export function openClient(options: ClientOptions): KubernetesClient {
-  let resolved: Promise<Endpoint> | undefined
-  let agents: { credential: Credential; open: Agents } | undefined
-  const endpointOf = () => {
-    // What could not be read now may be readable later.
-    resolved ??= resolveConnection(options.connection).catch(thrown => {
+export function openClient({ connection, userAgent }: ClientOptions): KubernetesClient {
+  let resolved: Promise<ApiServerAddress> | undefined
+  let current: { credential: Credential; agents: Agents } | undefined
+
+  const resolve = () => {
+    // A file that cannot be read now may be readable at the next request.
+    resolved ??= resolveConnection(connection).catch(thrown => {
       resolved = undefined
       throw thrown
     })
     return resolved
   }
-  const agentsFor = (endpoint: Endpoint, credential: Credential): Agents => {
-    if (agents && agents.credential.cert === credential.cert) return agents.open
-    // A plugin gave a new client certificate; what runs on the old connections ends by itself.
-    if (agents) void closeAll(agents.open)
-    agents = { credential, open: openAgents(endpoint, credential) }
-    return agents.open
+  const agentsFor = (address: ApiServerAddress, credential: Credential): Agents => {
+    if (current && current.credential.cert === credential.cert) return current.agents
+    // A plugin returned a new client certificate. Calls that run on the old connections are not cut off.
+    if (current) void closeAll(current.agents, { atOnce: false })
+    current = { credential, agents: openAgents(address, credential) }
+    return current.agents
   }
-
   const send = async (
     via: keyof Agents,
-    request: { method: Dispatcher.HttpMethod; path: string } & ApiRequest,
-    fresh: boolean,
+    call: Call,
+    options: { fresh: boolean },
     signal: AbortSignal,
   ): Promise<Dispatcher.ResponseData> => {
-    const endpoint = await endpointOf()
-    const credential = await endpoint.credentials(fresh, signal)
-    const url = new URL(endpoint.server + request.path + search(request.query))
-    const response = await agentsFor(endpoint, credential)[via].request({
-      origin: url.origin,
-      path: url.pathname + url.search,
-      method: request.method,
-      headers: {
-        ...endpoint.headers,
-        'user-agent': options.userAgent,
-        accept: request.accept ?? json,
-        ...(credential.authorization === undefined ? {} : { authorization: credential.authorization }),
-        ...(request.body === undefined ? {} : { 'content-type': request.contentType ?? json }),
-      },
-      body: request.body === undefined ? null : JSON.stringify(request.body),
-      signal,
-    })
-    if (response.statusCode !== 401 || fresh) return response
+    const address = await resolve()
+    const credential = await address.credentials(options, signal)
+    const agent = agentsFor(address, credential)[via]
+    const response = await agent.request(dispatched(call, { address, credential, userAgent, signal }))
+    if (response.statusCode !== 401 || options.fresh) return response
     await response.body.dump()
-    return send(via, request, true, signal)
+    return send(via, call, { fresh: true }, signal)
   }
 
   return {
@@ -110,11 +61,11 @@ export function openClient(options: ClientOptions): KubernetesClient {
       for (let tries = 1; ; tries++)
         try {
           signal.throwIfAborted()
-          const response = await send('calls', { method, path, ...request }, false, signal)
+          const response = await send('calls', { method, path, ...request }, { fresh: false }, signal)
           const text = await response.body.text()
           return { status: response.statusCode, body: parsed(text), headers: response.headers }
         } catch (thrown) {
-          // Every write of ours stands a repetition: it ends in "exists", "conflict" or the same state.
+          // Every write may be repeated: the repetition ends in "exists", "conflict" or the same state.
           if (tries <= deadConnections && connectionDied(thrown) && !signal.aborted) continue
           throw transportError(thrown, `${method} ${path}`, signal)
         }
@@ -122,21 +73,44 @@ export function openClient(options: ClientOptions): KubernetesClient {
     async stream(path, request, signal) {
       try {
         signal.throwIfAborted()
-        const response = await send('watches', { method: 'GET', path, ...request }, false, signal)
+        const response = await send('watches', { method: 'GET', path, ...request }, { fresh: false }, signal)
         return { status: response.statusCode, headers: response.headers, body: response.body }
       } catch (thrown) {
         throw transportError(thrown, `GET ${path}`, signal)
       }
     },
     async close() {
-      if (agents) await closeAll(agents.open, true)
-      agents = undefined
+      if (current) await closeAll(current.agents, { atOnce: true })
+      current = undefined
     },
   }
 }
 
-async function closeAll({ calls, watches }: Agents, atOnce = false): Promise<void> {
+/** @param options `atOnce`: running calls are cut off, too */
+async function closeAll({ calls, watches }: Agents, { atOnce }: { atOnce: boolean }): Promise<void> {
   await Promise.all([calls, watches].map(agent => (atOnce ? agent.destroy() : agent.close())))
+}
+
+function dispatched(
+  { method, path, query, accept, body, contentType }: Call,
+  sender: { address: ApiServerAddress; credential: Credential; userAgent: string; signal: AbortSignal },
+): Dispatcher.RequestOptions {
+  const { address, credential, userAgent, signal } = sender
+  const url = new URL(address.server + path + search(query))
+  return {
+    origin: url.origin,
+    path: url.pathname + url.search,
+    method,
+    headers: {
+      ...address.headers,
+      'user-agent': userAgent,
+      accept: accept ?? json,
+      ...(credential.authorization === undefined ? {} : { authorization: credential.authorization }),
+      ...(body === undefined ? {} : { 'content-type': contentType ?? json }),
+    },
+    body: body === undefined ? null : JSON.stringify(body),
+    signal,
+  }
 }
 
 function search(query: Query = {}): string {

@@ -1,30 +1,47 @@
 import { readFile } from 'node:fs/promises'
-import { fileToken, type TokenSource, tokenCredentials } from './credentials.ts'
-import type { Endpoint } from './endpoint.ts'
-import { unusableConnection } from './unusable-connection.ts'
+import type { ClusterConfig } from '../../config/connections.ts'
+import { OperatorError } from '../../errors.ts'
+import type { ApiServerAddress } from './api-server-address.ts'
+import { fileToken, type TokenSource, tokenCredentials, unusableConnection } from './credentials.ts'
 
-/** How to reach one cluster. `server` is for who makes tokens elsewhere (EKS). */
+/** How to reach one cluster. */
 export type Connection =
-  /** One file, or several as kubectl merges them (`/a:/b`). */
+  /** One file, or several that are merged as kubectl merges them (`/a:/b`). */
   | { kind: 'kubeconfig'; path: string }
-  /** The service account of the pod we run in. `host`: where DNS does not know the default. */
+  /** The service account of the pod that the process runs in. `host`: where DNS does not know the default. */
   | { kind: 'in-cluster'; host?: string; folder?: string }
-  /** `ca`: PEM; absent: the authorities Node trusts. */
+  /** A server with tokens that the caller makes (EKS). `ca`: PEM; absent: the authorities that Node trusts. */
   | { kind: 'server'; server: string; ca?: string; token: TokenSource }
 
-/** The API server's certificate names it so, in every cluster. */
+/** The API server's certificate is valid for this name in every cluster. */
 const inClusterHost = 'kubernetes.default.svc'
 const serviceAccountFolder = '/var/run/secrets/kubernetes.io/serviceaccount'
 
+/**
+ * The connection that the configuration names.
+ * @param eksToken makes tokens for an EKS cluster; it is given, since this folder does not import the AWS clients
+ */
+export function configuredConnection(cluster: ClusterConfig, eksToken?: TokenSource): Connection {
+  if (cluster.kind !== 'eks') return cluster
+  if (eksToken === undefined)
+    throw new OperatorError(
+      'ClusterUnavailable',
+      'EKS_CLUSTER_NAME is set, but nothing here makes EKS tokens; set KUBECONFIG instead (aws eks update-kubeconfig).',
+      { fate: 'permanent' },
+    )
+  const ca = Buffer.from(cluster.ca, 'base64').toString()
+  return { kind: 'server', server: cluster.endpoint, ca, token: eksToken }
+}
+
 /** @throws OperatorError ConfigInvalid, naming the file or setting that is wrong */
-export async function resolveConnection(connection: Connection): Promise<Endpoint> {
+export async function resolveConnection(connection: Connection): Promise<ApiServerAddress> {
   switch (connection.kind) {
     case 'kubeconfig': {
-      const { endpointOf } = await import('./kubeconfig.ts')
-      return endpointOf(connection.path)
+      const { kubeconfigAddress } = await import('./kubeconfig.ts')
+      return kubeconfigAddress(connection.path)
     }
     case 'in-cluster':
-      return inCluster(connection.host ?? inClusterHost, connection.folder ?? serviceAccountFolder)
+      return inClusterAddress(connection.host ?? inClusterHost, connection.folder ?? serviceAccountFolder)
     case 'server':
       return {
         server: connection.server.replace(/\/+$/, ''),
@@ -35,7 +52,7 @@ export async function resolveConnection(connection: Connection): Promise<Endpoin
   }
 }
 
-async function inCluster(host: string, folder: string): Promise<Endpoint> {
+async function inClusterAddress(host: string, folder: string): Promise<ApiServerAddress> {
   const ca = await readFile(`${folder}/ca.crt`, 'utf8').catch(thrown => {
     const why = 'no service account is mounted here; run in a pod with one, or set KUBECONFIG'
     throw unusableConnection(`${folder}/ca.crt cannot be read: ${why}`, thrown)

@@ -1,36 +1,37 @@
 import { readFile } from 'node:fs/promises'
-import { unusableConnection } from './unusable-connection.ts'
+import { OperatorError } from '../../errors.ts'
 
-/** What proves who we are, for one request. */
+/** Authenticates one request. */
 export interface Credential {
-  /** Value of the header of this name. */
+  /** Value of the `Authorization` header. */
   authorization?: string
-  /** PEM of a client certificate and its key. */
+  /** Client certificate, PEM. */
   cert?: string
+  /** The certificate's key, PEM. */
   key?: string
 }
 
-/** `fresh`: the last credential was refused, a cached one is of no use. */
-export type CredentialSource = (fresh: boolean, signal: AbortSignal) => Promise<Credential>
+/** `fresh`: the server refused the last credential, so a cached one must not be returned. */
+export type CredentialSource = (options: { fresh: boolean }, signal: AbortSignal) => Promise<Credential>
 
-/** A bearer token, from a cache or, if `fresh` is wanted because the last one was refused, a new one. */
-export type TokenSource = (fresh: boolean, signal: AbortSignal) => Promise<string>
+/** Returns a bearer token. `fresh`: the server refused the last one, so a cached one must not be returned. */
+export type TokenSource = (options: { fresh: boolean }, signal: AbortSignal) => Promise<string>
 
 export function fixedCredentials(credential: Credential): CredentialSource {
   return async () => credential
 }
 
 export function tokenCredentials(token: TokenSource): CredentialSource {
-  return async (fresh, signal) => ({ authorization: `Bearer ${await token(fresh, signal)}` })
+  return async (options, signal) => ({ authorization: `Bearer ${await token(options, signal)}` })
 }
 
-/** client-go's: kubelet renews a projected token long before it ends. */
+/** client-go's interval; the kubelet renews a projected token long before it expires. */
 const rereadMs = 60_000
 
-/** A token that somebody else renews in a file. */
+/** Reads a token from a file that another process renews, such as the kubelet. */
 export function fileToken(path: string, now: () => number): TokenSource {
   let read: { token: string; at: number } | undefined
-  return async fresh => {
+  return async ({ fresh }) => {
     if (read && !fresh && now() - read.at < rereadMs) return read.token
     try {
       const token = (await readFile(path, 'utf8')).trim()
@@ -43,24 +44,27 @@ export function fileToken(path: string, now: () => number): TokenSource {
   }
 }
 
-/** A certificate or the like that a plugin gave, until shortly before it ends. */
+/** A credential with an end, as a plugin returns it. */
 export interface Expiring {
   credential: Credential
-  /** Epoch milliseconds; undefined: no end is known. */
+  /** Epoch milliseconds; undefined if no end is known. */
   expiresAt: number | undefined
 }
 
 /** A credential must outlive the request that carries it. */
 const marginMs = 30_000
 
-/** Runs `obtain` once for all who wait, and again when its credential ends or was refused. */
+/**
+ * Caches what `obtain` returns until shortly before it expires, or until the server refuses it. Concurrent callers share
+ * one run of `obtain`.
+ */
 export function cachedCredentials(
   obtain: (signal: AbortSignal) => Promise<Expiring>,
   now: () => number,
 ): CredentialSource {
   let cached: Expiring | undefined
   let pending: Promise<Expiring> | undefined
-  return async (fresh, signal) => {
+  return async ({ fresh }, signal) => {
     const usable = cached && (cached.expiresAt === undefined || cached.expiresAt - marginMs > now())
     if (cached && usable && !fresh) return cached.credential
     pending ??= obtain(signal).finally(() => {
@@ -69,6 +73,11 @@ export function cachedCredentials(
     cached = await pending
     return cached.credential
   }
+}
+
+/** An error of the connection's files and settings: only a change of them helps. */
+export function unusableConnection(message: string, cause?: unknown): OperatorError {
+  return new OperatorError('ConfigInvalid', message, { cause })
 }
 
 /** The system's sentence without its path and call: `ENOENT: no such file or directory`. */

@@ -1,9 +1,8 @@
 import type { User } from '@kubernetes/client-node/dist/config_types.js'
 import { abortable } from '../../abort.ts'
-import type { Expiring } from './credentials.ts'
-import { unusableConnection } from './unusable-connection.ts'
+import { type Expiring, unusableConnection } from './credentials.ts'
 
-/** A plugin may ask a cloud for a token, but not a person for a password. */
+/** Time for a plugin to ask a cloud for a token. A plugin that asks a person for a password does not end in it. */
 const pluginMs = 30_000
 
 interface ExecCredential {
@@ -21,12 +20,12 @@ export async function runExecPlugin(user: User, signal: AbortSignal): Promise<Ex
   const { ExecAuth } = await import('@kubernetes/client-node/dist/exec_auth.js')
   const info = { kind: 'ExecCredential', apiVersion: exec.apiVersion, spec: { interactive: false } }
   const env = [...(exec.env ?? []), { name: 'KUBERNETES_EXEC_INFO', value: JSON.stringify(info) }]
-  // A new one each time: its own cache keeps a token until the very second it ends.
+  // A new one for each run: its own cache keeps a token until the second in which it expires.
   const plugin = new ExecAuth() as unknown as { getCredential(user: User): Promise<ExecCredential | null> }
   const limit = AbortSignal.any([signal, AbortSignal.timeout(pluginMs)])
   const answer = await abortable(plugin.getCredential({ ...user, exec: { ...exec, env } }), limit).catch(
     thrown => {
-      throw unusableConnection(complaint(exec, thrown), thrown)
+      throw unusableConnection(pluginProblem(exec, thrown), thrown)
     },
   )
   const { token, clientCertificateData: cert, clientKeyData: key, expirationTimestamp } = answer?.status ?? {}
@@ -44,7 +43,7 @@ export async function runExecPlugin(user: User, signal: AbortSignal): Promise<Ex
   }
 }
 
-function complaint(exec: { command: string; installHint?: string }, thrown: unknown): string {
+function pluginProblem(exec: { command: string; installHint?: string }, thrown: unknown): string {
   const { code, message } = thrown as { code?: string; message?: string }
   const missing = code === 'ENOENT'
   const said = missing ? 'it is not installed' : (message ?? '').trim().split('\n')[0]?.slice(0, 200)

@@ -9,6 +9,7 @@ import {
   type User,
 } from '@kubernetes/client-node/dist/config_types.js'
 import { parse } from 'yaml'
+import type { ApiServerAddress, TlsSettings } from './api-server-address.ts'
 import {
   type Credential,
   type CredentialSource,
@@ -17,14 +18,13 @@ import {
   fixedCredentials,
   reasonOf,
   tokenCredentials,
+  unusableConnection,
 } from './credentials.ts'
-import type { Endpoint, TlsSettings } from './endpoint.ts'
 import { runExecPlugin } from './exec-plugin.ts'
-import { unusableConnection } from './unusable-connection.ts'
 
 /**
- * Only client-node's own reading of the format is imported, not its `KubeConfig`: that one brings every model of
- * Kubernetes along (0.4 s and 85 MB, measured).
+ * Only client-node's parser of the format is imported. Its `KubeConfig` class would load every model of Kubernetes (0.4 s
+ * and 85 MB, measured).
  */
 interface Kubeconfig {
   clusters: Cluster[]
@@ -33,8 +33,12 @@ interface Kubeconfig {
   currentContext: string | undefined
 }
 
-/** What the current context names. Several files merge as kubectl does it: the first to name a thing decides. */
-export async function endpointOf(path: string): Promise<Endpoint> {
+/**
+ * The API server that the current context names. Several files are merged as kubectl does it: the first file that names a
+ * thing decides.
+ * @throws OperatorError ConfigInvalid, naming the file and what is wrong in it
+ */
+export async function kubeconfigAddress(path: string): Promise<ApiServerAddress> {
   const files = await Promise.all(path.split(delimiter).filter(Boolean).map(load))
   const { clusters, contexts, users } = {
     clusters: files.flatMap(file => file.clusters),
@@ -75,7 +79,7 @@ async function load(path: string): Promise<Kubeconfig> {
   try {
     return read(parse(text), dirname(path))
   } catch (thrown) {
-    // The parser's own sentence may quote a line of the file: a token, say.
+    // The parser's own sentence may quote a line of the file, and so a token.
     const line = (thrown as { linePos?: [{ line: number }] }).linePos?.[0].line
     const why = line === undefined ? reasonOf(thrown) : `not YAML from line ${line} on`
     throw unusableConnection(
@@ -103,7 +107,7 @@ function read(document: unknown, folder: string): Kubeconfig {
         ...(each.certFile ? { certFile: absolute(each.certFile) } : {}),
         ...(each.keyFile ? { keyFile: absolute(each.keyFile) } : {}),
         ...(tokenFile ? { tokenFile: absolute(tokenFile) } : {}),
-        // A plugin named by a path is found beside the file, by a bare name in PATH.
+        // A plugin with a path is looked up beside the file, one with a bare name in PATH.
         ...(each.exec?.command?.includes('/')
           ? { exec: { ...each.exec, command: absolute(each.exec.command) } }
           : {}),
@@ -133,7 +137,7 @@ async function credentialsOf(user: User & { tokenFile?: string }, where: string)
   const certificate: Credential = cert !== undefined && key !== undefined ? { cert, key } : {}
   if (user.tokenFile !== undefined) {
     const source = tokenCredentials(fileToken(user.tokenFile, Date.now))
-    return async (fresh, signal) => ({ ...certificate, ...(await source(fresh, signal)) })
+    return async (options, signal) => ({ ...certificate, ...(await source(options, signal)) })
   }
   const authorization = user.token ? `Bearer ${user.token}` : basic(user)
   return fixedCredentials({ ...certificate, ...(authorization === undefined ? {} : { authorization }) })
@@ -145,7 +149,7 @@ function basic({ username, password }: User): string | undefined {
 }
 
 async function pem(file: string | undefined, data: string | undefined): Promise<string | undefined> {
-  // As client-go: what is inside of the file wins.
+  // As in client-go, inline data win over a file.
   if (data) return Buffer.from(data, 'base64').toString('utf8')
   if (!file) return undefined
   return readFile(file, 'utf8').catch(thrown => {

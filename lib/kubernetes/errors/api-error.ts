@@ -1,7 +1,7 @@
 import { group } from '../../crd/group.ts'
 import { OperatorError } from '../../errors.ts'
 import type { Reason } from '../../reasons.ts'
-import type { ApiResponse } from '../client/client.ts'
+import type { ApiResponse } from '../client/http.ts'
 import { type ApiStatus, apiStatus, retryAfterMs } from './api-status.ts'
 import { fieldErrors } from './field-errors.ts'
 
@@ -91,7 +91,7 @@ function invalid({ code, message }: ApiStatus): boolean {
 }
 
 function invalidity(attempt: Attempt, status: ApiStatus): Refusal {
-  const fields = fieldErrors(status)
+  const fields = fieldErrors(status.causes)
   const why = status.code === 413 ? 'it is too large' : fields || decodeText(status.message)
   const message = `The cluster refuses to ${attemptText(attempt)}: ${why}.`
   // Our own resources and plain reads are our own mistakes; every other object is what a template asked for.

@@ -1,4 +1,5 @@
-import type { ApiResponse } from '../client/client.ts'
+import type { ApiResponse } from '../client/http.ts'
+import type { StatusCause } from './field-errors.ts'
 
 /** metav1.Status: how the API server says no. */
 export interface ApiStatus {
@@ -7,7 +8,7 @@ export interface ApiStatus {
   message: string
   /** Name and kind (often the plural) of what is meant; empty where no object is. */
   details: { name?: string; kind?: string }
-  causes: { reason?: string; message?: string; field?: string }[]
+  causes: StatusCause[]
 }
 
 /** Of any answer or in-stream error; what is no Status (a proxy's page, say) gives empty words. */

@@ -1,18 +1,24 @@
-import type { ApiStatus } from './api-status.ts'
-
-/** Enough to mend; the rest shows when these are mended. */
+/** Field errors in one sentence; further ones show once these are corrected. */
 const most = 3
+/** Characters of one field error. */
 const longest = 160
 
+/** One entry of `details.causes` of a Status. */
+export interface StatusCause {
+  reason?: string
+  message?: string
+  field?: string
+}
+
 /**
- * What is wrong with which fields, without the values: a refused value may be a flag.
+ * Says which fields are wrong and why, without their values, since a refused value may be a flag:
  * `spec.replicas: Invalid value: -1: must be …` becomes `spec.replicas: must be …`.
  */
-export function fieldErrors({ causes }: Pick<ApiStatus, 'causes'>): string {
+export function fieldErrors(causes: readonly StatusCause[]): string {
   const lines = new Set(causes.map(cause => line(cause.field ?? '', cause.message ?? '')))
-  const told = [...lines].slice(0, most)
-  const more = lines.size - told.length
-  return told.join('; ') + (more > 0 ? `; and ${more} more` : '')
+  const shown = [...lines].slice(0, most)
+  const more = lines.size - shown.length
+  return shown.join('; ') + (more > 0 ? `; and ${more} more` : '')
 }
 
 const valued = /^(Invalid value|Unsupported value|Duplicate value|Not found|Too long|Too many): /
@@ -25,19 +31,19 @@ function line(field: string, message: string): string {
   return whole.length > longest ? `${whole.slice(0, longest - 1)}…` : whole
 }
 
-/** A map's key can be anything: `data[flag-1]` says as much as `data[…]`. Indexes stay. */
+/** Hides long keys of maps, which may hold a value; indexes of lists stay. */
 function keysHidden(field: string): string {
   return field.replace(/\[(?!\d+\])[^\]]{20,}\]/g, '[…]')
 }
 
-/** What follows the value and its colon; nothing when no end of the value can be made out. */
+/** The text after the value and its colon; empty if the end of the value cannot be found. */
 function withoutValue(text: string): string {
   const end = valueEnd(text)
   if (end === undefined || !text.startsWith(': ', end)) return ''
   return text.slice(end + 2)
 }
 
-/** Go prints values quoted, as JSON, as `pkg.Type{…}`, or bare. */
+/** The position after the value. Go prints a value quoted, as JSON, as `pkg.Type{…}`, or bare. */
 function valueEnd(text: string): number | undefined {
   const opening = text.match(/^[\w.*&[\]]*(?=[{[("])/)?.[0].length ?? 0
   if (!'{[("'.includes(text[opening] || ' ')) {

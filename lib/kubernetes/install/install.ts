@@ -1,6 +1,6 @@
 import type { KubernetesObject, StoredOfAnyScope } from '../../crd/objects.ts'
 import { referenceTo } from '../../crd/reference.ts'
-import type { KubernetesClient } from '../client/client.ts'
+import type { KubernetesClient } from '../client/http.ts'
 import { collectionPath } from '../client/paths.ts'
 import type { Cluster } from '../cluster.ts'
 import { openCluster } from '../open-cluster.ts'

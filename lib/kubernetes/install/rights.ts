@@ -1,6 +1,6 @@
 import { runLimited } from '../../concurrency.ts'
 import type { KubernetesObject } from '../../crd/objects.ts'
-import type { KubernetesClient } from '../client/client.ts'
+import type { KubernetesClient } from '../client/http.ts'
 import { collectionPath } from '../client/paths.ts'
 import { apiError } from '../errors/api-error.ts'
 import { readManifests } from './manifests.ts'

@@ -1,6 +1,6 @@
 import { group } from '../../crd/group.ts'
 import { OperatorError } from '../../errors.ts'
-import type { KubernetesClient } from '../client/client.ts'
+import type { KubernetesClient } from '../client/http.ts'
 import { objectPath } from '../client/paths.ts'
 import { apiError } from '../errors/api-error.ts'
 import { objectMissing } from '../errors/api-status.ts'

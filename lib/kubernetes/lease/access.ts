@@ -1,5 +1,5 @@
 import { fieldManager } from '../../crd/group.ts'
-import type { KubernetesClient } from '../client/client.ts'
+import type { KubernetesClient } from '../client/http.ts'
 import { collectionPath, objectPath } from '../client/paths.ts'
 import { apiError } from '../errors/api-error.ts'
 import { objectMissing } from '../errors/api-status.ts'

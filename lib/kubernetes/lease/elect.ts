@@ -1,6 +1,6 @@
 import { operatorError } from '../../errors.ts'
 import type { Log } from '../../telemetry/log.ts'
-import type { KubernetesClient } from '../client/client.ts'
+import type { KubernetesClient } from '../client/http.ts'
 import { watch } from '../watch/watch.ts'
 import { leaseAccess } from './access.ts'
 import {

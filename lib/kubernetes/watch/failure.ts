@@ -1,6 +1,6 @@
 import { OperatorError } from '../../errors.ts'
 import { passesByItself } from '../../reasons.ts'
-import type { ApiResponse } from '../client/client.ts'
+import type { ApiResponse } from '../client/http.ts'
 import { apiStatus, retryAfterMs } from '../errors/api-status.ts'
 
 /** What follows for a watch when something went wrong. */

@@ -1,5 +1,5 @@
 import type { GoneObject, KubernetesObject, Stored } from '../../crd/objects.ts'
-import { missingField } from '../stored.ts'
+import { missingStoredField } from '../../crd/stored-fields.ts'
 import { backoffMs, healthyMs } from './backoff.ts'
 import { type Failure, streamedFailure } from './failure.ts'
 import { forget, type Known, keyOf, remember, vanished } from './known.ts'
@@ -130,7 +130,7 @@ function onEvent(state: WatchState, event: WatchEvent, moment: Moment): [WatchSt
     if (state.phase === 'streaming' && ends) return listEnded(state, version)
     return [advanced(state, version), []]
   }
-  if (missingField(metadata)) return garbled(state, event.type, moment)
+  if (missingStoredField(metadata)) return garbled(state, event.type, moment)
   const object = event.object as Stored<KubernetesObject>
   if (event.type === 'DELETED') {
     forget(state.known, object)

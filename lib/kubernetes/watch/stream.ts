@@ -1,4 +1,4 @@
-import type { KubernetesClient, Query } from '../client/client.ts'
+import type { KubernetesClient, Query } from '../client/http.ts'
 import { json, metadataOf } from '../client/media-types.ts'
 import { collectionPath } from '../client/paths.ts'
 import type { WatchTarget } from '../cluster.ts'

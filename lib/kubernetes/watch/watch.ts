@@ -1,7 +1,7 @@
 import { abortable, sleep } from '../../abort.ts'
 import type { KubernetesObject, Stored } from '../../crd/objects.ts'
 import type { Log } from '../../telemetry/log.ts'
-import type { KubernetesClient } from '../client/client.ts'
+import type { KubernetesClient } from '../client/http.ts'
 import type { WatchHandlers, WatchTarget } from '../cluster.ts'
 import { fetchPage } from '../list-pages.ts'
 import { thrownFailure } from './failure.ts'

@@ -13,7 +13,7 @@ async function serve(listener: RequestListener) {
   await once(server, 'listening')
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const asked: boolean[] = []
-  const token = async (fresh: boolean) => {
+  const token = async ({ fresh }: { fresh: boolean }) => {
     asked.push(fresh)
     return fresh ? 'new' : 'old'
   }

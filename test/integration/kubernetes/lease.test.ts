@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type KubernetesClient, openClient } from '../../../lib/kubernetes/client/client.ts'
+import { openClient } from '../../../lib/kubernetes/client/client.ts'
+import type { KubernetesClient } from '../../../lib/kubernetes/client/http.ts'
 import { objectPath } from '../../../lib/kubernetes/client/paths.ts'
 import { elect, forwarderLease } from '../../../lib/kubernetes/lease/elect.ts'
 import type { Lease, LeaseTimes } from '../../../lib/kubernetes/lease/record.ts'

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type KubernetesClient, openClient } from '../../../lib/kubernetes/client/client.ts'
+import { openClient } from '../../../lib/kubernetes/client/client.ts'
+import type { KubernetesClient } from '../../../lib/kubernetes/client/http.ts'
 import type { Cluster, WatchTarget } from '../../../lib/kubernetes/cluster.ts'
 import type { Connection } from '../../../lib/kubernetes/connection/connection.ts'
 import { openCluster } from '../../../lib/kubernetes/open-cluster.ts'

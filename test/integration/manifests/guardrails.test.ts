@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { apiVersion, fieldManager, labels } from '../../../lib/crd/group.ts'
-import { type KubernetesClient, openClient } from '../../../lib/kubernetes/client/client.ts'
+import { openClient } from '../../../lib/kubernetes/client/client.ts'
+import type { KubernetesClient } from '../../../lib/kubernetes/client/http.ts'
 import { collectionPath } from '../../../lib/kubernetes/client/paths.ts'
 import { installManifests } from '../../../lib/kubernetes/install/install.ts'
 import type { ControlPlane } from '../../../local/control-plane/start.ts'

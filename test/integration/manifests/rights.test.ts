@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { KubernetesObject } from '../../../lib/crd/objects.ts'
-import { type KubernetesClient, openClient } from '../../../lib/kubernetes/client/client.ts'
+import { openClient } from '../../../lib/kubernetes/client/client.ts'
+import type { KubernetesClient } from '../../../lib/kubernetes/client/http.ts'
 import { readManifests } from '../../../lib/kubernetes/install/manifests.ts'
 import { rightsMissing } from '../../../lib/kubernetes/install/rights.ts'
 import { openCluster } from '../../../lib/kubernetes/open-cluster.ts'

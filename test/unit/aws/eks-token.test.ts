@@ -45,7 +45,7 @@ function signatureOf(url: URL): string {
 
 describe('what is in a token for an EKS cluster', () => {
   test('a presigned question to STS, with nothing more in it than the authenticator allows', async () => {
-    const url = urlIn(await openEksTokens(options)(false, signal))
+    const url = urlIn(await openEksTokens(options)({ fresh: false }, signal))
     expect(`${url.origin}${url.pathname}`).toBe('https://sts.eu-central-1.amazonaws.com/')
     expect(Object.fromEntries(url.searchParams)).toEqual({
       Action: 'GetCallerIdentity',
@@ -62,7 +62,7 @@ describe('what is in a token for an EKS cluster', () => {
 
   test('no padding, and few enough bytes for a session token of a thousand', async () => {
     vi.stubEnv('AWS_SESSION_TOKEN', 'x'.repeat(1_500))
-    const token = await openEksTokens(options)(false, signal)
+    const token = await openEksTokens(options)({ fresh: false }, signal)
     expect(token).not.toContain('=')
     expect(token.length).toBeLessThanOrEqual(4_096)
   })
@@ -71,17 +71,17 @@ describe('what is in a token for an EKS cluster', () => {
 describe('how long is a token kept', () => {
   test('eleven of its fifteen minutes', async () => {
     const tokens = openEksTokens(options)
-    const first = await tokens(false, signal)
+    const first = await tokens({ fresh: false }, signal)
     vi.setSystemTime(start + 11 * minute)
-    expect(await tokens(false, signal)).toBe(first)
+    expect(await tokens({ fresh: false }, signal)).toBe(first)
     vi.setSystemTime(start + 11 * minute + 1)
-    expect(await tokens(false, signal)).not.toBe(first)
+    expect(await tokens({ fresh: false }, signal)).not.toBe(first)
   })
 
   test('not at all when it was refused', async () => {
     const tokens = openEksTokens(options)
-    const first = await tokens(false, signal)
+    const first = await tokens({ fresh: false }, signal)
     vi.setSystemTime(start + 1_000)
-    expect(await tokens(true, signal)).not.toBe(first)
+    expect(await tokens({ fresh: true }, signal)).not.toBe(first)
   })
 })

@@ -31,9 +31,9 @@ async function kubeconfig(
   return path
 }
 
-async function credential(user: unknown, fresh = false) {
+async function credential(user: unknown) {
   const { credentials } = await resolveConnection({ kind: 'kubeconfig', path: await kubeconfig(user) })
-  return credentials(fresh, signal)
+  return credentials({ fresh: false }, signal)
 }
 
 async function plugin(script: string): Promise<string> {
@@ -42,8 +42,8 @@ async function plugin(script: string): Promise<string> {
   return './plugin'
 }
 
-describe('where is the cluster, and how is it trusted', () => {
-  it('by data in the file, or a file beside it', async () => {
+describe('the API server address in a kubeconfig', () => {
+  it('takes the certificate authority from the kubeconfig or from a file beside it', async () => {
     const byData = await kubeconfig(
       {},
       { 'certificate-authority-data': base64('PEM'), 'tls-server-name': 'other' },
@@ -62,16 +62,16 @@ describe('where is the cluster, and how is it trusted', () => {
     })
   })
 
-  it('in several files, the first to name a thing decides', async () => {
+  it('comes from the first of several files that names it', async () => {
     const first = await kubeconfig({ token: 'first' }, { server: 'https://first' }, 'first')
     const second = await kubeconfig({ token: 'second' }, { server: 'https://second' }, 'second')
-    const endpoint = await resolveConnection({ kind: 'kubeconfig', path: [first, second].join(delimiter) })
-    expect(endpoint.server).toBe('https://first')
-    expect(await endpoint.credentials(false, signal)).toEqual({ authorization: 'Bearer first' })
+    const address = await resolveConnection({ kind: 'kubeconfig', path: [first, second].join(delimiter) })
+    expect(address.server).toBe('https://first')
+    expect(await address.credentials({ fresh: false }, signal)).toEqual({ authorization: 'Bearer first' })
   })
 })
 
-describe('who are we', () => {
+describe('credentials', () => {
   it.each([
     ['a token', { token: 'abc' }, { authorization: 'Bearer abc' }],
     ['a password', { username: 'a', password: 'b' }, { authorization: `Basic ${base64('a:b')}` }],
@@ -80,22 +80,22 @@ describe('who are we', () => {
       { 'client-certificate-data': base64('C'), 'client-key-data': base64('K') },
       { cert: 'C', key: 'K' },
     ],
-    ['nobody', {}, {}],
-  ])('%s', async (_name, user, expected) => {
+    ['nothing', {}, {}],
+  ])('of a kubeconfig user with %s become what the request carries', async (_name, user, expected) => {
     expect(await credential(user)).toEqual(expected)
   })
 
-  it('a token in a file, read again when it was refused', async () => {
+  it('of a token file are read again after the server refused them', async () => {
     await writeFile(join(folder, 'token'), 'one\n')
     const path = await kubeconfig({ tokenFile: 'token' })
     const { credentials } = await resolveConnection({ kind: 'kubeconfig', path })
-    expect(await credentials(false, signal)).toEqual({ authorization: 'Bearer one' })
+    expect(await credentials({ fresh: false }, signal)).toEqual({ authorization: 'Bearer one' })
     await writeFile(join(folder, 'token'), 'two\n')
-    expect(await credentials(false, signal)).toEqual({ authorization: 'Bearer one' })
-    expect(await credentials(true, signal)).toEqual({ authorization: 'Bearer two' })
+    expect(await credentials({ fresh: false }, signal)).toEqual({ authorization: 'Bearer one' })
+    expect(await credentials({ fresh: true }, signal)).toEqual({ authorization: 'Bearer two' })
   })
 
-  it('what a plugin says, asked once, and again when it was refused', async () => {
+  it('of an exec plugin are obtained once, and again after the server refused them', async () => {
     const status = '{"status":{"token":"\'$A-$(wc -l < "$COUNT" | tr -d " ")\'"}}'
     const command = await plugin(`echo x >> "$COUNT"\necho '${status}'`)
     const env = [
@@ -104,25 +104,28 @@ describe('who are we', () => {
     ]
     const path = await kubeconfig({ exec: { apiVersion: 'client.authentication.k8s.io/v1', command, env } })
     const { credentials } = await resolveConnection({ kind: 'kubeconfig', path })
-    const both = await Promise.all([credentials(false, signal), credentials(false, signal)])
+    const both = await Promise.all([
+      credentials({ fresh: false }, signal),
+      credentials({ fresh: false }, signal),
+    ])
     expect(both).toEqual([{ authorization: 'Bearer token-1' }, { authorization: 'Bearer token-1' }])
-    expect(await credentials(false, signal)).toEqual({ authorization: 'Bearer token-1' })
-    expect(await credentials(true, signal)).toEqual({ authorization: 'Bearer token-2' })
+    expect(await credentials({ fresh: false }, signal)).toEqual({ authorization: 'Bearer token-1' })
+    expect(await credentials({ fresh: true }, signal)).toEqual({ authorization: 'Bearer token-2' })
   })
 
-  it('the service account of our pod', async () => {
+  it('of a pod come from its service account', async () => {
     await writeFile(join(folder, 'ca.crt'), 'PEM')
     await writeFile(join(folder, 'token'), 'abc')
-    const endpoint = await resolveConnection({ kind: 'in-cluster', folder })
-    expect(endpoint).toMatchObject({ server: 'https://kubernetes.default.svc', tls: { ca: 'PEM' } })
-    expect(await endpoint.credentials(false, signal)).toEqual({ authorization: 'Bearer abc' })
+    const address = await resolveConnection({ kind: 'in-cluster', folder })
+    expect(address).toMatchObject({ server: 'https://kubernetes.default.svc', tls: { ca: 'PEM' } })
+    expect(await address.credentials({ fresh: false }, signal)).toEqual({ authorization: 'Bearer abc' })
   })
 })
 
-describe('does a complaint say what to mend', () => {
+describe('an unusable connection', () => {
   const opened = (path: string) => resolveConnection({ kind: 'kubeconfig', path })
 
-  it('a file that is not there', async () => {
+  it('is reported with the missing kubeconfig and the remedy', async () => {
     await expect(opened('/nowhere/config')).rejects.toMatchObject({
       reason: 'ConfigInvalid',
       message:
@@ -130,17 +133,17 @@ describe('does a complaint say what to mend', () => {
     })
   })
 
-  it('a file that is something else, without quoting it', async () => {
+  it('is reported without a quotation of a file that is no kubeconfig', async () => {
     const path = join(folder, 'config')
     await writeFile(path, 'users:\n  - token: "flag{x}\n')
-    const complaint = await opened(path).catch((thrown: Error) => thrown as Error)
-    expect((complaint as Error).message).toMatch(/is no kubeconfig: not YAML from line \d/)
-    expect(JSON.stringify(complaint, Object.getOwnPropertyNames(complaint))).not.toContain('flag{x}')
+    const problem = await opened(path).catch((thrown: Error) => thrown as Error)
+    expect((problem as Error).message).toMatch(/is no kubeconfig: not YAML from line \d/)
+    expect(JSON.stringify(problem, Object.getOwnPropertyNames(problem))).not.toContain('flag{x}')
     await writeFile(path, 'hello')
     await expect(opened(path)).rejects.toThrow('is no kubeconfig: it holds no object')
   })
 
-  it('a context that is not there', async () => {
+  it('is reported with the missing context', async () => {
     const path = join(folder, 'config')
     await writeFile(path, JSON.stringify({ 'current-context': 'gone' }))
     await expect(opened(path)).rejects.toThrow('has no context "gone"')
@@ -148,7 +151,7 @@ describe('does a complaint say what to mend', () => {
     await expect(opened(path)).rejects.toThrow('kubectl config use-context')
   })
 
-  it('a plugin that fails, or is not installed', async () => {
+  it('is reported with the sentence of an exec plugin that fails or is not installed', async () => {
     const command = await plugin('echo "your session has expired" >&2; exit 1')
     await expect(credential({ exec: { command } })).rejects.toMatchObject({
       reason: 'ConfigInvalid',
@@ -158,7 +161,7 @@ describe('does a complaint say what to mend', () => {
     await expect(credential(missing)).rejects.toThrow(/no-such-plugin .* not installed.*Install it from/)
   })
 
-  it('a service account that is not mounted', async () => {
+  it('is reported if no service account is mounted', async () => {
     await expect(resolveConnection({ kind: 'in-cluster', folder })).rejects.toThrow('set KUBECONFIG')
   })
 })

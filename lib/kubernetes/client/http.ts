@@ -1,0 +1,41 @@
+export type Query = Record<string, string | number | boolean | undefined>
+
+export type Headers = Record<string, string | string[] | undefined>
+
+export interface ApiRequest {
+  /** Sent as JSON. */
+  body?: unknown
+  /** Content type of the body; default JSON. */
+  contentType?: string
+  query?: Query
+  accept?: string
+}
+
+/** The server's answer, refusals included: `apiError` turns a refusal into an error. */
+export interface ApiResponse {
+  status: number
+  /** Parsed JSON. A string if the server sent no JSON, undefined if it sent nothing. */
+  body: unknown
+  headers: Headers
+}
+
+export interface ApiStream {
+  status: number
+  headers: Headers
+  /** Ends with an error when the connection dies. Leaving it early closes the connection. */
+  body: AsyncIterable<Uint8Array>
+}
+
+/** The API server over plain HTTP: paths, statuses, JSON. Throws `OperatorError` if no answer came. */
+export interface KubernetesClient {
+  request(
+    method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
+    path: string,
+    request: ApiRequest,
+    signal: AbortSignal,
+  ): Promise<ApiResponse>
+  /** A GET whose answer stays open until the server or the caller ends it, on a connection of its own. */
+  stream(path: string, request: Pick<ApiRequest, 'query' | 'accept'>, signal: AbortSignal): Promise<ApiStream>
+  /** Ends the kept connections. */
+  close(): Promise<void>
+}
