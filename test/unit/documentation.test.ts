@@ -2,10 +2,11 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { configurationReference, notYet } from '../../lib/config/reference.ts'
+import { leaseTimes } from '../../lib/kubernetes/lease/record.ts'
 import { type Reason, reasons } from '../../lib/reasons.ts'
 
 const root = resolve(import.meta.dirname, '../..')
-const pages = ['README.md', 'CHANGELOG.md', 'manifests/README.md', ...markdown('docs')]
+const pages = ['README.md', 'CHANGELOG.md', 'manifests/README.md', ...files('docs', '.md')]
 const text = (page: string) => readFileSync(join(root, page), 'utf8')
 
 /** A wider row of a table does not fit beside an editor's sidebar; its content belongs into a list. */
@@ -34,6 +35,44 @@ describe('the documentation', () => {
       reason => `\`${reason}\` (_${reasons[reason].recovery.replace('-', ' ')}_)`,
     )
     expect(explained.toSorted()).toEqual(expected.toSorted())
+  })
+
+  it('lists every metric in operations.md', () => {
+    const counted = /\.(?:count|milliseconds)\(\s*'(\w+)'/g
+    const metrics = new Set(
+      ['lib', 'functions']
+        .flatMap(folder => files(folder, '.ts'))
+        .flatMap(file => [...text(file).matchAll(counted)].map(([, name]) => name)),
+    )
+    expect(metrics.size).toBeGreaterThan(1)
+    const [, section = ''] = text('docs/operations.md').split('## Metrics and logs')
+    const [, list = ''] = section.split('Metrics are')
+    const listed = items(list.split('\n\nAlarms')[0] ?? '').map(item => item.match(/^`(\w+)`: ./)?.[1])
+    expect(listed.toSorted()).toEqual([...metrics].toSorted())
+  })
+
+  it('gives the duration and the renewal of the Lease in operations.md', () => {
+    const { durationMs, renewMs } = leaseTimes
+    expect(text('docs/operations.md')).toContain(
+      `It lasts ${durationMs / 1000} s and is renewed every ${renewMs / 1000} s.`,
+    )
+  })
+
+  it('lists every command in the README', () => {
+    const commands = [...text('local/cli.ts').matchAll(/\.command\('(\w+)'\)/g)].map(match => match[1])
+    const [, section = ''] = text('README.md').split('## Commands')
+    const listed = items(section.split('\n## ')[0] ?? '').map(item => item.match(/^`(\w+)` ./)?.[1])
+    expect(listed).toEqual(commands)
+  })
+
+  it('names only commands and scripts that exist', () => {
+    const commands = [...text('local/cli.ts').matchAll(/\.command\('(\w+)'\)/g)].map(match => match[1])
+    const { scripts } = JSON.parse(text('package.json')) as { scripts: Record<string, string> }
+    const unknown = pages.flatMap(page => [
+      ...wordsAfter('npx challenge-operator ', text(page)).filter(word => !commands.includes(word)),
+      ...wordsAfter('npm run ', text(page)).filter(word => !(word in scripts)),
+    ])
+    expect(unknown).toEqual([])
   })
 
   it('has links that lead to a page and a heading', () => {
@@ -66,9 +105,9 @@ describe('the documentation', () => {
   })
 
   it('lists every decision', () => {
-    const files = readdirSync(join(root, 'docs/decisions')).filter(file => /^\d{4}-/.test(file))
+    const notes = readdirSync(join(root, 'docs/decisions')).filter(file => /^\d{4}-/.test(file))
     const list = text('docs/decisions/README.md')
-    expect(files.filter(file => !list.includes(`(${file})`))).toEqual([])
+    expect(notes.filter(file => !list.includes(`(${file})`))).toEqual([])
   })
 })
 
@@ -84,9 +123,17 @@ function items(markdownText: string): string[] {
   return [...found].map(([, item = '']) => item.replace(/\n {2}/g, ' '))
 }
 
-function markdown(folder: string): string[] {
+/** The word that follows each occurrence of `before`. */
+function wordsAfter(before: string, page: string): string[] {
+  return page
+    .split(before)
+    .slice(1)
+    .flatMap(rest => rest.match(/^[\w:]+/)?.[0] ?? [])
+}
+
+function files(folder: string, ending: string): string[] {
   return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    .filter(file => file.endsWith('.md'))
+    .filter(file => file.endsWith(ending))
     .map(file => join(folder, file))
 }
 
