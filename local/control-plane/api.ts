@@ -1,6 +1,6 @@
 import { request } from 'node:https'
 
-/** The API server as the starter needs it: before anybody's client is there. */
+/** A minimal client of the API server, used while the control plane starts. */
 export interface Api {
   /** @returns the HTTP status and the body */
   call(method: string, path: string, body: unknown, signal: AbortSignal): Promise<Answer>

@@ -8,10 +8,10 @@ export interface Ports {
 
 type Files = ReturnType<typeof paths>
 
-/** etcd's own default of 2 GiB is reached by some days of tests. */
+/** Some days of tests fill etcd's default of 2 GiB. */
 const etcdQuota = 4 * 1024 ** 3
-/** The clients' default of 20 to 50 calls a second makes a thousand instances wait for a minute. */
-const unhurried = ['--kube-api-qps=1000', '--kube-api-burst=2000']
+/** With the clients' default of 20 to 50 calls a second a thousand instances wait for a minute. */
+const clientRate = ['--kube-api-qps=1000', '--kube-api-burst=2000']
 const podRange = '10.64.0.0/10'
 const serviceRange = '10.96.0.0/12'
 
@@ -42,7 +42,7 @@ export function apiServerArguments(files: Files, ports: Ports, extras: ApiServer
     '--bind-address=127.0.0.1',
     `--secure-port=${ports.apiServer}`,
     `--cert-dir=${files.certificates}`,
-    // A loopback address is no valid endpoint: the reconciler would only complain, every ten seconds.
+    // A loopback address is no valid endpoint, so the reconciler would log an error every ten seconds.
     '--endpoint-reconciler-type=none',
     `--token-auth-file=${files.tokens}`,
     `--authentication-config=${files.authentication}`,
@@ -53,7 +53,7 @@ export function apiServerArguments(files: Files, ports: Ports, extras: ApiServer
     `--service-account-signing-key-file=${files.serviceAccountKey}`,
     `--service-cluster-ip-range=${serviceRange}`,
     '--profiling=false',
-    // Without a controller-manager nobody makes the accounts this plugin waits for.
+    // This plugin waits for accounts that only a controller-manager makes.
     ...(extras.full ? [] : ['--disable-admission-plugins=ServiceAccount']),
     ...(extras.auditLog === undefined
       ? []
@@ -70,18 +70,18 @@ export function controllerManagerArguments(files: Files, kubeconfig: string): st
   return [
     `--kubeconfig=${kubeconfig}`,
     '--leader-elect=false',
-    // Nobody scrapes it, so it needs no port.
+    // Nothing reads its metrics, so it needs no port.
     '--secure-port=0',
     `--service-account-private-key-file=${files.serviceAccountKey}`,
     `--root-ca-file=${files.certificate}`,
     '--concurrent-deployment-syncs=10',
     '--concurrent-replicaset-syncs=10',
-    ...unhurried,
+    ...clientRate,
   ]
 }
 
 export function schedulerArguments(kubeconfig: string): string[] {
-  return [`--kubeconfig=${kubeconfig}`, '--leader-elect=false', '--secure-port=0', ...unhurried]
+  return [`--kubeconfig=${kubeconfig}`, '--leader-elect=false', '--secure-port=0', ...clientRate]
 }
 
 export function kwokArguments(kubeconfig: string, stages: readonly string[]): string[] {
@@ -90,13 +90,13 @@ export function kwokArguments(kubeconfig: string, stages: readonly string[]): st
     '--manage-all-nodes=true',
     '--node-lease-duration-seconds=40',
     `--cidr=${podRange}`,
-    // Else a line for every pod's every step.
+    // The default level logs a line for every step of every pod.
     '--v=WARN',
     ...stages.map(file => `--config=${file}`),
   ]
 }
 
-/** Who did what, without bodies; the end of a call only. */
+/** Records user, verb and object of each call at its end, without bodies. */
 export const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]

@@ -9,33 +9,33 @@ import { type Binaries, buildKey, type Program, programs } from './recipe.ts'
 import { requireGo } from './toolchain.ts'
 
 export interface BinariesOptions {
-  /** Of our process: `KUBEBUILDER_ASSETS`, `XDG_CACHE_HOME`, and what Go needs. */
+  /** The environment of this process: `KUBEBUILDER_ASSETS`, `XDG_CACHE_HOME`, and the variables that Go reads. */
   env: Environment
   progress: Progress
   build?: Build
 }
 
-/** What the ecosystem's own folders of assets have; the rest may be missing there and is then ours. */
+/** Programs that every folder of kubebuilder's assets has. The others may be missing there, and are then built. */
 const assetPrograms: readonly Program[] = ['etcd', 'kube-apiserver']
 
 /**
- * The programs of a control plane: from `KUBEBUILDER_ASSETS`, else from this machine's cache, where they are built first
- * if they are missing. Two that come at once build once.
+ * Finds the programs of a control plane in `KUBEBUILDER_ASSETS` or in this machine's cache. Programs that are missing in
+ * the cache are built first. Two processes at the same time build once.
  */
 export async function controlPlaneBinaries(options: BinariesOptions, signal: AbortSignal): Promise<Binaries> {
   const { env } = options
-  const given = await fromAssets(env.KUBEBUILDER_ASSETS)
-  const wanted = programs.filter(program => given[program] === undefined)
-  if (wanted.length === 0) return given as Binaries
+  const assets = await fromAssets(env.KUBEBUILDER_ASSETS)
+  const wanted = programs.filter(program => assets[program] === undefined)
+  if (wanted.length === 0) return assets as Binaries
   const folder = await cacheFolder(env)
   if ((await missingIn(folder, wanted)).length > 0) await fill(folder, wanted, options, signal)
   return {
     ...Object.fromEntries(wanted.map(program => [program, join(folder, program)])),
-    ...given,
+    ...assets,
   } as Binaries
 }
 
-/** `$XDG_CACHE_HOME/challenge-operator/control-plane/<key>`; a relative XDG path is void, says its specification. */
+/** `$XDG_CACHE_HOME/challenge-operator/control-plane/<key>`. The XDG specification says to ignore a relative path. */
 export async function cacheFolder(env: Environment): Promise<string> {
   const home = env.XDG_CACHE_HOME?.startsWith('/') ? env.XDG_CACHE_HOME : undefined
   const cache = home ?? join(env.HOME ?? homedir(), '.cache')
@@ -45,10 +45,10 @@ export async function cacheFolder(env: Environment): Promise<string> {
 async function fromAssets(folder: string | undefined): Promise<Partial<Record<Program, string>>> {
   if (folder === undefined || folder === '') return {}
   const missing = await missingIn(folder, programs)
-  const vital = assetPrograms.filter(program => missing.includes(program))
-  if (vital.length > 0) {
+  const required = assetPrograms.filter(program => missing.includes(program))
+  if (required.length > 0) {
     throw new Error(
-      `KUBEBUILDER_ASSETS is ${folder}, but there is no executable ${vital.join(' and no ')} in it. ` +
+      `KUBEBUILDER_ASSETS is ${folder}, but there is no executable ${required.join(' and no ')} in it. ` +
         'Put it there, or unset KUBEBUILDER_ASSETS to have everything built from source.',
     )
   }
@@ -75,7 +75,7 @@ async function fill(
   }
 }
 
-/** What a killed builder left half-written: up to 100 MB each. */
+/** Removes the half-written programs of a builder that was killed, up to 100 MB each. */
 async function removeDrafts(folder: string): Promise<void> {
   const drafts = (await readdir(folder)).filter(name => programs.some(each => name.startsWith(`.${each}.`)))
   await Promise.all(drafts.map(name => rm(join(folder, name), { force: true })))

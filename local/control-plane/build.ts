@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import type { Environment } from '../../lib/config/section.ts'
 import { buildFlags, type Program, recipes } from './recipe.ts'
 
-/** Writes `program` to the path `output`. Tests put a quick one in its place. */
+/** Writes `program` to the path `output`. Tests replace it by a quick one. */
 export type Build = (
   program: Program,
   output: string,
@@ -13,12 +13,12 @@ export type Build = (
   signal: AbortSignal,
 ) => Promise<void>
 
-/** Lines for a person who is waiting. */
+/** Prints a line for a user who waits. */
 export type Progress = (line: string) => void
 
 const heartbeatMs = 15_000
 
-/** Builds what is missing into `folder`, one by one: a Go build uses every core by itself. */
+/** Builds the missing programs into `folder`, one after the other, because one Go build uses every core. */
 export async function buildMissing(
   missing: readonly Program[],
   folder: string,
@@ -49,7 +49,7 @@ export async function buildMissing(
   }
 }
 
-/** @throws Error with the compiler's last lines */
+/** Builds with Go. The build throws an error with the compiler's last lines. */
 export function goBuild(env: Environment): Build {
   return async (program, output, onLine, signal) => {
     const { module, package: target } = recipes[program]

@@ -8,7 +8,7 @@ export interface User {
   groups: readonly string[]
 }
 
-/** What is kept from run to run, so that a kubeconfig which somebody copied stays valid. */
+/** Kept from run to run, so that a copied kubeconfig stays valid. */
 export interface Identity {
   ports: { apiServer?: number; etcd?: number; etcdPeer?: number }
   /** Bearer token by user name. */
@@ -16,12 +16,12 @@ export interface Identity {
 }
 
 export const admin = 'admin'
-/** Each part has a name of its own, so that an audit log tells them from the operator. */
+/** Each program has a user of its own, so that an audit log tells its calls from the operator's. */
 export const partUsers = ['system:kube-controller-manager', 'system:kube-scheduler', 'kwok'] as const
 
 const superusers = [admin, ...partUsers].map((name): User => ({ name, groups: ['system:masters'] }))
 
-/** The API server makes its own certificate for a year when it finds none. */
+/** Age at which the certificate is removed. The API server then makes a new one, which is valid for a year. */
 const certificateMs = 300 * 24 * 3_600_000
 
 export function paths(directory: string) {
@@ -49,7 +49,14 @@ export async function readIdentity(directory: string): Promise<Identity> {
   return text === undefined ? { ports: {}, tokens: {} } : (JSON.parse(text) as Identity)
 }
 
-/** Writes everything the API server reads about who may come in; keeps the tokens and keys of an earlier run. */
+/** @throws Error for a user that was not declared when the control plane was started */
+export function tokenOf(identity: Identity, user: string): string {
+  const token = identity.tokens[user]
+  if (token === undefined) throw new Error(`no user ${user} was declared when the control plane was started`)
+  return token
+}
+
+/** Writes the files from which the API server authenticates users. Tokens and keys of an earlier run are kept. */
 export async function writeCredentials(
   directory: string,
   identity: Identity,
@@ -87,7 +94,7 @@ export async function writeKubeconfig(
   await writeSecret(path, stringify(config))
 }
 
-/** Load balancers and people ask for health without a token; nothing else is told to strangers. */
+/** Load balancers ask for health without a token. Every other path needs one. */
 const healthForEveryone = stringify({
   apiVersion: 'apiserver.config.k8s.io/v1',
   kind: 'AuthenticationConfiguration',

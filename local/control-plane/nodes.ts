@@ -1,20 +1,20 @@
 import { waitUntil } from '../process/wait.ts'
 import type { Api } from './api.ts'
 
-/** Several, because the scheduler copies what it knows of a node whenever a pod lands there. */
+/** Several nodes: the scheduler copies its data of a node for every pod that is placed there. */
 const count = 5
-/** Together 20,000 pods, and what pods of a challenge's size may ask for. More than this is Unschedulable, as in life. */
+/** All nodes together take 20,000 pods of a challenge's size. A larger request is Unschedulable, as on a real node. */
 const capacity = { cpu: '1000', memory: '4Ti', 'ephemeral-storage': '16Ti', pods: '4000' }
 const readyMs = 30_000
 
 const leases = '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases'
 
-/** A new kwok keeps its hands off the nodes that an earlier one still leases: for up to 40 s, if it is let. */
+/** Deletes the leases of an earlier kwok, because a new one does not manage a node before its lease of 40 s ends. */
 export async function forgetLeases(api: Api, signal: AbortSignal): Promise<void> {
   await api.call('DELETE', leases, undefined, signal)
 }
 
-/** Nodes that kwok keeps alive; those of an earlier run stay. Waits until all are Ready and kwok holds them. */
+/** Creates the nodes that are missing. Waits until all are Ready and kwok holds their leases. */
 export async function ensureNodes(api: Api, signal: AbortSignal): Promise<void> {
   const names = Array.from({ length: count }, (_, index) => `kwok-${index}`)
   await Promise.all(names.map(name => ensureNode(api, name, signal)))
@@ -51,7 +51,7 @@ async function ensureNode(api: Api, name: string, signal: AbortSignal): Promise<
   if (status !== 201 && status !== 409) throw new Error(`node ${name} was refused (${status}): ${body}`)
 }
 
-/** A node that has just become Ready keeps its not-ready taint until the controller-manager has looked. */
+/** A node that has just become Ready keeps its not-ready taint until the controller-manager removes it. */
 function isReady(node: Node): boolean {
   const ready = node.status?.conditions?.some(each => each.type === 'Ready' && each.status === 'True')
   const tainted = node.spec?.taints?.some(taint => taint.key.startsWith('node.kubernetes.io/'))

@@ -12,7 +12,7 @@ export const programs = [
 ] as const
 export type Program = (typeof programs)[number]
 
-/** Where each program lies. */
+/** The path of each program. */
 export type Binaries = Readonly<Record<Program, string>>
 
 interface Recipe {
@@ -39,7 +39,7 @@ function kubernetes(name: string, seconds: number): Recipe {
   return { module: join(source, 'kubernetes'), package: `k8s.io/kubernetes/cmd/${name}`, seconds }
 }
 
-/** The release that `go.mod` pins is told to the linker: without it the API server calls itself v0.0.0. */
+/** The linker gets the release that `go.mod` pins. Without it the API server reports the version v0.0.0. */
 export async function buildFlags(): Promise<string[]> {
   const pinned = await readFile(join(source, 'kubernetes/go.mod'), 'utf8')
   const version = /k8s\.io\/kubernetes (v(\d+)\.(\d+)\.\d+)/.exec(pinned)
@@ -50,7 +50,7 @@ export async function buildFlags(): Promise<string[]> {
   return ['-mod=readonly', '-trimpath', '-ldflags', linker]
 }
 
-/** Names the cache folder: other versions, checksums, flags or platforms are other binaries. */
+/** The name of the cache folder. It changes with versions, checksums, flags and platform, as the programs do. */
 export async function buildKey(): Promise<string> {
   const hash = createHash('sha256')
   hash.update(JSON.stringify([await buildFlags(), process.platform, process.arch]))

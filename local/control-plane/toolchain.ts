@@ -5,14 +5,14 @@ import type { Environment } from '../../lib/config/section.ts'
 
 const run = promisify(execFile)
 
-/** What the `go.mod` files ask for. */
+/** Minor version of Go that the `go.mod` files need. */
 const needed = 26
-/** Since 1.21 a Go may fetch a newer one by itself. */
+/** Minor version from which on Go can fetch a newer Go. */
 const fetching = 21
 
 /**
- * Refuses to begin a build that cannot end.
- * @throws Error naming the ways out, if there is no Go, or none that is new enough or may fetch one that is
+ * Checks for a Go that is new enough, or that may fetch one, before a build starts.
+ * @throws Error that names the ways out
  */
 export async function requireGo(env: Environment, signal: AbortSignal): Promise<void> {
   const options = { env: { ...env }, cwd: tmpdir(), signal }
@@ -36,7 +36,7 @@ export async function requireGo(env: Environment, signal: AbortSignal): Promise<
 function waysOut(what: string, cause?: unknown): Error {
   return new Error(
     `The embedded control plane has to be built once from its Go sources, but ${what}. Either install Go 1.${needed} ` +
-      'or newer, or set KUBECONFIG to use a cluster that you have, or set KUBEBUILDER_ASSETS to a folder with ' +
+      'or newer, or set KUBECONFIG to use an existing cluster, or set KUBEBUILDER_ASSETS to a folder with ' +
       'etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kwok and kubectl.',
     { cause },
   )

@@ -1,6 +1,6 @@
 import { type Frame, troubleHost, troubles } from './trouble.ts'
 
-/** kwok's Stages, one per frame of each trouble, as a file's text: JSON documents, which is YAML too. */
+/** The text of a file with kwok's Stages, one for each frame of each trouble. JSON documents are valid YAML. */
 export function troubleStages(): string {
   const stages = Object.entries(troubles).flatMap(([name, frames]) => frames.map(frame => stage(name, frame)))
   return stages.map(each => JSON.stringify(each)).join('\n---\n')
@@ -38,7 +38,7 @@ function stage(name: string, frame: Frame) {
   }
 }
 
-/** A Go template over the pod. Containers of other images are well; kubelets keep the order of the spec. */
+/** A Go template over the pod. Containers of other images run well. The order is that of the spec, as with a kubelet. */
 function status(frame: Frame): string {
   const ready = frame.ready ? '"True"' : '"False", reason: ContainersNotReady'
   const started = '(or .status.startTime $now)'

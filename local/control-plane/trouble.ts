@@ -1,9 +1,9 @@
-/** An image of this host is no program but a way to fail: `trouble.example/<name>`, with any tag. */
+/** Host of images that name a way to fail: `trouble.example/<name>`, with any tag. */
 export const troubleHost = 'trouble.example'
 
-/** One look at a troubled container, as a kubelet would report it. */
+/** One state of a failing container, as a kubelet reports it. */
 export interface Frame {
-  /** The container's state before: absent for a new pod, else `running` or what is waiting or terminated for which reason. */
+  /** The state before: `running`, or the reason of a waiting or terminated container. Absent for a new pod. */
   after?: string
   delayMs: number
   phase: 'Pending' | 'Running' | 'Failed'
@@ -11,7 +11,7 @@ export interface Frame {
   state: { running: true } | { waiting: Stated } | { terminated: Stated & { exitCode: number } }
   /** The kubelet makes a new container, so `restartCount` grows. */
   restarts?: true
-  /** What the previous container ended with, where this frame is the first to tell; later frames keep it. */
+  /** How the previous container ended. Only the first frame that shows it has it; later frames keep it. */
   lastEnd?: Stated & { exitCode: number }
   /** The pod's own reason and message. */
   pod?: Stated
@@ -30,8 +30,8 @@ const startError = { exitCode: 128, reason: 'StartError', message: 'exec: no suc
 const runError = { reason: 'RunContainerError', message: 'exec: no such file or directory' }
 
 /**
- * What a kubelet shows for each trouble: the same states in the same order as a real one (1.36, real containers); its
- * pauses between restarts and pulls, 8 to 50 s there, are some seconds here, so that a test need not wait for them.
+ * The states of each trouble, in the order in which a kubelet 1.36 showed them for real containers. The pauses between
+ * restarts and pulls, 8 to 50 s with a kubelet, are a few seconds here, so that tests are quick.
  */
 export const troubles: Readonly<Record<string, readonly Frame[]>> = {
   'image-pull': [
@@ -53,7 +53,7 @@ export const troubles: Readonly<Record<string, readonly Frame[]>> = {
       state: { waiting: { reason: 'CreateContainerConfigError', message: 'secret "missing" not found' } },
     },
   ],
-  // Ready for a moment at each restart, and in back-off for a moment only: mostly it is just terminated.
+  // The container is Ready for a moment at each restart, in back-off for a moment, and terminated most of the time.
   'crash-loop': [
     { delayMs: 100, phase: 'Running', ready: true, state: running },
     {
@@ -132,6 +132,6 @@ export const troubles: Readonly<Record<string, readonly Frame[]>> = {
       },
     },
   ],
-  // Healthy, but takes its time to die: Ready for 2 s after its deletion, Failed for another (see stages/pod.yaml).
+  // A healthy pod that ends slowly: Ready for 2 s after its deletion, then Failed for 1 s (see stages/pod.yaml).
   'slow-stop': [{ delayMs: 100, phase: 'Running', ready: true, state: running }],
 }

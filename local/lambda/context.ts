@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { Context } from 'aws-lambda'
 
-/** What Lambda tells a function about its invocation: above all, how long it may still take. */
+/** The context that Lambda passes to a function. Handlers read the remaining time from it. */
 export function lambdaContext(functionName: string, timeoutMs: number): Context {
   const end = Date.now() + timeoutMs
   const unsupported = () => {
-    throw new Error('context.done, fail and succeed went with callbacks; return a promise')
+    throw new Error('context.done, fail and succeed are not supported; return a promise')
   }
   return {
     callbackWaitsForEmptyEventLoop: true,

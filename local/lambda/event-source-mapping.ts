@@ -10,24 +10,25 @@ export interface MappingOptions {
   name: string
   receiver: Receiver
   handler: (event: SQSEvent, context: Context) => Promise<SQSBatchResponse | undefined>
-  /** Batches at once: Lambda's concurrency, which on a FIFO queue never exceeds the active groups. */
+  /** Batches at once. This is Lambda's concurrency, which on a FIFO queue never exceeds the number of active groups. */
   workers: number
   /** The function's timeout. */
   timeoutMs: number
-  /** How long running batches may take once we are asked to stop. */
+  /** Milliseconds that running batches have to end after `stopping`. */
   stopMs?: number
   log: Log
 }
 
-/** A batch that was worked on is settled whatever comes; a batch that cannot be is delivered again. */
-const settleMs = 5_000
+/** Limit for acknowledging a batch, also after `stopping`. A batch that is not acknowledged is delivered again. */
+const acknowledgeMs = 5_000
 const firstPauseMs = 500
 const longestPauseMs = 15_000
 
 /**
- * Plays Lambda's event source mapping: long polls, hands batches to the handler, deletes what it acknowledged and leaves
- * the rest hidden until its visibility ends. A handler that throws, overruns its timeout or names an unknown message
- * fails its whole batch. Resolves when `stopping` has come and the running batches are settled, or `stopMs` after it.
+ * Plays Lambda's event source mapping: polls, hands batches to the handler and deletes the messages that it handled. The
+ * other messages stay hidden until their visibility timeout ends. A handler that throws, exceeds its timeout or names an
+ * unknown message fails its whole batch. Resolves when the running batches are acknowledged after `stopping`, or
+ * `stopMs` after it.
  */
 export async function runMapping(options: MappingOptions, stopping: AbortSignal): Promise<void> {
   const availability = watchAvailability(options)
@@ -38,7 +39,7 @@ export async function runMapping(options: MappingOptions, stopping: AbortSignal)
   options.receiver.close()
 }
 
-/** One poll for all workers: of several that wait, each message would wake all, most of them for nothing. */
+/** Polls for all workers at once. With one poll per worker each message would wake every worker of the SQS stand-in. */
 async function poll(
   options: MappingOptions,
   availability: Availability,
@@ -68,20 +69,20 @@ async function poll(
 async function runBatch(records: SQSRecord[], options: MappingOptions): Promise<void> {
   const failures = await failuresOf(records, options)
   try {
-    await options.receiver.acknowledge(records, failures, AbortSignal.timeout(settleMs))
+    await options.receiver.acknowledge(records, failures, AbortSignal.timeout(acknowledgeMs))
   } catch (thrown) {
-    options.log.warn('batch not settled, it comes again', { function: options.name, error: thrown })
+    options.log.warn('batch not acknowledged, it comes again', { function: options.name, error: thrown })
   }
 }
 
-/** Message ids that stay in the queue. */
+/** Runs the handler. @returns the ids of the messages that stay in the queue */
 async function failuresOf(records: SQSRecord[], options: MappingOptions): Promise<Set<string>> {
   const ids = new Set(records.map(record => record.messageId))
   const { name, log, handler, timeoutMs } = options
   const timeout = new AbortController()
   try {
     const late = delay(timeoutMs, undefined, { signal: timeout.signal }).then(() => {
-      throw new Error(`${name} took longer than its ${timeoutMs} ms`)
+      throw new Error(`${name} exceeded its timeout of ${timeoutMs} ms`)
     })
     const response = await Promise.race([handler({ Records: records }, lambdaContext(name, timeoutMs)), late])
     const failed = (response?.batchItemFailures ?? []).map(failure => failure.itemIdentifier)
@@ -102,16 +103,16 @@ interface Availability {
   back(): void
 }
 
-/** Says once that the queue is away and once that it is back, whatever the number of tries. */
+/** Logs once that the queue is away and once that it is back, however often the poll fails. */
 function watchAvailability({ name, log }: MappingOptions): Availability {
   let isAway = false
   return {
     away(thrown) {
-      if (!isAway) log.warn('queue away, trying on', { function: name, error: thrown })
+      if (!isAway) log.warn('queue cannot be read, trying again', { function: name, error: thrown })
       isAway = true
     },
     back() {
-      if (isAway) log.info('queue is back', { function: name })
+      if (isAway) log.info('queue can be read again', { function: name })
       isAway = false
     },
   }

@@ -9,29 +9,29 @@ export interface ScheduleOptions {
   name: string
   handler: (event: ScheduledEvent, context: Context) => Promise<unknown>
   everySeconds: number
-  /** The function's timeout: what the context tells the handler. */
+  /** The function's timeout, from which its context counts down. */
   timeoutMs: number
   log: Log
   clock?: ScheduleClock
 }
 
 export interface ScheduleClock {
-  /** Milliseconds that only grow. */
+  /** Milliseconds of a clock that is never set back. */
   now: () => number
-  /** Resolves after that many milliseconds, give or take one, or when the signal aborts. */
+  /** Resolves after that many milliseconds (within 1 ms), or when the signal aborts. */
   sleep: (ms: number, signal: AbortSignal) => Promise<void>
 }
 
-/** The wall clock may be set back; a period is measured by the one that is not. */
+/** Uses the monotonic clock, because the wall clock may be set back. */
 const realClock: ScheduleClock = {
   now: () => performance.now(),
   sleep: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => {}),
 }
 
 /**
- * Plays EventBridge's schedule: at once, then every so many seconds, never two invocations side by side: a tick that
- * falls into a running invocation is left out. An invocation that fails is said and followed by the next. Resolves when
- * `stopping` has come and the running invocation, whose handler knows of it, has ended.
+ * Plays an EventBridge schedule: invokes at once, then every `everySeconds`. A tick during a running invocation is left
+ * out. A failed invocation is logged, and the next one follows. Resolves after `stopping`, when the running invocation
+ * has ended; its handler has to observe `stopping` too.
  */
 export async function runSchedule(options: ScheduleOptions, stopping: AbortSignal): Promise<void> {
   const { clock = realClock } = options
@@ -50,7 +50,7 @@ export async function runSchedule(options: ScheduleOptions, stopping: AbortSigna
           error: thrown,
         })
     }
-    // A timer may fire a moment before its time: that is the tick all the same, not one more before it.
+    // A timer may fire a moment early. That counts as its tick, so no second tick follows at the exact time.
     const missed = Math.max(0, Math.floor((clock.now() - tick) / periodMs))
     tick += (missed + 1) * periodMs
     await clock.sleep(Math.max(0, tick - clock.now()), stopping)

@@ -1,9 +1,9 @@
 import { rename, writeFile } from 'node:fs/promises'
 
 /**
- * Writes a file that a shell can source (`. .local/env`) to talk to the parts of this run: one `export` a line,
- * every value single-quoted. Only the owner may read it: it holds the database's password.
- * @param programs folder to put before the PATH: the kubectl that was built with the control plane
+ * Writes a file that a shell sources (`. .local/env`) to reach the parts of this run. Each line is one `export` with a
+ * single-quoted value. The file holds the database's password, so only its owner may read it.
+ * @param programs folder with the kubectl of a started control plane, put before the PATH
  */
 export async function writeEnvironmentFile(
   path: string,

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 export interface ReceivedEvent {
-  /** The bus's own id, new for every attempt. */
+  /** The id that the bus gives, new for every attempt. */
   id: string
   busName: string
   source: string
@@ -15,11 +15,11 @@ export interface ReceivedEvent {
 
 export interface LocalEventBus {
   readonly endpoint: string
-  /** The last 10,000, oldest first. */
+  /** The last 10,000 events, oldest first. */
   events(): readonly ReceivedEvent[]
-  /** @returns what ends the listening */
+  /** @returns a function that removes the listener */
   onEvent(listener: (event: ReceivedEvent) => void): () => void
-  /** The next `count` entries are refused, one by one (`InternalFailure`), as EventBridge does under load. */
+  /** Refuses the next `count` entries with `InternalFailure`, as EventBridge does under load. */
   failNext(count: number): void
   stop(): Promise<void>
 }
@@ -36,10 +36,10 @@ type Result = { EventId: string } | { ErrorCode: string; ErrorMessage: string }
 
 const kept = 10_000
 const maxEntries = 10
-/** Of one call, in bytes. */
+/** Bytes of one call. */
 const maxSize = 1024 * 1024
 
-/** Answers `PutEvents` as EventBridge does (AWS JSON 1.1), and remembers what came. */
+/** Serves `PutEvents` as EventBridge does (AWS JSON 1.1), and keeps the received events. */
 export async function startEventBus(options: { host?: string; port?: number } = {}): Promise<LocalEventBus> {
   const { host = '127.0.0.1', port = 0 } = options
   const received: ReceivedEvent[] = []
@@ -49,10 +49,10 @@ export async function startEventBus(options: { host?: string; port?: number } = 
   const accept = (entry: Entry): Result => {
     if (failures > 0) {
       failures -= 1
-      return { ErrorCode: 'InternalFailure', ErrorMessage: 'failure asked for by failNext' }
+      return { ErrorCode: 'InternalFailure', ErrorMessage: 'failure requested by failNext' }
     }
-    const refusal = refusalOf(entry)
-    if (refusal !== undefined) return refusal
+    const problem = problemOf(entry)
+    if (problem !== undefined) return problem
     const event = eventOf(entry)
     received.push(event)
     if (received.length > kept) received.shift()
@@ -124,7 +124,7 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString()
 }
 
-function refusalOf(entry: Entry): Result | undefined {
+function problemOf(entry: Entry): Result | undefined {
   for (const field of ['Source', 'DetailType', 'Detail'] as const) {
     if (!entry[field]) {
       return {

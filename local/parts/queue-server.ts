@@ -6,7 +6,7 @@ import { buildApp } from 'fauxqs'
 type Stores = NonNullable<NonNullable<Parameters<typeof buildApp>[0]>['stores']>
 type SqsStore = Stores['sqsStore']
 
-/** What fauxqs keeps to itself; typed as far as we use it. */
+/** A part of fauxqs that it does not export. Only the used members are typed. */
 interface Persistence {
   db: { exec(statement: string): void }
   loadSqsAndSns(sqsStore: SqsStore, snsStore: Stores['snsStore']): void
@@ -19,9 +19,9 @@ export interface QueueServer {
 }
 
 /**
- * fauxqs on the loopback address. Its own `startFauxqs` listens on every address of the machine, for anybody and
- * without a password; this does the same with the pinned version's inner parts.
- * @param dataDir keeps queues and messages over restarts, without the memory of deduplication ids
+ * Starts fauxqs on the loopback address. Its own `startFauxqs` listens on every address of the machine without a
+ * password, so this function puts the inner parts of the pinned version together.
+ * @param dataDir folder that keeps queues and messages over restarts, but not the deduplication ids
  */
 export async function startQueueServer(options: {
   port: number
@@ -53,9 +53,9 @@ async function openPersistence(dataDir: string, { sqsStore, snsStore }: Stores):
     'persistence.js',
   )
   const persistence = new PersistenceManager(dataDir)
-  // In WAL this survives every crash but a power cut, and a message does not wait for the disk (five times, in our loop).
+  // In WAL mode this survives every crash but a power cut, and a message does not wait for the disk.
   persistence.db.exec('PRAGMA synchronous = NORMAL')
-  // Loaded before it is attached: storing a loaded queue again would delete its messages.
+  // It loads before it is attached, because storing a loaded queue again would delete its messages.
   persistence.loadSqsAndSns(sqsStore, snsStore)
   const attach = (holder: object) => Object.assign(holder, { persistence })
   attach(sqsStore)
@@ -63,7 +63,7 @@ async function openPersistence(dataDir: string, { sqsStore, snsStore }: Stores):
   return persistence
 }
 
-/** A file of the package that its `exports` do not name. */
+/** Imports a file of the package that its `exports` do not name. */
 function inner<T>(file: string): Promise<T> {
   const manifest = findPackageJSON('fauxqs', import.meta.url) as string
   return import(pathToFileURL(join(manifest, '../dist', file)).href) as Promise<T>

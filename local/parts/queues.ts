@@ -6,26 +6,26 @@ import { freePort, samePortOrFree } from '../process/ports.ts'
 import { startQueueServer } from './queue-server.ts'
 
 export interface QueuesOptions {
-  /** Default: the port of the earlier run in `dataDir`, else a free one. */
+  /** Default: the port of the earlier run in `dataDir`, or a free one. */
   port?: number
-  /** Keeps messages over restarts; absent: memory only. */
+  /** Folder that keeps messages over restarts. Default: memory only. */
   dataDir?: string
   prefix?: string
 }
 
 export interface LocalQueues extends QueueUrls {
   readonly endpoint: string
-  /** For `openQueues`, `openReceiver` and the like. */
+  /** Options for `openQueues` and `openReceiver`. */
   readonly clientOptions: SqsClientOptions
   stop(): Promise<void>
 }
 
-/** fauxqs asks for a signature and believes any. */
+/** fauxqs wants a signed request and accepts every signature. */
 export const localCredentials = { accessKeyId: 'local', secretAccessKey: 'local' }
 export const localRegion = 'us-east-1'
 const predecessorMs = 1_000
 
-/** Starts SQS on this machine, with the operator's queues. It ends with our process, since it runs in it. */
+/** Starts an SQS server inside this process and creates the operator's queues. */
 export async function startQueues(options: QueuesOptions, signal: AbortSignal): Promise<LocalQueues> {
   const { dataDir, prefix } = options
   const server = await startQueueServer({
@@ -43,7 +43,7 @@ export async function startQueues(options: QueuesOptions, signal: AbortSignal): 
   }
 }
 
-/** URLs of queues hold the port, and shells hold the URLs: it stays the same if it can. */
+/** Keeps the port of an earlier run if possible, because it is part of the queue URLs that shells have sourced. */
 async function choosePort(dataDir: string | undefined, signal: AbortSignal): Promise<number> {
   if (dataDir === undefined) return freePort()
   await mkdir(dataDir, { recursive: true })

@@ -11,7 +11,7 @@ export interface Samples {
   instances: ChallengeInstance[]
 }
 
-/** Reads `manifests/samples/`; every object goes to `namespace`, whatever its file says. */
+/** Reads `manifests/samples/`. Every object gets this namespace. */
 export async function readSamples(directory: string, namespace: string): Promise<Samples> {
   const files = (await readdir(directory)).filter(file => file.endsWith('.yaml')).toSorted()
   const texts = await Promise.all(files.map(file => readFile(join(directory, file), 'utf8')))
@@ -26,12 +26,12 @@ export async function readSamples(directory: string, namespace: string): Promise
   }
 }
 
-/** Applies the samples as a user would, templates first. Applying them again changes nothing. */
+/** Applies the samples, templates first. Applying them again changes nothing. */
 export async function applySamples(cluster: Cluster, samples: Samples, signal: AbortSignal): Promise<void> {
   for (const object of [...samples.templates, ...samples.instances]) await cluster.apply(object, signal)
 }
 
-/** What the platform must know of them for their rows to be written. */
+/** The challenges and teams that the platform's tables need, so that the rows of the samples can be written. */
 export function platformFacts({ templates, instances }: Samples): { challenges: string[]; teams: number[] } {
   return {
     challenges: templates.map(template => template.metadata.name ?? ''),

@@ -7,7 +7,7 @@ export interface EmbeddedSecrets {
   flagHmacPepper: string
 }
 
-/** Secrets for trying things out, made once and kept: flags must not change with every start. */
+/** Returns secrets for local use. They are made once and kept, because flags must not change with every start. */
 export async function embeddedSecrets(path: string): Promise<EmbeddedSecrets> {
   try {
     return JSON.parse(await readFile(path, 'utf8')) as EmbeddedSecrets
@@ -25,7 +25,7 @@ function secret(): string {
 }
 
 function unusable(path: string, cause: unknown): Error {
-  return new Error(`${path} cannot be read; remove it to have new secrets made (flags will change).`, {
+  return new Error(`${path} cannot be read. Remove it to have new secrets made; flags then change.`, {
     cause,
   })
 }

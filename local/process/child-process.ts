@@ -6,33 +6,34 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Environment } from '../../lib/config/section.ts'
 
 export interface ChildProcessOptions {
-  /** What errors call it. */
+  /** The name in errors. */
   name: string
   command: string
   args: readonly string[]
   env: Environment
-  /** Everything it says is appended here; one that has grown beyond 16 MiB is begun anew at a start. */
+  /** Its output is appended here. A file beyond 16 MiB is emptied when the program starts. */
   logFile: string
   directory: string
-  /** Asks it to end; Postgres wants `SIGINT`. */
+  /** The signal that asks it to end. */
   stopSignal?: 'SIGTERM' | 'SIGINT'
-  /** How long it may take to end before it is killed. */
+  /** Milliseconds that it has to end before it is killed. */
   graceMs?: number
   user?: { uid: number; gid: number }
 }
 
 export interface ChildProcess {
   readonly pid: number
-  /** Rejects with an error naming the part, its log file and its last lines, if it ends without having been stopped. */
+  /** Rejects if the program ends on its own, with its name, its log file and the log's last lines. */
   readonly died: Promise<never>
   stop(): Promise<void>
-  /** As a crash would end it. */
+  /** Ends it as a crash would. */
   kill(): Promise<void>
 }
 
 /**
- * `exec` makes the shell's process id the program's. The reader behind it sees the end of our pipe when our process is
- * gone, however it went, and then ends the program; a line on the pipe says that there is nothing left to do.
+ * A shell script that becomes the program by `exec`, which keeps the process id. A reader in the background ends the
+ * program when the pipe from this process closes, which happens however this process ends. A line on the pipe tells the
+ * reader that the program has ended already.
  */
 const watchdog = `
 (
@@ -53,8 +54,8 @@ const lastBytes = 4_096
 const lastLines = 12
 
 /**
- * Starts a program that ends with us, even if we are killed. It gets a session of its own, so that Ctrl-C in the
- * terminal reaches us only and its end can be orderly.
+ * Starts a program that ends with this process, even if this process is killed. The program gets a session of its own, so
+ * that Ctrl-C in the terminal reaches only this process, which then ends its programs in order.
  */
 export function startChildProcess(options: ChildProcessOptions): ChildProcess {
   const { name, command, args, logFile, stopSignal = 'SIGTERM', graceMs = 10_000 } = options
@@ -82,10 +83,10 @@ export function startChildProcess(options: ChildProcessOptions): ChildProcess {
   const died = exited.then(async how => {
     if (stopping) return new Promise<never>(() => {})
     throw new Error(
-      `${name} ended by itself (${how}); its log is ${logFile} and ends:\n${await tail(logFile)}`,
+      `${name} ended on its own (${how}); its log is ${logFile} and ends:\n${await tail(logFile)}`,
     )
   })
-  // Whoever waits for something else must not be ended by a death that nobody asked about.
+  // Without a handler the rejection would end this process.
   died.catch(() => {})
 
   const end = async (signal: NodeJS.Signals) => {

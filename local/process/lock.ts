@@ -15,14 +15,14 @@ export interface Lock {
 }
 
 const touchMs = 5_000
-/** Six missed touches: whoever held it is gone, or another machine's that shares the folder. */
+/** Six missed touches. Only the age tells whether a holder on another machine that shares the folder is gone. */
 const staleMs = 30_000
 const pollMs = 250
 
 /**
- * A lock file that survives its holder's sudden end: it is stale when its process is gone from this machine, or when it
- * has not been touched for 30 s. Waits for as long as another holds it, calling `onWait` once with that process's id;
- * what `onWait` throws ends the waiting.
+ * Takes a lock file, and waits as long as another process holds it. A lock is stale, and taken over, when its process is
+ * gone from this machine or when it has not been touched for 30 s.
+ * @param onWait is called once with the id of the process that holds the lock; if it throws, the waiting ends
  */
 export async function acquireLock(
   path: string,
@@ -31,7 +31,7 @@ export async function acquireLock(
 ): Promise<Lock> {
   await mkdir(dirname(path), { recursive: true })
   const holder: Holder = { pid: process.pid, host: hostname(), token: randomUUID() }
-  let told = false
+  let hasWaited = false
   while (!(await claim(path, holder))) {
     const other = await readHolder(path)
     if (other === undefined) continue
@@ -39,8 +39,8 @@ export async function acquireLock(
       await removeStale(path, other)
       continue
     }
-    if (!told) onWait(other.pid)
-    told = true
+    if (!hasWaited) onWait(other.pid)
+    hasWaited = true
     await sleep(pollMs, undefined, { signal })
   }
   const touching = setInterval(() => void touch(path), touchMs)
@@ -53,7 +53,7 @@ export async function acquireLock(
   }
 }
 
-/** `link` is atomic and refuses an existing name, also on network file systems. */
+/** `link` is atomic and fails for an existing name, also on network file systems. */
 async function claim(path: string, holder: Holder): Promise<boolean> {
   const draft = `${path}.${holder.token}`
   await writeFile(draft, JSON.stringify(holder))
@@ -93,12 +93,12 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Two may judge the same lock stale: the slower one must not take away what the faster one has just claimed. */
-async function removeStale(path: string, judged: Holder): Promise<void> {
+/** Two processes may find the same lock stale. The slower one must not remove the lock that the faster one has just taken. */
+async function removeStale(path: string, stale: Holder): Promise<void> {
   const aside = `${path}.${randomUUID()}`
   try {
     await rename(path, aside)
-    if ((await readHolder(aside))?.token !== judged.token) await link(aside, path)
+    if ((await readHolder(aside))?.token !== stale.token) await link(aside, path)
   } catch (thrown) {
     const { code } = thrown as NodeJS.ErrnoException
     if (code !== 'ENOENT' && code !== 'EEXIST') throw thrown

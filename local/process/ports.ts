@@ -3,14 +3,14 @@ import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /**
- * Below what kernels give to outgoing connections (Linux from 32768, macOS from 49152) and below NodePorts (30000), so
- * that a port which was free stays free until its server listens, and is free again at the next start.
+ * The range lies below the ports of outgoing connections (Linux from 32768, macOS from 49152) and below NodePorts
+ * (30000). A free port of it stays free until its server listens, and is free again at the next start.
  */
 const lowest = 20_000
 const highest = 29_999
 const attempts = 200
 
-/** @returns a port of the loopback address on which nobody listens */
+/** @returns a free port of the loopback address */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < attempts; attempt++) {
     const port = randomInt(lowest, highest + 1)
@@ -19,7 +19,7 @@ export async function freePort(): Promise<number> {
   throw new Error(`no free port found between ${lowest} and ${highest}`)
 }
 
-/** The port of an earlier run, if it is free now or becomes free within `patienceMs` (a dying predecessor), else another. */
+/** Returns the port of an earlier run if it is free, or becomes free within `patienceMs` as a predecessor ends. Else another. */
 export async function samePortOrFree(
   earlier: number | undefined,
   patienceMs: number,

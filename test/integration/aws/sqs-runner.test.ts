@@ -55,14 +55,14 @@ function send(...names: string[]) {
 }
 
 const nameOf = (record: SQSRecord) => JSON.parse(record.body).name as string
-const held = (queue: string) => queues.server.inspectQueue(queue)?.messages
+const messagesIn = (queue: string) => queues.server.inspectQueue(queue)?.messages
 const isEmpty = () => {
-  const changes = held('changes.fifo')
+  const changes = messagesIn('changes.fifo')
   return changes?.ready.length === 0 && changes.inflight.length === 0
 }
 
-describe('does the mapping do as Lambda does', () => {
-  it('are groups worked on side by side, one group never, and all of it acknowledged', async () => {
+describe('the event source mapping', () => {
+  it('handles groups at the same time, each group in turn, and acknowledges every message', async () => {
     const running = new Map<string, number>()
     let [most, doubled] = [0, false]
     play(async ({ Records }) => {
@@ -82,7 +82,7 @@ describe('does the mapping do as Lambda does', () => {
     expect(most).toBeGreaterThan(1)
   })
 
-  it('does a message that was reported come again, with its count, and the others not', async () => {
+  it('delivers a failed message again with its receive count, and no other message', async () => {
     const counts: Record<string, string[]> = {}
     play(async ({ Records }) => {
       for (const record of Records) {
@@ -102,19 +102,16 @@ describe('does the mapping do as Lambda does', () => {
     ['throws', async () => Promise.reject(new Error('boom'))],
     ['overruns its timeout', () => new Promise<undefined>(() => {})],
     ['names an unknown message', async () => ({ batchItemFailures: [{ itemIdentifier: 'nobody' }] })],
-  ])(
-    'does a batch of a handler that %s fail as a whole, and end among the dead letters',
-    async (_, handler) => {
-      play(handler, { timeoutMs: 100 })
-      await send('a')
-      await vi.waitFor(() => expect(held('dead-letters.fifo')?.ready).toHaveLength(1), soon)
-      expect(log.lines.filter(line => line.message === 'batch failed as a whole')).toHaveLength(3)
-    },
-  )
+  ])('fails the whole batch of a handler that %s, until it becomes a dead letter', async (_, handler) => {
+    play(handler, { timeoutMs: 100 })
+    await send('a')
+    await vi.waitFor(() => expect(messagesIn('dead-letters.fifo')?.ready).toHaveLength(1), soon)
+    expect(log.lines.filter(line => line.message === 'batch failed as a whole')).toHaveLength(3)
+  })
 })
 
-describe('does it end in order', () => {
-  it('is the running batch finished and settled, and nothing taken any more', async () => {
+describe('the end of the event source mapping', () => {
+  it('finishes and acknowledges the running batch, and receives no further one', async () => {
     const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
     let ended = false
     const mapping = play(async () => {
@@ -131,10 +128,10 @@ describe('does it end in order', () => {
     expect(isEmpty()).toBe(true)
     await send('b')
     await sleep(100)
-    expect(held('changes.fifo')?.ready).toHaveLength(1)
+    expect(messagesIn('changes.fifo')?.ready).toHaveLength(1)
   })
 
-  it('is a handler that does not end left alone after a while', async () => {
+  it('abandons a handler that does not end within stopMs', async () => {
     const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
     const mapping = play(
       () => {
@@ -147,12 +144,12 @@ describe('does it end in order', () => {
     await begun
     stopping.abort()
     await mapping
-    expect(held('changes.fifo')?.inflight).toHaveLength(1)
+    expect(messagesIn('changes.fifo')?.inflight).toHaveLength(1)
   })
 })
 
-describe('does it bear a queue that is away', () => {
-  it('is that said once, tried seldom, and said once when it is back', async () => {
+describe('the event source mapping without a queue', () => {
+  it('logs once that the queue cannot be read, polls with pauses, and logs once that it can be read again', async () => {
     let polls = 0
     let isAway = true
     const receiver = {
@@ -169,13 +166,19 @@ describe('does it bear a queue that is away', () => {
     await sleep(700)
     expect(polls).toBeLessThanOrEqual(4)
     isAway = false
-    await vi.waitFor(() => expect(log.lines.map(line => line.message)).toContain('queue is back'), soon)
-    expect(log.lines.map(line => line.message)).toEqual(['queue away, trying on', 'queue is back'])
+    await vi.waitFor(
+      () => expect(log.lines.map(line => line.message)).toContain('queue can be read again'),
+      soon,
+    )
+    expect(log.lines.map(line => line.message)).toEqual([
+      'queue cannot be read, trying again',
+      'queue can be read again',
+    ])
   })
 })
 
-describe('do the functions work together over it', () => {
-  it('does a pass that failed come back by the timer, while newer messages of its instance do not wait', async () => {
+describe('reconcile and timer over the event source mapping', () => {
+  it('repeats a failed pass by a timer, and newer messages of its instance do not wait', async () => {
     const passes: Array<Pass & { at: number }> = []
     const { changes, timers, deadLetters } = openQueues({
       ...queues.urls,

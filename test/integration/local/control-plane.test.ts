@@ -31,7 +31,7 @@ function apiOf(plane: ControlPlane, token = plane.token) {
 const settings = '/api/v1/namespaces/default/configmaps'
 
 describe('a control plane of API server and etcd', () => {
-  it('resumes its data, address and tokens after a stop, and again after the death of its parent', async () => {
+  it('resumes data, address and tokens after a stop and after the death of its parent', async () => {
     const first = await start()
     const body = { metadata: { name: 'kept' }, data: { key: 'value' } }
     expect((await apiOf(first).call('POST', settings, body, signal)).status).toBe(201)
@@ -47,7 +47,7 @@ describe('a control plane of API server and etcd', () => {
     await second.stop()
   })
 
-  it('lets nobody else in, gives declared users no rights of their own, and writes who did what', async () => {
+  it('refuses unknown tokens, gives declared users no rights, and records calls in the audit log', async () => {
     const plane = await start()
     try {
       expect((await apiOf(plane, 'wrong').call('GET', settings, undefined, signal)).status).toBe(401)
@@ -68,7 +68,7 @@ describe('a control plane of API server and etcd', () => {
     }
   })
 
-  it('comes back after an outage, and refuses a second start in the same folder meanwhile', async () => {
+  it('is ready again after an outage, and refuses a second start in the same folder', async () => {
     const plane = await start()
     try {
       const before = plane.pids['kube-apiserver']
@@ -81,18 +81,18 @@ describe('a control plane of API server and etcd', () => {
     }
   })
 
-  it('names the part that died, its log and its last lines', async () => {
+  it('names the program that ended, its log and the last lines of it', async () => {
     const binaries = await controlPlaneBinaries({ env: process.env, progress: () => {} }, signal)
     const own = await temporaryFolder('control-plane')
     const broken = { ...binaries, etcd: '/bin/false' }
     const options = { directory: own.path, env: process.env, binaries: broken }
-    await expect(startControlPlane(options, signal)).rejects.toThrow(/^etcd ended by itself .*etcd\.log/)
+    await expect(startControlPlane(options, signal)).rejects.toThrow(/^etcd ended on its own .*etcd\.log/)
     await expect.poll(() => processesWith(own.path)).toEqual([])
     await own.remove()
   })
 })
 
-describe('the whole control plane of the run', () => {
+describe('the full control plane of the run', () => {
   it('serves the admission policies that the manifests use', async () => {
     const { api } = sharedControlPlane()
     const { body } = await api.call('GET', '/apis/admissionregistration.k8s.io/v1', undefined, signal)

@@ -31,8 +31,8 @@ const entry = (detail: unknown, more: object = {}) => ({
 })
 const put = (...Entries: object[]) => client.send(new PutEventsCommand({ Entries }))
 
-describe('the real SDK against the local bus', () => {
-  it('delivers what it puts, to listeners too, with an id for each', async () => {
+describe('the local event bus, called by the AWS SDK', () => {
+  it('gives each event an id and passes it to listeners', async () => {
     const heard: ReceivedEvent[] = []
     const ending = bus.onEvent(event => heard.push(event))
     const time = new Date('2026-11-23T12:00:00Z')
@@ -50,7 +50,7 @@ describe('the real SDK against the local bus', () => {
     expect(bus.events().slice(-2)).toEqual(heard)
   })
 
-  it('says of each entry by itself whether it failed', async () => {
+  it('reports success or failure for each entry', async () => {
     const before = bus.events().length
     bus.failNext(1)
     const answer = await put(entry(1), entry(2), entry(3, { Detail: '{' }), entry(4, { Source: undefined }))
@@ -64,7 +64,7 @@ describe('the real SDK against the local bus', () => {
     expect(bus.events().slice(before)).toMatchObject([{ detail: 2 }])
   })
 
-  it('refuses more than ten', async () => {
+  it('refuses more than ten entries', async () => {
     await expect(put(...Array.from({ length: 11 }, (_, index) => entry(index)))).rejects.toMatchObject({
       name: 'ValidationException',
     })

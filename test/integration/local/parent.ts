@@ -2,7 +2,7 @@ import { controlPlaneBinaries } from '../../../local/control-plane/binaries.ts'
 import { startControlPlane } from '../../../local/control-plane/start.ts'
 import { startPostgres } from '../../../local/parts/postgres.ts'
 
-/** Started by a test as a process of its own, to be killed: starts one part in a folder, says so, and stays. */
+/** A process that a test starts and kills: starts one part in a folder, prints `started`, and stays. */
 const [part, directory] = process.argv.slice(2) as [string, string]
 const { env } = process
 const signal = new AbortController().signal

@@ -27,7 +27,7 @@ async function ask({ url }: Pick<Postgres, 'url'>, question: string): Promise<un
 }
 
 describe('an embedded Postgres', () => {
-  it('keeps data and address over a stop, an outage, and the death of its parent', async () => {
+  it('keeps data and address after a stop, an outage and the death of its parent', async () => {
     const first = await start()
     await ask(first, 'CREATE TABLE kept (value int); INSERT INTO kept VALUES (42)')
     await first.restart({ how: 'kill' }, signal)
@@ -47,7 +47,7 @@ describe('an embedded Postgres', () => {
 })
 
 describe('the copy of the platform’s tables', () => {
-  it('is laid once, however often and from wherever; unknown teams fail at commit', async () => {
+  it('is created once by several callers, and refuses an unknown team at commit', async () => {
     const { url, remove } = await testDatabase()
     const db = openDatabase({ url, max: 2 })
     const samples = { challenges: ['web-101', 'pwn-1'], teams: [1, 7] }

@@ -70,7 +70,7 @@ describe('the local queues', () => {
     await second.stop()
   })
 
-  it('are made once on an endpoint, under whichever region the client names', async () => {
+  it('are created once on an endpoint, also for a client of another region', async () => {
     const queues = await start()
     const elsewhere = { ...queues.clientOptions, region: 'eu-central-1' }
     const again = await ensureQueues({ clientOptions: elsewhere, changesVisibility: 90 }, signal)

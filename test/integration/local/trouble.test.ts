@@ -9,13 +9,13 @@ interface Seen {
   phase: string
   podReason?: string
   ready: boolean
-  /** `running`, or why the container waits or ended. */
+  /** `running`, or the reason of a waiting or terminated container. */
   state: string
   restarts: number
   last?: string
 }
 
-/** Every distinct look at each pod, in order; pods show their whole life within seconds. */
+/** The distinct states of each pod, in order. A pod goes through all of them within seconds. */
 const seen = new Map<string, Seen[]>(Object.keys(troubles).map(name => [name, []]))
 
 beforeAll(async () => {
@@ -59,8 +59,8 @@ function reasonOf(state: Record<string, { reason?: string }>): string {
 const looksAt = (name: string) => seen.get(name) ?? []
 const statesOf = (name: string) => looksAt(name).map(each => each.state)
 
-describe('what a kubelet would show', () => {
-  it('image-pull: both reasons in turn, always Pending', () => {
+describe('the simulated kubelet', () => {
+  it('shows both reasons in turn for image-pull, and stays Pending', () => {
     expect(statesOf('image-pull').slice(0, 3)).toEqual(['ErrImagePull', 'ImagePullBackOff', 'ErrImagePull'])
     expect(new Set(looksAt('image-pull').map(each => each.phase))).toEqual(new Set(['Pending']))
   })
@@ -68,11 +68,11 @@ describe('what a kubelet would show', () => {
   it.each([
     ['invalid-image', 'InvalidImageName'],
     ['config-error', 'CreateContainerConfigError'],
-  ])('%s: Pending, and nothing else', (name, state) => {
+  ])('shows %s as Pending, with the reason %s only', (name, state) => {
     expect(looksAt(name)).toEqual([{ phase: 'Pending', ready: false, state, restarts: 0 }])
   })
 
-  it('crash-loop: Ready at each restart, mostly terminated, restarts grow, its last end is told', () => {
+  it('shows crash-loop as Ready at each restart, with a growing count and the last termination', () => {
     const looks = looksAt('crash-loop')
     expect(looks.filter(each => each.ready).length).toBeGreaterThan(1)
     expect(looks.filter(each => each.state === 'Error').length).toBeGreaterThan(1)
@@ -80,7 +80,7 @@ describe('what a kubelet would show', () => {
     expect(looks.at(-1)?.restarts).toBeGreaterThan(1)
   })
 
-  it('oom: OOMKilled in the state first, then in the last one', () => {
+  it('shows OOMKilled first in the state, then in the last state', () => {
     const looks = looksAt('oom')
     const killed = looks.findIndex(each => each.state === 'OOMKilled')
     expect(looks[killed]).not.toHaveProperty('last')
@@ -88,7 +88,7 @@ describe('what a kubelet would show', () => {
     expect(looks.at(-1)?.restarts).toBeGreaterThan(0)
   })
 
-  it('bad-command: phase Running, RunContainerError, StartError as its last end', () => {
+  it('shows bad-command as Running with RunContainerError, and StartError as its last termination', () => {
     expect(looksAt('bad-command')[0]).toMatchObject({
       phase: 'Running',
       ready: false,
@@ -99,23 +99,23 @@ describe('what a kubelet would show', () => {
     expect(looksAt('bad-command').at(-1)?.restarts).toBeGreaterThan(0)
   })
 
-  it('never-ready: runs, and is not Ready', () => {
+  it('shows never-ready as running and not Ready', () => {
     expect(looksAt('never-ready')).toEqual([
       { phase: 'Running', ready: false, state: 'running', restarts: 0 },
     ])
   })
 
-  it('slow-start: waits, then is Ready for good', () => {
+  it('shows slow-start as waiting, then as Ready', () => {
     expect(statesOf('slow-start')).toEqual(['ContainerCreating', 'running'])
     expect(looksAt('slow-start').at(-1)?.ready).toBe(true)
   })
 
-  it('evicted: Ready, then Failed with the pod’s own reason', () => {
+  it('shows evicted as Ready, then as Failed with the reason of the pod', () => {
     expect(looksAt('evicted')[0]?.ready).toBe(true)
     expect(looksAt('evicted').at(-1)).toMatchObject({ phase: 'Failed', podReason: 'Evicted', ready: false })
   })
 
-  it('slow-stop: after its deletion Ready for two seconds, Failed for another, then gone', async () => {
+  it('keeps a deleted slow-stop Ready for two seconds and Failed for one, then removes it', async () => {
     const { api } = sharedControlPlane()
     const started = Date.now()
     await api.call('DELETE', `${pods}/slow-stop`, undefined, signal)

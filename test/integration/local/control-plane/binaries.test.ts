@@ -32,7 +32,7 @@ function quickBuild() {
   return { built, build }
 }
 
-/** A `go` on the PATH that answers `go env` so. */
+/** Puts a `go` on the PATH that answers `go env` with this text. */
 async function fakeGo(answer: string) {
   const path = join(env.PATH ?? '', 'go')
   await mkdir(dirname(path), { recursive: true })
@@ -48,8 +48,8 @@ async function leaveLock(holder: { pid: number; host: string }, ageMs: number): 
   await utimes(lock, then, then)
 }
 
-describe('what is missing is built', () => {
-  it('once, when two come at the same time, and the other says that it waits', async () => {
+describe('the programs of the control plane', () => {
+  it('are built once by two callers at the same time, and the other caller says that it waits', async () => {
     const { built, build } = quickBuild()
     const both = [1, 2].map(() => controlPlaneBinaries({ env, progress, build }, signal))
     const [one, other] = await Promise.all(both)
@@ -60,7 +60,7 @@ describe('what is missing is built', () => {
     expect(lines[0]).toBe('building etcd (1 of 6, about 50 s on 2 cores, once per machine)…')
   })
 
-  it('not again, and only what is missing', async () => {
+  it('are not built again, except for a missing one', async () => {
     const first = await controlPlaneBinaries({ env, progress, ...quickBuild() }, signal)
     await writeFile(first.kubectl, '', { mode: 0o644 })
     await chmod(first.kubectl, 0o644)
@@ -70,28 +70,28 @@ describe('what is missing is built', () => {
     expect(built).toEqual(['kubectl'])
   })
 
-  it('after a builder that was killed, whose process id is gone', async () => {
+  it('are built after a builder that was killed left its lock', async () => {
     await leaveLock({ pid: 2 ** 22 + 1, host: hostname() }, 0)
     const { built, build } = quickBuild()
     await controlPlaneBinaries({ env, progress, build }, signal)
     expect(built).toHaveLength(programs.length)
   })
 
-  it('after a builder on another machine that has not been heard of for half a minute', async () => {
+  it('are built after a builder on another machine left its lock untouched for 30 s', async () => {
     await leaveLock({ pid: 1, host: 'another' }, 31_000)
     const { built, build } = quickBuild()
     await controlPlaneBinaries({ env, progress, build }, signal)
     expect(built).toHaveLength(programs.length)
   })
 
-  it('not while that one is alive: the wait ends with the signal', async () => {
+  it('are not built while another machine builds, and the wait ends with the signal', async () => {
     await leaveLock({ pid: 1, host: 'another' }, 0)
     const waiting = controlPlaneBinaries({ env, progress, ...quickBuild() }, AbortSignal.timeout(100))
     await expect(waiting).rejects.toThrow()
     expect(lines).toEqual(['process 1 is building the control plane; waiting for it…'])
   })
 
-  it('leaves nothing half-made when a build fails, and can be tried again', async () => {
+  it('can be built again after a failed build left a half-written file', async () => {
     const failing: Build = async (_, output) => {
       await writeFile(output, 'half')
       throw new Error('no memory')
@@ -103,10 +103,10 @@ describe('what is missing is built', () => {
   })
 })
 
-describe('without what is needed, one error names the ways out', () => {
+describe('the error without a usable Go', () => {
   const waysOut = /install Go 1\.26.*KUBECONFIG.*KUBEBUILDER_ASSETS/
 
-  it('no Go', async () => {
+  it('says that Go is missing, and names the ways out', async () => {
     await expect(controlPlaneBinaries({ env, progress }, signal)).rejects.toThrow('no `go` was found')
     await expect(controlPlaneBinaries({ env, progress }, signal)).rejects.toThrow(waysOut)
   })
@@ -115,7 +115,7 @@ describe('without what is needed, one error names the ways out', () => {
     ['go1.19.8\\nlocal\\n', 'go1.19.8 is too old'],
     ['go1.20.1\\nauto\\n', 'go1.20.1 is too old'],
     ['go1.24.0\\nlocal\\n', 'GOTOOLCHAIN=local forbids'],
-  ])('a Go that is too old: %j', async (answer, complaint) => {
+  ])('says that %j is too old, and names the ways out', async (answer, complaint) => {
     await fakeGo(answer)
     await expect(controlPlaneBinaries({ env, progress }, signal)).rejects.toThrow(complaint)
     await expect(controlPlaneBinaries({ env, progress }, signal)).rejects.toThrow(waysOut)
@@ -131,13 +131,13 @@ describe('KUBEBUILDER_ASSETS', () => {
     return path
   }
 
-  it('is used as it is when all is there', async () => {
+  it('is used when it holds every program', async () => {
     const path = await assets(programs)
     const found = await controlPlaneBinaries({ env, progress }, signal)
     expect(found.kwok).toBe(join(path, 'kwok'))
   })
 
-  it('is completed from the cache when it has what the ecosystem puts there', async () => {
+  it('is completed from the cache when it holds the servers', async () => {
     const path = await assets(['etcd', 'kube-apiserver', 'kubectl'])
     const { built, build } = quickBuild()
     const found = await controlPlaneBinaries({ env, progress, build }, signal)
@@ -145,7 +145,7 @@ describe('KUBEBUILDER_ASSETS', () => {
     expect(found.etcd).toBe(join(path, 'etcd'))
   })
 
-  it('is refused by name when the servers are missing', async () => {
+  it('is refused, with the names of the missing programs, when a server is missing', async () => {
     await assets(['kube-apiserver'])
     await expect(controlPlaneBinaries({ env, progress }, signal)).rejects.toThrow(/no executable etcd in it/)
   })

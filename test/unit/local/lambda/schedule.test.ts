@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { runSchedule } from '../../../../local/lambda/schedule.ts'
 import { keptLog } from '../../functions/lambda-events.ts'
 
-/** Time passes only where somebody sleeps or works: every second a tick, until `stopMs`. */
+/** Runs a schedule of one second on a clock that moves only when the schedule sleeps or the handler works, until `stopMs`. */
 function stage(stopMs: number, earlyMs = 0) {
   const stopping = new AbortController()
   const log = keptLog()
@@ -27,14 +27,14 @@ function stage(stopMs: number, earlyMs = 0) {
   return { play, pass }
 }
 
-describe('how does a schedule tick', () => {
-  it('is it at once and then at its period', async () => {
+describe('a schedule', () => {
+  it('invokes at once and then once per period', async () => {
     const { starts, lines } = await stage(3_500).play(async () => {})
     expect(starts).toEqual([0, 1_000, 2_000, 3_000])
     expect(lines).toEqual([])
   })
 
-  it('is it in the shape of EventBridge', async () => {
+  it('passes an event in the shape of EventBridge', async () => {
     let invocation: [ScheduledEvent, Context] | undefined
     await stage(1_000).play(async (...of) => {
       invocation = of
@@ -45,18 +45,18 @@ describe('how does a schedule tick', () => {
     expect(context?.getRemainingTimeInMillis()).toBeGreaterThan(50_000)
   })
 
-  it('is it once each time, where a timer fires a moment before its time', async () => {
+  it('invokes once per period if timers fire a moment early', async () => {
     const { starts } = await stage(3_500, 0.4).play(async () => {})
     expect(starts.map(Math.round)).toEqual([0, 1_000, 2_000, 3_000])
   })
 
-  it('is a tick left out that falls into a running invocation', async () => {
+  it('leaves out a tick during a running invocation', async () => {
     const { play, pass } = stage(5_000)
     const { starts } = await play(async () => pass(1_500))
     expect(starts).toEqual([0, 2_000, 4_000])
   })
 
-  it('is a failure said, and followed by the next', async () => {
+  it('logs a failed invocation and goes on with the next one', async () => {
     let ticks = 0
     const { starts, lines } = await stage(1_500).play(async () => {
       if (ticks++ === 0) throw new Error('boom')
@@ -65,7 +65,7 @@ describe('how does a schedule tick', () => {
     expect(lines.map(line => line.message)).toEqual(['invocation failed, the next one follows'])
   })
 
-  it('does it end while it waits, by the real clock', async () => {
+  it('ends during a wait on the real clock', async () => {
     const stopping = new AbortController()
     let ticks = 0
     const handler = async () => {
