@@ -6,8 +6,8 @@ import { version } from '../../lib/version.ts'
 import { creation } from './creation.ts'
 import { metAim, type Result, rounded, tableOf } from './figures.ts'
 import { fullLife } from './full-life.ts'
+import { idleForwarder } from './idle-forwarder.ts'
 import type { Scale } from './scale.ts'
-import { settledForwarder } from './settled-forwarder.ts'
 
 const { values: options } = parseArgs({
   options: {
@@ -23,7 +23,7 @@ const sizes = options.quick
   : { quiet: 100, burst: 1_000, full: 1_000, settled: 10_000 }
 const scale: Scale = { ...sizes, profile: options.profile }
 
-const scenarios = { creation, life: fullLife, forwarder: settledForwarder }
+const scenarios = { creation, life: fullLife, forwarder: idleForwarder }
 
 const stopping = new AbortController()
 // One signal bounds every call of the run.

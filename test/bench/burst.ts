@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Arrivals, Milestone } from './arrivals.ts'
+import { sideBySide } from './bench-cluster.ts'
 import { quantile } from './latency.ts'
 import { processors, stolenPercent } from './processor-time.ts'
-import { sideBySide } from './world.ts'
 
 export interface Burst {
   perSecond: number

@@ -1,4 +1,5 @@
 import { type Arrivals, watchArrivals } from './arrivals.ts'
+import { type BenchCluster, openBenchCluster } from './bench-cluster.ts'
 import type { Child } from './child.ts'
 import { runCreationBurst } from './creation-burst.ts'
 import { type Create, creator } from './creator.ts'
@@ -8,11 +9,10 @@ import { startOperator } from './operator.ts'
 import { runQuiet, warmUps } from './quiet.ts'
 import { floor, operated } from './sample.ts'
 import type { Progress, Scale } from './scale.ts'
-import { openWorld, type World } from './world.ts'
 
 /** Two who do the same, each in a namespace of its own: the operator, and bare calls. */
 export interface Contest {
-  world: World
+  world: BenchCluster
   operator: Child
   /** Creates an instance for the operator. */
   create: Create
@@ -23,7 +23,7 @@ export interface Contest {
 /** API server and etcd only: each create to its children and status, as a watch shows them. */
 export async function creation(scale: Scale, progress: Progress, signal: AbortSignal): Promise<Result[]> {
   progress('starting API server, etcd, Postgres and SQS')
-  const world = await openWorld(false, signal)
+  const world = await openBenchCluster(false, signal)
   try {
     const [own, bare] = await Promise.all([
       watchArrivals(world.client, operated, world.signal),

@@ -1,6 +1,7 @@
 import { apiVersion } from '../../lib/crd/group.ts'
 import { collectionPath } from '../../lib/kubernetes/client/paths.ts'
 import { watchArrivals } from './arrivals.ts'
+import { openBenchCluster } from './bench-cluster.ts'
 import { burst, namesOf } from './burst.ts'
 import { type CallCounts, countCalls } from './call-counts.ts'
 import { creator } from './creator.ts'
@@ -8,7 +9,6 @@ import { callsFigure, type Figure, type Result } from './figures.ts'
 import { startOperator } from './operator.ts'
 import { operated } from './sample.ts'
 import type { Progress, Scale } from './scale.ts'
-import { openWorld } from './world.ts'
 
 /** What pods cost is the controllers' and the scheduler's time, not ours. */
 const limitMs = 600_000
@@ -21,7 +21,7 @@ const callsUntilReady = 4
 export async function fullLife(scale: Scale, progress: Progress, signal: AbortSignal): Promise<Result[]> {
   const count = scale.full
   progress('starting a control plane with its controllers, Postgres and SQS')
-  const world = await openWorld(true, signal)
+  const world = await openBenchCluster(true, signal)
   try {
     const arrivals = await watchArrivals(world.client, operated, world.signal)
     const operator = await startOperator(world, warmUps + count, scale.profile, signal)

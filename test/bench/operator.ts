@@ -2,10 +2,10 @@ import { openDatabase } from '../../lib/store/database.ts'
 import { migrate } from '../../lib/store/migrate.ts'
 import { layPlatformTables } from '../../lib/store/platform-tables.ts'
 import { startTestPostgres } from '../support/postgres.ts'
+import type { BenchCluster } from './bench-cluster.ts'
 import { type Child, startChild } from './child.ts'
 import type { OperatorStart } from './operator-process.ts'
 import { environment, templateName } from './sample.ts'
-import type { World } from './world.ts'
 
 /**
  * Starts Postgres and the operator in this world, in processes of their own; they end with it.
@@ -13,7 +13,7 @@ import type { World } from './world.ts'
  * @param profile a folder for a V8 CPU profile of the operator
  */
 export async function startOperator(
-  world: World,
+  world: BenchCluster,
   teams: number,
   profile: string | undefined,
   signal: AbortSignal,

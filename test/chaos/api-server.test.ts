@@ -4,12 +4,12 @@ import type { KubernetesObject, Pod } from '../../lib/crd/objects.ts'
 import { operatorError } from '../../lib/errors.ts'
 import type { ControlPlane } from '../../local/control-plane/start.ts'
 import { waitUntil } from '../../local/process/wait.ts'
+import { inconsistencies, outboxOf, rowsOf, untilConsistent } from '../support/consistency.ts'
 import { startTestControlPlane } from '../support/control-plane.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
 import { installEverywhere } from '../support/global-setup.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { referenceTo } from '../support/operator.ts'
-import { misfits, outboxOf, rowsOf, settled } from '../support/world-of.ts'
 
 let plane: ControlPlane
 let operator: FaultyOperator
@@ -64,11 +64,13 @@ test('does it converge when the API server goes and comes back under load', asyn
   await Promise.all([outage, ...creating, ...removing])
 
   await Promise.all(
-    range(instances).map(team => settled(operator, nameOf(team), team <= 8 ? 'gone' : 'Ready', 60_000)),
+    range(instances).map(team =>
+      untilConsistent(operator, nameOf(team), team <= 8 ? 'gone' : 'Ready', 60_000),
+    ),
   )
   const uids = new Set<string>()
   for (const team of range(instances)) {
-    expect(await misfits(operator, nameOf(team))).toEqual([])
+    expect(await inconsistencies(operator, nameOf(team))).toEqual([])
     const [row, ...others] = await rowsOf(operator, nameOf(team))
     expect(others).toEqual([])
     if (row === undefined) continue

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { waitUntil } from '../../local/process/wait.ts'
+import { childrenOf, outboxOf, platformRowsOf, rowsOf, untilConsistent } from '../support/consistency.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { eventually, referenceTo } from '../support/operator.ts'
 import { startTestPostgres } from '../support/postgres.ts'
-import { childrenOf, outboxOf, platformRowsOf, rowsOf, settled } from '../support/world-of.ts'
 
 let postgres: Awaited<ReturnType<typeof startTestPostgres>>
 let operator: FaultyOperator
@@ -36,7 +36,7 @@ const uidOf = async (created: Promise<ChallengeInstance | 'exists'>) => {
 
 test('does everything but the rows go on without the database, and are they right afterwards by themselves', async () => {
   const before = await Promise.all([1, 2, 3, 4].map(team => uidOf(create(`before-${team}`, team))))
-  await Promise.all([1, 2, 3, 4].map(team => settled(operator, `before-${team}`, 'Ready')))
+  await Promise.all([1, 2, 3, 4].map(team => untilConsistent(operator, `before-${team}`, 'Ready')))
 
   const outage = postgres.restart({ how: 'stop', downMs }, operator.signal)
   const isDown = async () => {
@@ -72,9 +72,9 @@ test('does everything but the rows go on without the database, and are they righ
   await outage
 
   await Promise.all([
-    ...[11, 12, 13].map(team => settled(operator, `during-${team}`, 'Ready', 60_000)),
-    ...[3, 4].map(team => settled(operator, `before-${team}`, 'Ready', 60_000)),
-    ...['before-1', 'before-2', 'brief'].map(name => settled(operator, name, 'gone', 60_000)),
+    ...[11, 12, 13].map(team => untilConsistent(operator, `during-${team}`, 'Ready', 60_000)),
+    ...[3, 4].map(team => untilConsistent(operator, `before-${team}`, 'Ready', 60_000)),
+    ...['before-1', 'before-2', 'brief'].map(name => untilConsistent(operator, name, 'gone', 60_000)),
   ])
   for (const team of [11, 12, 13])
     expect(await platformRowsOf(operator, team, 'web')).toMatchObject([{ status: 'running' }])

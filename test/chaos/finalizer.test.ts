@@ -2,10 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { finalizer } from '../../lib/crd/group.ts'
 import { waitUntil } from '../../local/process/wait.ts'
+import { childrenOf, outboxOf, rowsOf, untilConsistent } from '../support/consistency.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { eventually, referenceTo } from '../support/operator.ts'
-import { childrenOf, outboxOf, rowsOf, settled } from '../support/world-of.ts'
 
 let operator: FaultyOperator
 beforeAll(async () => {
@@ -21,7 +21,7 @@ let forwarder: { stop(): Promise<void> }
 async function ready(name: string, team: number): Promise<ChallengeInstance> {
   const { cluster, namespace, signal } = operator
   const created = await cluster.create(instanceOf(namespace, name, 'web', team), signal)
-  await settled(operator, name, 'Ready')
+  await untilConsistent(operator, name, 'Ready')
   return created as ChallengeInstance
 }
 
@@ -38,7 +38,7 @@ async function put(name: string): Promise<ChallengeInstance> {
 
 /** Nothing but what the garbage collector and we take along; the row closed, one event of the end. */
 async function nothingLeft(name: string, uid: string): Promise<void> {
-  await settled(operator, name, 'gone')
+  await untilConsistent(operator, name, 'gone')
   expect(await childrenOf(operator, name)).toEqual([])
   const [row] = await rowsOf(operator, name)
   expect(row).toMatchObject({ uid })
@@ -55,7 +55,7 @@ describe('is a finalizer that a PUT stripped', () => {
       Boolean(each?.metadata.finalizers?.includes(finalizer)),
     )
     expect(back?.metadata.generation).toBe(metadata.generation)
-    await settled(operator, 'stripped', 'Ready')
+    await untilConsistent(operator, 'stripped', 'Ready')
   })
 
   test('no leak, when the deletion follows at once', async () => {

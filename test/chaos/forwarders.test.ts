@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Lease } from '../../lib/kubernetes/lease/record.ts'
 import { waitUntil } from '../../local/process/wait.ts'
+import { instanceCalled, outboxOf, untilConsistent } from '../support/consistency.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { referenceTo } from '../support/operator.ts'
 import { type Severable, severable } from '../support/severable-client.ts'
-import { instanceCalled, outboxOf, settled } from '../support/world-of.ts'
 
 /** A fifth of the deployed ones. */
 const short = { durationMs: 3_000, renewMs: 1_000, retryMs: 400, deadlineMs: 2_000 }
@@ -44,7 +44,7 @@ async function startTwo(leaseTimes = {}): Promise<[Standing, Standing]> {
   await waitUntil('a holder', 10_000, async () => Boolean(await holder()), operator.signal)
   const second = start('second', leaseTimes)
   await create('before', 1)
-  await settled(operator, 'before', 'Ready')
+  await untilConsistent(operator, 'before', 'Ready')
   expect(second.sent.size).toBe(0)
   return [first, second]
 }
@@ -61,7 +61,7 @@ describe('does the standby take over', () => {
     await first.stop()
     const since = Date.now()
     await create('after', 2)
-    await settled(operator, 'after', 'Ready')
+    await untilConsistent(operator, 'after', 'Ready')
     expect(await holder()).not.toBe(was)
     // The lease's own time would be fifteen seconds.
     expect(Date.now() - since).toBeLessThan(10_000)
@@ -75,7 +75,10 @@ describe('does the standby take over', () => {
     first.sever()
     await create('orphaned', 2)
     await remove('before')
-    await Promise.all([settled(operator, 'orphaned', 'Ready'), settled(operator, 'before', 'gone')])
+    await Promise.all([
+      untilConsistent(operator, 'orphaned', 'Ready'),
+      untilConsistent(operator, 'before', 'gone'),
+    ])
     expect(await holder()).not.toBe(was)
   })
 })
@@ -95,7 +98,7 @@ test('does an instance come and go where none runs, by sweeps alone', async () =
   await swept('Ready')
   await remove('swept')
   await swept('gone')
-  await settled(operator, 'swept', 'gone')
+  await untilConsistent(operator, 'swept', 'gone')
 })
 
 describe('are two that both send', () => {
@@ -109,9 +112,9 @@ describe('are two that both send', () => {
     const before = { first: first.sent.size, second: second.sent.size }
     const names = [2, 3, 7].map(team => ({ name: `both-${team}`, team }))
     const created = await Promise.all(names.map(({ name, team }) => create(name, team)))
-    await Promise.all(names.map(({ name }) => settled(operator, name, 'Ready')))
+    await Promise.all(names.map(({ name }) => untilConsistent(operator, name, 'Ready')))
     await Promise.all(names.map(({ name }) => remove(name)))
-    await Promise.all(names.map(({ name }) => settled(operator, name, 'gone')))
+    await Promise.all(names.map(({ name }) => untilConsistent(operator, name, 'gone')))
     expect(first.sent.size).toBeGreaterThan(before.first)
     expect(second.sent.size).toBeGreaterThan(before.second)
     // Four are needed: two of its start, two of its end.

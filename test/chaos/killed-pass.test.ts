@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
-import { bear, type Chapter, flagged, type Life } from '../support/life.ts'
+import { flagged, type Life, type LifeSnapshot, startLife } from '../support/life.ts'
 import { templateOf } from '../support/objects.ts'
 import { eventually, referenceTo } from '../support/operator.ts'
 
@@ -22,31 +22,35 @@ let lives = 0
 const image = 'registry.example.com/ctf/web:2'
 
 /** From the creation over Ready and an edited template to the end. */
-async function wholeLife(diesAtWrite: number): Promise<{ chapters: Chapter[]; writes: readonly string[] }> {
+async function wholeLife(
+  crashesAtWrite: number,
+): Promise<{ snapshots: LifeSnapshot[]; writes: readonly string[] }> {
   lives += 1
-  const life = await bear(operator, lives, diesAtWrite)
+  const life = await startLife(operator, lives, crashesAtWrite)
   await life.passes('changed')
   await life.passes('pod', { pod: await life.podReady() })
-  const chapters = [await life.chapter()]
+  const snapshots = [await life.snapshot()]
   const edited = { ...flagged, image, env: [{ name: 'LEVEL', value: 'hard' }] }
   await operator.cluster.apply(templateOf(operator.namespace, life.template, edited), operator.signal)
   await life.passes('template')
   await life.passes('pod', { pod: await life.podReady(image) })
-  chapters.push(await life.chapter())
+  snapshots.push(await life.snapshot())
   await end(life)
-  chapters.push(await life.chapter())
-  return { chapters, writes: life.writes }
+  snapshots.push(await life.snapshot())
+  return { snapshots, writes: life.writes }
 }
 
 /** Deleted before the first message could be delivered again. */
-async function shortLife(diesAtWrite: number): Promise<{ chapter: Chapter; writes: readonly string[] }> {
+async function shortLife(
+  crashesAtWrite: number,
+): Promise<{ snapshot: LifeSnapshot; writes: readonly string[] }> {
   lives += 1
-  const life = await bear(operator, lives, diesAtWrite)
+  const life = await startLife(operator, lives, crashesAtWrite)
   await life.passes('changed', { redelivered: false })
   const { writes } = life
   const before = [...writes]
   await end(life)
-  return { chapter: await life.chapter(), writes: before }
+  return { snapshot: await life.snapshot(), writes: before }
 }
 
 async function end(life: Life): Promise<void> {
@@ -59,7 +63,7 @@ async function end(life: Life): Promise<void> {
 /** For each write once: what is wrong with a life whose process died after it. */
 async function deaths(
   writes: readonly string[],
-  wrong: (diesAtWrite: number) => Promise<string[]>,
+  wrong: (crashesAtWrite: number) => Promise<string[]>,
 ): Promise<string[]> {
   const failures: string[] = []
   const work = writes.entries()
@@ -74,14 +78,14 @@ async function deaths(
 }
 
 test('does a life come out the same, whichever write its process dies after', async () => {
-  const { chapters, writes } = await wholeLife(never)
+  const { snapshots, writes } = await wholeLife(never)
   const started = ['instance.provisioning', 'instance.ready']
-  expect(chapters.at(-1)?.events).toEqual([...started, ...started, 'instance.deleted'])
-  expect(chapters.at(-1)?.children).toEqual([])
-  expect(chapters.flatMap(each => each.misfits)).toEqual([])
+  expect(snapshots.at(-1)?.events).toEqual([...started, ...started, 'instance.deleted'])
+  expect(snapshots.at(-1)?.children).toEqual([])
+  expect(snapshots.flatMap(each => each.inconsistencies)).toEqual([])
   expect(writes.length).toBeGreaterThan(20)
   const failures = await deaths(writes, async death =>
-    differencesOf((await wholeLife(death)).chapters, chapters),
+    differencesOf((await wholeLife(death)).snapshots, snapshots),
   )
   expect(failures).toEqual([])
 }, 120_000)
@@ -89,8 +93,8 @@ test('does a life come out the same, whichever write its process dies after', as
 test('is nothing left of a life that ends before the dead process’s message comes again', async () => {
   const { writes } = await shortLife(never)
   const failures = await deaths(writes, async death => {
-    const { children, status, misfits, events } = (await shortLife(death)).chapter
-    expect({ children, status, misfits }).toEqual({ children: [], misfits: [] })
+    const { children, status, inconsistencies, events } = (await shortLife(death)).snapshot
+    expect({ children, status, inconsistencies }).toEqual({ children: [], inconsistencies: [] })
     // Who never had a row has nothing to tell of its end either.
     const told = ['', 'instance.deleted', 'instance.provisioning,instance.deleted']
     return told.includes(events.join()) ? [] : [`events ${events}`]
@@ -98,7 +102,7 @@ test('is nothing left of a life that ends before the dead process’s message co
   expect(failures).toEqual([])
 }, 60_000)
 
-function differencesOf(found: Chapter[], expected: Chapter[]): string[] {
+function differencesOf(found: LifeSnapshot[], expected: LifeSnapshot[]): string[] {
   const lines = (value: unknown, path: string): string[] =>
     typeof value === 'object' && value !== null
       ? Object.entries(value).flatMap(([key, inner]) => lines(inner, `${path}.${key}`))

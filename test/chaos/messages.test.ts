@@ -4,12 +4,12 @@ import { afterEach, describe, expect, onTestFailed, test } from 'vitest'
 import { openReceiver } from '../../lib/aws/receiver.ts'
 import type { Deployment } from '../../lib/crd/objects.ts'
 import { waitUntil } from '../../local/process/wait.ts'
+import { inconsistencies, instanceCalled, outboxOf, rowsOf, untilConsistent } from '../support/consistency.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
 import { type RefusingQueue, refusingQueue, unreliableQueue } from '../support/faulty-queue.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { referenceTo } from '../support/operator.ts'
 import { seededRandom } from '../support/random.ts'
-import { instanceCalled, misfits, outboxOf, rowsOf, settled } from '../support/world-of.ts'
 
 let operator: FaultyOperator | undefined
 afterEach(async () => {
@@ -63,7 +63,10 @@ describe('does it converge', () => {
         teams.map(async team => {
           const phase = (await instanceCalled(started, nameOf(team)))?.status?.phase ?? 'gone'
           const expected = team <= 3 ? 'gone' : 'Ready'
-          const bad = [...(phase === expected ? [] : [phase]), ...(await misfits(started, nameOf(team)))]
+          const bad = [
+            ...(phase === expected ? [] : [phase]),
+            ...(await inconsistencies(started, nameOf(team))),
+          ]
           const image = expected === 'gone' ? undefined : await imageOf(nameOf(team))
           if (image !== undefined && !image.endsWith(':2')) bad.push(image)
           return bad.map(each => `${nameOf(team)}: ${each}`)
@@ -110,7 +113,7 @@ describe('does it converge', () => {
     }
     await cluster.create(templateOf(namespace, 'web'), signal)
     await cluster.create(instanceOf(namespace, 'web-1', 'web', 1), signal)
-    await settled(started, 'web-1', 'Ready')
+    await untilConsistent(started, 'web-1', 'Ready')
     refusing.mood = 'refuses'
     await cluster.create(instanceOf(namespace, 'web-2', 'web', 2), signal)
     await cluster.delete(referenceTo(started, 'ChallengeInstance', 'web-1'), {}, signal)
@@ -124,10 +127,10 @@ describe('does it converge', () => {
     expect((await instanceCalled(started, 'web-2'))?.status).toBeUndefined()
     refusing.mood = 'accepts'
     await Promise.all([
-      settled(started, 'web-1', 'gone'),
-      settled(started, 'web-2', 'Ready'),
-      settled(started, 'web-3', 'Ready'),
-      settled(started, 'web-4', 'gone'),
+      untilConsistent(started, 'web-1', 'gone'),
+      untilConsistent(started, 'web-2', 'Ready'),
+      untilConsistent(started, 'web-3', 'Ready'),
+      untilConsistent(started, 'web-4', 'gone'),
     ])
     expect(started.passes.filter(pass => pass.name === 'web-2').length).toBeLessThanOrEqual(3)
   })
@@ -153,7 +156,10 @@ describe('does a poison message', () => {
     await cluster.create(templateOf(namespace, 'web'), signal)
     await cluster.create(instanceOf(namespace, 'web-1', 'web', 1), signal)
     await cluster.create(instanceOf(namespace, 'web-2', 'web', 2), signal)
-    await Promise.all([settled(started, 'web-1', 'Ready'), settled(started, 'web-2', 'Ready')])
+    await Promise.all([
+      untilConsistent(started, 'web-1', 'Ready'),
+      untilConsistent(started, 'web-2', 'Ready'),
+    ])
 
     const letters: Record<string, string | undefined> = {}
     const receiver = openReceiver({

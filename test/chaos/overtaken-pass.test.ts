@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from 'vitest'
 import { waitUntil } from '../../local/process/wait.ts'
+import { instanceCalled, rowsOf, untilConsistent } from '../support/consistency.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
-import { instanceCalled, rowsOf, settled } from '../support/world-of.ts'
 
 let operator: FaultyOperator | undefined
 afterEach(async () => {
@@ -37,5 +37,5 @@ test('does the row say what the status says, when a slow pass writes it after th
   await cluster.create(instanceOf(namespace, 'web-1', 'web', 1), signal)
 
   expect(await afterTheLateWrite.promise).toEqual(['Provisioning', 'Ready'])
-  await settled(started, 'web-1', 'Ready')
+  await untilConsistent(started, 'web-1', 'Ready')
 }, 60_000)

@@ -4,10 +4,10 @@ import { labels } from '../../lib/crd/group.ts'
 import type { Deployment, KubernetesObject, Service } from '../../lib/crd/objects.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import { waitUntil } from '../../local/process/wait.ts'
+import { childKinds, childrenOf, instanceCalled, rowsOf, untilConsistent } from '../support/consistency.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { eventually, phaseOf, referenceTo } from '../support/operator.ts'
-import { childKinds, childrenOf, instanceCalled, rowsOf, settled } from '../support/world-of.ts'
 
 let operator: FaultyOperator
 let stranger: KubernetesClient
@@ -91,7 +91,10 @@ describe('are the old Python operator’s objects taken over', () => {
 
     await create('old-2', 2)
     await create('new-3', 3)
-    await Promise.all([settled(operator, 'old-2', 'Ready'), settled(operator, 'new-3', 'Ready')])
+    await Promise.all([
+      untilConsistent(operator, 'old-2', 'Ready'),
+      untilConsistent(operator, 'new-3', 'Ready'),
+    ])
     expect(await Promise.all([uidOf('Deployment', 'old-2'), uidOf('Service', 'old-2')])).toEqual(uids)
 
     const [adopted, fresh] = await Promise.all([desiredOf('old-2'), desiredOf('new-3')])
@@ -132,7 +135,7 @@ describe('are the old Python operator’s objects taken over', () => {
 describe('are a predecessor’s children taken over', () => {
   test('recreated while nobody watched: same objects, our labels, the old row closed by the sweep', async () => {
     await create('again', 1)
-    await settled(operator, 'again', 'Ready')
+    await untilConsistent(operator, 'again', 'Ready')
     const before = await instanceCalled(operator, 'again')
     const uids = await Promise.all(childKinds.map(kind => uidOf(kind, 'again')))
     await forwarder.stop()
@@ -146,7 +149,7 @@ describe('are a predecessor’s children taken over', () => {
       operator.signal,
     )
     await operator.sweep({ resync: true }, operator.signal)
-    await settled(operator, 'again', 'Ready')
+    await untilConsistent(operator, 'again', 'Ready')
     const after = await instanceCalled(operator, 'again')
     expect(after?.metadata.uid).not.toBe(before?.metadata.uid)
     expect(await Promise.all(childKinds.map(kind => uidOf(kind, 'again')))).toEqual(uids)
@@ -206,6 +209,6 @@ describe('is somebody else’s object under the name left alone', () => {
       operator.signal,
     )
     await phaseOf(operator, 'taken', 'Ready')
-    await settled(operator, 'taken', 'Ready')
+    await untilConsistent(operator, 'taken', 'Ready')
   })
 })

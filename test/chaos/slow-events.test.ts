@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ForwardDependencies } from '../../lib/forward.ts'
 import { waitUntil } from '../../local/process/wait.ts'
+import { outboxOf, untilConsistent } from '../support/consistency.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { referenceTo } from '../support/operator.ts'
 import { seededRandom } from '../support/random.ts'
-import { outboxOf, settled } from '../support/world-of.ts'
 
 let operator: FaultyOperator
 const teams = [1, 2, 3, 4, 5]
@@ -69,7 +69,7 @@ describe('when the events of one burst come slower than our own echo is waited f
     await Promise.all(
       teams.map(team => cluster.create(instanceOf(namespace, nameOf(team), 'web', team), signal)),
     )
-    await Promise.all(teams.map(team => settled(operator, nameOf(team), 'Ready')))
+    await Promise.all(teams.map(team => untilConsistent(operator, nameOf(team), 'Ready')))
     await rest()
     // Two are needed; each of three kinds may look like drift once more.
     for (const team of teams)
@@ -98,7 +98,7 @@ describe('when the events of one burst come slower than our own echo is waited f
     const uids = await Promise.all(teams.map(uidOf))
     for (const team of teams)
       await cluster.delete(referenceTo(operator, 'ChallengeInstance', nameOf(team)), {}, signal)
-    await Promise.all(teams.map(team => settled(operator, nameOf(team), 'gone')))
+    await Promise.all(teams.map(team => untilConsistent(operator, nameOf(team), 'gone')))
     await rest()
     for (const uid of uids) expect((await outboxOf(operator, uid)).at(-1)).toBe('instance.deleted')
     for (const team of teams)

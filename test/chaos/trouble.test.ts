@@ -4,9 +4,9 @@ import { apiVersion } from '../../lib/crd/group.ts'
 import { watch } from '../../lib/kubernetes/watch/watch.ts'
 import { silentLog } from '../../lib/telemetry/log.ts'
 import { waitUntil } from '../../local/process/wait.ts'
+import { platformRowsOf, untilConsistent } from '../support/consistency.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
-import { platformRowsOf, settled } from '../support/world-of.ts'
 
 /** What a player is told of each trouble. */
 const expected = [
@@ -94,13 +94,13 @@ describe.concurrent('is a container’s trouble told, and steadily', () => {
       expect(await platformRowsOf(operator, 1, trouble)).toMatchObject([{ status: wanted.platform }])
 
       await cluster.apply(templateOf(namespace, trouble, { image: 'registry.example.com/ctf/web:1' }), signal)
-      await settled(operator, trouble, 'Ready')
+      await untilConsistent(operator, trouble, 'Ready')
       expect(await platformRowsOf(operator, 1, trouble)).toMatchObject([{ status: 'running' }])
     },
   )
 
   test('a slow start is none', async () => {
-    await settled(operator, 'slow-start', 'Ready')
+    await untilConsistent(operator, 'slow-start', 'Ready')
     const seen = looks.get('slow-start')?.map(({ phase, reason }) => `${phase} ${reason}`)
     expect(seen?.slice(-2)).toEqual(['Provisioning undefined', 'Ready undefined'])
   })

@@ -3,11 +3,11 @@ import { openClient } from '../../lib/kubernetes/client/client.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { type Front, type FrontAnswer, startFront } from '../integration/kubernetes/front.ts'
 import { startTcpProxy, type TcpProxy } from '../integration/kubernetes/tcp-proxy.ts'
+import { untilConsistent } from '../support/consistency.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { eventually, referenceTo } from '../support/operator.ts'
 import { sharedControlPlane } from '../support/shared-parts.ts'
-import { settled } from '../support/world-of.ts'
 
 let operator: FaultyOperator
 let front: Front
@@ -52,7 +52,7 @@ const remove = (kind: string, name: string) =>
 async function missNothing(prefix: string, fault: () => void): Promise<void> {
   const [goes, drifts, comes] = [`${prefix}-goes`, `${prefix}-drifts`, `${prefix}-comes`] as const
   await Promise.all([create(goes, 1), create(drifts, 2)])
-  await Promise.all([settled(operator, goes, 'Ready'), settled(operator, drifts, 'Ready')])
+  await Promise.all([untilConsistent(operator, goes, 'Ready'), untilConsistent(operator, drifts, 'Ready')])
   const service = await operator.cluster.getMetadata(
     referenceTo(operator, 'Service', drifts),
     operator.signal,
@@ -66,9 +66,9 @@ async function missNothing(prefix: string, fault: () => void): Promise<void> {
     each => ![undefined, service?.metadata.uid].includes(each?.metadata.uid),
   )
   await Promise.all([
-    settled(operator, comes, 'Ready'),
-    settled(operator, goes, 'gone'),
-    settled(operator, drifts, 'Ready'),
+    untilConsistent(operator, comes, 'Ready'),
+    untilConsistent(operator, goes, 'gone'),
+    untilConsistent(operator, drifts, 'Ready'),
   ])
 }
 

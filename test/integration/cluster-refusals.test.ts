@@ -5,9 +5,10 @@ import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import type { Deployment, KubernetesObject, Secret } from '../../lib/crd/objects.ts'
 import type { Cause, InstanceKey } from '../../lib/messages.ts'
 import { waitUntil } from '../../local/process/wait.ts'
+import { instanceCalled, rowsOf, untilConsistent } from '../support/consistency.ts'
 import { type CountedQueues, startCountedQueues } from '../support/counted-queues.ts'
 import { create, edit, messageOf, remove } from '../support/edits.ts'
-import { hasten } from '../support/hasten.ts'
+import { fireLastTimer } from '../support/fire-last-timer.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import {
   eventually,
@@ -18,7 +19,6 @@ import {
 } from '../support/operator.ts'
 import { type RecordedLog, recordedLog } from '../support/recorded-log.ts'
 import { testNamespace, testQueues } from '../support/shared-parts.ts'
-import { instanceCalled, rowsOf, settled } from '../support/world-of.ts'
 
 let operator: TestOperator
 let counted: CountedQueues
@@ -91,7 +91,7 @@ describe('what becomes of an instance for which there is no room', () => {
     const { status } = await reasoned(crowded, 'wide', 'QuotaExceeded')
     expect(status?.message).toMatch(/quota/)
     await dropQuota(crowded)
-    await settled(crowded, 'wide', 'Ready')
+    await untilConsistent(crowded, 'wide', 'Ready')
   })
 
   test('for its Deployment: QuotaExceeded, not stalled, looked at again until there is', async () => {
@@ -102,8 +102,8 @@ describe('what becomes of an instance for which there is no room', () => {
     expect(refused.status?.message).toContain('count/deployments.apps')
     expect(stalled(refused)).toBe('False')
     await dropQuota(crowded)
-    await hasten(counted, 'second', operator.signal)
-    await settled(crowded, 'second', 'Ready')
+    await fireLastTimer(counted, 'second', operator.signal)
+    await untilConsistent(crowded, 'second', 'Ready')
   })
 })
 
@@ -117,7 +117,7 @@ describe('what becomes of an instance that the cluster refuses', () => {
     await make(strict, instanceOf(strict.namespace, 'fit', 'fit', 2))
     await phaseOf(strict, 'fit', 'Ready')
     await label(strict, { 'pod-security.kubernetes.io/enforce': null })
-    await settled(strict, 'rooted', 'Ready')
+    await untilConsistent(strict, 'rooted', 'Ready')
   })
 
   test('its Deployment, by a policy: said in its words, and well again without it', async () => {
@@ -127,8 +127,8 @@ describe('what becomes of an instance that the cluster refuses', () => {
     expect(refused.status?.message).toContain('no challenge called barred, please')
     expect(stalled(refused)).toBe('False')
     await lift()
-    await hasten(counted, 'barred', operator.signal)
-    await settled(operator, 'barred', 'Ready')
+    await fireLastTimer(counted, 'barred', operator.signal)
+    await untilConsistent(operator, 'barred', 'Ready')
   })
 
   test("its name, because it is somebody else's: not touched, stalled, and deletable", async () => {
@@ -166,16 +166,16 @@ describe('what becomes of an instance that the cluster refuses', () => {
     await make(operator, instanceOf(operator.namespace, 'shop', 'web', 3))
     expect(stalled(await reasoned(operator, 'shop', 'NameTaken'))).toBe('True')
     await remove(operator, 'Service', 'shop')
-    await hasten(counted, 'shop', operator.signal)
-    await settled(operator, 'shop', 'Ready')
+    await fireLastTimer(counted, 'shop', operator.signal)
+    await untilConsistent(operator, 'shop', 'Ready')
   })
 })
 
 test('a Deployment that a foreign finalizer holds back: said by name, and gone once it is let go', async () => {
   await make(operator, instanceOf(operator.namespace, 'clung', 'web', 3))
-  await settled(operator, 'clung', 'Ready')
+  await untilConsistent(operator, 'clung', 'Ready')
   await edit(operator, 'Deployment', 'clung', { metadata: { finalizers: ['example.com/hold'] } })
-  await settled(operator, 'clung', 'Ready')
+  await untilConsistent(operator, 'clung', 'Ready')
   const { metadata } = (await instanceCalled(operator, 'clung')) as ChallengeInstance
   await remove(operator, 'ChallengeInstance', 'clung')
   await reasoned(operator, 'clung', 'Terminating')
@@ -185,7 +185,7 @@ test('a Deployment that a foreign finalizer holds back: said by name, and gone o
   expect(held.status?.phase).toBe('Terminating')
   expect(held.status?.message).toContain('the finalizer "example.com/hold" holds it back')
   await edit(operator, 'Deployment', 'clung', { metadata: { finalizers: null } })
-  await settled(operator, 'clung', 'gone')
+  await untilConsistent(operator, 'clung', 'gone')
 })
 
 async function wake(key: InstanceKey, cause: Cause): Promise<void> {
@@ -211,8 +211,8 @@ test('a flag whose Secret comes later', async () => {
   expect(stalled(waiting)).toBe('False')
   const data = { flag: Buffer.from('flag{came-later}').toString('base64') }
   await make(operator, { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'later' }, data } as Secret)
-  await hasten(counted, 'waits', operator.signal)
-  await settled(operator, 'waits', 'Ready')
+  await fireLastTimer(counted, 'waits', operator.signal)
+  await untilConsistent(operator, 'waits', 'Ready')
   expect(JSON.stringify([recorded.lines, counted.sent])).not.toContain('came-later')
 })
 
@@ -220,7 +220,7 @@ test('a namespace that is deleted with instances in it goes away, and their rows
   const names = ['lost-1', 'lost-2', 'lost-3']
   for (const [index, name] of names.entries())
     await make(doomed, instanceOf(doomed.namespace, name, 'web', index + 1))
-  for (const name of names) await settled(doomed, name, 'Ready')
+  for (const name of names) await untilConsistent(doomed, name, 'Ready')
   const path = `/api/v1/namespaces/${doomed.namespace}`
   await operator.client.request('DELETE', path, {}, operator.signal)
   const isGone = async () => (await operator.client.request('GET', path, {}, operator.signal)).status === 404

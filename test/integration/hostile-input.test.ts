@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
 import type { Deployment, KubernetesObject, Secret, Service } from '../../lib/crd/objects.ts'
+import { instanceCalled, rowsOf, untilConsistent } from '../support/consistency.ts'
 import { type CountedQueues, startCountedQueues } from '../support/counted-queues.ts'
 import { create, edit, messageOf, remove } from '../support/edits.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
@@ -16,7 +17,6 @@ import {
 } from '../support/operator.ts'
 import { type RecordedLog, recordedLog } from '../support/recorded-log.ts'
 import { testQueues } from '../support/shared-parts.ts'
-import { instanceCalled, rowsOf, settled } from '../support/world-of.ts'
 
 const staticFlag = 'flag{nobody-may-read-this}'
 const image = (tag: string) => `registry.example.com/ctf/web:${tag}`
@@ -60,7 +60,7 @@ beforeAll(async () => {
   const { namespace } = operator
   await make(templateOf(namespace, 'web'))
   await make(instanceOf(namespace, 'neighbour', 'web', 1))
-  await settled(operator, 'neighbour', 'Ready')
+  await untilConsistent(operator, 'neighbour', 'Ready')
   neighbour = (await instanceCalled(operator, 'neighbour')) as ChallengeInstance
   for (const [name, spec] of Object.entries(hostile)) {
     await make(templateOf(namespace, name, spec as never))
@@ -118,7 +118,7 @@ describe('do odd but honest inputs work', () => {
     const names = ['n'.repeat(63), `${'t'.repeat(23)}-one`, `${'t'.repeat(23)}-two`]
     for (const name of names) await make(instanceOf(operator.namespace, name, 'web', 2))
     for (const name of names) {
-      await settled(operator, name, 'Ready')
+      await untilConsistent(operator, name, 'Ready')
       const service = await operator.cluster.get<Service>(
         referenceTo(operator, 'Service', name),
         operator.signal,
@@ -162,7 +162,7 @@ describe('do odd but honest inputs work', () => {
 
   test('an end that has passed before the beginning', async () => {
     await make(instanceOf(operator.namespace, 'ended', 'web', 3, { expiresAt: '0001-01-01T00:00:00Z' }))
-    await settled(operator, 'ended', 'gone')
+    await untilConsistent(operator, 'ended', 'gone')
   })
 
   test('all of unicode, in values and notes', async () => {
@@ -171,7 +171,7 @@ describe('do odd but honest inputs work', () => {
     const object = instanceOf(operator.namespace, 'unicode', 'web', 3, { annotations, env: { ODD: odd } })
     object.metadata.annotations = { 'example.com/odd': odd }
     await make(object)
-    await settled(operator, 'unicode', 'Ready')
+    await untilConsistent(operator, 'unicode', 'Ready')
     const deployment = await operator.cluster.get<Deployment>(
       referenceTo(operator, 'Deployment', 'unicode'),
       operator.signal,
@@ -188,9 +188,9 @@ describe('do odd but honest inputs work', () => {
       Array.from({ length: 16 }, (_, index) => [`k${index}`, 'x'.repeat(60_000)]),
     )
     await make(instanceOf(operator.namespace, 'heavy', 'web', 3, { annotations }))
-    await settled(operator, 'heavy', 'Ready')
+    await untilConsistent(operator, 'heavy', 'Ready')
     await remove(operator, 'ChallengeInstance', 'heavy')
-    await settled(operator, 'heavy', 'gone')
+    await untilConsistent(operator, 'heavy', 'gone')
   })
 
   test('thousands of labels and annotations', async () => {
@@ -200,7 +200,7 @@ describe('do odd but honest inputs work', () => {
     )
     object.metadata = { ...object.metadata, labels: many, annotations: many }
     await make(object)
-    await settled(operator, 'adorned', 'Ready')
+    await untilConsistent(operator, 'adorned', 'Ready')
     const deployment = await operator.cluster.get(
       referenceTo(operator, 'Deployment', 'adorned'),
       operator.signal,
@@ -260,21 +260,21 @@ describe('does a template that does not hold still', () => {
   test('edited twice in a moment, arrive as it was last', async () => {
     await make(templateOf(operator.namespace, 'twice'))
     await make(instanceOf(operator.namespace, 'of-twice', 'twice', 3))
-    await settled(operator, 'of-twice', 'Ready')
+    await untilConsistent(operator, 'of-twice', 'Ready')
     for (const tag of ['2', '3', '4'])
       await edit(operator, 'ChallengeTemplate', 'twice', { spec: { image: image(tag) } })
     await eventually<Deployment>(operator, 'Deployment', 'of-twice', hasImage('4'))
-    await settled(operator, 'of-twice', 'Ready')
+    await untilConsistent(operator, 'of-twice', 'Ready')
   })
 
   test('deleted and created again, arrive as it is now', async () => {
     await make(templateOf(operator.namespace, 'again'))
     await make(instanceOf(operator.namespace, 'of-again', 'again', 3))
-    await settled(operator, 'of-again', 'Ready')
+    await untilConsistent(operator, 'of-again', 'Ready')
     await remove(operator, 'ChallengeTemplate', 'again')
     await make(templateOf(operator.namespace, 'again', { image: image('2') }))
     await eventually<Deployment>(operator, 'Deployment', 'of-again', hasImage('2'))
-    await settled(operator, 'of-again', 'Ready')
+    await untilConsistent(operator, 'of-again', 'Ready')
   })
 
   function hasImage(tag: string) {

@@ -10,14 +10,14 @@ import type { Lease } from '../../lib/kubernetes/lease/record.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { type AuditedCall, type AuditedPlane, startAuditedPlane } from '../support/audited-plane.ts'
+import { instanceCalled, untilConsistent } from '../support/consistency.ts'
 import { type CountedQueues, startCountedQueues } from '../support/counted-queues.ts'
 import { create, edit, remove } from '../support/edits.ts'
-import { hasten } from '../support/hasten.ts'
+import { fireLastTimer } from '../support/fire-last-timer.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { eventually, phaseOf, startTestOperator, type TestOperator } from '../support/operator.ts'
 import { testQueues } from '../support/shared-parts.ts'
 import { sweepOnce } from '../support/sweeping.ts'
-import { instanceCalled, settled } from '../support/world-of.ts'
 
 interface Role extends KubernetesObject {
   rules: { apiGroups: string[]; resources: string[]; resourceNames?: string[]; verbs: string[] }[]
@@ -106,13 +106,13 @@ async function wholeLife(resync: () => Promise<unknown>): Promise<void> {
       .toString()
       .startsWith('ctf{'),
   )
-  await settled(operator, 'made', 'Ready')
+  await untilConsistent(operator, 'made', 'Ready')
   await edit(operator, 'ChallengeTemplate', 'fixed', { spec: { flagStrategy: null } })
   await eventually(operator, 'Secret', 'static', secret => secret === undefined)
 
   await edit(operator, 'Service', 'made', { spec: { selector: { app: 'another' } } })
   await eventually<Service>(operator, 'Service', 'made', each => each?.spec.selector?.app === 'made')
-  await settled(operator, 'made', 'Ready')
+  await untilConsistent(operator, 'made', 'Ready')
   await edit(operator, 'NetworkPolicy', defaultDenyName, {
     metadata: { labels: { 'app.kubernetes.io/managed-by': null } },
   })
@@ -124,12 +124,12 @@ async function wholeLife(resync: () => Promise<unknown>): Promise<void> {
     defaultDenyName,
     each => each?.metadata.labels?.['app.kubernetes.io/managed-by'] !== undefined,
   )
-  await settled(operator, 'made', 'Ready')
+  await untilConsistent(operator, 'made', 'Ready')
 
   await edit(operator, 'ChallengeInstance', 'static', { spec: { expiresAt: new Date().toISOString() } })
   await remove(operator, 'ChallengeInstance', 'made')
   await remove(operator, 'ChallengeInstance', 'adopted')
-  for (const name of ['made', 'static', 'adopted']) await settled(operator, name, 'gone')
+  for (const name of ['made', 'static', 'adopted']) await untilConsistent(operator, name, 'gone')
   await waitUntil('a renewal of the lease', 20_000, leaseRenewed, operator.signal)
 }
 
@@ -228,8 +228,8 @@ describe('what becomes of an instance when a right is taken from reconcile', () 
     const { status } = await phaseOf(operator, 'blind', 'Pending', 'Forbidden')
     expect(status?.message).toMatch(/cannot get resource "challengetemplates"/)
     await giveBack()
-    await hasten(counted, 'blind', operator.signal)
-    await settled(operator, 'blind', 'Ready')
+    await fireLastTimer(counted, 'blind', operator.signal)
+    await untilConsistent(operator, 'blind', 'Ready')
   })
 
   test('to delete Deployments: it says so while it goes, and goes once it is given back', async () => {
@@ -239,7 +239,7 @@ describe('what becomes of an instance when a right is taken from reconcile', () 
     expect(status?.message).toMatch(/cannot delete resource "deployments"/)
     expect(await instanceCalled(operator, 'blind')).toBeDefined()
     await giveBack()
-    await hasten(counted, 'blind', operator.signal)
-    await settled(operator, 'blind', 'gone')
+    await fireLastTimer(counted, 'blind', operator.signal)
+    await untilConsistent(operator, 'blind', 'gone')
   })
 })

@@ -6,6 +6,7 @@ import type { KubernetesObject, NetworkPolicy, Secret } from '../../lib/crd/obje
 import { OperatorError } from '../../lib/errors.ts'
 import type { Cluster } from '../../lib/kubernetes/cluster.ts'
 import { waitUntil } from '../../local/process/wait.ts'
+import { instanceCalled, platformRowsOf, rowsOf, untilConsistent } from '../support/consistency.ts'
 import { type CountedQueues, startCountedQueues } from '../support/counted-queues.ts'
 import { create, edit, remove } from '../support/edits.ts'
 import { nothingPending } from '../support/idle-queues.ts'
@@ -13,7 +14,6 @@ import { instanceOf, templateOf } from '../support/objects.ts'
 import { eventually, referenceTo, startTestOperator, type TestOperator } from '../support/operator.ts'
 import { testQueues } from '../support/shared-parts.ts'
 import { sweepOnce } from '../support/sweeping.ts'
-import { instanceCalled, platformRowsOf, rowsOf, settled } from '../support/world-of.ts'
 
 const instanceTable = 'challenge_operator.instance'
 const names = ['kept', 'forgotten', 'wrong', 'platform', 'secret', 'policy']
@@ -33,7 +33,7 @@ beforeAll(async () => {
   )
   for (const [index, name] of names.entries())
     await create(operator, instanceOf(operator.namespace, name, 'web', index + 1))
-  for (const name of names) await settled(operator, name, 'Ready')
+  for (const name of names) await untilConsistent(operator, name, 'Ready')
   // A retry from the beginning, when all came at once, would find what the sweeps of the test are to find.
   await nothingPending(counted.queues, operator.signal)
 })
@@ -55,7 +55,7 @@ async function repaired(name: string, options: { resync: boolean }): Promise<voi
   expect(await sweep(options)).toEqual({ examined: names.length, enqueued: 1 })
   const [message] = counted.sent.slice(before)
   expect(JSON.parse(message?.body ?? '')).toMatchObject({ name, cause: 'drift' })
-  await settled(operator, name, 'Ready')
+  await untilConsistent(operator, name, 'Ready')
   await nothingFound()
 }
 
@@ -215,7 +215,7 @@ describe('what comes of a list that breaks off', () => {
       const before = counted.sent.length
       await expect(sweep({ cluster: broken(kind) })).rejects.toThrow('broke off')
       expect(counted.sent.slice(before)).toEqual([])
-      for (const name of names) await settled(operator, name, 'Ready')
+      for (const name of names) await untilConsistent(operator, name, 'Ready')
     },
   )
 })
@@ -224,5 +224,5 @@ test('is the cluster swept while the database is away', async () => {
   await remove(operator, 'Secret', 'secret')
   const away = { ...operator, databaseUrl: 'postgres://nobody@127.0.0.1:1/none' }
   expect(await sweepOnce(away, counted.queues)).toEqual({ examined: names.length, enqueued: 1 })
-  await settled(operator, 'secret', 'Ready')
+  await untilConsistent(operator, 'secret', 'Ready')
 })

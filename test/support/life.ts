@@ -5,20 +5,27 @@ import type { Pass } from '../../lib/reconcile/outcome.ts'
 import { createReconcile } from '../../lib/reconcile/reconcile.ts'
 import type { Store } from '../../lib/store/store.ts'
 import { waitUntil } from '../../local/process/wait.ts'
-import { mortal } from './killable.ts'
+import {
+  childrenOf,
+  inconsistencies,
+  instanceCalled,
+  outboxOf,
+  platformRowsOf,
+  rowsOf,
+} from './consistency.ts'
+import { crashingProcess } from './crashing-process.ts'
 import { instanceOf, templateOf } from './objects.ts'
 import { referenceTo, type TestOperator } from './operator.ts'
-import { childrenOf, instanceCalled, misfits, outboxOf, platformRowsOf, rowsOf } from './world-of.ts'
 
 /** What all can see of an instance at one time, without what differs between two lives of the same kind. */
-export interface Chapter {
+export interface LifeSnapshot {
   children: unknown[]
   status: unknown
   rows: unknown[]
   platform: unknown[]
   events: string[]
-  /** See `misfits`. */
-  misfits: string[]
+  /** See `inconsistencies`. */
+  inconsistencies: string[]
 }
 
 /** One instance with a template of its own, whose passes are made here, each by a process of its own. */
@@ -34,16 +41,16 @@ export interface Life {
   passes(cause: Cause, options?: { pod?: string; redelivered?: boolean }): Promise<void>
   /** @returns the name of the pod, once the Deployment is up with this image */
   podReady(image?: string): Promise<string>
-  chapter(): Promise<Chapter>
+  snapshot(): Promise<LifeSnapshot>
 }
 
 export const flagged = { flagStrategy: { type: 'hmac-per-instance' } } as const
 
-/** @param diesAtWrite one of its processes dies once it has made this one of all writes, counted from 1 */
-export async function bear(
+/** @param crashesAtWrite one of its processes dies once it has made this one of all writes, counted from 1 */
+export async function startLife(
   operator: TestOperator & { store: Store },
   team: number,
-  diesAtWrite: number,
+  crashesAtWrite: number,
 ): Promise<Life> {
   const name = `life-${team}`
   const template = `template-${team}`
@@ -54,14 +61,18 @@ export async function bear(
   const created = await cluster.create(instanceOf(namespace, name, template, team), signal)
   if (created === 'exists') throw new Error(`${name} exists`)
   const { uid = '' } = created.metadata
-  return { name, template, writes, passes, podReady, chapter }
+  return { name, template, writes, passes, podReady, snapshot }
 
   async function passes(cause: Cause, options: { pod?: string; redelivered?: boolean } = {}): Promise<void> {
     const { pod, redelivered = true } = options
     const first: Pass = { namespace, name, uids: [uid], causes: new Set([cause]), pod, attempt: 0, waits: 0 }
     let pass = first
     for (let tries = 0; tries < 5; tries++) {
-      const process = mortal({ client: operator.client, store: operator.store }, diesAtWrite, writes.length)
+      const process = crashingProcess(
+        { client: operator.client, store: operator.store },
+        crashesAtWrite,
+        writes.length,
+      )
       const reconcile = createReconcile({
         cluster: openCluster(process.client),
         store: process.store,
@@ -97,7 +108,7 @@ export async function bear(
     return pod?.metadata.name ?? ''
   }
 
-  async function chapter(): Promise<Chapter> {
+  async function snapshot(): Promise<LifeSnapshot> {
     const [instance, children, rows, platform, events] = await Promise.all([
       instanceCalled(operator, name),
       childrenOf(operator, name),
@@ -129,12 +140,12 @@ export async function bear(
       })),
       platform: platform.map(({ status: said, endpoint_url }) => ({ said, endpoint_url })),
       events,
-      misfits: await misfits(operator, name),
+      inconsistencies: await inconsistencies(operator, name),
     }
-    return JSON.parse(likeAnyLife(JSON.stringify(told)))
+    return JSON.parse(withoutIdentity(JSON.stringify(told)))
   }
 
-  function likeAnyLife(text: string): string {
+  function withoutIdentity(text: string): string {
     const pairs: [string, string][] = [
       [uid, 'UID'],
       [name, 'NAME'],

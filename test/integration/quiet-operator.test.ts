@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openQuietOperator, type QuietOperator, type Silence } from '../support/quiet-operator.ts'
 import { testDatabase, testQueues } from '../support/shared-parts.ts'
 
-/** `node test/bench/at-rest.ts` listens to 200 instances for five minutes. */
+/** `node test/bench/quiet-operator.ts` listens to 200 instances for five minutes. */
 const instances = 20
 const listenMs = 10_000
 const sweepEveryMs = 2_000

@@ -9,7 +9,7 @@ export class Killed extends Error {
 }
 
 /** One process, which dies at one of its writes: from then on no call of it reaches anybody. */
-export interface Mortal {
+export interface CrashingProcess {
   client: KubernetesClient
   store: Store
   /** What it wrote, to API server and database, in order. */
@@ -18,14 +18,14 @@ export interface Mortal {
 }
 
 /**
- * @param diesAtWrite counted from 1: that write still arrives, its answer does not; what was sent beside it is sent
+ * @param crashesAtWrite counted from 1: that write still arrives, its answer does not; what was sent beside it is sent
  * @param earlier writes that count before the first one here
  */
-export function mortal(
+export function crashingProcess(
   parts: { client: KubernetesClient; store: Store },
-  diesAtWrite: number,
+  crashesAtWrite: number,
   earlier: number,
-): Mortal {
+): CrashingProcess {
   const log: string[] = []
   let writes = earlier
   let dead = false
@@ -36,7 +36,7 @@ export function mortal(
     live()
     writes += 1
     log.push(what)
-    if (writes === diesAtWrite) dead = true
+    if (writes === crashesAtWrite) dead = true
     const result = await run()
     live()
     return result

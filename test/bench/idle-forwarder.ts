@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type BenchCluster, openBenchCluster, sideBySide } from './bench-cluster.ts'
 import { bundle } from './bundle.ts'
 import { namesOf } from './burst.ts'
 import { startChild } from './child.ts'
@@ -9,8 +10,7 @@ import type { Result } from './figures.ts'
 import type { ForwarderStart, Judged } from './forwarder-process.ts'
 import { operated } from './sample.ts'
 import type { Progress, Scale } from './scale.ts'
-import { createSettledObjects } from './settled-objects.ts'
-import { openWorld, sideBySide, type World } from './world.ts'
+import { createServingObjects } from './serving-objects.ts'
 
 const progressEvery = 1_000
 /** Held mismatches would be sent within two seconds, and what is late within the next. */
@@ -20,17 +20,17 @@ const memoryAimMb = 150
 const asDeployed = { MALLOC_ARENA_MAX: '1' }
 
 /** A forwarder that starts over instances at which nothing is to be done. */
-export async function settledForwarder(
+export async function idleForwarder(
   scale: Scale,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Result[]> {
   const count = scale.settled
   progress('starting API server, etcd and SQS')
-  const world = await openWorld(false, signal)
+  const world = await openBenchCluster(false, signal)
   try {
     progress(`forwarder: laying ${count} settled instances with children and pods`)
-    const settle = await createSettledObjects(world.bare, signal)
+    const settle = await createServingObjects(world.bare, signal)
     const names = namesOf('settled', count).entries()
     const work = async () => {
       for (const [index, name] of names) {
@@ -64,7 +64,7 @@ interface Seen {
 }
 
 async function observe(
-  { addresses, plane }: World,
+  { addresses, plane }: BenchCluster,
   count: number,
   file: string,
   signal: AbortSignal,

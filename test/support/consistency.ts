@@ -52,7 +52,7 @@ export const platformRowsOf = (operator: TestOperator, teamId: number, slug: str
     .execute()
 
 /** Whether instance, children and row say the same, and nothing is left to do. @returns what does not fit */
-export async function misfits(operator: TestOperator, name: string): Promise<string[]> {
+export async function inconsistencies(operator: TestOperator, name: string): Promise<string[]> {
   const [instance, children, rows] = await Promise.all([
     instanceCalled(operator, name),
     childrenOf(operator, name),
@@ -83,7 +83,7 @@ export async function misfits(operator: TestOperator, name: string): Promise<str
 }
 
 /** Waits until instance, children and row agree, in this phase; 'gone': until nothing is left. */
-export async function settled(
+export async function untilConsistent(
   operator: TestOperator,
   name: string,
   phase: string,
@@ -94,7 +94,7 @@ export async function settled(
     const instance = await instanceCalled(operator, name)
     const is = instance?.status?.phase ?? (instance ? 'new' : 'gone')
     const wrong = is === phase ? [] : [`phase ${is} (${instance?.status?.reason})`]
-    last = [...wrong, ...(await misfits(operator, name))]
+    last = [...wrong, ...(await inconsistencies(operator, name))]
     return last.length === 0
   }
   try {

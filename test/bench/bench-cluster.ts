@@ -15,7 +15,7 @@ import { type Child, startChild } from './child.ts'
 import { floor, operated, template } from './sample.ts'
 
 /** A cluster with our resources and a queue, and nobody at work in it yet. */
-export interface World {
+export interface BenchCluster {
   plane: ControlPlane
   /** The bench's own calls; five at once, which two cores answer fastest. */
   bare: BareClient
@@ -34,7 +34,7 @@ export interface World {
 export const sideBySide = 5
 
 /** @param full with the controllers: pods come up, and garbage is collected */
-export async function openWorld(full: boolean, signal: AbortSignal): Promise<World> {
+export async function openBenchCluster(full: boolean, signal: AbortSignal): Promise<BenchCluster> {
   const stack = new AsyncDisposableStack()
   const ended = new AbortController()
   try {
@@ -53,7 +53,7 @@ export async function openWorld(full: boolean, signal: AbortSignal): Promise<Wor
     stack.defer(() => ended.abort())
     await furnish({ bare, client, full }, signal)
     const audit = openAuditLog(auditLog, bare)
-    const addresses = await queues.ask<World['addresses']>('addresses')
+    const addresses = await queues.ask<BenchCluster['addresses']>('addresses')
     const lifetime = AbortSignal.any([signal, ended.signal])
     return { plane, bare, client, audit, queues, addresses, stack, signal: lifetime }
   } catch (thrown) {
@@ -64,7 +64,7 @@ export async function openWorld(full: boolean, signal: AbortSignal): Promise<Wor
 
 /** Resources, policies, two namespaces, a template in each. */
 async function furnish(
-  { bare, client, full }: Pick<World, 'bare' | 'client'> & { full: boolean },
+  { bare, client, full }: Pick<BenchCluster, 'bare' | 'client'> & { full: boolean },
   signal: AbortSignal,
 ): Promise<void> {
   const namespaces = [operated, floor]

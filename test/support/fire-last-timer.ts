@@ -7,7 +7,7 @@ import type { CountedQueues } from './counted-queues.ts'
  * Plays the instance's last timer as if it were due now: what may be cured where nobody watches is looked at again
  * after half a minute at the earliest, which no test needs to sit through.
  */
-export async function hasten(
+export async function fireLastTimer(
   { queues, sent }: CountedQueues,
   name: string,
   signal: AbortSignal,

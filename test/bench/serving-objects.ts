@@ -14,7 +14,7 @@ import { desiredOf, instance, operated, template } from './sample.ts'
  * Puts instances into the cluster as they stand once they serve, by bare calls: with Deployment, Service, NetworkPolicy
  * and pod. Their Secrets are left out, since no forwarder reads them.
  */
-export async function createSettledObjects(bare: BareClient, signal: AbortSignal) {
+export async function createServingObjects(bare: BareClient, signal: AbortSignal) {
   const post = async <T extends KubernetesObject>(object: T): Promise<T> =>
     parsed(await bare.call('POST', collectionPath(object, operated), JSON.stringify(object), signal))
   const putStatus = async <T extends KubernetesObject>(object: T, status: unknown): Promise<T> => {

@@ -21,7 +21,7 @@ try {
   stack.defer(() => postgres.stop())
   const { clientOptions, stop } = await startTestQueues()
   stack.defer(() => stop())
-  const queues = await ensureQueues({ clientOptions, prefix: 'at-rest' }, AbortSignal.timeout(10_000))
+  const queues = await ensureQueues({ clientOptions, prefix: 'quiet' }, AbortSignal.timeout(10_000))
   const intervals = { OPERATOR_INTERVAL: '15', OPERATOR_RESYNC_MINUTES: '2' }
   const operator = await openQuietOperator({
     instances,
