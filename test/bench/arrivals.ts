@@ -1,4 +1,5 @@
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
+import { childKinds } from '../../lib/crd/child-kinds.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
 import type { KubernetesObject } from '../../lib/crd/objects.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
@@ -6,23 +7,16 @@ import type { WatchTarget } from '../../lib/kubernetes/cluster.ts'
 import { watch } from '../../lib/kubernetes/watch/watch.ts'
 import { silentLog } from '../../lib/telemetry/log.ts'
 
-/** `applied`: four children and a status that has taken up the generation are seen; `gone`: the instance's end is. */
+/** `applied`: every child and a status of the current generation were seen. `gone`: the instance's DELETED event was. */
 export type Milestone = 'applied' | 'ready' | 'gone'
 
-/** What watches of a namespace have shown, as anybody outside would see it. Times as `performance.now()`. */
+/** When watches of a namespace showed each milestone. Times are those of `performance.now()`. */
 export interface Arrivals {
-  /** When it was reached; waits for it without end. */
+  /** Resolves with the time of the milestone. Waits for it without a limit. */
   at(name: string, milestone: Milestone): Promise<number>
 }
 
-const childKinds: WatchTarget[] = [
-  { apiVersion: 'apps/v1', kind: 'Deployment' },
-  { apiVersion: 'v1', kind: 'Service' },
-  { apiVersion: 'v1', kind: 'Secret' },
-  { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy' },
-]
-
-/** Resolves once every list has ended; watches until the signal aborts. */
+/** Watches until the signal aborts. Resolves once every list is complete. */
 export async function watchArrivals(
   client: KubernetesClient,
   namespace: string,
@@ -75,10 +69,7 @@ export async function watchArrivals(
     started<ChallengeInstance>({ apiVersion, kind: 'ChallengeInstance' }, onInstance, name =>
       reach(name, 'gone'),
     ),
-    // Items of a metadata watch do not carry their kind.
-    ...childKinds.map(target =>
-      started({ ...target, metadataOnly: true }, object => onChild({ ...object, kind: target.kind })),
-    ),
+    ...childKinds.map(({ apiVersion, kind }) => started({ apiVersion, kind, metadataOnly: true }, onChild)),
   ])
   return {
     at(name, milestone) {

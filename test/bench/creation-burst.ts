@@ -11,7 +11,7 @@ const callsUntilApplied = 7
 /** Of the floor's throughput. */
 const shareOfFloor = 0.8
 
-/** All creates at once by the operator, between two halves of as many by bare calls: the machine may change its mood. */
+/** All creates at once by the operator, between two halves of as many by bare calls: the machine may change its behaviour. */
 export async function runCreationBurst(
   contest: Contest,
   count: number,

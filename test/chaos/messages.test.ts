@@ -114,18 +114,18 @@ describe('does it converge', () => {
     await cluster.create(templateOf(namespace, 'web'), signal)
     await cluster.create(instanceOf(namespace, 'web-1', 'web', 1), signal)
     await untilConsistent(started, 'web-1', 'Ready')
-    refusing.mood = 'refuses'
+    refusing.behaviour = 'refuses'
     await cluster.create(instanceOf(namespace, 'web-2', 'web', 2), signal)
     await cluster.delete(referenceTo(started, 'ChallengeInstance', 'web-1'), {}, signal)
     await refusedMore(3)
-    refusing.mood = 'fails'
+    refusing.behaviour = 'fails'
     await cluster.create(instanceOf(namespace, 'web-3', 'web', 3), signal)
     // Came and went while nobody could be told: nothing may be left of it either.
     await cluster.create(instanceOf(namespace, 'web-4', 'web', 4), signal)
     await cluster.delete(referenceTo(started, 'ChallengeInstance', 'web-4'), {}, signal)
     await refusedMore(3)
     expect((await instanceCalled(started, 'web-2'))?.status).toBeUndefined()
-    refusing.mood = 'accepts'
+    refusing.behaviour = 'accepts'
     await Promise.all([
       untilConsistent(started, 'web-1', 'gone'),
       untilConsistent(started, 'web-2', 'Ready'),

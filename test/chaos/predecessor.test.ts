@@ -4,7 +4,13 @@ import { labels } from '../../lib/crd/group.ts'
 import type { Deployment, KubernetesObject, Service } from '../../lib/crd/objects.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import { waitUntil } from '../../local/process/wait.ts'
-import { childKinds, childrenOf, instanceCalled, rowsOf, untilConsistent } from '../support/consistency.ts'
+import {
+  childKindNames,
+  childrenOf,
+  instanceCalled,
+  rowsOf,
+  untilConsistent,
+} from '../support/consistency.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { eventually, phaseOf, referenceTo } from '../support/operator.ts'
@@ -137,7 +143,7 @@ describe('are a predecessor’s children taken over', () => {
     await create('again', 1)
     await untilConsistent(operator, 'again', 'Ready')
     const before = await instanceCalled(operator, 'again')
-    const uids = await Promise.all(childKinds.map(kind => uidOf(kind, 'again')))
+    const uids = await Promise.all(childKindNames.map(kind => uidOf(kind, 'again')))
     await forwarder.stop()
     await leaveChildren('again')
     await create('again', 1)
@@ -152,7 +158,7 @@ describe('are a predecessor’s children taken over', () => {
     await untilConsistent(operator, 'again', 'Ready')
     const after = await instanceCalled(operator, 'again')
     expect(after?.metadata.uid).not.toBe(before?.metadata.uid)
-    expect(await Promise.all(childKinds.map(kind => uidOf(kind, 'again')))).toEqual(uids)
+    expect(await Promise.all(childKindNames.map(kind => uidOf(kind, 'again')))).toEqual(uids)
     for (const child of await childrenOf(operator, 'again'))
       expect(child.metadata.labels?.[labels.instanceUid]).toBe(after?.metadata.uid)
     const rows = await rowsOf(operator, 'again')

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import type { Deployment, NetworkPolicy, Secret, Service } from '../../lib/crd/objects.ts'
 import { waitUntil } from '../../local/process/wait.ts'
+import { childKindNames, platformRowsOf } from '../support/consistency.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import {
   eventually,
@@ -26,17 +27,8 @@ const get = <T extends { apiVersion: string; kind: string; metadata: object }>(k
   >
 const create = (object: ReturnType<typeof templateOf> | ReturnType<typeof instanceOf>) =>
   operator.cluster.create(object as never, operator.signal)
-const platformRow = (teamId: number, slug: string) =>
-  operator.database
-    .selectFrom('challenges_teamserviceinstance as row')
-    .innerJoin('challenges_challenge as challenge', 'challenge.id', 'row.challenge_id')
-    .where('row.team_id', '=', teamId)
-    .where('challenge.slug', '=', slug)
-    .selectAll('row')
-    .execute()
-
-describe('does an instance come and go', () => {
-  test('from its creation to a running, recorded workload', async () => {
+describe('the life of an instance', () => {
+  test('begins with a running workload, a row and two events', async () => {
     await create(templateOf(operator.namespace, 'web', { flagStrategy: { type: 'hmac-per-instance' } }))
     await create(instanceOf(operator.namespace, 'web-7', 'web'))
     const instance = await phaseOf(operator, 'web-7', 'Ready')
@@ -50,12 +42,7 @@ describe('does an instance come and go', () => {
       observedGeneration: metadata.generation,
     })
     expect(status?.podName).toMatch(/^web-7-/)
-    expect(status?.children?.map(child => child.kind).toSorted()).toEqual([
-      'Deployment',
-      'NetworkPolicy',
-      'Secret',
-      'Service',
-    ])
+    expect(status?.children?.map(child => child.kind).toSorted()).toEqual(childKindNames)
     expect(metadata.finalizers).toEqual(['infra.ctf.example.com/cleanup'])
 
     const secret = await get<Secret>('Secret', 'web-7')
@@ -64,7 +51,7 @@ describe('does an instance come and go', () => {
     expect(flag).toBe(`flag{${digits}}`)
     expect(JSON.stringify(instance)).not.toContain(digits)
 
-    const rows = await platformRow(7, 'web')
+    const rows = await platformRowsOf(operator, 7, 'web')
     expect(rows).toMatchObject([{ status: 'running', endpoint_url: status?.url }])
     const [own] = await operator.database
       .selectFrom('challenge_operator.instance')
@@ -79,21 +66,20 @@ describe('does an instance come and go', () => {
     expect(operator.events(uid)).toEqual(['instance.provisioning', 'instance.ready'])
   })
 
-  test('guarded from the start', async () => {
+  test('is guarded by the default deny and a policy of its own', async () => {
     const deny = await get<NetworkPolicy>('NetworkPolicy', 'challenge-operator-default-deny')
     expect(deny?.spec.policyTypes.toSorted()).toEqual(['Egress', 'Ingress'])
     const own = await get<NetworkPolicy>('NetworkPolicy', 'web-7')
     expect(own?.metadata.ownerReferences).toBeUndefined()
   })
 
-  test('and away again, with nothing left but a closed row', async () => {
+  test('ends with every child deleted and the row closed', async () => {
     const before = await get<ChallengeInstance>('ChallengeInstance', 'web-7')
     const uid = before?.metadata.uid ?? ''
     await operator.cluster.delete(referenceTo(operator, 'ChallengeInstance', 'web-7'), {}, operator.signal)
     await eventually(operator, 'ChallengeInstance', 'web-7', object => object === undefined)
-    for (const kind of ['Deployment', 'Service', 'Secret', 'NetworkPolicy'])
-      expect(await get(kind, 'web-7')).toBeUndefined()
-    expect(await platformRow(7, 'web')).toMatchObject([{ status: 'stopped' }])
+    for (const kind of childKindNames) expect(await get(kind, 'web-7')).toBeUndefined()
+    expect(await platformRowsOf(operator, 7, 'web')).toMatchObject([{ status: 'stopped' }])
     await waitUntil(
       'the last event',
       5_000,
@@ -103,8 +89,8 @@ describe('does an instance come and go', () => {
   })
 })
 
-describe('does a change reach the running workload', () => {
-  test('the template edited: image, resources, environment, probe', async () => {
+describe('a change of a running instance', () => {
+  test('takes image, resources, environment and probe from an edited template', async () => {
     await create(templateOf(operator.namespace, 'edited'))
     await create(instanceOf(operator.namespace, 'edited-1', 'edited', 1))
     await phaseOf(operator, 'edited-1', 'Ready')
@@ -129,7 +115,7 @@ describe('does a change reach the running workload', () => {
     await phaseOf(operator, 'edited-1', 'Ready')
   })
 
-  test('the instance edited: a dropped variable goes away', async () => {
+  test('removes a variable that was removed from the instance', async () => {
     const spec = { env: { A: '1', B: '2' } }
     await create(instanceOf(operator.namespace, 'edited-2', 'edited', 2, spec))
     await phaseOf(operator, 'edited-2', 'Ready')
@@ -147,7 +133,7 @@ describe('does a change reach the running workload', () => {
     expect(env(await get<Deployment>('Deployment', 'edited-2')).map(({ name }) => name)).not.toContain('B')
   })
 
-  test('a child deleted by hand comes back', async () => {
+  test('creates a child again that was deleted by hand', async () => {
     for (const kind of ['Deployment', 'Service', 'NetworkPolicy']) {
       const old = await get(kind, 'edited-1')
       await operator.cluster.delete(referenceTo(operator, kind, 'edited-1'), {}, operator.signal)
@@ -157,7 +143,7 @@ describe('does a change reach the running workload', () => {
     await phaseOf(operator, 'edited-1', 'Ready')
   })
 
-  test('a child edited by hand is put right', async () => {
+  test('corrects a child that was edited by hand', async () => {
     await operator.client.request(
       'PATCH',
       `/api/v1/namespaces/${operator.namespace}/services/edited-1`,
@@ -177,8 +163,8 @@ describe('does a change reach the running workload', () => {
   })
 })
 
-describe('what becomes of an instance without its template', () => {
-  test('created first, it waits and then follows', async () => {
+describe('an instance without its template', () => {
+  test('waits for a template that is created later', async () => {
     await create(instanceOf(operator.namespace, 'early-1', 'late', 1))
     const waiting = await phaseOf(operator, 'early-1', 'Pending', 'TemplateMissing')
     expect(waiting.status?.message).toContain('"late"')
@@ -186,7 +172,7 @@ describe('what becomes of an instance without its template', () => {
     await phaseOf(operator, 'early-1', 'Ready')
   })
 
-  test('left behind, it runs on and can be deleted', async () => {
+  test('runs on after its template is deleted, and can be deleted', async () => {
     await operator.cluster.delete(referenceTo(operator, 'ChallengeTemplate', 'late'), {}, operator.signal)
     const left = await phaseOf(operator, 'early-1', 'Ready', 'TemplateMissing')
     expect(left.status?.conditions).toContainEqual(
@@ -198,20 +184,20 @@ describe('what becomes of an instance without its template', () => {
   })
 })
 
-describe('do two instances share one row of the platform', () => {
-  test('the newest shows, and the older one when it is gone', async () => {
+describe('two instances of one team and challenge', () => {
+  test('show the newest one in the platform row, and the older one after its deletion', async () => {
     await create(templateOf(operator.namespace, 'pwn'))
     await create(instanceOf(operator.namespace, 'pwn-old', 'pwn', 3))
     await phaseOf(operator, 'pwn-old', 'Ready')
     await new Promise(resolve => setTimeout(resolve, 1_100))
     await create(instanceOf(operator.namespace, 'pwn-new', 'pwn', 3))
     const newer = await phaseOf(operator, 'pwn-new', 'Ready')
-    expect(await platformRow(3, 'pwn')).toMatchObject([
+    expect(await platformRowsOf(operator, 3, 'pwn')).toMatchObject([
       { endpoint_url: newer.status?.url, status: 'running' },
     ])
     await operator.cluster.delete(referenceTo(operator, 'ChallengeInstance', 'pwn-new'), {}, operator.signal)
     await eventually(operator, 'ChallengeInstance', 'pwn-new', object => object === undefined)
-    const [row] = await platformRow(3, 'pwn')
+    const [row] = await platformRowsOf(operator, 3, 'pwn')
     expect(row).toMatchObject({ status: 'running' })
     expect(row?.endpoint_url).toContain('pwn-old.')
   })

@@ -23,33 +23,33 @@ afterAll(async () => {
   await database?.remove()
 })
 
-describe('what happens while nobody does anything', () => {
-  test('no message, not even for a resync', () => {
+describe('an operator without changes', () => {
+  test('sends no message, also for a resync', () => {
     expect(silence.swept).toEqual({ examined: instances, enqueued: 0 })
     expect(silence.messages).toEqual([])
   })
 
-  test('no write to the cluster but the renewals of the lease', () => {
+  test('writes nothing to the cluster but renewals of the lease', () => {
     const writes = silence.calls.filter(({ verb }) => !reading.has(verb))
     expect(writes.filter(({ resource }) => resource !== 'leases')).toEqual([])
     expect(writes.length).toBeGreaterThan(0)
     expect(writes.length).toBeLessThanOrEqual(listenMs / renewEveryMs + 1)
   })
 
-  test("no read but the sweep's pages", () => {
+  test("reads nothing from the cluster but the sweep's pages", () => {
     const reads = silence.calls.filter(({ verb }) => reading.has(verb))
     const pages = reads.filter(({ verb, userAgent }) => verb === 'list' && userAgent.includes('(sweep)'))
     expect(reads.filter(each => !pages.includes(each))).toEqual([])
     expect(pages.length).toBeGreaterThan(0)
-    // One page of instances a sweep; where a minute begins, four of children and one sweep more.
+    // A sweep lists one page of instances. At the start of a minute one more sweep comes, and may list four of children.
     expect(pages.length).toBeLessThanOrEqual(listenMs / sweepEveryMs + 6)
   })
 
-  test('no row is written or locked', () => {
+  test('writes and locks no row', () => {
     expect(silence.rows.after).toEqual(silence.rows.before)
     const [own, outbox, platform] = silence.rows.after.map(({ rows }) => rows)
     expect([own, platform]).toEqual([instances, instances])
-    // One event at least: a database that was slow for a moment may have been told of Ready only.
+    // At least one event each: if the database was slow for a moment, the first record has the phase Ready already.
     expect(outbox).toBeGreaterThanOrEqual(instances)
   })
 })

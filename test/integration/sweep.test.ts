@@ -9,7 +9,7 @@ import { waitUntil } from '../../local/process/wait.ts'
 import { instanceCalled, platformRowsOf, rowsOf, untilConsistent } from '../support/consistency.ts'
 import { type CountedQueues, startCountedQueues } from '../support/counted-queues.ts'
 import { create, edit, remove } from '../support/edits.ts'
-import { nothingPending } from '../support/idle-queues.ts'
+import { untilQueuesEmpty } from '../support/idle-queues.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { eventually, referenceTo, startTestOperator, type TestOperator } from '../support/operator.ts'
 import { testQueues } from '../support/shared-parts.ts'
@@ -35,7 +35,7 @@ beforeAll(async () => {
     await create(operator, instanceOf(operator.namespace, name, 'web', index + 1))
   for (const name of names) await untilConsistent(operator, name, 'Ready')
   // A retry from the beginning, when all came at once, would find what the sweeps of the test are to find.
-  await nothingPending(counted.queues, operator.signal)
+  await untilQueuesEmpty(counted.queues, operator.signal)
 })
 afterAll(async () => {
   await operator?.stop()
@@ -62,7 +62,7 @@ async function repaired(name: string, options: { resync: boolean }): Promise<voi
 async function nothingFound(): Promise<void> {
   const isQuiet = async () => (await sweep()).enqueued === 0
   await waitUntil('a sweep that finds nothing', 20_000, isQuiet, operator.signal)
-  await nothingPending(counted.queues, operator.signal)
+  await untilQueuesEmpty(counted.queues, operator.signal)
 }
 
 test('where all is well, it finds nothing', async () => {

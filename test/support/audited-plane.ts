@@ -8,13 +8,13 @@ import { startTestControlPlane } from './control-plane.ts'
 import { installEverywhere } from './global-setup.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
-/** One call as the API server saw it; a watch counts where it begins. */
+/** One call in the API server's audit log. A watch is recorded when it begins. */
 export interface AuditedCall {
   user: string
   userAgent: string
   verb: string
   group: string
-  /** With its subresource: `challengeinstances/status`. */
+  /** Includes the subresource: `challengeinstances/status`. */
   resource: string
   namespace: string
   name: string
@@ -23,7 +23,7 @@ export interface AuditedCall {
 }
 
 export interface AuditedPlane extends ControlPlane {
-  /** Every call that was answered up to now, oldest first. */
+  /** Every call that has been answered, oldest first. */
   calls(signal: AbortSignal): Promise<AuditedCall[]>
 }
 
@@ -43,16 +43,16 @@ interface AuditEvent {
   responseStatus?: { code?: number }
 }
 
-/** A test file's own control plane that writes down who called what. */
+/** Starts a control plane of the test file's own, with an audit log. */
 export async function startAuditedPlane({
   users = [],
   installed = true,
   full = true,
 }: {
   users?: { name: string; groups: string[] }[]
-  /** With our resources and policies. */
+  /** Whether CRDs and policies are installed. */
   installed?: boolean
-  /** With the controllers: pods come up, and garbage is collected. */
+  /** Whether the controllers run: then pods start, and garbage is collected. */
   full?: boolean
 } = {}): Promise<AuditedPlane> {
   const folder = await temporaryFolder('audit')
@@ -80,7 +80,7 @@ export async function startAuditedPlane({
         return text.includes(marker)
       }
       await waitUntil('the audit log to be written', 20_000, isWritten, signal)
-      // The last line may be half written.
+      // The last line may be incomplete.
       const events = text
         .slice(0, text.lastIndexOf('\n'))
         .split('\n')

@@ -12,25 +12,25 @@ export interface Ended {
   output: string
 }
 
-/** `challenge-operator …` as a process of its own. */
+/** A run of `challenge-operator …` in a process of its own. */
 export interface Command {
   child: ChildProcess
-  /** What it printed so far, to both outputs. */
+  /** Everything printed so far on stdout and stderr. */
   readonly output: string
-  /** Resolves once the output has this text. @throws Error with the output when it ends before */
+  /** Resolves once the output contains this text. @throws Error with the output if the process ends before */
   until(text: string): Promise<void>
   ended: Promise<Ended>
 }
 
 const patienceMs = 40_000
 
-/** What a person's shell has, without what says which parts are given. */
+/** The environment of a user's shell, without the variables that name external parts. */
 export function bareEnvironment(): Environment {
   const { PATH, HOME, XDG_CACHE_HOME, KUBEBUILDER_ASSETS, LANG } = process.env
   return { PATH, HOME, XDG_CACHE_HOME, KUBEBUILDER_ASSETS, LANG }
 }
 
-/** @param env the whole environment; default: nothing given */
+/** @param env the whole environment; default: no external parts */
 export function startCommand(args: readonly string[], env: Environment = bareEnvironment()): Command {
   const child = spawn(process.execPath, [cli, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''

@@ -1,15 +1,16 @@
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
+import { childKinds } from '../../lib/crd/child-kinds.ts'
 import type { KubernetesObject } from '../../lib/crd/objects.ts'
 import { childVersion } from '../../lib/observed/child-version.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { referenceTo, type TestOperator } from './operator.ts'
 
-export const childKinds = ['Deployment', 'NetworkPolicy', 'Secret', 'Service'] as const
+export const childKindNames = childKinds.map(({ kind }) => kind).toSorted()
 
 type Whole = KubernetesObject & { spec?: unknown; data?: unknown }
 
 export const childrenOf = async (operator: TestOperator, name: string): Promise<Whole[]> => {
-  const found = childKinds.map(kind =>
+  const found = childKindNames.map(kind =>
     operator.cluster.get<Whole>(referenceTo(operator, kind, name), operator.signal),
   )
   return (await Promise.all(found)).filter(each => each !== undefined)
@@ -18,7 +19,7 @@ export const childrenOf = async (operator: TestOperator, name: string): Promise<
 export const instanceCalled = (operator: TestOperator, name: string) =>
   operator.cluster.get<ChallengeInstance>(referenceTo(operator, 'ChallengeInstance', name), operator.signal)
 
-/** Our own rows under the name, oldest first: one for each uid. */
+/** The operator's rows of this name, oldest first. There is one for each uid. */
 export const rowsOf = (operator: TestOperator, name: string) =>
   operator.database
     .selectFrom('challenge_operator.instance')
@@ -28,7 +29,7 @@ export const rowsOf = (operator: TestOperator, name: string) =>
     .orderBy('created_at')
     .execute()
 
-/** Types of the outbox's events of one instance, in their sequence. @throws Error where the sequence has a gap or a double */
+/** Types of the outbox's events of one instance, in order. @throws Error if a sequence number is missing or doubled */
 export async function outboxOf(operator: TestOperator, uid: string): Promise<string[]> {
   const rows = await operator.database
     .selectFrom('challenge_operator.outbox')
@@ -51,29 +52,29 @@ export const platformRowsOf = (operator: TestOperator, teamId: number, slug: str
     .selectAll('row')
     .execute()
 
-/** Whether instance, children and row say the same, and nothing is left to do. @returns what does not fit */
+/** Compares instance, children and row. @returns one sentence for each difference; none if they agree */
 export async function inconsistencies(operator: TestOperator, name: string): Promise<string[]> {
   const [instance, children, rows] = await Promise.all([
     instanceCalled(operator, name),
     childrenOf(operator, name),
     rowsOf(operator, name),
   ])
-  const live = rows.filter(row => row.deleted_at === null)
+  const open = rows.filter(row => row.deleted_at === null)
   if (instance === undefined)
     return [
       ...children.map(child => `${child.kind} left behind`),
-      ...live.map(row => `row of ${row.uid} not closed`),
+      ...open.map(row => `row of ${row.uid} not closed`),
     ]
   const { status, metadata } = instance
   const found = new Map(children.map(child => [child.kind, childVersion(child.metadata)]))
   const recorded = new Map((status?.children ?? []).map(child => [child.kind, child.version]))
   const kinds = [...new Set([...found.keys(), ...recorded.keys()])]
-  const [row] = live
+  const [row] = open
   return [
     ...kinds
       .filter(kind => found.get(kind) !== recorded.get(kind))
       .map(kind => `${kind} is ${found.get(kind)}, recorded ${recorded.get(kind)}`),
-    ...(live.length === 1 && row?.uid === metadata.uid ? [] : [`rows of ${live.map(each => each.uid)}`]),
+    ...(open.length === 1 && row?.uid === metadata.uid ? [] : [`rows of ${open.map(each => each.uid)}`]),
     ...(row?.phase === status?.phase ? [] : [`row ${row?.phase}, status ${status?.phase}`]),
     ...(status?.observedGeneration === metadata.generation ? [] : ['generation not observed']),
     ...(status?.conditions?.some(each => each.type === 'Synced' && each.status === 'True')
@@ -82,7 +83,7 @@ export async function inconsistencies(operator: TestOperator, name: string): Pro
   ]
 }
 
-/** Waits until instance, children and row agree, in this phase; 'gone': until nothing is left. */
+/** Waits until the instance has this phase and `inconsistencies` finds none. `gone`: until nothing of it is left. */
 export async function untilConsistent(
   operator: TestOperator,
   name: string,
@@ -100,6 +101,6 @@ export async function untilConsistent(
   try {
     await waitUntil(`${name} ${phase}`, limitMs, isSo, operator.signal)
   } catch (thrown) {
-    throw new Error(`${name} does not settle as ${phase}: ${last.join('; ')}`, { cause: thrown })
+    throw new Error(`${name} does not become consistent as ${phase}: ${last.join('; ')}`, { cause: thrown })
   }
 }

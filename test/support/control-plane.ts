@@ -6,13 +6,13 @@ import {
 } from '../../local/control-plane/start.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
-/** A test file's own control plane, for tests that break it. `stop` removes what it wrote. */
+/** Starts a control plane of the test file's own, for tests that break it. `stop` removes its files. */
 export async function startTestControlPlane(
   options: Pick<ControlPlaneOptions, 'full' | 'users' | 'auditLog' | 'kwokStages'> = {},
   signal: AbortSignal = new AbortController().signal,
 ): Promise<ControlPlane> {
   const { env } = process
-  // A first build takes minutes: whoever waits should see why.
+  // A first build takes minutes, so its progress is shown.
   const progress = (line: string) => void process.stderr.write(`${line}\n`)
   const binaries = await controlPlaneBinaries({ env, progress }, signal)
   const folder = await temporaryFolder('control-plane')

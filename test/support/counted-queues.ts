@@ -7,7 +7,7 @@ import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
 
 export interface CountedQueues {
   queues: QueueUrls & { clientOptions: SqsClientOptions }
-  /** Bodies of all messages that were sent, to whichever queue, oldest first. */
+  /** All messages that were sent to one of the queues, oldest first. */
   sent: { queue: 'changes' | 'timers' | 'dead letters'; body: string }[]
   stop(): Promise<void>
 }
@@ -18,7 +18,7 @@ interface SendRequest {
   Entries?: { MessageBody?: string }[]
 }
 
-/** Queues behind a proxy that writes down what is sent: a queue itself cannot tell. */
+/** Starts a proxy in front of the queues that records every sent message. SQS has no call that lists them. */
 export async function startCountedQueues(inner: CountedQueues['queues']): Promise<CountedQueues> {
   const target = new URL(String(inner.clientOptions.endpoint))
   const sent: CountedQueues['sent'] = []
@@ -35,14 +35,14 @@ export async function startCountedQueues(inner: CountedQueues['queues']): Promis
       },
     )
     forwarded.on('error', () => outgoing.destroy())
-    // A long poll that its caller gave up must not receive anything any more.
+    // A long poll whose caller has gone must not receive a message.
     outgoing.on('close', () => forwarded.destroy())
     forwarded.end(body)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  // The SDK calls the host that the queue's URL names.
+  // The SDK calls the host of the queue's URL.
   const through = (url: string) => new URL(new URL(url).pathname, endpoint).href
   return {
     queues: {

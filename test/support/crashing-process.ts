@@ -1,60 +1,61 @@
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import type { Store } from '../../lib/store/store.ts'
 
-/** What the caller of a dead process's call gets: nothing, which here is an error that no code knows. */
-export class Killed extends Error {
+/** Ends every call of a process that has crashed. No code handles this error. */
+export class ProcessCrashed extends Error {
   constructor() {
-    super('the process was killed')
+    super('the process has crashed')
   }
 }
 
-/** One process, which dies at one of its writes: from then on no call of it reaches anybody. */
+/** A process that crashes at one of its writes. After that none of its calls arrives. */
 export interface CrashingProcess {
   client: KubernetesClient
   store: Store
-  /** What it wrote, to API server and database, in order. */
-  readonly log: string[]
-  readonly dead: boolean
+  /** Its writes to API server and database, in order. */
+  readonly writes: string[]
+  readonly crashed: boolean
 }
 
 /**
- * @param crashesAtWrite counted from 1: that write still arrives, its answer does not; what was sent beside it is sent
- * @param earlier writes that count before the first one here
+ * Wraps the client and the store of one process.
+ * @param crashesAtWrite number of the write, from 1, that arrives without its answer; writes sent beside it arrive too
+ * @param earlier number of writes of earlier processes
  */
 export function crashingProcess(
   parts: { client: KubernetesClient; store: Store },
   crashesAtWrite: number,
   earlier: number,
 ): CrashingProcess {
-  const log: string[] = []
-  let writes = earlier
-  let dead = false
-  const live = () => {
-    if (dead) throw new Killed()
+  const writes: string[] = []
+  let count = earlier
+  let crashed = false
+  const requireAlive = () => {
+    if (crashed) throw new ProcessCrashed()
   }
   const write = async <T>(what: string, run: () => Promise<T>): Promise<T> => {
-    live()
-    writes += 1
-    log.push(what)
-    if (writes === crashesAtWrite) dead = true
+    requireAlive()
+    count += 1
+    writes.push(what)
+    if (count === crashesAtWrite) crashed = true
     const result = await run()
-    live()
+    requireAlive()
     return result
   }
   const { client, store } = parts
   return {
-    log,
-    get dead() {
-      return dead
+    writes,
+    get crashed() {
+      return crashed
     },
     client: {
       ...client,
       async request(method, path, request, signal) {
         const call = () => client.request(method, path, request, signal)
         if (method !== 'GET') return write(`${method} ${path}`, call)
-        live()
+        requireAlive()
         const answer = await call()
-        live()
+        requireAlive()
         return answer
       },
     },

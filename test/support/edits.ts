@@ -7,7 +7,7 @@ export function pathOf({ apiVersion, kind, namespace, name }: ObjectReference): 
   return `${collectionPath({ apiVersion, kind }, namespace)}/${name}`
 }
 
-/** A merge patch as somebody at a keyboard makes it, refusals included. */
+/** Sends a merge patch as `kubectl edit` does. Returns also the answer of a refused one. */
 export function edit(operator: TestOperator, kind: string, name: string, body: object): Promise<ApiResponse> {
   const request = {
     body,
@@ -17,7 +17,7 @@ export function edit(operator: TestOperator, kind: string, name: string, body: o
   return operator.client.request('PATCH', pathOf(referenceTo(operator, kind, name)), request, operator.signal)
 }
 
-/** `kubectl create`, refusals included. */
+/** Creates an object as `kubectl create` does. Returns also the answer of a refused one. */
 export function create(
   operator: TestOperator,
   object: { apiVersion: string; kind: string; metadata: object },

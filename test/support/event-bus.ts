@@ -1,6 +1,6 @@
 import { type LocalEventBus, startEventBus } from '../../local/parts/event-bus.ts'
 
-/** A test file's own EventBridge: cheap, and its events can be looked at. */
+/** Starts an event bus of the test file's own, whose events the test can read. */
 export async function startTestEventBus(): Promise<LocalEventBus> {
   return startEventBus()
 }

@@ -3,19 +3,19 @@ import type { ChangesQueue, OutgoingChange } from '../../lib/aws/queue-ports.ts'
 import { OperatorError } from '../../lib/errors.ts'
 import { changeGroupId } from '../../lib/messages.ts'
 
-/** How often something happens to a message, each in [0, 1]. */
+/** Probabilities of what happens to a message, each in [0, 1]. */
 export interface Unreliability {
   lost: number
   doubled: number
-  /** Held back for up to `longestMs`, so that later messages of its instance overtake it. */
+  /** Delayed for up to `longestMs`, so that later messages of its instance overtake it. */
   late: number
   longestMs: number
 }
 
-/** Of one instance, one after the other: the sender waits twice as long each time, and a test has an end. */
-const lostRunning = 2
+/** Most losses in a row for one instance. The sender doubles its wait each time, so more would exceed a test's time. */
+const mostLossesInARow = 2
 
-/** Accepts every message, and does as it pleases with it. No two copies are alike to deduplication. */
+/** Accepts every message, then loses, doubles or delays it. Every copy has a deduplication id of its own. */
 export function unreliableQueue(
   inner: ChangesQueue,
   { lost, doubled, late, longestMs }: Unreliability,
@@ -25,7 +25,7 @@ export function unreliableQueue(
   const losses = new Map<string, number>()
   const loses = (group: string) => {
     const before = losses.get(group) ?? 0
-    const isLost = random() < lost && before < lostRunning
+    const isLost = random() < lost && before < mostLossesInARow
     losses.set(group, isLost ? before + 1 : 0)
     return isLost
   }
@@ -50,9 +50,9 @@ export function unreliableQueue(
 }
 
 export interface RefusingQueue extends ChangesQueue {
-  /** `refuses`: each entry is; `fails`: the request as a whole. */
-  mood: 'accepts' | 'refuses' | 'fails'
-  /** Messages turned away so far. */
+  /** `refuses` refuses each entry; `fails` fails the request as a whole. */
+  behaviour: 'accepts' | 'refuses' | 'fails'
+  /** Messages refused so far. */
   refused: number
 }
 
@@ -60,13 +60,13 @@ export function refusingQueue(inner: ChangesQueue): RefusingQueue {
   const through =
     (send: ChangesQueue['send']): ChangesQueue['send'] =>
     async (changes, signal) => {
-      if (queue.mood === 'accepts') return send(changes, signal)
+      if (queue.behaviour === 'accepts') return send(changes, signal)
       queue.refused += changes.length
-      if (queue.mood === 'refuses') return changes
+      if (queue.behaviour === 'refuses') return changes
       throw new OperatorError('Internal', 'queue changes.fifo is throttled')
     }
   const queue: RefusingQueue = {
-    mood: 'accepts',
+    behaviour: 'accepts',
     refused: 0,
     send: through(inner.send),
     sendBatch: through(inner.sendBatch),

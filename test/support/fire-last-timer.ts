@@ -4,8 +4,8 @@ import { waitUntil } from '../../local/process/wait.ts'
 import type { CountedQueues } from './counted-queues.ts'
 
 /**
- * Plays the instance's last timer as if it were due now: what may be cured where nobody watches is looked at again
- * after half a minute at the earliest, which no test needs to sit through.
+ * Sends the change that the instance's last timer would send when it is due. A recheck comes after half a minute at the
+ * earliest, and a test does not wait for it.
  */
 export async function fireLastTimer(
   { queues, sent }: CountedQueues,

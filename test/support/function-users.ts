@@ -1,8 +1,8 @@
-/** The deployed functions, each of which has a role of its own. */
+/** The deployed functions. Each has a role of its own. */
 export const functionNames = ['watch-forwarder', 'reconcile', 'timer', 'sweep', 'publish', 'api'] as const
 export type FunctionName = (typeof functionNames)[number]
 
-/** The user, and its only group, as which a function calls the API server in tests of its rights. */
+/** The name of the user with which a function calls the API server in tests of rights, and of the user's only group. */
 export function userOf(name: FunctionName): string {
   return `challenge-operator-${name}`
 }

@@ -6,10 +6,10 @@ import { functionNames, functionUsers, userOf } from './function-users.ts'
 import { startTestPostgres } from './postgres.ts'
 import { startTestQueues } from './queues.ts'
 
-/** What every test file of a run shares; who breaks a part starts an own one. */
+/** The parts that all test files of a run share. A test that breaks a part starts one of its own. */
 export interface SharedParts {
   controlPlane: { kubeconfig: string; server: string; token: string; caData: string }
-  /** Kubeconfig of a user with no rights but those that a test binds to it, by function. */
+  /** By function, the kubeconfig of a user that has only the rights that a test binds to it. */
   functionKubeconfigs: Record<string, string>
   postgresUrl: string
   queuesEndpoint: string
@@ -26,7 +26,7 @@ interface Running {
   stop(): Promise<void>
 }
 
-/** Two projects load this file twice in one process, and share the parts all the same. */
+/** Two projects load this file twice in one process. They share the parts through this object. */
 const shared = globalThis as { challengeOperatorTestParts?: { users: number; running: Promise<Running> } }
 
 export default async function setup(project: TestProject) {
@@ -70,7 +70,7 @@ async function start(): Promise<Running> {
   }
 }
 
-/** CRDs and admission policies for every namespace: each test file works in one of its own. */
+/** Installs CRDs and admission policies for every namespace, because each test file has a namespace of its own. */
 export async function installEverywhere(kubeconfig: string): Promise<void> {
   const client = openClient({
     connection: { kind: 'kubeconfig', path: kubeconfig },

@@ -9,8 +9,8 @@ const counts = [
   'ApproximateNumberOfMessagesNotVisible',
 ] as const
 
-/** Waits until no message is on its way and no timer is set: whatever happens then, nobody had it coming. */
-export async function nothingPending(
+/** Waits until no message is in the queues and no timer is set. A later message has a later cause. */
+export async function untilQueuesEmpty(
   { changesUrl, timersUrl, clientOptions }: QueueUrls & { clientOptions: SqsClientOptions },
   signal: AbortSignal,
 ): Promise<void> {

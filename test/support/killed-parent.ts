@@ -4,7 +4,7 @@ import { join } from 'node:path'
 
 const script = join(import.meta.dirname, '../integration/local/parent.ts')
 
-/** Starts a part in a process of its own and kills that (SIGKILL) as soon as the part runs. */
+/** Starts a part from a process of its own, and kills that process (SIGKILL) as soon as the part runs. */
 export async function startAndKillParent(
   part: 'control-plane' | 'postgres',
   directory: string,
@@ -12,7 +12,7 @@ export async function startAndKillParent(
   const child = spawn(process.execPath, [script, part, directory], { stdio: ['ignore', 'pipe', 'inherit'] })
   const exited = once(child, 'exit')
   const first = await Promise.race([once(child.stdout, 'data'), exited.then(() => 'ended')])
-  if (first === 'ended') throw new Error('the parent ended by itself')
+  if (first === 'ended') throw new Error('the parent ended on its own')
   child.kill('SIGKILL')
   await exited
 }

@@ -17,36 +17,36 @@ import { crashingProcess } from './crashing-process.ts'
 import { instanceOf, templateOf } from './objects.ts'
 import { referenceTo, type TestOperator } from './operator.ts'
 
-/** What all can see of an instance at one time, without what differs between two lives of the same kind. */
+/** The visible state of an instance at one time, without the values that differ between two lives of the same kind. */
 export interface LifeSnapshot {
   children: unknown[]
   status: unknown
   rows: unknown[]
   platform: unknown[]
   events: string[]
-  /** See `inconsistencies`. */
+  /** The result of `inconsistencies`. */
   inconsistencies: string[]
 }
 
-/** One instance with a template of its own, whose passes are made here, each by a process of its own. */
+/** One instance with a template of its own. The test makes its passes, each in a process of its own. */
 export interface Life {
   name: string
   template: string
-  /** What its processes wrote so far, in order. */
+  /** The writes of its processes so far, in order. */
   readonly writes: readonly string[]
   /**
-   * A message, until a pass for it ends settled: a failed one comes back by a timer, a killed one by redelivery.
-   * `redelivered: false`: its redelivery comes too late for what follows.
+   * Makes passes for one message until one ends settled. A failed pass is repeated as by a timer, a crashed one as by
+   * redelivery. `redelivered: false` leaves out the redelivery, which then comes too late for the next step.
    */
   passes(cause: Cause, options?: { pod?: string; redelivered?: boolean }): Promise<void>
-  /** @returns the name of the pod, once the Deployment is up with this image */
+  /** Waits until the Deployment is available with this image. @returns the name of the pod */
   podReady(image?: string): Promise<string>
   snapshot(): Promise<LifeSnapshot>
 }
 
 export const flagged = { flagStrategy: { type: 'hmac-per-instance' } } as const
 
-/** @param crashesAtWrite one of its processes dies once it has made this one of all writes, counted from 1 */
+/** @param crashesAtWrite number of the write, from 1 over all processes, at which one of them crashes */
 export async function startLife(
   operator: TestOperator & { store: Store },
   team: number,
@@ -82,15 +82,15 @@ export async function startLife(
       })
       const ended = await reconcile(pass, AbortSignal.any([signal, AbortSignal.timeout(30_000)])).catch(
         thrown => {
-          if (!process.dead) throw thrown
+          if (!process.crashed) throw thrown
         },
       )
-      writes.push(...process.log)
-      if (process.dead && !redelivered) return
-      if (!process.dead && ended?.outcome.kind === 'settled') return
-      pass = { ...first, causes: new Set(process.dead ? [cause, 'retry'] : ['retry']) }
+      writes.push(...process.writes)
+      if (process.crashed && !redelivered) return
+      if (!process.crashed && ended?.outcome.kind === 'settled') return
+      pass = { ...first, causes: new Set(process.crashed ? [cause, 'retry'] : ['retry']) }
     }
-    throw new Error(`the passes for "${cause}" do not settle`)
+    throw new Error(`the passes for "${cause}" do not end settled`)
   }
 
   async function podReady(image?: string): Promise<string> {
@@ -117,7 +117,7 @@ export async function startLife(
       outboxOf(operator, uid),
     ])
     const { status } = instance ?? {}
-    const told = {
+    const visible = {
       children: children.map(({ kind, metadata, spec, data }) => ({
         kind,
         labels: metadata.labels,
@@ -138,11 +138,14 @@ export async function startLife(
         ),
         flag_hmac: row.flag_hmac && 'HMAC',
       })),
-      platform: platform.map(({ status: said, endpoint_url }) => ({ said, endpoint_url })),
+      platform: platform.map(({ status: platformStatus, endpoint_url }) => ({
+        platformStatus,
+        endpoint_url,
+      })),
       events,
       inconsistencies: await inconsistencies(operator, name),
     }
-    return JSON.parse(withoutIdentity(JSON.stringify(told)))
+    return JSON.parse(withoutIdentity(JSON.stringify(visible)))
   }
 
   function withoutIdentity(text: string): string {
@@ -154,7 +157,7 @@ export async function startLife(
       [`"value":"${team}"`, '"value":"TEAM"'],
       [`/team":"${team}"`, '/team":"TEAM"'],
     ]
-    const replaced = pairs.reduce((said, [from, to]) => said.replaceAll(from, to), text)
+    const replaced = pairs.reduce((changed, [from, to]) => changed.replaceAll(from, to), text)
     return replaced
       .replace(/fingerprint":"[0-9a-f]+"/g, 'fingerprint":"OF A FLAG"')
       .replace(/"uid":"[0-9a-f-]{36}"/g, '"uid":"OTHER"')

@@ -1,4 +1,5 @@
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
+import { childKinds } from '../../lib/crd/child-kinds.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
 import type { KubernetesObject } from '../../lib/crd/objects.ts'
 import { type Log, silentLog } from '../../lib/telemetry/log.ts'
@@ -25,18 +26,13 @@ export async function startTestOperator(options: TestOperatorOptions = {}): Prom
   return { ...parts, stop: () => parts.stop(running) }
 }
 
+/** The reference of a child, a pod or one of the operator's own objects in the operator's namespace. */
 export function referenceTo(operator: TestOperator, kind: string, name: string) {
-  const versions: Record<string, string> = {
-    Deployment: 'apps/v1',
-    Service: 'v1',
-    Secret: 'v1',
-    Pod: 'v1',
-    NetworkPolicy: 'networking.k8s.io/v1',
-  }
-  return { apiVersion: versions[kind] ?? apiVersion, kind, namespace: operator.namespace, name }
+  const child = [...childKinds, { apiVersion: 'v1', kind: 'Pod' }].find(each => each.kind === kind)
+  return { apiVersion: child?.apiVersion ?? apiVersion, kind, namespace: operator.namespace, name }
 }
 
-/** Waits until the object is as wanted. @throws Error with what it was last */
+/** Waits until the object is as wanted. @throws Error with the last state of the object */
 export async function eventually<T extends KubernetesObject>(
   operator: TestOperator,
   kind: string,
@@ -58,7 +54,7 @@ export async function eventually<T extends KubernetesObject>(
   return last
 }
 
-/** Waits until the instance has this phase and reason (undefined: none). */
+/** Waits until the instance has this phase, and this reason or none. */
 export async function phaseOf(
   operator: TestOperator,
   name: string,

@@ -1,7 +1,7 @@
 import { type Postgres, startPostgres } from '../../local/parts/postgres.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
-/** A test file's own server, for tests that break it. `stop` removes what it wrote. */
+/** Starts a server of the test file's own, for tests that break it. `stop` removes its files. */
 export async function startTestPostgres(
   signal: AbortSignal = new AbortController().signal,
 ): Promise<Postgres> {

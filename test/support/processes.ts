@@ -3,7 +3,7 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** Processes whose command line has `text`. What has ended but was not waited for (a zombie) is not counted. */
+/** Lists the processes whose command line contains `text`, without zombies. */
 export async function processesWith(text: string): Promise<string[]> {
   const { stdout } = await run('ps', ['-A', '-o', 'stat=,pid=,args='], { maxBuffer: 16 * 1024 * 1024 })
   return stdout.split('\n').filter(line => line.includes(text) && !/^\s*Z|\bps -A\b/.test(line))

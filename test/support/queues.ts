@@ -1,6 +1,6 @@
 import { type LocalQueues, startQueues } from '../../local/parts/queues.ts'
 
-/** A test file's own SQS, in memory and in its own process. */
+/** Starts an SQS server of the test file's own, in memory and inside the test's process. */
 export async function startTestQueues(
   signal: AbortSignal = new AbortController().signal,
 ): Promise<LocalQueues> {

@@ -1,4 +1,4 @@
-/** Mulberry32: the same seed, the same numbers in [0, 1). */
+/** Mulberry32. The same seed gives the same numbers in [0, 1). */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0
   return () => {

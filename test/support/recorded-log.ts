@@ -9,9 +9,9 @@ export interface Line {
 
 export interface RecordedLog {
   log: Log
-  /** As they would be written, down to the debugging ones. */
+  /** The lines as they would be written, of every level. */
   lines: Line[]
-  /** Passes over the instance of this name that have ended, by their outcome, oldest first. */
+  /** The outcomes of the ended passes over the instance of this name, oldest first. */
   passesOf(name: string): string[]
 }
 

@@ -1,13 +1,13 @@
 import type { ChangesQueue } from '../../lib/aws/queue-ports.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 
-/** A process's way to the API server and the queue, which can go silent for good: nothing arrives, nothing fails. */
+/** The client and queue of one process, which can go silent for good: then no call arrives and no call fails. */
 export interface Severable {
   client: KubernetesClient
   changes: Pick<ChangesQueue, 'sendBatch'>
-  /** As if it had been killed. `only`: the paths that go silent; then the queue is not among it. */
+  /** Makes every call silent, as if the process had been killed. `only`: these paths go silent, and the queue does not. */
   sever(only?: RegExp): void
-  /** Messages sent, by deduplication id. */
+  /** Deduplication ids of the sent messages. */
   readonly sent: ReadonlySet<string>
 }
 

@@ -9,7 +9,7 @@ import { waitUntil } from '../../local/process/wait.ts'
 import type { FunctionName } from './function-users.ts'
 import type { SharedParts } from './global-setup.ts'
 
-/** The run's one control plane, as its administrator. Make yourself a namespace of your own. */
+/** The control plane of the run, with the administrator's token. A test makes a namespace of its own in it. */
 export function sharedControlPlane(): SharedParts['controlPlane'] & { api: Api } {
   const plane = inject('sharedParts').controlPlane
   const { port } = new URL(plane.server)
@@ -17,14 +17,14 @@ export function sharedControlPlane(): SharedParts['controlPlane'] & { api: Api }
   return { ...plane, api: openApi(Number(port), ca, plane.token) }
 }
 
-/** Of a user with no rights but those a test binds to it. */
+/** The kubeconfig of a user that has only the rights that a test binds to it. */
 export function kubeconfigOfFunction(name: FunctionName): string {
   const path = inject('sharedParts').functionKubeconfigs[name]
   if (path === undefined) throw new Error(`no user was made for ${name}`)
   return path
 }
 
-/** A new namespace in which pods can start. It goes with the control plane; `remove` only asks for it. */
+/** Makes a namespace in which pods can start. `remove` asks for its deletion and does not wait. */
 export async function testNamespace(
   prefix = 'test',
   signal: AbortSignal = new AbortController().signal,
@@ -40,7 +40,7 @@ export async function testNamespace(
   return { name, remove: async () => void (await api.call('DELETE', path, undefined, signal)) }
 }
 
-/** A new, empty database on the run's one server. */
+/** Makes an empty database on the server of the run. */
 export async function testDatabase(): Promise<{ url: string; remove(): Promise<void> }> {
   const admin = inject('sharedParts').postgresUrl
   const name = unique('test').replaceAll('-', '_')
@@ -50,7 +50,7 @@ export async function testDatabase(): Promise<{ url: string; remove(): Promise<v
   return { url: url.href, remove: () => execute(admin, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) }
 }
 
-/** New queues on the run's one server. */
+/** Makes queues on the server of the run. */
 export async function testQueues(
   visibility: { changesVisibility?: number; timersVisibility?: number } = {},
   signal: AbortSignal = new AbortController().signal,

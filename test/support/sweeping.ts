@@ -8,10 +8,10 @@ import { createSweep, type Swept } from '../../lib/sweep.ts'
 import { type Log, silentLog } from '../../lib/telemetry/log.ts'
 import type { TestOperator } from './operator.ts'
 
-/** What changed in the last ten seconds is being dealt with; to this sweep, by its clock, everything is older. */
+/** A sweep leaves out what changed in the last ten seconds. By the clock of this sweep every change is older. */
 const aheadMs = 15_000
 
-/** One sweep beside the operator's own, as if it came somewhat later. @param cluster default: as the administrator */
+/** Makes one sweep besides the operator's own, with a clock that is ahead. @param cluster default: the administrator's */
 export async function sweepOnce(
   operator: Pick<TestOperator, 'databaseUrl' | 'cluster' | 'config' | 'signal'>,
   queues: QueueUrls & { clientOptions: SqsClientOptions },

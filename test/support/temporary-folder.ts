@@ -7,7 +7,7 @@ export interface TemporaryFolder {
   remove(): Promise<void>
 }
 
-/** A new folder that others may enter: root's Postgres is another user. */
+/** Makes a folder that other users may enter, because Postgres runs as another user if root starts it. */
 export async function temporaryFolder(name: string): Promise<TemporaryFolder> {
   const path = await mkdtemp(join(tmpdir(), `challenge-operator-${name}-`))
   await chmod(path, 0o755)
