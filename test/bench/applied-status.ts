@@ -6,14 +6,23 @@ import { childVersion } from '../../lib/observed/child-version.ts'
 import type { WorkloadVerdict } from '../../lib/observed/workload.ts'
 import { statusOf, withSync } from '../../lib/reconcile/status.ts'
 
-/** The status that a pass writes once `made`, in the order of `desired.children`, is there. */
-export function appliedStatus(
-  instance: ChallengeInstance,
-  template: ChallengeTemplate,
-  desired: Desired,
-  made: readonly KubernetesObject[],
-  verdict?: WorkloadVerdict,
-): ChallengeInstanceStatus {
+export interface Applied {
+  instance: ChallengeInstance
+  template: ChallengeTemplate
+  desired: Desired
+  /** The created children, in the order of `desired.children`. */
+  made: readonly KubernetesObject[]
+  verdict?: WorkloadVerdict
+}
+
+/** The status that a pass writes after it has created the children. */
+export function appliedStatus({
+  instance,
+  template,
+  desired,
+  made,
+  verdict,
+}: Applied): ChallengeInstanceStatus {
   const now = new Date().toISOString()
   const { namespace, url, endpoints, cpuMillicores, memMb, templateHash } = desired
   const children = desired.children.map(({ object, hash }, index) => ({

@@ -5,11 +5,11 @@ import { createInterface } from 'node:readline'
 import { waitUntil } from '../../local/process/wait.ts'
 import type { BareClient } from './bare-client.ts'
 
-/** One call that the API server answered. */
+/** One answered call in the API server's audit log. */
 export interface AuditedCall {
   userAgent: string
   verb: string
-  /** With its subresource: `challengeinstances/status`. */
+  /** Includes the subresource: `challengeinstances/status`. */
   resource: string
   namespace: string
   name: string
@@ -26,13 +26,13 @@ interface AuditEvent {
 }
 
 export interface AuditLog {
-  /** Everything that was answered up to now is written. @returns where the log ends */
+  /** Waits until every answered call is written. @returns the length of the log */
   mark(signal: AbortSignal): Promise<number>
-  /** Calls between two marks; watches count where they end. */
+  /** The calls between two marks. A watch is recorded when it ends. */
   calls(from: number, to: number): Promise<AuditedCall[]>
 }
 
-const settleMs = 60_000
+const writtenMs = 60_000
 
 export function openAuditLog(path: string, client: BareClient): AuditLog {
   const linesBetween = (start: number, end: number) =>
@@ -51,7 +51,7 @@ export function openAuditLog(path: string, client: BareClient): AuditLog {
         for await (const line of linesBetween(from, end)) if (line.includes(marker)) return true
         return false
       }
-      await waitUntil('the audit log to be written', settleMs, written, signal)
+      await waitUntil('the audit log to be written', writtenMs, written, signal)
       return end
     },
     async calls(from, to) {
@@ -66,7 +66,7 @@ export function openAuditLog(path: string, client: BareClient): AuditLog {
   }
 }
 
-/** A mark may fall into a line that is being written. */
+/** Returns undefined for an incomplete line, which a mark may cut. */
 function parsed(line: string): AuditEvent | undefined {
   try {
     return JSON.parse(line) as AuditEvent

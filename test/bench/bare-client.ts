@@ -1,13 +1,13 @@
 import { Agent } from 'undici'
 
-/** Where an API server answers, as its administrator. */
+/** Address and administrator's token of an API server. */
 export interface Server {
   server: string
   caData: string
   token: string
 }
 
-/** HTTP and nothing else: what any operator has to pay at least. */
+/** Plain HTTP calls, the lowest cost that any operator can have. */
 export interface BareClient {
   /** @returns the body. @throws Error for any answer that is not a success */
   call(method: Method, path: string, body: string | undefined, signal: AbortSignal): Promise<string>
@@ -16,7 +16,7 @@ export interface BareClient {
 
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
-/** @param connections calls at once; the others wait */
+/** @param connections number of calls at once; further calls wait */
 export function openBareClient(
   { server, caData, token }: Server,
   connections: number,

@@ -14,27 +14,30 @@ import { type BareClient, openBareClient } from './bare-client.ts'
 import { type Child, startChild } from './child.ts'
 import { floor, operated, template } from './sample.ts'
 
-/** A cluster with our resources and a queue, and nobody at work in it yet. */
+/** A cluster with CRDs, policies and templates, and queues. The operator does not run in it yet. */
 export interface BenchCluster {
   plane: ControlPlane
-  /** The bench's own calls; five at once, which two cores answer fastest. */
+  /** Makes the bench's own calls, five at once. Two cores answer fastest with five. */
   bare: BareClient
-  /** For watches. */
+  /** Makes the bench's watches. */
   client: KubernetesClient
   audit: AuditLog
-  /** SQS and EventBridge. */
+  /** The process of the SQS and EventBridge servers. */
   queues: Child
   addresses: Omit<PartAddresses, 'clientFor' | 'databaseUrl'>
-  /** What is started for this world later and must end before it. */
+  /** Ends everything in reverse order. Whatever is started later adds itself. */
   stack: AsyncDisposableStack
-  /** Aborts with the world: for what watches it. */
+  /** Aborts when the cluster ends. */
   signal: AbortSignal
 }
 
 export const sideBySide = 5
 
-/** @param full with the controllers: pods come up, and garbage is collected */
-export async function openBenchCluster(full: boolean, signal: AbortSignal): Promise<BenchCluster> {
+/** @param full starts the controllers too: then pods start, and garbage is collected */
+export async function openBenchCluster(
+  { full }: { full: boolean },
+  signal: AbortSignal,
+): Promise<BenchCluster> {
   const stack = new AsyncDisposableStack()
   const ended = new AbortController()
   try {
@@ -62,7 +65,7 @@ export async function openBenchCluster(full: boolean, signal: AbortSignal): Prom
   }
 }
 
-/** Resources, policies, two namespaces, a template in each. */
+/** Creates two namespaces, CRDs, policies, and a template in each namespace. */
 async function furnish(
   { bare, client, full }: Pick<BenchCluster, 'bare' | 'client'> & { full: boolean },
   signal: AbortSignal,
@@ -78,7 +81,7 @@ async function furnish(
   }
 }
 
-/** Pods are refused before. */
+/** Waits for the account without which the API server refuses pods. */
 async function accountMade(client: KubernetesClient, namespace: string, signal: AbortSignal): Promise<void> {
   const path = `/api/v1/namespaces/${namespace}/serviceaccounts/default`
   const isMade = async () => (await client.request('GET', path, {}, signal)).status === 200

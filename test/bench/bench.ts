@@ -19,8 +19,8 @@ const { values: options } = parseArgs({
 })
 
 const sizes = options.quick
-  ? { quiet: 20, burst: 300, full: 100, settled: 2_000 }
-  : { quiet: 100, burst: 1_000, full: 1_000, settled: 10_000 }
+  ? { quiet: 20, burst: 300, full: 100, ready: 2_000 }
+  : { quiet: 100, burst: 1_000, full: 1_000, ready: 10_000 }
 const scale: Scale = { ...sizes, profile: options.profile }
 
 const scenarios = { creation, life: fullLife, forwarder: idleForwarder }

@@ -10,13 +10,13 @@ type Settings = Required<
 const root = join(import.meta.dirname, '../..')
 
 /**
- * A file beside this one, bundled as serverless.yml has the functions bundled.
- * @param folder where it is written, below the project: what stays outside of the bundle is found from there
- * @returns its path
+ * Bundles a file of this folder with the settings for functions in serverless.yml.
+ * @param folder folder for the bundle, below the project, so that Node finds the packages outside of the bundle
+ * @returns the path of the bundle
  */
 export async function bundle(file: string, folder: string): Promise<string> {
   const text = await readFile(join(root, 'serverless.yml'), 'utf8')
-  // CloudFormation's tags are unknown to it, and of no account here.
+  // The parser does not know CloudFormation's tags, which do not matter here.
   const { custom } = parse(text, { logLevel: 'error' }) as { custom: { esbuild: Settings } }
   const { minify, keepNames, format, target, external, banner } = custom.esbuild
   const outfile = join(folder, file.replace(/\.ts$/, '.mjs'))

@@ -6,16 +6,16 @@ import { processors, stolenPercent } from './processor-time.ts'
 
 export interface Burst {
   perSecond: number
-  /** From the start of an instance's first call until its milestone was seen, in milliseconds. */
+  /** Milliseconds from the start of an instance's first call until its milestone was seen. */
   p50: number
   p99: number
-  /** Of the processors' time, what other machines of the host took; undefined where the kernel does not say. */
+  /** Share of the processors' time that the host gave to other machines. Undefined if the kernel does not report it. */
   stolenPercent: number | undefined
 }
 
 export interface BurstOptions {
   names: readonly string[]
-  /** The first call of one instance, or all of them. */
+  /** Makes the first call of one instance, or all its calls. */
   begin: (name: string, signal: AbortSignal) => Promise<unknown>
   arrivals: Arrivals
   milestone: Milestone
@@ -25,7 +25,7 @@ export interface BurstOptions {
 
 const progressMs = 5_000
 
-/** Begins them as fast as five side by side can, and waits until the last one was seen to arrive. */
+/** Begins all of them, five at once, and waits until the last one has reached the milestone. */
 export async function burst(options: BurstOptions, signal: AbortSignal): Promise<Burst> {
   const { names, begin, arrivals, milestone } = options
   const ended = new AbortController()
@@ -65,7 +65,7 @@ export async function burst(options: BurstOptions, signal: AbortSignal): Promise
   }
 }
 
-/** Says how far it is, and ends what takes too long. */
+/** Prints the progress. @throws Error after `limitMs` */
 async function overdue(
   { names, milestone, limitMs, progress }: BurstOptions,
   arrived: () => number,

@@ -2,19 +2,19 @@ import type { AuditedCall } from './audit-log.ts'
 
 const functionOf = /^challenge-operator\/\S+ \((?<name>[^)]+)\)$/
 
-/** What has nothing to do with a single instance: watches, the lease, the sweep's pages. */
+/** Verbs of calls that serve no single instance: watches and the sweep's pages. */
 const standing = new Set(['watch', 'list'])
 
 export interface CallCounts {
-  /** Of all functions together, for each instance. */
+  /** Calls of all functions for each instance. */
   total: number
-  /** `reconcile get challengeinstances` → calls for each instance, most frequent first. */
+  /** Calls for each instance by function, verb and resource, for example `reconcile get challengeinstances`. */
   byKind: Record<string, number>
-  /** Reads of the instance by reconcile: each pass begins with one. */
+  /** Passes for each instance. Each pass begins with one read of the instance, which is counted here. */
   passes: number
-  /** Answers that were no success, by status code. */
+  /** Number of answers other than success, by status code, verb and resource. */
   refusals: Record<string, number>
-  /** Lease, watches and pages: not counted above. */
+  /** Calls for the lease, watches and pages, which are not counted above. */
   standing: number
 }
 

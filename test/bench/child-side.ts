@@ -10,21 +10,21 @@ export interface Answer {
   error?: string
 }
 
-/** What one process used since it started. */
+/** Processor time and memory of one process since it started. */
 export interface Usage {
   /** Milliseconds of processor time. */
   cpuMs: number
   rssMb: number
   peakRssMb: number
-  /** After a collection, where `--expose-gc` allows one. */
+  /** The heap after a collection, if `--expose-gc` is set. */
   heapMb: number
 }
 
 type Handlers = Record<string, (argument: never) => unknown>
 
 /**
- * Answers the questions of the process that started us; its own end, or its wish, ends us too.
- * @param stop what is to be ended in order first
+ * Answers the questions of the parent process. This process ends when the parent disconnects or ends.
+ * @param stop is called before the end
  */
 export function serve(handlers: Handlers, stop: () => Promise<unknown>): void {
   const all: Handlers = { usage, ...handlers }
@@ -37,7 +37,7 @@ export function serve(handlers: Handlers, stop: () => Promise<unknown>): void {
     }
     if (process.connected) process.send?.(answer)
   })
-  // Ctrl-C reaches the whole group; the bench decides about the order.
+  // Ctrl-C reaches the whole group, but the bench ends its processes in order.
   process.on('SIGINT', () => {})
   process.on('disconnect', async () => {
     await stop()

@@ -4,12 +4,12 @@ import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Answer, Question } from './child-side.ts'
 
-/** A part of the bench in a process of its own, so that its processor time and memory are its own. */
+/** A part of the bench in a process of its own, so that its processor time and memory can be measured. */
 export interface Child {
   readonly pid: number
-  /** @throws what the child's handler threw, or that the child ended */
+  /** @throws Error if the child's handler threw, or if the child ended */
   ask<T>(name: string, argument?: unknown): Promise<T>
-  /** Asks it to end; kills it when it does not within ten seconds. */
+  /** Asks the process to end, and kills it after ten seconds. */
   stop(): Promise<void>
 }
 
@@ -17,11 +17,11 @@ const graceMs = 10_000
 
 export interface ChildOptions {
   nodeOptions?: readonly string[]
-  /** Beside what the bench itself runs in. */
+  /** Variables besides those of the bench's own environment. */
   env?: Record<string, string>
 }
 
-/** @param file beside this one, or a path; calls `serve` */
+/** @param file a file of this folder, or a path; it calls `serve` */
 export function startChild(file: string, { nodeOptions = [], env = {} }: ChildOptions = {}): Child {
   const child = fork(resolve(import.meta.dirname, file), {
     execArgv: [...nodeOptions],
@@ -52,7 +52,7 @@ export function startChild(file: string, { nodeOptions = [], env = {} }: ChildOp
       })
     },
     async stop() {
-      // Its end of the channel closes, which is what tells it; so it ends also if we are killed.
+      // The child ends when its channel closes. This also happens if the bench is killed.
       if (child.connected) child.disconnect()
       const grace = new AbortController()
       const late = sleep(graceMs, 'late', { signal: grace.signal }).catch(() => 'ended')

@@ -8,17 +8,17 @@ import type { Progress } from './scale.ts'
 
 const limitMs = 180_000
 const callsUntilApplied = 7
-/** Of the floor's throughput. */
+/** Aim: share of the throughput of bare calls. */
 const shareOfFloor = 0.8
 
-/** All creates at once by the operator, between two halves of as many by bare calls: the machine may change its behaviour. */
+/** Measures a burst by the operator between two halves by bare calls, because the machine's speed may change meanwhile. */
 export async function runCreationBurst(
   contest: Contest,
   count: number,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Result> {
-  const { world, operator, create, floor, seen } = contest
+  const { cluster, operator, create, floor, seen } = contest
   const options = { milestone: 'applied', limitMs, progress } as const
   const run = async (who: 'operator' | 'floor', names: string[]) => {
     const begin = { operator: create, floor }[who]
@@ -28,11 +28,11 @@ export async function runCreationBurst(
   }
   const half = Math.ceil(count / 2)
   const before = await run('floor', namesOf('before', half))
-  const from = await world.audit.mark(signal)
+  const from = await cluster.audit.mark(signal)
   const own = await run('operator', namesOf('burst', count))
-  const to = await world.audit.mark(signal)
+  const to = await cluster.audit.mark(signal)
   const after = await run('floor', namesOf('after', half))
-  const { total, byKind, passes } = countCalls(await world.audit.calls(from, to), count)
+  const { total, byKind, passes } = countCalls(await cluster.audit.calls(from, to), count)
   const floorRate = 2 / (1 / before.perSecond + 1 / after.perSecond)
   const { rssMb } = await operator.ask<Usage>('usage')
   return {
@@ -61,14 +61,14 @@ export async function runCreationBurst(
   }
 }
 
-/** Processor milliseconds by who spent them. */
+/** Milliseconds of processor time by process. */
 type Times = Record<'operator' | 'API server' | 'SQS stand-in', number | undefined>
 
-async function timesOf({ world, operator }: Contest): Promise<Times> {
+async function timesOf({ cluster, operator }: Contest): Promise<Times> {
   const [own, queues, apiServer] = await Promise.all([
     operator.ask<Usage>('usage'),
-    world.queues.ask<Usage>('usage'),
-    processorMs(world.plane.pids['kube-apiserver']),
+    cluster.queues.ask<Usage>('usage'),
+    processorMs(cluster.plane.pids['kube-apiserver']),
   ])
   return { operator: own.cpuMs, 'SQS stand-in': queues.cpuMs, 'API server': apiServer }
 }
@@ -90,7 +90,7 @@ function spentFigures(who: keyof Times, spent: Times, note = ''): Figure[] {
   return value === undefined ? [] : [{ name: `${who}${note}, processor time each`, value, unit: 'ms' }]
 }
 
-/** A ratio of two that were robbed differently says little. */
+/** Shows whether other machines took the same share of each burst. If not, the bursts cannot be compared. */
 function stolenFigures(bursts: Record<string, Burst>): Figure[] {
   return Object.entries(bursts).flatMap(([who, { stolenPercent: value }]) =>
     value === undefined ? [] : [{ name: `${who}, taken by other machines`, value, unit: '%' }],

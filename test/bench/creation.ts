@@ -10,9 +10,9 @@ import { runQuiet, warmUps } from './quiet.ts'
 import { floor, operated } from './sample.ts'
 import type { Progress, Scale } from './scale.ts'
 
-/** Two who do the same, each in a namespace of its own: the operator, and bare calls. */
+/** The operator and bare calls, which make the same objects in a namespace of their own each. */
 export interface Contest {
-  world: BenchCluster
+  cluster: BenchCluster
   operator: Child
   /** Creates an instance for the operator. */
   create: Create
@@ -20,21 +20,21 @@ export interface Contest {
   seen: { operator: Arrivals; floor: Arrivals }
 }
 
-/** API server and etcd only: each create to its children and status, as a watch shows them. */
+/** Measures a creation until a watch has shown children and status, with API server and etcd only. */
 export async function creation(scale: Scale, progress: Progress, signal: AbortSignal): Promise<Result[]> {
   progress('starting API server, etcd, Postgres and SQS')
-  const world = await openBenchCluster(false, signal)
+  const cluster = await openBenchCluster({ full: false }, signal)
   try {
     const [own, bare] = await Promise.all([
-      watchArrivals(world.client, operated, world.signal),
-      watchArrivals(world.client, floor, world.signal),
+      watchArrivals(cluster.client, operated, cluster.signal),
+      watchArrivals(cluster.client, floor, cluster.signal),
     ])
     const teams = warmUps + scale.quiet + scale.burst
     const contest: Contest = {
-      world,
-      operator: await startOperator(world, teams, scale.profile, signal),
-      create: creator(world.bare),
-      floor: createFloor(world.bare),
+      cluster,
+      operator: await startOperator(cluster, { teams, profile: scale.profile }, signal),
+      create: creator(cluster.bare),
+      floor: createFloor(cluster.bare),
       seen: { operator: own, floor: bare },
     }
     progress(`quiet: ${scale.quiet} creates, one by one, by the operator and by bare calls in turn`)
@@ -42,6 +42,6 @@ export async function creation(scale: Scale, progress: Progress, signal: AbortSi
     progress(`burst: ${scale.burst} creates by the operator, between two halves by bare calls`)
     return [quiet, await runCreationBurst(contest, scale.burst, progress, signal)]
   } finally {
-    await world.stack.disposeAsync()
+    await cluster.stack.disposeAsync()
   }
 }

@@ -3,7 +3,7 @@ import { collectionPath } from '../../lib/kubernetes/client/paths.ts'
 import type { BareClient } from './bare-client.ts'
 import { instance, operated } from './sample.ts'
 
-/** Creates an instance for the operator, each of another team. */
+/** Creates an instance for the operator. Each has another team. */
 export type Create = (name: string, signal: AbortSignal) => Promise<unknown>
 
 export function creator(bare: BareClient): Create {

@@ -1,4 +1,4 @@
-/** One number that was measured, with what it ought to be where issue or design name an aim. */
+/** One measured number, with an aim if the design names one. */
 export interface Figure {
   name: string
   value: number
@@ -18,16 +18,16 @@ export function metAim({ value, aim }: Figure): boolean | undefined {
   return aim.bound === 'at most' ? value <= aim.value : value >= aim.value
 }
 
-/** A namespace's default-deny policy costs two calls in five minutes, which no instance is to blame for. */
+/** A namespace's default-deny policy costs two calls in five minutes, which belong to no instance. */
 const sharedCalls = 0.1
 
-/** @param most calls that one instance may cost; absent: no aim */
+/** @param most aim for the calls of one instance; undefined: no aim */
 export function callsFigure(value: number, most?: number): Figure {
   const figure = { name: 'API calls for each', value, unit: '' }
   return most === undefined ? figure : { ...figure, aim: { bound: 'at most', value: most + sharedCalls } }
 }
 
-/** Four significant digits: what is behind them is noise. */
+/** Rounds to four significant digits; further digits are noise. */
 export function rounded(value: number): number {
   return Number(value.toPrecision(4))
 }

@@ -4,15 +4,16 @@ import { appliedStatus } from './applied-status.ts'
 import type { BareClient } from './bare-client.ts'
 import { desiredOf, floor, instance, template, templateName } from './sample.ts'
 
-/** Does by bare calls what the operator does for one new instance; its texts are ready beforehand. */
+/** Makes by bare calls what the operator makes for one new instance. The bodies of the calls are prepared before. */
 export type Floor = (name: string, signal: AbortSignal) => Promise<void>
 
 const placeholder = { name: 'instance-name', uid: 'instance-uid', version: 'instance-version' }
 const by = `?fieldManager=${fieldManager}`
 
 /**
- * POST of the instance (admission puts the finalizer on), GET of it and of its template, POST of Secret, NetworkPolicy and
- * Service side by side, POST of the Deployment, PUT of the status: eight calls, of which the operator makes seven.
+ * Makes eight calls: POST of the instance (admission adds the finalizer), GET of the instance and of its template, POST
+ * of Secret, NetworkPolicy and Service at the same time, POST of the Deployment, PUT of the status. The operator makes
+ * all of them but the first.
  */
 export function createFloor(client: BareClient): Floor {
   const model = instance(floor, placeholder.name, 1)
@@ -23,7 +24,7 @@ export function createFloor(client: BareClient): Floor {
     ...object,
     metadata: { ...object.metadata, generation: 1 },
   }))
-  const status = appliedStatus(stored, template(floor), desired, made)
+  const status = appliedStatus({ instance: stored, template: template(floor), desired, made })
   const children = desired.children.map(({ object }) => ({
     isWorkload: object.kind === 'Deployment',
     path: collectionPath(object, floor) + by,

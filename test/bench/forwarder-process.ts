@@ -18,13 +18,13 @@ export interface ForwarderStart {
 }
 
 export interface Judged {
-  /** From the start of watching until the whole table was judged. */
+  /** Milliseconds from the start of watching until the whole table was judged. */
   startMs: number
   rows: number
   judgeMs: number
 }
 
-/** The watch-forwarder alone, as its function and `challenge-operator forward` run it. */
+/** A process with only the watch-forwarder, as its function and `challenge-operator forward` run it. */
 keepHeapSmall()
 const stopping = new AbortController()
 let client: KubernetesClient | undefined
@@ -33,7 +33,7 @@ let sent = 0
 
 /** Resolves when the first whole table with rows in it was judged. */
 async function start({ namespace, kubeconfig, addresses }: ForwarderStart): Promise<Judged> {
-  // One that has nothing to send would never load the SDK.
+  // This call loads the SDK, which a forwarder without messages would never load.
   await queueDepth(addresses.queues.changesUrl, addresses.sqs, AbortSignal.timeout(10_000))
   const started = performance.now()
   const queues = openQueues({ ...addresses.queues, clientOptions: addresses.sqs })
@@ -68,8 +68,8 @@ function complain(message: string, fields?: Record<string, unknown>): void {
   process.stderr.write(`forwarder: ${message} ${JSON.stringify(fields ?? {})}\n`)
 }
 
-/** What it holds when all is quiet: some collections, and the time that V8 takes to give memory back. */
-async function atRest(): Promise<Usage & { sent: number }> {
+/** Measures the memory after three collections and the time that V8 takes to return memory. */
+async function usageWhenQuiet(): Promise<Usage & { sent: number }> {
   for (let times = 0; times < 3; times++) {
     globalThis.gc?.()
     await sleep(1_000)
@@ -77,7 +77,7 @@ async function atRest(): Promise<Usage & { sent: number }> {
   return { ...usage(), sent }
 }
 
-serve({ start, atRest }, async () => {
+serve({ start, usageWhenQuiet }, async () => {
   stopping.abort()
   await running
   await client?.close()

@@ -10,30 +10,30 @@ import { startOperator } from './operator.ts'
 import { operated } from './sample.ts'
 import type { Progress, Scale } from './scale.ts'
 
-/** What pods cost is the controllers' and the scheduler's time, not ours. */
+/** Pods take most of this time: the controllers' and the scheduler's. */
 const limitMs = 600_000
 const warmUps = 10
-/** Until children and status are there, and from there until Ready. */
+/** API calls for each instance until children and status are written, and from then until it is Ready. */
 const callsBeforeReady = 7
 const callsUntilReady = 4
 
-/** With the controllers: from the creation to a pod that serves, and away again. */
+/** Measures creation to Ready and deletion, with controllers, scheduler and simulated nodes. */
 export async function fullLife(scale: Scale, progress: Progress, signal: AbortSignal): Promise<Result[]> {
   const count = scale.full
   progress('starting a control plane with its controllers, Postgres and SQS')
-  const world = await openBenchCluster(true, signal)
+  const cluster = await openBenchCluster({ full: true }, signal)
   try {
-    const arrivals = await watchArrivals(world.client, operated, world.signal)
-    const operator = await startOperator(world, warmUps + count, scale.profile, signal)
-    const create = creator(world.bare)
+    const arrivals = await watchArrivals(cluster.client, operated, cluster.signal)
+    const operator = await startOperator(cluster, { teams: warmUps + count, profile: scale.profile }, signal)
+    const create = creator(cluster.bare)
     const path = collectionPath({ apiVersion, kind: 'ChallengeInstance' }, operated)
     const remove = (name: string, until: AbortSignal) =>
-      world.bare.call('DELETE', `${path}/${name}`, undefined, until)
+      cluster.bare.call('DELETE', `${path}/${name}`, undefined, until)
     const measured = async (run: () => ReturnType<typeof burst>) => {
-      const from = await world.audit.mark(signal)
+      const from = await cluster.audit.mark(signal)
       const figures = await run()
-      const to = await world.audit.mark(signal)
-      return { ...figures, counted: countCalls(await world.audit.calls(from, to), count) }
+      const to = await cluster.audit.mark(signal)
+      return { ...figures, counted: countCalls(await cluster.audit.calls(from, to), count) }
     }
     const options = { arrivals, limitMs, progress }
     const warm = namesOf('warm', warmUps)
@@ -68,7 +68,7 @@ export async function fullLife(scale: Scale, progress: Progress, signal: AbortSi
       },
     ]
   } finally {
-    await world.stack.disposeAsync()
+    await cluster.stack.disposeAsync()
   }
 }
 

@@ -13,25 +13,25 @@ import type { Progress, Scale } from './scale.ts'
 import { createServingObjects } from './serving-objects.ts'
 
 const progressEvery = 1_000
-/** Held mismatches would be sent within two seconds, and what is late within the next. */
+/** A delayed mismatch is sent within two seconds, a late one within the next two. */
 const watchedMs = 10_000
 const memoryAimMb = 150
-/** See serverless.yml. */
+/** The variable that serverless.yml sets for the function. */
 const asDeployed = { MALLOC_ARENA_MAX: '1' }
 
-/** A forwarder that starts over instances at which nothing is to be done. */
+/** Measures a forwarder that starts over instances with nothing to do. */
 export async function idleForwarder(
   scale: Scale,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Result[]> {
-  const count = scale.settled
+  const count = scale.ready
   progress('starting API server, etcd and SQS')
-  const world = await openBenchCluster(false, signal)
+  const cluster = await openBenchCluster({ full: false }, signal)
   try {
-    progress(`forwarder: laying ${count} settled instances with children and pods`)
-    const settle = await createServingObjects(world.bare, signal)
-    const names = namesOf('settled', count).entries()
+    progress(`forwarder: laying ${count} Ready instances with children and pods`)
+    const settle = await createServingObjects(cluster.bare, signal)
+    const names = namesOf('ready', count).entries()
     const work = async () => {
       for (const [index, name] of names) {
         await settle(name, index + 1)
@@ -40,20 +40,20 @@ export async function idleForwarder(
     }
     await Promise.all(Array.from({ length: sideBySide }, work))
 
-    // What is left outside of a bundle is looked for in the folders above it.
+    // The bundle lies below the project, because Node looks for packages in the folders above it.
     const folder = await mkdtemp(join(import.meta.dirname, '.bundle-'))
-    world.stack.defer(() => rm(folder, { recursive: true }))
+    cluster.stack.defer(() => rm(folder, { recursive: true }))
     const bundled = await bundle('forwarder-process.ts', folder)
     progress('forwarder: starting, bundled as its function')
-    const deployed = await observe(world, count, bundled, signal)
+    const deployed = await observe(cluster, count, bundled, signal)
     progress('forwarder: starting, as `challenge-operator forward`')
-    const fromSources = await observe(world, count, 'forwarder-process.ts', signal)
+    const fromSources = await observe(cluster, count, 'forwarder-process.ts', signal)
     return [
-      result(`forwarder: started over ${count} settled instances, bundled as its function`, count, deployed),
+      result(`forwarder: started over ${count} Ready instances, bundled as its function`, count, deployed),
       result('the same as `challenge-operator forward`, from its sources', count, fromSources),
     ]
   } finally {
-    await world.stack.disposeAsync()
+    await cluster.stack.disposeAsync()
   }
 }
 
@@ -75,9 +75,9 @@ async function observe(
     const { kubeconfig } = plane
     const start: ForwarderStart = { namespace: operated, kubeconfig, addresses }
     const judged = await forwarder.ask<Judged>('start', start)
-    if (judged.rows !== count) throw new Error(`${judged.rows} of ${count} settled instances were judged`)
+    if (judged.rows !== count) throw new Error(`${judged.rows} of ${count} Ready instances were judged`)
     await sleep(watchedMs, undefined, { signal })
-    return { empty, judged, rest: await forwarder.ask('atRest') }
+    return { empty, judged, rest: await forwarder.ask('usageWhenQuiet') }
   } finally {
     await forwarder.stop()
   }

@@ -13,7 +13,7 @@ export interface OperatorStart {
   addresses: Omit<PartAddresses, 'clientFor'>
 }
 
-/** The whole operator, as `npm start` composes it, over parts that run elsewhere. */
+/** A process with the whole operator, composed as for `npm start`, over parts in other processes. */
 const stopping = new AbortController()
 const clients: KubernetesClient[] = []
 let running: Promise<void> = Promise.resolve()

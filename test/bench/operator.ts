@@ -8,17 +8,16 @@ import type { OperatorStart } from './operator-process.ts'
 import { environment, templateName } from './sample.ts'
 
 /**
- * Starts Postgres and the operator in this world, in processes of their own; they end with it.
- * @param teams whose instances are known to the platform: 1 to this
- * @param profile a folder for a V8 CPU profile of the operator
+ * Starts Postgres and the operator, each in a process of its own. They end with the cluster.
+ * @param teams number of teams that the platform knows, with the ids from 1
+ * @param profile folder for a V8 CPU profile of the operator
  */
 export async function startOperator(
-  world: BenchCluster,
-  teams: number,
-  profile: string | undefined,
+  cluster: BenchCluster,
+  { teams, profile }: { teams: number; profile: string | undefined },
   signal: AbortSignal,
 ): Promise<Child> {
-  const { plane, addresses, stack } = world
+  const { plane, addresses, stack } = cluster
   const postgres = await startTestPostgres(signal)
   stack.defer(() => postgres.stop())
   const database = openDatabase({ url: postgres.url, max: 1, applicationName: 'bench' })

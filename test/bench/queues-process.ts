@@ -2,7 +2,7 @@ import { startEventBus } from '../../local/parts/event-bus.ts'
 import { localCredentials, localRegion, startQueues } from '../../local/parts/queues.ts'
 import { serve } from './child-side.ts'
 
-/** SQS and EventBridge, which are somebody else's processor time. */
+/** A process with the SQS and EventBridge servers, so that their processor time is not the operator's. */
 const queues = await startQueues({}, new AbortController().signal)
 const bus = await startEventBus({})
 

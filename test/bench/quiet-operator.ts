@@ -4,7 +4,7 @@ import { startTestPostgres } from '../support/postgres.ts'
 import { startTestQueues } from '../support/queues.ts'
 import { openQuietOperator, type Silence } from '../support/quiet-operator.ts'
 
-/** Listens to instances at which nothing happens, with the intervals of a deployment, and prints what was heard. */
+/** Observes an operator whose instances do not change, with the intervals of a deployment, and prints its calls. */
 const { values } = parseArgs({
   options: {
     instances: { type: 'string', default: '200' },

@@ -5,11 +5,11 @@ import type { Contest } from './creation.ts'
 import { callsFigure, type Result } from './figures.ts'
 import { quantile } from './latency.ts'
 
-/** Long enough for everything that a create sets off to be over. */
+/** Milliseconds after which everything that a creation causes has ended. */
 const pauseMs = 300
-/** Passes until V8 has compiled what matters and connections are open. */
+/** Passes until V8 has compiled the hot code and connections are open. */
 export const warmUps = 30
-/** See the issue of the project's foundation: half as much again for watching and queueing, and a message's way. */
+/** The design's aim: 1.5 times the bare calls for watching and queueing, and 15 ms for the way of a message. */
 const latencyAim = (floorMs: number) => 1.5 * floorMs + 15
 const callsUntilApplied = 7
 
@@ -18,9 +18,9 @@ interface Took {
   floor: number[]
 }
 
-/** One create after the other, by the operator and bare in turn, so that a noisy moment hits both. */
+/** Creates one instance after the other, by the operator and by bare calls in turn, so that noise affects both. */
 export async function runQuiet(contest: Contest, count: number, signal: AbortSignal): Promise<Result> {
-  const { audit } = contest.world
+  const { audit } = contest.cluster
   await inTurn(contest, namesOf('warm', warmUps), 0, signal)
   const from = await audit.mark(signal)
   const took = await inTurn(contest, namesOf('quiet', count), pauseMs, signal)

@@ -6,13 +6,13 @@ import { type Desired, desiredState } from '../../lib/desired/desired.ts'
 import { isRefusal } from '../../lib/desired/refusal.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 
-/** Where the operator works, and where the bare client does the same: neither wakes the other. */
+/** The namespaces of the operator and of the bare client. They are apart, so that neither wakes the other. */
 export const operated = 'operated'
 export const floor = 'floor'
 
 export const templateName = 'web'
 
-/** What the operator is told; a pepper too, so that a flag costs what it costs in life. */
+/** The operator's environment. It has a pepper too, so that a flag has its real cost. */
 export const environment = {
   OPERATOR_NAMESPACE: operated,
   FLAG_SECRET: 'b'.repeat(64),
@@ -37,7 +37,7 @@ export function instance(namespace: string, name: string, teamId: number): Named
   return instanceOf(namespace, name, templateName, teamId)
 }
 
-/** The very objects that the operator makes of an instance. */
+/** The desired state that the operator computes for an instance. */
 export function desiredOf(whole: ChallengeInstance): Desired {
   const namespace = whole.metadata.namespace ?? ''
   const desired = desiredState({

@@ -1,16 +1,16 @@
-/** How much of everything one run makes. */
+/** The number of instances in each scenario of one run. */
 export interface Scale {
-  /** Creates one after the other. */
+  /** Creations one after the other. */
   quiet: number
-  /** Creates at once. */
+  /** Creations at once. */
   burst: number
-  /** Creates and deletions at once where pods come up as well. */
+  /** Creations and deletions at once, with pods that start. */
   full: number
-  /** Settled instances that a forwarder finds. */
-  settled: number
-  /** A folder for V8 CPU profiles of the operator. */
+  /** Ready instances that a starting forwarder finds. */
+  ready: number
+  /** Folder for V8 CPU profiles of the operator. */
   profile: string | undefined
 }
 
-/** Says how far a run is. */
+/** Prints the progress of a run. */
 export type Progress = (line: string) => void

@@ -11,8 +11,8 @@ import type { BareClient } from './bare-client.ts'
 import { desiredOf, instance, operated, template } from './sample.ts'
 
 /**
- * Puts instances into the cluster as they stand once they serve, by bare calls: with Deployment, Service, NetworkPolicy
- * and pod. Their Secrets are left out, since no forwarder reads them.
+ * Creates Ready instances by bare calls, with Deployment, Service, NetworkPolicy and pod. Their Secrets are left out,
+ * because no forwarder reads them.
  */
 export async function createServingObjects(bare: BareClient, signal: AbortSignal) {
   const post = async <T extends KubernetesObject>(object: T): Promise<T> =>
@@ -44,7 +44,10 @@ export async function createServingObjects(bare: BareClient, signal: AbortSignal
     const deployment = children.find(child => child.kind === 'Deployment') as Deployment
     const pod = await putStatus(await post(podOf(deployment)), podStatus)
     const verdict = workloadVerdict(deploymentDigest(deployment), [podDigest(pod)], Date.now())
-    await putStatus(made, appliedStatus(made, stored, desired, children, verdict))
+    await putStatus(
+      made,
+      appliedStatus({ instance: made, template: stored, desired, made: children, verdict }),
+    )
   }
 }
 
@@ -52,14 +55,14 @@ function parsed<T>(text: string): T {
   return JSON.parse(text) as T
 }
 
-/** An address for each of ten thousand Services would be as many objects more, none of which is watched. */
+/** Makes a Service headless: ten thousand addresses would be as many more objects, none of which is watched. */
 function headless(object: KubernetesObject): KubernetesObject {
   if (object.kind !== 'Service') return object
   const { spec } = object as KubernetesObject & { spec: object }
   return { ...object, spec: { ...spec, clusterIP: 'None' } } as KubernetesObject
 }
 
-/** As a ReplicaSet names and owns it. */
+/** The pod as a ReplicaSet names and owns it. */
 function podOf({ metadata, spec }: Deployment): Pod {
   const { name = '', uid = '' } = metadata
   const owner = {
@@ -94,7 +97,7 @@ const servingStatus = {
     type,
     status: 'True',
     reason: type === 'Available' ? 'MinimumReplicasAvailable' : 'NewReplicaSetAvailable',
-    message: 'As the deployment controller says it of a Deployment that serves.',
+    message: 'A message of the usual length, as the deployment controller writes it.',
     lastUpdateTime: since,
     lastTransitionTime: since,
   })),
