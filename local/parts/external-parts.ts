@@ -56,7 +56,7 @@ export function openExternalClient(env: Environment, functionName: string): Kube
 }
 
 /**
- * The options of a client for the external queues. The SDK reads `AWS_ENDPOINT_URL_SQS` by itself, but then sends to the
+ * The options of a client for the external queues. The SDK reads `AWS_ENDPOINT_URL_SQS` too, but then sends to the
  * host of the queue's URL, which need not resolve on this machine. An explicit endpoint wins over that host.
  */
 export function externalSqsOptions({ sqsEndpoint }: Pick<ExternalParts, 'sqsEndpoint'>): SqsClientOptions {

@@ -30,7 +30,7 @@ function range(count: number): number[] {
 }
 const nameOf = (team: number) => `web-${team}`
 
-/** As a platform does it: tries until the API server has taken it. */
+/** Sends as the platform does: it retries until the API server accepts the call. */
 async function persistently<T>(what: string, call: () => Promise<T>): Promise<void> {
   const isDone = () =>
     call().then(
@@ -43,10 +43,10 @@ async function persistently<T>(what: string, call: () => Promise<T>): Promise<vo
   await waitUntil(what, 60_000, isDone, operator.signal)
 }
 
-test('does it converge when the API server goes and comes back under load', async () => {
+test('the operator converges after an outage of the API server under load', async () => {
   const { cluster, namespace, signal } = operator
   const creating = range(instances).map(async team => {
-    // A few before, most during and some after the outage.
+    // A few come before the outage, most during it, and some after it.
     await waitUntil('its turn', 60_000, async () => Date.now() - began > team * 100, signal)
     await persistently(nameOf(team), () =>
       cluster.create(instanceOf(namespace, nameOf(team), 'web', team), signal),

@@ -20,7 +20,7 @@ afterAll(async () => {
   await postgres?.stop()
 })
 
-/** Long enough for instances to come and go meanwhile, and for waits to grow. */
+/** Time for instances to come and go meanwhile, and for waits to grow. */
 const downMs = 8_000
 
 const create = (name: string, team: number) =>
@@ -34,7 +34,7 @@ const uidOf = async (created: Promise<ChallengeInstance | 'exists'>) => {
   return object === 'exists' ? '' : (object.metadata.uid ?? '')
 }
 
-test('does everything but the rows go on without the database, and are they right afterwards by themselves', async () => {
+test('instances come and go during an outage of the database, and their rows are correct afterwards', async () => {
   const before = await Promise.all([1, 2, 3, 4].map(team => uidOf(create(`before-${team}`, team))))
   await Promise.all([1, 2, 3, 4].map(team => untilConsistent(operator, `before-${team}`, 'Ready')))
 
@@ -49,7 +49,7 @@ test('does everything but the rows go on without the database, and are they righ
   await waitUntil('the outage', 5_000, isDown, operator.signal)
   const during = await Promise.all([11, 12, 13].map(team => uidOf(create(`during-${team}`, team))))
   await Promise.all([remove('before-1'), remove('before-2')])
-  // Comes and goes without any row ever.
+  // This instance comes and goes without a row.
   const brief = await uidOf(create('brief', 14))
 
   for (const team of [11, 12, 13]) {

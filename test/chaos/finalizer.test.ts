@@ -25,7 +25,7 @@ async function ready(name: string, team: number): Promise<ChallengeInstance> {
   return created as ChallengeInstance
 }
 
-/** As a client does that sends a whole object from its own copy: without finalizers, without a new generation. */
+/** Sends a whole object as a client with a copy of its own does: without finalizers and without a new generation. */
 async function put(name: string): Promise<ChallengeInstance> {
   const path = `/apis/infra.ctf.example.com/v1alpha1/namespaces/${operator.namespace}/challengeinstances/${name}`
   const { body: found } = await operator.client.request('GET', path, {}, operator.signal)
@@ -36,7 +36,7 @@ async function put(name: string): Promise<ChallengeInstance> {
   return answer.body as ChallengeInstance
 }
 
-/** Nothing but what the garbage collector and we take along; the row closed, one event of the end. */
+/** Expects no child to be left, the row to be closed, and one event of the end. */
 async function nothingLeft(name: string, uid: string): Promise<void> {
   await untilConsistent(operator, name, 'gone')
   expect(await childrenOf(operator, name)).toEqual([])
@@ -46,8 +46,8 @@ async function nothingLeft(name: string, uid: string): Promise<void> {
   expect((await outboxOf(operator, uid)).filter(each => each === 'instance.deleted')).toHaveLength(1)
 }
 
-describe('is a finalizer that a PUT stripped', () => {
-  test('put back at once', async () => {
+describe('a finalizer that a PUT removed', () => {
+  test('is added again at once', async () => {
     await ready('stripped', 1)
     const { metadata } = await put('stripped')
     expect(metadata.finalizers).toBeUndefined()
@@ -58,7 +58,7 @@ describe('is a finalizer that a PUT stripped', () => {
     await untilConsistent(operator, 'stripped', 'Ready')
   })
 
-  test('no leak, when the deletion follows at once', async () => {
+  test('leaves no child behind if the deletion follows at once', async () => {
     const { metadata } = await ready('gone-at-once', 2)
     await put('gone-at-once')
     await operator.cluster.delete(
@@ -69,7 +69,7 @@ describe('is a finalizer that a PUT stripped', () => {
     await nothingLeft('gone-at-once', metadata.uid ?? '')
   })
 
-  test('no leak either, when all of it happens while nobody watches', async () => {
+  test('leaves no child behind if removal and deletion happen without a forwarder', async () => {
     const { metadata } = await ready('unseen', 3)
     await forwarder.stop()
     await put('unseen')
@@ -78,7 +78,7 @@ describe('is a finalizer that a PUT stripped', () => {
     await nothingLeft('unseen', metadata.uid ?? '')
   })
 
-  test('nor, when nobody watches, and the sweep alone finds the row', async () => {
+  test('leaves no child behind if only the sweep finds the row', async () => {
     const { metadata } = await ready('swept', 7)
     await forwarder.stop()
     await put('swept')

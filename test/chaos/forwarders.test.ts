@@ -7,7 +7,7 @@ import { instanceOf, templateOf } from '../support/objects.ts'
 import { referenceTo } from '../support/operator.ts'
 import { type Severable, severable } from '../support/severable-client.ts'
 
-/** A fifth of the deployed ones. */
+/** A fifth of the deployed times. */
 const short = { durationMs: 3_000, renewMs: 1_000, retryMs: 400, deadlineMs: 2_000 }
 
 let operator: FaultyOperator
@@ -38,7 +38,7 @@ const holder = async () => {
   return (await operator.cluster.get<Lease>(reference, operator.signal))?.spec?.holderIdentity
 }
 
-/** Two of them, the first one leading. */
+/** Starts two forwarders, of which the first leads. */
 async function startTwo(leaseTimes = {}): Promise<[Standing, Standing]> {
   const first = start('first', leaseTimes)
   await waitUntil('a holder', 10_000, async () => Boolean(await holder()), operator.signal)
@@ -54,8 +54,8 @@ const create = (name: string, team: number) =>
 const remove = (name: string) =>
   operator.cluster.delete(referenceTo(operator, 'ChallengeInstance', name), {}, operator.signal)
 
-describe('does the standby take over', () => {
-  test('at once after an orderly stop, and sends nothing for what is settled', async () => {
+describe('the standby forwarder', () => {
+  test('takes over at once after an orderly stop, and sends nothing for unchanged instances', async () => {
     const [first, second] = await startTwo()
     const was = await holder()
     await first.stop()
@@ -63,13 +63,13 @@ describe('does the standby take over', () => {
     await create('after', 2)
     await untilConsistent(operator, 'after', 'Ready')
     expect(await holder()).not.toBe(was)
-    // The lease's own time would be fifteen seconds.
+    // The deployed lease would take fifteen seconds.
     expect(Date.now() - since).toBeLessThan(10_000)
     expect(operator.passes.filter(pass => pass.name === 'before').length).toBeLessThanOrEqual(2)
     expect(second.sent.size).toBeGreaterThan(0)
   })
 
-  test('within the lease’s time after a kill, with all that happened in between', async () => {
+  test('takes over within the lease’s time after a kill, and misses no change', async () => {
     const [first] = await startTwo(short)
     const was = await holder()
     first.sever()
@@ -83,7 +83,7 @@ describe('does the standby take over', () => {
   })
 })
 
-test('does an instance come and go where none runs, by sweeps alone', async () => {
+test('sweeps alone bring instances up and remove them without a forwarder', async () => {
   await create('swept', 1)
   const swept = (phase: 'Ready' | 'gone') =>
     waitUntil(
@@ -101,11 +101,11 @@ test('does an instance come and go where none runs, by sweeps alone', async () =
   await untilConsistent(operator, 'swept', 'gone')
 })
 
-describe('are two that both send', () => {
-  test('harmless: no more than twice the passes, no event doubled', async () => {
+describe('two forwarders that both send', () => {
+  test('cause at most twice the passes and no doubled event', async () => {
     const [first, second] = await startTwo(short)
     const was = await holder()
-    // It keeps watching and sending, and hears nothing of a new holder.
+    // It keeps watching and sending, and does not learn of the new holder.
     first.sever(/\/leases/)
     const taken = async () => (await holder()) !== was
     await waitUntil('another holder', 15_000, taken, operator.signal)
@@ -117,7 +117,7 @@ describe('are two that both send', () => {
     await Promise.all(names.map(({ name }) => untilConsistent(operator, name, 'gone')))
     expect(first.sent.size).toBeGreaterThan(before.first)
     expect(second.sent.size).toBeGreaterThan(before.second)
-    // Four are needed: two of its start, two of its end.
+    // One forwarder causes four: two at the start, two at the end.
     for (const { name } of names)
       expect(operator.passes.filter(pass => pass.name === name).length, name).toBeLessThanOrEqual(8)
     for (const each of created) {

@@ -4,7 +4,7 @@ import { flagged, type Life, type LifeSnapshot, startLife } from '../support/lif
 import { templateOf } from '../support/objects.ts'
 import { eventually, referenceTo } from '../support/operator.ts'
 
-/** Lives side by side: the API server's processor is the limit. */
+/** Lives at the same time. The API server's processor is the limit. */
 const sideBySide = 6
 const never = Number.POSITIVE_INFINITY
 
@@ -12,7 +12,7 @@ let operator: FaultyOperator
 beforeAll(async () => {
   const teams = Array.from({ length: 200 }, (_, index) => index + 1)
   operator = await startFaultyOperator({ forwarder: false, teams })
-  // The first life also makes what all lives of a namespace share.
+  // The first life also makes the objects that all lives of a namespace share.
   await wholeLife(never)
 })
 afterAll(() => operator?.stop())
@@ -21,7 +21,7 @@ let lives = 0
 
 const image = 'registry.example.com/ctf/web:2'
 
-/** From the creation over Ready and an edited template to the end. */
+/** A life from the creation to Ready, an edited template and the end. */
 async function wholeLife(
   crashesAtWrite: number,
 ): Promise<{ snapshots: LifeSnapshot[]; writes: readonly string[] }> {
@@ -40,7 +40,7 @@ async function wholeLife(
   return { snapshots, writes: life.writes }
 }
 
-/** Deleted before the first message could be delivered again. */
+/** A life that is deleted before the first message could be delivered again. */
 async function shortLife(
   crashesAtWrite: number,
 ): Promise<{ snapshot: LifeSnapshot; writes: readonly string[] }> {
@@ -60,7 +60,7 @@ async function end(life: Life): Promise<void> {
   await life.passes('deleted')
 }
 
-/** For each write once: what is wrong with a life whose process died after it. */
+/** Runs one life for each write, with a crash after it. @returns a sentence for each life that differs */
 async function deaths(
   writes: readonly string[],
   wrong: (crashesAtWrite: number) => Promise<string[]>,
@@ -77,7 +77,7 @@ async function deaths(
   return failures
 }
 
-test('does a life come out the same, whichever write its process dies after', async () => {
+test('a life has the same results whichever write its process crashes after', async () => {
   const { snapshots, writes } = await wholeLife(never)
   const started = ['instance.provisioning', 'instance.ready']
   expect(snapshots.at(-1)?.events).toEqual([...started, ...started, 'instance.deleted'])
@@ -90,12 +90,12 @@ test('does a life come out the same, whichever write its process dies after', as
   expect(failures).toEqual([])
 }, 120_000)
 
-test('is nothing left of a life that ends before the dead process’s message comes again', async () => {
+test('nothing is left of a life that ends before the message of the crashed process comes again', async () => {
   const { writes } = await shortLife(never)
   const failures = await deaths(writes, async death => {
     const { children, status, inconsistencies, events } = (await shortLife(death)).snapshot
     expect({ children, status, inconsistencies }).toEqual({ children: [], inconsistencies: [] })
-    // Who never had a row has nothing to tell of its end either.
+    // An instance without a row has no event of its end.
     const told = ['', 'instance.deleted', 'instance.provisioning,instance.deleted']
     return told.includes(events.join()) ? [] : [`events ${events}`]
   })

@@ -17,7 +17,7 @@ afterEach(async () => {
   operator = undefined
 })
 
-/** The forwarder's clock runs ten times as fast, so that what counts as lost after a minute does so after six seconds. */
+/** The forwarder's clock runs ten times as fast, so that a message counts as lost after six seconds, not a minute. */
 const speed = 10
 const fastFrom = Date.now()
 const fastClock = {
@@ -31,8 +31,8 @@ const fastClock = {
 const range = (count: number) => Array.from({ length: count }, (_, index) => index + 1)
 const nameOf = (team: number) => `web-${team}`
 
-describe('does it converge', () => {
-  test('while messages are lost, doubled and overtaken', async () => {
+describe('the operator', () => {
+  test('converges while messages are lost, doubled and overtaken', async () => {
     const seed = Number(process.env.CHAOS_SEED) || Math.floor(Math.random() * 2 ** 31)
     onTestFailed(() => void process.stderr.write(`seed: CHAOS_SEED=${seed}\n`))
     const random = seededRandom(seed)
@@ -50,7 +50,7 @@ describe('does it converge', () => {
       teams.map(team => cluster.create(instanceOf(namespace, nameOf(team), 'web', team), signal)),
     )
     const uids = instances.map(each => (each === 'exists' ? '' : (each.metadata.uid ?? '')))
-    // Whatever state each is in by now: some are edited, some deleted, some get a child taken away.
+    // Some instances are edited, some are deleted, and some lose a child, whatever state each has reached.
     await cluster.apply(templateOf(namespace, 'web', { image: 'registry.example.com/ctf/web:2' }), signal)
     for (const team of teams.slice(0, 3))
       await cluster.delete(referenceTo(started, 'ChallengeInstance', nameOf(team)), {}, signal)
@@ -87,13 +87,13 @@ describe('does it converge', () => {
     for (const [index, uid] of uids.entries()) {
       const events = await outboxOf(started, uid)
       expect(events.filter((each, place) => each === events[place - 1])).toEqual([])
-      // A deletion may overtake everything that there would have been to tell.
+      // A deletion may come before the first pass. Then there is no event at all.
       expect([index < 3 ? 'instance.deleted' : 'instance.ready', undefined]).toContain(events.at(-1))
       expect(events.indexOf('instance.deleted')).toBe(index < 3 ? events.length - 1 : -1)
     }
   })
 
-  test('although the queue refuses everything for a while', async () => {
+  test('converges after the queue refused every message for a while', async () => {
     let queue: RefusingQueue | undefined
     const started = await startFaultyOperator({
       teams: range(4),
@@ -120,7 +120,7 @@ describe('does it converge', () => {
     await refusedMore(3)
     refusing.behaviour = 'fails'
     await cluster.create(instanceOf(namespace, 'web-3', 'web', 3), signal)
-    // Came and went while nobody could be told: nothing may be left of it either.
+    // This instance came and went while the queue refused its messages. Nothing may be left of it.
     await cluster.create(instanceOf(namespace, 'web-4', 'web', 4), signal)
     await cluster.delete(referenceTo(started, 'ChallengeInstance', 'web-4'), {}, signal)
     await refusedMore(3)
@@ -136,8 +136,8 @@ describe('does it converge', () => {
   })
 })
 
-describe('does a poison message', () => {
-  test('go to the dead letters with its reason, and block neither its group nor others', async () => {
+describe('a message that cannot be handled', () => {
+  test('becomes a dead letter with its reason, and blocks neither its group nor others', async () => {
     const started = await startFaultyOperator()
     operator = started
     const { cluster, namespace, signal, queues } = started
@@ -170,7 +170,7 @@ describe('does a poison message', () => {
     const arrived = async () => {
       const records = await receiver.receive(signal)
       for (const { body, messageAttributes } of records) letters[body] = messageAttributes.reason?.stringValue
-      // One group: what is not deleted hides the rest of it.
+      // All messages are of one group: a message that is not deleted hides the later ones.
       await receiver.acknowledge(records, new Set(), signal)
       return Object.keys(letters).length >= 2
     }

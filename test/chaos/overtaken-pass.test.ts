@@ -10,14 +10,14 @@ afterEach(async () => {
   operator = undefined
 })
 
-test('does the row say what the status says, when a slow pass writes it after the pass that came next', async () => {
+test('row and status agree after a slow pass writes the row later than the pass that followed it', async () => {
   let overtaken: (() => Promise<void>) | undefined
   const afterTheLateWrite = Promise.withResolvers<unknown[]>()
   let records = 0
   const started = await startFaultyOperator({
     store: inner => ({
       ...inner,
-      // As a process that stands still before its write, until its message has been delivered again.
+      // The process stops before its write until its message has been delivered again.
       async record(record, signal) {
         records += 1
         if (records > 1) return inner.record(record, signal)

@@ -28,7 +28,7 @@ beforeAll(async () => {
 })
 afterAll(() => operator?.stop())
 
-/** As another client than ours writes: another field manager. */
+/** Writes as another client, with another field manager. */
 async function createAs(
   manager: string,
   collection: string,
@@ -54,10 +54,10 @@ const podsOf = async (name: string) => {
   return pods
 }
 
-describe('are the old Python operator’s objects taken over', () => {
+describe('the objects of the older Python operator', () => {
   const metadata = (name: string) => ({ name, namespace: operator.namespace, labels: { app: name } })
 
-  /** As it made them, from its Deployment and Service builders. */
+  /** The objects as the builders of that operator made them. */
   async function madeByPython(name: string): Promise<void> {
     const container = {
       name,
@@ -89,7 +89,7 @@ describe('are the old Python operator’s objects taken over', () => {
     } as KubernetesObject)
   }
 
-  test('kept, brought to exactly the desired state, with one restart of the pod', async () => {
+  test('are kept and changed to the exact desired state, with one restart of the pod', async () => {
     await madeByPython('old-2')
     await waitUntil('the old pod', 20_000, async () => (await podsOf('old-2')).length === 1, operator.signal)
     const [oldPod] = await podsOf('old-2')
@@ -112,11 +112,11 @@ describe('are the old Python operator’s objects taken over', () => {
     const pods = await podsOf('old-2')
     expect(pods.map(pod => pod.metadata.uid)).not.toContain(oldPod?.metadata.uid)
     expect(pods).toHaveLength(1)
-    // The old one's own first revision, and the one of the take-over.
+    // One revision is the older operator's, the other one that of the take-over.
     expect(deployment?.metadata.annotations?.['deployment.kubernetes.io/revision']).toBe('2')
   })
 
-  /** What we want of Deployment and Service, with what differs between two instances made equal. */
+  /** The desired fields of Deployment and Service, without the values that differ between two instances. */
   async function desiredOf(name: string) {
     const found = (await childrenOf(operator, name)).filter(each =>
       ['Deployment', 'Service'].includes(each.kind),
@@ -138,8 +138,8 @@ describe('are the old Python operator’s objects taken over', () => {
   }
 })
 
-describe('are a predecessor’s children taken over', () => {
-  test('recreated while nobody watched: same objects, our labels, the old row closed by the sweep', async () => {
+describe('the children of a predecessor of the same name', () => {
+  test('are taken over with new labels, and the sweep closes the old row', async () => {
     await create('again', 1)
     await untilConsistent(operator, 'again', 'Ready')
     const before = await instanceCalled(operator, 'again')
@@ -166,7 +166,7 @@ describe('are a predecessor’s children taken over', () => {
     expect(rows.filter(row => row.deleted_at !== null).map(row => row.uid)).toEqual([before?.metadata.uid])
   })
 
-  /** As a restore does, or who strips finalizers: the instance goes, and takes nothing along. */
+  /** Removes the instance but not its children, as a restore or a removed finalizer does. */
   async function leaveChildren(name: string): Promise<void> {
     const remove = (path: string) => [{ op: 'remove' as const, path }]
     for (const child of await childrenOf(operator, name))
@@ -182,8 +182,8 @@ describe('are a predecessor’s children taken over', () => {
   }
 })
 
-describe('is somebody else’s object under the name left alone', () => {
-  test('not touched, the instance stalled; healed once it is gone', async () => {
+describe('an object of another owner with the name of a child', () => {
+  test('is not changed and stalls the instance, which becomes Ready once the object is gone', async () => {
     const foreign = await createAs('helm', services, {
       apiVersion: 'v1',
       kind: 'Service',

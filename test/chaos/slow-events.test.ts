@@ -15,7 +15,7 @@ const nameOf = (team: number) => `web-${team}`
 const slowKinds = new Set(['Deployment', 'Service', 'NetworkPolicy'])
 const random = seededRandom(1)
 
-/** Children's events come 1.5 to 3 s late, in order per watch; instances and pods at once. */
+/** Delays the events of children by 1.5 to 3 s, in order per watch. Events of instances and pods come at once. */
 const slowly =
   (inner: ForwardDependencies['watch']): ForwardDependencies['watch'] =>
   (target, handlers, signal) => {
@@ -46,10 +46,10 @@ beforeAll(async () => {
 })
 afterAll(() => operator?.stop())
 
-/** Longer than the slowest event takes, so that each has been told that there was. */
+/** Longer than the delay of the slowest event, so that each event has arrived. */
 const restMs = 4_000
 
-/** Waits until no pass has ended for longer than the slowest event takes. */
+/** Waits until no pass has ended for longer than the delay of the slowest event. */
 async function rest(): Promise<void> {
   let seen = operator.passes.length
   let since = Date.now()
@@ -63,20 +63,20 @@ async function rest(): Promise<void> {
 
 const passesOf = (team: number) => operator.passes.filter(pass => pass.name === nameOf(team))
 
-describe('when the events of one burst come slower than our own echo is waited for', () => {
-  test('is every instance settled after a bounded number of passes', async () => {
+describe('events that come later than the forwarder waits for an echo', () => {
+  test('cause a bounded number of passes for each instance', async () => {
     const { cluster, namespace, signal } = operator
     await Promise.all(
       teams.map(team => cluster.create(instanceOf(namespace, nameOf(team), 'web', team), signal)),
     )
     await Promise.all(teams.map(team => untilConsistent(operator, nameOf(team), 'Ready')))
     await rest()
-    // Two are needed; each of three kinds may look like drift once more.
+    // Two passes are needed. Each of three kinds may look like drift once.
     for (const team of teams)
       expect(passesOf(team).length, JSON.stringify(passesOf(team))).toBeLessThanOrEqual(5)
   })
 
-  test('does an edit, and an end, still come about without a loop', async () => {
+  test('cause no loop after an edit and a deletion', async () => {
     const { cluster, namespace, signal } = operator
     const before = new Map(teams.map(team => [team, passesOf(team).length]))
     const spec = {

@@ -8,7 +8,7 @@ import { platformRowsOf, untilConsistent } from '../support/consistency.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 
-/** What a player is told of each trouble. */
+/** The phase, reason and platform status of each trouble. */
 const expected = [
   { trouble: 'image-pull', phase: 'Failed', reason: 'ImagePullFailed', platform: 'error' },
   { trouble: 'invalid-image', phase: 'Failed', reason: 'ImageInvalid', platform: 'error' },
@@ -19,7 +19,7 @@ const expected = [
   { trouble: 'never-ready', phase: 'Provisioning', reason: 'ProbeFailing', platform: 'pending' },
 ] as const
 
-/** Several turns of every flapping container. */
+/** Long enough for several turns of every flapping container. */
 const steadyMs = 6_000
 
 interface Look {
@@ -32,7 +32,7 @@ interface Look {
 
 let operator: FaultyOperator
 let watching: Promise<void>
-/** Every status that differs from the one before, by instance. */
+/** The statuses of each instance that differ from the one before, by name. */
 const looks = new Map<string, Look[]>()
 
 beforeAll(async () => {
@@ -71,24 +71,24 @@ function look({ metadata, status }: ChallengeInstance): void {
 
 const lastOf = (name: string) => looks.get(name)?.at(-1)
 
-describe.concurrent('is a container’s trouble told, and steadily', () => {
+describe.concurrent('the trouble of a container', () => {
   test.each(expected)(
-    '$trouble: $phase, $reason; and gone with its cause',
+    '$trouble shows steadily as $phase with $reason, and clears with its cause',
     async ({ trouble, ...wanted }) => {
       const { cluster, namespace, signal } = operator
-      const said = async () => {
+      const isShown = async () => {
         const { phase, reason } = lastOf(trouble) ?? {}
         return phase === wanted.phase && reason === wanted.reason
       }
-      await waitUntil(`${trouble} said`, 40_000, said, signal).catch(thrown => {
+      await waitUntil(`the status of ${trouble}`, 40_000, isShown, signal).catch(thrown => {
         throw new Error(`${thrown.message}: ${JSON.stringify(looks.get(trouble))}`)
       })
       const before = looks.get(trouble)?.length
       const steady = async () => Date.now() - (lastOf(trouble)?.at ?? 0) > steadyMs
-      await waitUntil(`${trouble} steady`, 20_000, steady, signal)
+      await waitUntil(`a steady status of ${trouble}`, 20_000, steady, signal)
       const history = JSON.stringify(looks.get(trouble))
       expect(looks.get(trouble)?.length, history).toBe(before)
-      // A first start may look well, once; what follows must not.
+      // The container may be Ready once at its first start, and not again.
       expect(looks.get(trouble)?.filter(each => each.ready === 'True').length, history).toBeLessThanOrEqual(1)
       expect(lastOf(trouble)?.message, history).toMatch(/^[A-Z].*\.$/)
       expect(await platformRowsOf(operator, 1, trouble)).toMatchObject([{ status: wanted.platform }])
@@ -99,7 +99,7 @@ describe.concurrent('is a container’s trouble told, and steadily', () => {
     },
   )
 
-  test('a slow start is none', async () => {
+  test('does not include a slow start', async () => {
     await untilConsistent(operator, 'slow-start', 'Ready')
     const seen = looks.get('slow-start')?.map(({ phase, reason }) => `${phase} ${reason}`)
     expect(seen?.slice(-2)).toEqual(['Provisioning undefined', 'Ready undefined'])

@@ -32,10 +32,10 @@ afterAll(async () => {
   await front?.stop()
 })
 
-// A forwarder of its own for each fault: failures of a watch add up for two minutes, and so do its waits.
+// Each fault has a forwarder of its own, because failures of a watch add up for two minutes, and so do its waits.
 let forwarder: { stop(): Promise<void> }
 beforeEach(() => {
-  // A quiet stream counts as dead after two seconds; a real one gets a bookmark each minute.
+  // A silent stream counts as dead after two seconds. A deployed one gets a bookmark each minute.
   forwarder = operator.startForwarder({ client, watchTimes: { silenceMs: 2_000 } })
 })
 afterEach(async () => {
@@ -48,7 +48,7 @@ const create = (name: string, team: number) =>
 const remove = (kind: string, name: string) =>
   operator.cluster.delete(referenceTo(operator, kind, name), {}, operator.signal)
 
-/** Three instances, then the fault, then all that can be missed: one comes, one goes, one loses a child. */
+/** Makes instances, then the fault, then three changes that could be missed: one comes, one goes, one loses a child. */
 async function missNothing(prefix: string, fault: () => void): Promise<void> {
   const [goes, drifts, comes] = [`${prefix}-goes`, `${prefix}-drifts`, `${prefix}-comes`] as const
   await Promise.all([create(goes, 1), create(drifts, 2)])
@@ -72,11 +72,11 @@ async function missNothing(prefix: string, fault: () => void): Promise<void> {
   ])
 }
 
-/** A watch that goes on from a version it knows, as opposed to one that starts with all there is. */
+/** Whether a watch continues from a version that it knows. Another one starts with a list. */
 const resumes = ({ searchParams }: URL) =>
   ['1', 'true'].includes(searchParams.get('watch') ?? '') && searchParams.get('sendInitialEvents') === null
 
-/** Breaks all connections, and tells each watch once, when it wants to go on, that its version has gone. */
+/** Breaks all connections, and answers each watch once, as it continues, that its version has expired. */
 function cutAndExpire(answer: FrontAnswer): { paths: Set<string> } {
   const paths = new Set<string>()
   front.answer = url => {
@@ -96,8 +96,8 @@ const expired = {
   message: 'too old resource version',
 }
 
-describe('is nothing missed', () => {
-  test('when the connection goes silent without a word', async () => {
+describe('the forwarder’s watch', () => {
+  test('misses nothing if the connection goes silent', async () => {
     await missNothing('silent', () => proxy.silence())
   })
 
@@ -109,25 +109,25 @@ describe('is nothing missed', () => {
       answer: { status: 200, body: undefined, lines: [{ type: 'ERROR', object: expired }], ends: true },
     },
   ])(
-    'when connections break, and the versions to go on from have gone, told $how',
+    'misses nothing if connections break and the versions have expired, answered $how',
     async ({ prefix, answer }) => {
-      let told: Set<string> | undefined
+      let expiredPaths: Set<string> | undefined
       await missNothing(prefix, () => {
-        told = cutAndExpire(answer).paths
+        expiredPaths = cutAndExpire(answer).paths
       })
       // Six collections are watched.
-      expect([...(told ?? [])]).toHaveLength(6)
+      expect([...(expiredPaths ?? [])]).toHaveLength(6)
     },
   )
 
-  test('and does it come to rest afterwards', async () => {
+  test('causes no further passes afterwards', async () => {
     let passes = -1
     const quiet = async () => {
       const same = passes === operator.passes.length
       passes = operator.passes.length
       return same
     }
-    await waitUntil('a look at which nothing has happened since the last', 10_000, quiet, operator.signal)
+    await waitUntil('two equal counts of passes', 10_000, quiet, operator.signal)
     for (const { name } of operator.passes)
       expect(operator.passes.filter(pass => pass.name === name).length, name).toBeLessThanOrEqual(10)
   })

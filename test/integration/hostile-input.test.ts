@@ -26,7 +26,7 @@ let counted: CountedQueues
 let recorded: RecordedLog
 let neighbour: ChallengeInstance
 
-/** What each instance is made from; all are created at once, beside each other and a healthy neighbour. */
+/** The spec of each instance's template. All instances are created at once, beside a healthy neighbour. */
 const hostile = {
   evil: { envSchema: { properties: { A: { type: 'string', pattern: '^(a+)+$' } } } },
   lookahead: { envSchema: { properties: { A: { pattern: '^(?=a)a$' } } } },
@@ -87,7 +87,7 @@ async function stalled(name: string, reason: string, words: string): Promise<voi
   expect(status?.children).toEqual([])
 }
 
-describe('what is said of a template that cannot be used', () => {
+describe('a template that cannot be used', () => {
   test.each([
     ['lookahead', '"lookahead"', 'cannot be checked in linear time'],
     ['remote', '"remote"', '$ref "https://example.com/schema.json" leads out of it'],
@@ -97,24 +97,24 @@ describe('what is said of a template that cannot be used', () => {
     ['overflow', '"9e99" is more than any machine has', ''],
     ['not-a-port', 'readinessProbe has port "web"', 'write a number'],
     ['metadata', '169.254', ''],
-  ])('%s: stalled, naming it', async (name, words, advice) => {
+  ])('%s stalls its instance, and the message names the problem', async (name, words, advice) => {
     await stalled(`of-${name}`, 'TemplateInvalid', words)
     const { status } = (await instanceCalled(operator, `of-${name}`)) as ChallengeInstance
     expect(status?.message).toContain(advice)
     expect(status?.message?.length).toBeLessThan(1_000)
   })
 
-  test('a pattern that takes JavaScript an age: the value is refused at once', async () => {
+  test('a pattern on which JavaScript backtracks for ages refuses the value at once', async () => {
     await stalled('of-evil', 'EnvInvalid', 'has a A that the template refuses')
   })
 
-  test('an image that is none: left to the kubelet, whose word counts', async () => {
+  test('an invalid image name reaches the Deployment, because the kubelet judges it', async () => {
     await eventually<Deployment>(operator, 'Deployment', 'of-an-image', each => each !== undefined)
   })
 })
 
-describe('do odd but honest inputs work', () => {
-  test('a name of 63 characters, and two that are equal in their first 23', async () => {
+describe('unusual but valid input', () => {
+  test('names of 63 characters, and names that are equal in their first 23 characters, become Ready', async () => {
     const names = ['n'.repeat(63), `${'t'.repeat(23)}-one`, `${'t'.repeat(23)}-two`]
     for (const name of names) await make(instanceOf(operator.namespace, name, 'web', 2))
     for (const name of names) {
@@ -127,7 +127,7 @@ describe('do odd but honest inputs work', () => {
     }
   })
 
-  test('a template whose name is longer than a label and than a slug', async () => {
+  test('a template whose name is longer than a label and a slug serves, and is unknown to the platform', async () => {
     const name = `${'long.'.repeat(50)}end`
     await make(templateOf(operator.namespace, name))
     await make(instanceOf(operator.namespace, 'of-long', name))
@@ -137,14 +137,14 @@ describe('do odd but honest inputs work', () => {
     )
   })
 
-  test('eight ports, four of them UDP under the same numbers', async () => {
+  test('eight ports, with TCP and UDP on the same numbers, become endpoints', async () => {
     const { status } = await phaseOf(operator, 'of-ports', 'Ready')
     expect(status?.endpoints?.map(({ port }) => port)).toEqual([
       7000, 7000, 7001, 7001, 7002, 7002, 7003, 7003,
     ])
   })
 
-  test('a life of thirty days, which is more milliseconds than a timer holds', async () => {
+  test('a life of thirty days, longer than a Node timer, ends when it should', async () => {
     const { status, metadata } = await phaseOf(operator, 'of-month', 'Ready')
     const life = Date.parse(status?.expiresAt ?? '') - Date.parse(metadata.creationTimestamp ?? '')
     expect(life).toBe(43_200 * 60_000)
@@ -154,18 +154,18 @@ describe('do odd but honest inputs work', () => {
     ['ends-never', '9999-12-31T23:59:59Z', '9999-12-31T23:59:59Z'],
     ['ends-in-a-leap-day', '2096-02-29T12:00:00.5+01:00', '2096-02-29T11:00:00.500Z'],
     ['ends-late', '2300-01-01T00:00:00-12:00', '2300-01-01T12:00:00Z'],
-  ])('an end far away: %s', async (name, expiresAt, said) => {
+  ])('a date far away is shown in UTC: %s', async (name, expiresAt, said) => {
     await make(instanceOf(operator.namespace, name, 'web', 3, { expiresAt }))
     const { status } = await phaseOf(operator, name, 'Ready')
     expect(status?.expiresAt).toBe(said)
   })
 
-  test('an end that has passed before the beginning', async () => {
+  test('an instance that ends before its creation is deleted', async () => {
     await make(instanceOf(operator.namespace, 'ended', 'web', 3, { expiresAt: '0001-01-01T00:00:00Z' }))
     await untilConsistent(operator, 'ended', 'gone')
   })
 
-  test('all of unicode, in values and notes', async () => {
+  test('all of Unicode is kept in values and notes', async () => {
     const odd = 'Grüße 👩‍👩‍👧 \u202e אבג \uffff $(HOME) $$ %s \\ "\' \u0001\t\n'
     const annotations = { '💥': odd, nul: 'a\0b', half: 'a\ud800b', '': 'no name' }
     const object = instanceOf(operator.namespace, 'unicode', 'web', 3, { annotations, env: { ODD: odd } })
@@ -183,7 +183,7 @@ describe('do odd but honest inputs work', () => {
     expect(row?.notes).toEqual({ '💥': odd, nul: 'ab', half: 'a\ufffdb', '': 'no name' })
   })
 
-  test('a megabyte of notes', async () => {
+  test('a megabyte of notes is stored', async () => {
     const annotations = Object.fromEntries(
       Array.from({ length: 16 }, (_, index) => [`k${index}`, 'x'.repeat(60_000)]),
     )
@@ -193,7 +193,7 @@ describe('do odd but honest inputs work', () => {
     await untilConsistent(operator, 'heavy', 'gone')
   })
 
-  test('thousands of labels and annotations', async () => {
+  test('thousands of labels and annotations stay off the children', async () => {
     const object = instanceOf(operator.namespace, 'adorned', 'web', 3)
     const many = Object.fromEntries(
       Array.from({ length: 4_000 }, (_, index) => [`example.com/k${index}`, `v${index}`]),
@@ -209,7 +209,7 @@ describe('do odd but honest inputs work', () => {
   })
 })
 
-describe('what does the API server refuse', () => {
+describe('the API server', () => {
   const many = Object.fromEntries(Array.from({ length: 5_000 }, (_, index) => [`K${index}`, '']))
 
   test.each([
@@ -219,12 +219,12 @@ describe('what does the API server refuse', () => {
     ['many-notes', { annotations: many }, 'must have at most 256'],
     ['many-variables', { env: many }, 'must have at most 64'],
     ['no-such-day', { expiresAt: '2026-02-30T00:00:00Z' }, 'spec.expiresAt'],
-  ])('%s', async (name, more, words) => {
+  ])('refuses %s', async (name, more, words) => {
     const response = await create(operator, instanceOf(operator.namespace, name, 'web', 3, more))
     expect([response.status, messageOf(response)]).toEqual([422, expect.stringContaining(words)])
   })
 
-  test('or silently leaves out: what no template has', async () => {
+  test('drops fields that no template has', async () => {
     const template = templateOf(operator.namespace, 'sly') as { spec: object }
     Object.assign(template.spec, {
       privileged: true,
@@ -242,12 +242,12 @@ describe('what does the API server refuse', () => {
   })
 })
 
-describe('what becomes of values that no container can have', () => {
+describe('values that no container can have', () => {
   test.each([
     ['nul', { A: 'a\0b' }, 'NUL character in A'],
     ['a-name', { 'A-B': '1' }, 'has the name "A-B"'],
     ['proto', JSON.parse('{"__proto__": "1"}'), '__proto__'],
-  ])('%s: stalled, and well again when it is mended', async (what, env, words) => {
+  ])('%s: stalls the instance, which becomes Ready once the value is corrected', async (what, env, words) => {
     const name = `odd-${what}`
     await make(instanceOf(operator.namespace, name, 'web', 3, { env }))
     await stalled(name, 'EnvInvalid', words)
@@ -256,8 +256,8 @@ describe('what becomes of values that no container can have', () => {
   })
 })
 
-describe('does a template that does not hold still', () => {
-  test('edited twice in a moment, arrive as it was last', async () => {
+describe('a template that changes quickly', () => {
+  test('reaches the workload as it was edited last', async () => {
     await make(templateOf(operator.namespace, 'twice'))
     await make(instanceOf(operator.namespace, 'of-twice', 'twice', 3))
     await untilConsistent(operator, 'of-twice', 'Ready')
@@ -267,7 +267,7 @@ describe('does a template that does not hold still', () => {
     await untilConsistent(operator, 'of-twice', 'Ready')
   })
 
-  test('deleted and created again, arrive as it is now', async () => {
+  test('reaches the workload after it was deleted and created again', async () => {
     await make(templateOf(operator.namespace, 'again'))
     await make(instanceOf(operator.namespace, 'of-again', 'again', 3))
     await untilConsistent(operator, 'of-again', 'Ready')
@@ -282,8 +282,8 @@ describe('does a template that does not hold still', () => {
   }
 })
 
-describe('what is left of it all', () => {
-  test('a flag shows nowhere but in its Secret', async () => {
+describe('hostile input', () => {
+  test('shows no flag outside of its Secret', async () => {
     const flags = [staticFlag, flagSecret]
     for (const name of ['of-static', 'of-hmac']) {
       await phaseOf(operator, name, 'Ready')
@@ -307,7 +307,7 @@ describe('what is left of it all', () => {
     expect(JSON.stringify([counted.sent, recorded.lines])).not.toContain(pepper)
   })
 
-  test('nothing failed, was put aside, or went round and round', async () => {
+  test('causes no error, no dead letter and no endless passes', async () => {
     expect(recorded.lines.filter(line => line.level === 'error')).toEqual([])
     expect(counted.sent.filter(each => each.queue === 'dead letters')).toEqual([])
     const names = new Set(recorded.lines.map(line => String(line.fields.name ?? '')))
@@ -315,7 +315,7 @@ describe('what is left of it all', () => {
     expect([...names].filter(name => recorded.passesOf(name).length > 8)).toEqual([])
   })
 
-  test('the neighbour never noticed', async () => {
+  test('leaves the neighbour unchanged', async () => {
     expect(await instanceCalled(operator, 'neighbour')).toEqual(neighbour)
     expect(neighbour.apiVersion).toBe(apiVersion)
   })

@@ -1,3 +1,4 @@
+import { abortable } from '../../lib/abort.ts'
 import type { ChangesQueue } from '../../lib/aws/queue-ports.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 
@@ -53,11 +54,7 @@ export function severable(inner: {
   }
 }
 
-/** @throws the signal's reason, once it aborts, and never returns */
+/** Never resolves. @throws the signal's reason once the signal aborts */
 function forever(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    const end = () => reject(signal.reason)
-    if (signal.aborted) end()
-    signal.addEventListener('abort', end, { once: true })
-  })
+  return abortable(new Promise<never>(() => {}), signal)
 }
