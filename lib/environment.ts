@@ -1,37 +1,45 @@
 import type { ChallengeInstance } from './crd/challenge-instance.ts'
 import type { ChallengeTemplate } from './crd/challenge-template.ts'
-import { environmentFault } from './environment/names.ts'
-import { schemaFault } from './environment/schema-fault.ts'
-
-/** Whose fault it is: the instance's, or the template's. The message says what to write instead. */
-export interface EnvironmentRefusal {
-  refused: 'EnvInvalid' | 'TemplateInvalid'
-  message: string
-}
+import type { Problem } from './desired/problem.ts'
+import { schemaProblem } from './environment/schema-problems.ts'
+import { variablesProblem } from './environment/variable-problems.ts'
 
 /**
- * What an instance says in `spec.env`, checked against the template's `envSchema` and with its defaults.
- * A schema is compiled once per process; ajv is loaded with the first one, since most templates have none.
+ * Checks `spec.env` of an instance against the `envSchema` of its template and fills in the defaults of the schema.
+ * Each schema is compiled once per process. ajv is loaded with the first schema, since most templates have none.
+ * @returns the variables, or a problem: `EnvInvalid` of the instance, `TemplateInvalid` of the template
  */
 export async function checkEnvironment(
   { spec: { env = {} } }: ChallengeInstance,
   template: ChallengeTemplate,
-): Promise<{ env: Record<string, string> } | EnvironmentRefusal> {
-  const own = environmentFault(env)
-  if (own !== undefined) return { refused: 'EnvInvalid', message: `spec.env ${own}.` }
+): Promise<{ env: Record<string, string> } | Problem> {
+  const written = variablesProblem(env)
+  if (written !== undefined) return invalidEnvironment(written)
   const schema = template.spec.envSchema
   if (schema === undefined) return { env: { ...env } }
-  const unusable = (why: string): EnvironmentRefusal => ({
-    refused: 'TemplateInvalid',
-    message: `envSchema of ChallengeTemplate "${template.metadata.name}" cannot be used: ${why}.`,
-  })
-  const broken = schemaFault(schema)
-  if (broken !== undefined) return unusable(broken)
-  const { checkAgainst } = await import('./environment/validator.ts')
-  const checked = checkAgainst(schema, env)
-  if ('schemaFault' in checked) return unusable(checked.schemaFault)
-  if ('fault' in checked) return { refused: 'EnvInvalid', message: `spec.env ${checked.fault}.` }
-  const filled = environmentFault(checked.values)
-  if (filled !== undefined) return unusable(`its defaults make an environment that ${filled}`)
-  return { env: checked.values }
+  const dangerous = schemaProblem(schema)
+  if (dangerous !== undefined) return invalidSchema(template, dangerous)
+  const { compiledSchema, filledBy, stringsOf } = await import('./environment/validator.ts')
+  const validate = compiledSchema(schema)
+  if (typeof validate === 'string') return invalidSchema(template, validate)
+  const filled = filledBy(validate, env)
+  if (typeof filled === 'string') return invalidEnvironment(filled)
+  const variables = stringsOf(filled)
+  if (typeof variables === 'string') return invalidSchema(template, variables)
+  const defaults = variablesProblem(variables)
+  if (defaults !== undefined)
+    return invalidSchema(template, `its defaults make an environment that ${defaults}`)
+  return { env: variables }
+}
+
+/** @param problem continues "spec.env …" */
+function invalidEnvironment(problem: string): Problem {
+  return { reason: 'EnvInvalid', message: `spec.env ${problem}.` }
+}
+
+function invalidSchema({ metadata }: ChallengeTemplate, problem: string): Problem {
+  return {
+    reason: 'TemplateInvalid',
+    message: `envSchema of ChallengeTemplate "${metadata.name}" cannot be used: ${problem}.`,
+  }
 }

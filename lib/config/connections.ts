@@ -28,7 +28,7 @@ export const databaseSection: Section<DatabaseConfig> = variables => {
   if (url === undefined) return { url: variables.required('DATABASE_URL', `give Postgres as ${form}`) }
   // The value stays out of the complaint: it holds a password.
   if (!/^postgres(ql)?:$/.test(URL.parse(url)?.protocol ?? ''))
-    variables.complain(`DATABASE_URL is no Postgres URL; write ${form}`)
+    variables.addProblem(`DATABASE_URL is no Postgres URL; write ${form}`)
   return { url }
 }
 
@@ -52,12 +52,12 @@ export const clusterSection: Section<ClusterConfig> = variables => {
     .map(part => `EKS_CLUSTER_${part}`)
     .filter(name => variables.text(name))
   if (path !== undefined && eks.length > 0)
-    variables.complain(`KUBECONFIG and ${eks[0]} name two clusters; unset one of them`)
+    variables.addProblem(`KUBECONFIG and ${eks[0]} name two clusters; unset one of them`)
   if (path !== undefined) return { kind: 'kubeconfig', path }
   if (eks.length > 0) return eksCluster(variables)
   // Set in every pod.
   if (variables.text('KUBERNETES_SERVICE_HOST') === undefined)
-    variables.complain(
+    variables.addProblem(
       'No cluster is given; set KUBECONFIG, or EKS_CLUSTER_NAME, EKS_CLUSTER_ENDPOINT and EKS_CLUSTER_CA',
     )
   return { kind: 'in-cluster' }
@@ -85,9 +85,11 @@ function eksCluster(variables: Variables): ClusterConfig {
   const ca = variables.required('EKS_CLUSTER_CA', why)
   const region = variables.required('AWS_REGION', why)
   if (endpoint !== '' && URL.parse(endpoint)?.protocol !== 'https:')
-    variables.complain(`EKS_CLUSTER_ENDPOINT is ${JSON.stringify(endpoint.slice(0, 80))}; write an https URL`)
+    variables.addProblem(
+      `EKS_CLUSTER_ENDPOINT is ${JSON.stringify(endpoint.slice(0, 80))}; write an https URL`,
+    )
   if (ca !== '' && !Buffer.from(ca, 'base64').toString().includes('BEGIN CERTIFICATE'))
-    variables.complain('EKS_CLUSTER_CA is no certificate; write the base64 of its PEM, as EKS tells it')
+    variables.addProblem('EKS_CLUSTER_CA is no certificate; write the base64 of its PEM, as EKS tells it')
   return { kind: 'eks', name, endpoint, ca, region }
 }
 
@@ -96,11 +98,11 @@ function queueUrl(variables: Variables, name: string, fifo: boolean): string {
   if (url === '') return url
   const parsed = URL.parse(url)
   if (!/^https?:$/.test(parsed?.protocol ?? ''))
-    variables.complain(
+    variables.addProblem(
       `${name} is ${JSON.stringify(url.slice(0, 80))}; write the http(s) URL of an SQS queue`,
     )
   else if (parsed?.pathname.endsWith('.fifo') !== fifo)
-    variables.complain(
+    variables.addProblem(
       fifo
         ? `${name} names a standard queue; it must be a FIFO queue, whose name ends in .fifo`
         : `${name} names a FIFO queue; it must be a standard queue, which can delay each message`,

@@ -32,10 +32,10 @@ const ttlLimit = 43_200
 
 export const operatorSection: Section<OperatorConfig> = variables => {
   const known = [...configurationReference.map(({ name }) => name), ...notYet]
-  for (const complaint of unknownVariables(variables.names, known)) variables.complain(complaint)
+  for (const problem of unknownVariables(variables.names, known)) variables.addProblem(problem)
   const flagSecret = variables.secret('FLAG_SECRET')
   if (flagSecret !== undefined && flagSecret.length < flagSecretLength)
-    variables.complain(
+    variables.addProblem(
       `FLAG_SECRET is too short to make flags from; write at least ${flagSecretLength} random characters (openssl rand -hex 32)`,
     )
   return {
@@ -72,9 +72,11 @@ function clusterCidrs(variables: Variables): string[] {
   const ranges = variables.list('OPERATOR_CLUSTER_CIDRS', /./, 'a CIDR') ?? []
   for (const range of ranges) {
     const parsed = parseCidr(range)
-    if (typeof parsed === 'string') variables.complain(`OPERATOR_CLUSTER_CIDRS: ${parsed}`)
+    if (typeof parsed === 'string') variables.addProblem(`OPERATOR_CLUSTER_CIDRS: ${parsed}`)
     else if (parsed.prefix === 0)
-      variables.complain(`OPERATOR_CLUSTER_CIDRS: ${range} is every address; write the cluster's own ranges`)
+      variables.addProblem(
+        `OPERATOR_CLUSTER_CIDRS: ${range} is every address; write the cluster's own ranges`,
+      )
   }
   return ranges
 }
@@ -83,6 +85,6 @@ function dns(variables: Variables): OperatorConfig['dns'] {
   const value = variables.text('OPERATOR_DNS')
   const parsed = value === undefined ? dnsDefault : parseDns(value)
   if (typeof parsed !== 'string') return parsed
-  variables.complain(parsed)
+  variables.addProblem(parsed)
   return dnsDefault
 }

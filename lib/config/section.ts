@@ -3,22 +3,22 @@ export type Environment = Readonly<Record<string, string | undefined>>
 /** One part of the configuration: reads its variables and tells every complaint it has. */
 export type Section<T> = (variables: Variables) => T
 
-/** The configuration cannot be used. `complaints` has one sentence each, none with a secret's value. */
+/** The configuration cannot be used. `problems` has one sentence each, none with a secret's value. */
 export class ConfigInvalid extends Error {
   override readonly name = 'ConfigInvalid'
   /** `EX_CONFIG` of sysexits.h. */
   readonly exitCode = 78
-  readonly complaints: readonly string[]
+  readonly problems: readonly string[]
 
-  constructor(complaints: readonly string[]) {
-    super(`The configuration cannot be used:\n${complaints.map(each => `  - ${each}`).join('\n')}`)
-    this.complaints = complaints
+  constructor(problems: readonly string[]) {
+    super(`The configuration cannot be used:\n${problems.map(each => `  - ${each}`).join('\n')}`)
+    this.problems = problems
   }
 }
 
 /** The environment as sections read it. An empty variable counts as unset. */
 export class Variables {
-  readonly complaints: string[] = []
+  readonly problems: string[] = []
   readonly names: readonly string[]
   readonly #environment: Environment
 
@@ -27,8 +27,8 @@ export class Variables {
     this.names = Object.keys(environment).filter(name => this.text(name) !== undefined)
   }
 
-  complain(sentence: string): void {
-    if (!this.complaints.includes(sentence)) this.complaints.push(sentence)
+  addProblem(sentence: string): void {
+    if (!this.problems.includes(sentence)) this.problems.push(sentence)
   }
 
   text(name: string): string | undefined {
@@ -39,7 +39,7 @@ export class Variables {
   /** @param why what needs it; ends the complaint */
   required(name: string, why: string): string {
     const value = this.text(name)
-    if (value === undefined) this.complain(`${name} is not set; ${why}`)
+    if (value === undefined) this.addProblem(`${name} is not set; ${why}`)
     return value ?? ''
   }
 
@@ -47,7 +47,7 @@ export class Variables {
   secret(name: string): string | undefined {
     for (const alternative of [`${name}_SECRET_ARN`, `${name}_ARN`])
       if (this.text(alternative) !== undefined)
-        this.complain(
+        this.addProblem(
           `${alternative} is set, but this version reads no secret by its ARN; set ${name} itself`,
         )
     return this.text(name)
@@ -57,7 +57,7 @@ export class Variables {
   matching(name: string, pattern: RegExp, expected: string): string | undefined {
     const value = this.text(name)
     if (value === undefined || pattern.test(value)) return value
-    this.complain(`${name} is ${shown(value)}; write ${expected}`)
+    this.addProblem(`${name} is ${shown(value)}; write ${expected}`)
     return undefined
   }
 
@@ -67,7 +67,7 @@ export class Variables {
     if (value === undefined) return undefined
     const parts = value.split(',').map(part => part.trim())
     for (const part of parts.filter(each => !pattern.test(each)))
-      this.complain(`${name} has ${shown(part)}; write ${expected}, with commas between several`)
+      this.addProblem(`${name} has ${shown(part)}; write ${expected}, with commas between several`)
     return [...new Set(parts)]
   }
 
@@ -76,14 +76,16 @@ export class Variables {
     if (value === undefined) return undefined
     const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN
     if (number >= minimum && number <= maximum) return number
-    this.complain(`${name} is ${shown(value)}; write a whole number of ${unit} from ${minimum} to ${maximum}`)
+    this.addProblem(
+      `${name} is ${shown(value)}; write a whole number of ${unit} from ${minimum} to ${maximum}`,
+    )
     return undefined
   }
 
   oneOf<T extends string>(name: string, values: readonly T[]): T | undefined {
     const value = this.text(name)
     if (value === undefined || values.includes(value as T)) return value as T | undefined
-    this.complain(`${name} is ${shown(value)}; write one of ${values.join(', ')}`)
+    this.addProblem(`${name} is ${shown(value)}; write one of ${values.join(', ')}`)
     return undefined
   }
 }
@@ -91,7 +93,7 @@ export class Variables {
 type Sections = Record<string, Section<unknown>>
 
 /**
- * Reads the sections a function needs, all complaints of all of them at once.
+ * Reads the sections a function needs, all problems of all of them at once.
  * @throws ConfigInvalid
  */
 export function readConfig<T extends Sections>(
@@ -100,7 +102,7 @@ export function readConfig<T extends Sections>(
 ): { [K in keyof T]: ReturnType<T[K]> } {
   const variables = new Variables(environment)
   const read = Object.entries(sections).map(([name, section]) => [name, section(variables)])
-  if (variables.complaints.length > 0) throw new ConfigInvalid(variables.complaints)
+  if (variables.problems.length > 0) throw new ConfigInvalid(variables.problems)
   return Object.fromEntries(read)
 }
 

@@ -12,10 +12,10 @@ import { networkPolicy } from './objects/network-policy.ts'
 import { secret } from './objects/secret.ts'
 import { service } from './objects/service.ts'
 import { declaredPorts } from './ports.ts'
+import { isProblem, type Problem } from './problem.ts'
 import { cpuMillicores, memoryMebibytes } from './quantity.ts'
-import { isRefusal, type Refusal } from './refusal.ts'
-import { nameInvalid } from './validation/name-invalid.ts'
-import { templateInvalid } from './validation/template-invalid.ts'
+import { nameProblem } from './validation/name-problems.ts'
+import { templateProblem } from './validation/template-problems.ts'
 
 export interface DesiredInput {
   instance: ChallengeInstance
@@ -52,13 +52,13 @@ export interface Desired {
 }
 
 /** Everything an instance is to be in the cluster: same input, same bytes. Refusals come before anything is built. */
-export function desiredState(input: DesiredInput): Desired | Refusal {
+export function desiredState(input: DesiredInput): Desired | Problem {
   const { instance, template, config, flag, placementNamespace } = input
   const { spec } = template
   const source = flagSource(template)
-  const refusal = nameInvalid(instance, spec) ?? templateInvalid(template, config)
-  if (refusal) return refusal
-  if (isRefusal(source)) return source
+  const problem = nameProblem(instance, spec) ?? templateProblem(template, config)
+  if (problem) return problem
+  if (isProblem(source)) return source
 
   const own = identity(instance, placementNamespace)
   const ports = declaredPorts(spec)
@@ -97,7 +97,7 @@ function hashed(object: KubernetesObject): DesiredChild {
   return { object, hash: shortHash(object) }
 }
 
-/** Quantities are well-formed here: `templateInvalid` came first. */
+/** Quantities are well-formed here: `templateProblem` came first. */
 function granted(spec: ChallengeTemplateSpec): { cpuMillicores: number; memMb: number } {
   const containers = [spec, ...(spec.containers ?? [])]
   const sum = (values: (number | string)[]) => values.reduce<number>((total, each) => total + Number(each), 0)

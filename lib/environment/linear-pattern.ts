@@ -1,34 +1,52 @@
 import { RE2JS } from 're2js'
 
-/** Instructions of all patterns of a schema together: a value has 1 KB, so a check stays within some 10 million steps. */
+/** Instructions of all patterns of a schema together. A value has at most 1 KB, so a check takes at most some 10 million steps. */
 const programLimit = 10_000
 
-export class PatternRefused extends Error {}
-
-/**
- * Regular expressions for ajv that take time linear in the value, whatever the pattern: `^(a+)+$` on 30 characters
- * took JavaScript's own 20 s. One per schema, since the patterns of a schema share one bound.
- */
-export function linearPatterns() {
-  let program = 0
-  const compile = (pattern: string) => {
-    const compiled = compiledPattern(pattern)
-    program += compiled.programSize()
-    if (program > programLimit)
-      throw new PatternRefused('its patterns are too large together; write smaller repetitions')
-    return { test: (value: string) => compiled.test(value) }
-  }
-  // What ajv writes into standalone code, which we never ask for.
-  return Object.assign(compile, { code: 'linearPattern' })
+interface Test {
+  test(value: string): boolean
 }
 
-function compiledPattern(pattern: string): RE2JS {
+export interface LinearPatterns {
+  /** The engine of regular expressions for ajv. A pattern that it does not accept matches nothing. */
+  regExp: ((pattern: string) => Test) & { code: string }
+  /** The problem of the first pattern that was not accepted. */
+  problem(): string | undefined
+}
+
+/**
+ * Regular expressions that take time linear in the length of the value, whatever the pattern: `^(a+)+$` on 30
+ * characters took JavaScript's own engine 20 s. Each schema has its own, since its patterns share one limit.
+ */
+export function createLinearPatterns(): LinearPatterns {
+  let programSize = 0
+  let problem: string | undefined
+  const compile = (pattern: string): Test => {
+    const compiled = problem === undefined ? compiledPattern(pattern) : undefined
+    if (compiled === undefined) {
+      problem ??= notLinear(pattern)
+      return { test: () => false }
+    }
+    programSize += compiled.programSize()
+    if (programSize > programLimit) problem = 'its patterns are too large together; write smaller repetitions'
+    return { test: value => compiled.test(value) }
+  }
+  return {
+    // ajv writes `code` into standalone validators, which the operator never asks for.
+    regExp: Object.assign(compile, { code: 'linearPattern' }),
+    problem: () => problem,
+  }
+}
+
+function compiledPattern(pattern: string): RE2JS | undefined {
   try {
     return RE2JS.compile(RE2JS.translateRegExp(pattern))
   } catch {
-    const shown = JSON.stringify(pattern.length > 80 ? `${pattern.slice(0, 80)}…` : pattern)
-    throw new PatternRefused(
-      `pattern ${shown} cannot be checked in linear time; write it without look-around, back references and repetitions over 1000`,
-    )
+    return undefined
   }
+}
+
+function notLinear(pattern: string): string {
+  const shown = JSON.stringify(pattern.length > 80 ? `${pattern.slice(0, 80)}…` : pattern)
+  return `pattern ${shown} cannot be checked in linear time; write it without look-around, back references and repetitions over 1000`
 }

@@ -1,38 +1,19 @@
 import { createHash } from 'node:crypto'
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import addFormats from 'ajv-formats'
-import { linearPatterns, PatternRefused } from './linear-pattern.ts'
+import { createLinearPatterns } from './linear-pattern.ts'
 
-/** Values as a container gets them, or a fault: of the values, or of the schema itself. */
-export type Checked = { values: Record<string, string> } | { fault: string } | { schemaFault: string }
-
-/** Compiled schemas kept: an event has some hundred challenges, few with a schema. */
+/** Number of compiled schemas that are kept. An event has some hundred challenges, few of them with a schema. */
 const cacheLimit = 100
 
-const cache = new Map<string, ValidateFunction | { schemaFault: string }>()
+const cache = new Map<string, ValidateFunction | string>()
 
-/** @param schema without `schemaFault` */
-export function checkAgainst(
-  schema: Record<string, unknown>,
-  env: Readonly<Record<string, string>>,
-): Checked {
-  const validate = compiled(schema)
-  if (typeof validate !== 'function') return validate
-  // ajv coerces and fills in place.
-  const data: Record<string, unknown> = { ...env }
-  if (!validate(data)) return { fault: printable(sentence(validate.errors?.[0])) }
-  const values: Record<string, string> = {}
-  for (const [name, value] of Object.entries(data)) {
-    if (typeof value === 'object' && value !== null)
-      return {
-        schemaFault: `it makes ${name.slice(0, 60)} a list or object; a variable is a string, number or boolean`,
-      }
-    values[name] = String(value ?? '')
-  }
-  return { values }
-}
-
-function compiled(schema: Record<string, unknown>): ValidateFunction | { schemaFault: string } {
+/**
+ * Compiles a schema, or takes it from the cache.
+ * @param schema one for which `schemaProblem` found nothing
+ * @returns the compiled schema, or the problem of the schema
+ */
+export function compiledSchema(schema: Record<string, unknown>): ValidateFunction | string {
   const key = createHash('sha256').update(JSON.stringify(schema)).digest('hex')
   const known = cache.get(key)
   if (known) return known
@@ -42,10 +23,29 @@ function compiled(schema: Record<string, unknown>): ValidateFunction | { schemaF
   return fresh
 }
 
-/** One Ajv for each schema, so that no `$id` of one template means anything to another. */
-function compile(schema: Record<string, unknown>): ValidateFunction | { schemaFault: string } {
-  // `$async` would make a promise of the verdict, which is true whatever it says.
+/** @returns the values with the defaults of the schema, or the problem of the values */
+export function filledBy(
+  validate: ValidateFunction,
+  env: Readonly<Record<string, string>>,
+): Record<string, unknown> | string {
+  // ajv coerces and fills in place.
+  const values: Record<string, unknown> = { ...env }
+  return validate(values) ? values : printable(sentence(validate.errors?.[0]))
+}
+
+/** @returns the values as a container gets them, or the problem of the schema that filled them in */
+export function stringsOf(values: Record<string, unknown>): Record<string, string> | string {
+  const nested = Object.keys(values).find(name => typeof values[name] === 'object' && values[name] !== null)
+  if (nested !== undefined)
+    return `it makes ${nested.slice(0, 60)} a list or object; a variable is a string, number or boolean`
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, String(value ?? '')]))
+}
+
+/** Each schema has an Ajv of its own, so that the `$id` of one template means nothing to another. */
+function compile(schema: Record<string, unknown>): ValidateFunction | string {
+  // `$async` would make the verdict a promise, which is always truthy.
   const { $schema: _dialect, $id: _id, $async: _promise, ...rest } = schema
+  const patterns = createLinearPatterns()
   try {
     const ajv = new Ajv({
       strict: false,
@@ -53,18 +53,19 @@ function compile(schema: Record<string, unknown>): ValidateFunction | { schemaFa
       useDefaults: true,
       allErrors: false,
       logger: false,
-      code: { regExp: linearPatterns() },
+      code: { regExp: patterns.regExp },
     })
     addFormats.default(ajv)
-    return ajv.compile(rest)
+    const validate = ajv.compile(rest)
+    const problem = patterns.problem()
+    return problem === undefined ? validate : printable(problem)
   } catch (thrown) {
-    if (thrown instanceof PatternRefused) return { schemaFault: printable(thrown.message) }
     const message = thrown instanceof Error ? thrown.message : String(thrown)
-    return { schemaFault: printable(`${message.slice(0, 300)}; mend the schema`) }
+    return printable(patterns.problem() ?? `${message.slice(0, 300)}; correct the schema`)
   }
 }
 
-/** Names the variable and the rule; ajv's messages hold what the schema says, never the value. */
+/** Names the variable and the rule. The messages of ajv quote the schema and never the value. */
 function sentence(error: ErrorObject | undefined): string {
   const name = error?.instancePath.slice(1).slice(0, 60) ?? ''
   const extra = error?.params as {
@@ -80,7 +81,7 @@ function sentence(error: ErrorObject | undefined): string {
   return `has a ${name === '' ? 'set of variables' : name} that the template refuses: it ${(error?.message ?? 'is invalid').slice(0, 300)}${allowed}`
 }
 
-/** Messages go to a status and a database, which take neither half a character nor a NUL. */
+/** Statuses and the database take neither half a surrogate pair nor a NUL. */
 function printable(message: string): string {
   return message.toWellFormed().replace(/\p{Cc}/gu, ' ')
 }

@@ -4,7 +4,7 @@ import type { ChallengeTemplate } from '../crd/challenge-template.ts'
 import { annotations } from '../crd/group.ts'
 import { type Desired, desiredState } from '../desired/desired.ts'
 import { flagSource, flagValue } from '../desired/flag/flag.ts'
-import { isRefusal, type Refusal } from '../desired/refusal.ts'
+import { isProblem, type Problem } from '../desired/problem.ts'
 import { expiredAt, expiresAt, notYetAvailable } from '../lifetime.ts'
 import { type Reason, reasons } from '../reasons.ts'
 import type { Observed } from './observe.ts'
@@ -39,7 +39,7 @@ export function decide(observed: Observed, config: OperatorConfig, now: number):
   if (opens !== undefined && (instance.status?.children ?? []).length === 0)
     return hold('NotYetAvailable', reasons.NotYetAvailable.sentence, opens - now)
   const desired = desiredOf(observed, template, config)
-  if (isRefusal(desired)) return hold(desired.refused, desired.message)
+  if (isProblem(desired)) return hold(desired.reason, desired.message)
   const { at } = expiresAt(instance, template, config)
   return { kind: 'converge', desired, expiresAt: at, template, keep: keeps(instance, template, desired) }
 }
@@ -48,17 +48,17 @@ function desiredOf(
   { instance, referencedFlag, environment }: Observed,
   template: ChallengeTemplate,
   config: OperatorConfig,
-): Desired | Refusal {
+): Desired | Problem {
   const source = flagSource(template)
-  const value = isRefusal(source)
+  const value = isProblem(source)
     ? source
     : flagValue(source, instance.metadata.uid ?? '', config, referencedFlag)
-  const flag = isRefusal(value) ? undefined : value.flag
-  const env = isRefusal(environment) ? {} : environment.env
+  const flag = isProblem(value) ? undefined : value.flag
+  const env = isProblem(environment) ? {} : environment.env
   const placementNamespace = instance.metadata.namespace ?? ''
   const desired = desiredState({ instance, template, config, flag, env, placementNamespace })
   // A template that cannot be used at all is said before what else is missing.
-  return [desired, environment, value].find(isRefusal) ?? desired
+  return [desired, environment, value].find(isProblem) ?? desired
 }
 
 function hold(reason: Reason, message: string, afterMs?: number): Decision {

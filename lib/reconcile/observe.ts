@@ -3,7 +3,7 @@ import type { ChallengeTemplate } from '../crd/challenge-template.ts'
 import { apiVersion, labels } from '../crd/group.ts'
 import type { Deployment, KubernetesObject, Pod, Secret } from '../crd/objects.ts'
 import { flagSource } from '../desired/flag/flag.ts'
-import { isRefusal, type Refusal } from '../desired/refusal.ts'
+import { isProblem, type Problem } from '../desired/problem.ts'
 import { checkEnvironment } from '../environment.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
 import type { Cause } from '../messages.ts'
@@ -17,7 +17,7 @@ export interface Observed {
   /** What the Secret of a flag's `secretRef` holds. */
   referencedFlag: string | undefined
   /** `spec.env` as the template's `envSchema` sees it. */
-  environment: { env: Record<string, string> } | Refusal
+  environment: { env: Record<string, string> } | Problem
   deployment: Deployment | undefined
   pod: Pod | undefined
   /** Recorded children by `childKey`, metadata only; undefined: gone. Empty unless the pass verifies. */
@@ -91,7 +91,7 @@ async function readFlag(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const source = flagSource(template)
-  if (isRefusal(source) || source.kind !== 'secretRef') return undefined
+  if (isProblem(source) || source.kind !== 'secretRef') return undefined
   const { namespace = '' } = template.metadata
   const { name, key } = source.secret
   const found = await cluster.get<Secret>({ apiVersion: 'v1', kind: 'Secret', namespace, name }, signal)

@@ -34,7 +34,7 @@ export function externalParts(env: Environment): ExternalParts {
       return parse(env)
     } catch (thrown) {
       if (!(thrown instanceof ConfigInvalid)) throw thrown
-      problems.push(...thrown.complaints)
+      problems.push(...thrown.problems)
       return undefined
     }
   }

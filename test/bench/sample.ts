@@ -3,7 +3,7 @@ import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import type { ChallengeTemplate } from '../../lib/crd/challenge-template.ts'
 import type { Named } from '../../lib/crd/objects.ts'
 import { type Desired, desiredState } from '../../lib/desired/desired.ts'
-import { isRefusal } from '../../lib/desired/refusal.ts'
+import { isProblem } from '../../lib/desired/problem.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 
 /** The namespaces of the operator and of the bare client. They are apart, so that neither wakes the other. */
@@ -48,6 +48,6 @@ export function desiredOf(whole: ChallengeInstance): Desired {
     env: {},
     placementNamespace: namespace,
   })
-  if (isRefusal(desired)) throw new Error(`the bench's own template is refused: ${desired.message}`)
+  if (isProblem(desired)) throw new Error(`the bench's own template is refused: ${desired.message}`)
   return desired
 }

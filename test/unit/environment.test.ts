@@ -43,7 +43,7 @@ describe('what does a container get?', () => {
       definitions: { port: { type: 'integer', minimum: 1 } },
     }
     expect(await check({ LEVEL: '1' }, schema)).toEqual({ env: { LEVEL: '1' } })
-    expect(await check({ LEVEL: '0' }, schema)).toMatchObject({ refused: 'EnvInvalid' })
+    expect(await check({ LEVEL: '0' }, schema)).toMatchObject({ reason: 'EnvInvalid' })
   })
 })
 
@@ -60,7 +60,7 @@ describe('which environments are refused?', () => {
     [Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`A${i}`, ''])), 'at most 64'],
   ])('%#: %s', async (env, sentence) => {
     const result = await check(env as Record<string, string>)
-    expect(result).toMatchObject({ refused: 'EnvInvalid' })
+    expect(result).toMatchObject({ reason: 'EnvInvalid' })
     expect((result as { message: string }).message).toContain(sentence)
   })
 
@@ -78,7 +78,7 @@ describe('which environments are refused?', () => {
     [{ LEVEL: 'x' }, { allOf: [property({ const: 'y' })] }, 'LEVEL'],
   ])('%j by %j', async (env, schema, sentence) => {
     const result = await check(env as Record<string, string>, schema)
-    expect(result).toMatchObject({ refused: 'EnvInvalid' })
+    expect(result).toMatchObject({ reason: 'EnvInvalid' })
     expect((result as { message: string }).message).toContain(sentence)
   })
 
@@ -131,7 +131,7 @@ describe('which schemas are refused?', () => {
     ['a tower', deep(5_000), 'nested deeper'],
     ['a huge enum', property({ enum: Array.from({ length: 20_000 }, (_, i) => `v${i}`) }), 'characters'],
     ['inner names', property({ $id: 'x' }), 'refer by place'],
-    ['an unknown type', property({ type: 'text' }), 'mend the schema'],
+    ['an unknown type', property({ type: 'text' }), 'correct the schema'],
     ['a broken pattern', property({ pattern: '(' }), 'pattern'],
     ['look-ahead', property({ pattern: '^(?=a)b' }), 'linear time'],
     ['a back reference', property({ pattern: '(a)\\1' }), 'linear time'],
@@ -149,13 +149,13 @@ describe('which schemas are refused?', () => {
     ],
   ])('%s', async (_, schema, sentence) => {
     const result = await check({ LEVEL: '1' }, schema)
-    expect(result).toMatchObject({ refused: 'TemplateInvalid' })
+    expect(result).toMatchObject({ reason: 'TemplateInvalid' })
     expect((result as { message: string }).message).toContain(sentence)
   })
 
   test('not one that only says it is asynchronous: its verdict counts', async () => {
     expect(await check({ LEVEL: 'x' }, property({ type: 'integer' }, { $async: true }))).toMatchObject({
-      refused: 'EnvInvalid',
+      reason: 'EnvInvalid',
     })
   })
 })
@@ -167,7 +167,7 @@ describe('is a check over in no time, whatever is thrown at it?', () => {
     const started = performance.now()
     const result = await check({ LEVEL: `${'a'.repeat(1000)}!` }, property({ pattern }))
     expect(performance.now() - started).toBeLessThan(soon)
-    expect(result).toMatchObject({ refused: 'EnvInvalid' })
+    expect(result).toMatchObject({ reason: 'EnvInvalid' })
   })
 
   test.each([

@@ -1,7 +1,8 @@
 import { createHmac } from 'node:crypto'
 import type { OperatorConfig } from '../../config/operator.ts'
 import type { ChallengeTemplate } from '../../crd/challenge-template.ts'
-import type { Refusal } from '../refusal.ts'
+import type { Problem } from '../problem.ts'
+import { isVariableName } from '../variable-name.ts'
 
 /** Where an instance's flag comes from. */
 export type FlagSource =
@@ -14,35 +15,35 @@ export type FlagSource =
 /** 128 bits of the HMAC. */
 const hexDigits = 32
 
-const environmentName = /^[A-Za-z_][A-Za-z0-9_]*$/
-
-export function flagSource({ metadata, spec }: ChallengeTemplate): FlagSource | Refusal {
+export function flagSource({ metadata, spec }: ChallengeTemplate): FlagSource | Problem {
   const strategy = spec.flagStrategy
   if (strategy === undefined) return { kind: 'none' }
-  const refused = (why: string): Refusal => ({
-    refused: 'TemplateInvalid',
+  const unusable = (why: string): Problem => ({
+    reason: 'TemplateInvalid',
     message: `ChallengeTemplate "${metadata.name}" cannot be used: ${why}.`,
   })
   const { type, envName = 'FLAG', format, secretRef } = strategy
-  if (!environmentName.test(envName))
-    return refused('flagStrategy.envName is no name of a variable; write letters, digits and _, such as FLAG')
+  if (!isVariableName(envName))
+    return unusable(
+      'flagStrategy.envName is no name of a variable; write letters, digits and _, such as FLAG',
+    )
   if (type === 'hmac-per-instance') {
     const pattern = format ?? 'flag{%s}'
     if (pattern.split('%s').length !== 2)
-      return refused('flagStrategy.format must have %s exactly once, such as flag{%s}')
+      return unusable('flagStrategy.format must have %s exactly once, such as flag{%s}')
     return { kind: 'hmac', envName, format: pattern }
   }
   if (type !== 'static')
-    return refused(
+    return unusable(
       `flagStrategy.type ${JSON.stringify(type)} is not known; write hmac-per-instance or static`,
     )
   if (secretRef) {
     if (!secretRef.name || !secretRef.key)
-      return refused('flagStrategy.secretRef lacks its name or key; write both')
+      return unusable('flagStrategy.secretRef lacks its name or key; write both')
     return { kind: 'secretRef', envName, secret: { name: secretRef.name, key: secretRef.key } }
   }
   if (format === undefined || format.trim() === '')
-    return refused('a static flag has no value; write flagStrategy.secretRef (or format)')
+    return unusable('a static flag has no value; write flagStrategy.secretRef (or format)')
   return { kind: 'format', envName, value: format }
 }
 
@@ -56,7 +57,7 @@ export function flagValue(
   uid: string,
   { flagSecret }: Pick<OperatorConfig, 'flagSecret'>,
   referenced?: string,
-): { flag: string | undefined } | Refusal {
+): { flag: string | undefined } | Problem {
   switch (source.kind) {
     case 'none':
       return { flag: undefined }
@@ -84,6 +85,6 @@ export function platformFlagHash(flag: string | undefined, pepper: string | unde
   return createHmac('sha256', pepper).update(flag.trim()).digest('hex')
 }
 
-function missing(message: string): Refusal {
-  return { refused: 'FlagSecretMissing', message }
+function missing(message: string): Problem {
+  return { reason: 'FlagSecretMissing', message }
 }

@@ -6,7 +6,7 @@ export function problemsOf(environment: Environment, parse: (from: Environment) 
     parse(environment)
     return ''
   } catch (thrown) {
-    if (thrown instanceof ConfigInvalid) return thrown.complaints.join('\n')
+    if (thrown instanceof ConfigInvalid) return thrown.problems.join('\n')
     throw thrown
   }
 }

@@ -5,7 +5,7 @@ import { canonicalJson } from '../../../lib/desired/canonical.ts'
 import type { Desired, DesiredInput } from '../../../lib/desired/desired.ts'
 import { identity } from '../../../lib/desired/identity.ts'
 import { networkPolicy } from '../../../lib/desired/objects/network-policy.ts'
-import { built, config, desired, instance, refusal, template } from './inputs.ts'
+import { built, config, desired, instance, problemOf, template } from './inputs.ts'
 
 const child = (state: Desired, kind: string) => state.children.find(each => each.object.kind === kind)
 const hashes = (state: Desired) =>
@@ -217,8 +217,8 @@ describe('which templates are refused, and is it said what to write?', () => {
     ],
     ['a list without its profile', { egressAllowlist: [{ cidr: '10.0.0.0/8' }] }, 'has no effect'],
   ])('%s', (_, spec, sentence) => {
-    const refused = refusal(spec)
-    expect(refused).toMatchObject({ refused: 'TemplateInvalid' })
+    const refused = problemOf(spec)
+    expect(refused).toMatchObject({ reason: 'TemplateInvalid' })
     expect(refused?.message).toContain(sentence)
   })
 
@@ -231,33 +231,33 @@ describe('which templates are refused, and is it said what to write?', () => {
       config: { ...config, clusterCidrs: ['10.96.0.0/12'] },
     })
     expect(result).toMatchObject({
-      refused: 'TemplateInvalid',
+      reason: 'TemplateInvalid',
       message: expect.stringContaining('10.96.0.0/12'),
     })
   })
 
   test('all faults in one message of bearable length', () => {
-    const many = refusal({ image: '', ports: [], resources: { cpu: 'x', memory: 'y' } })
+    const many = problemOf({ image: '', ports: [], resources: { cpu: 'x', memory: 'y' } })
     for (const part of ['image', 'ports', 'cpu', 'memory']) expect(many?.message).toContain(part)
     const endless = Array.from({ length: 32 }, () => ({ cidr: 'x'.repeat(500) }))
     expect(
-      refusal({ networkProfile: 'egress-allowlist', egressAllowlist: endless })?.message.length,
+      problemOf({ networkProfile: 'egress-allowlist', egressAllowlist: endless })?.message.length,
     ).toBeLessThan(900)
   })
 })
 
 describe('which names can an instance have?', () => {
   test.each(['a', 'x'.repeat(63), 'a-1'])('%s', name => {
-    expect(desired({ instance: instance({}, name) })).not.toHaveProperty('refused')
+    expect(desired({ instance: instance({}, name) })).not.toHaveProperty('reason')
   })
 
   test.each(['x'.repeat(64), '1a', 'a.b', 'A', 'a-', ''])('not %j', name => {
-    expect(desired({ instance: instance({}, name) })).toMatchObject({ refused: 'NameInvalid' })
+    expect(desired({ instance: instance({}, name) })).toMatchObject({ reason: 'NameInvalid' })
   })
 
   test('not that of a further container', () => {
     const containers = [{ name: 'db', image: 'db', resources: { cpu: 1, memory: '1Gi' } }]
     const result = desired({ instance: instance({}, 'db'), template: template({ containers }) })
-    expect(result).toMatchObject({ refused: 'NameInvalid' })
+    expect(result).toMatchObject({ reason: 'NameInvalid' })
   })
 })

@@ -3,7 +3,7 @@ import type { ChallengeInstanceSpec } from '../../../lib/crd/challenge-instance.
 import type { ChallengeTemplateSpec } from '../../../lib/crd/challenge-template.ts'
 import { type Desired, type DesiredInput, desiredState } from '../../../lib/desired/desired.ts'
 import { flagSource, flagValue } from '../../../lib/desired/flag/flag.ts'
-import { isRefusal, type Refusal } from '../../../lib/desired/refusal.ts'
+import { isProblem, type Problem } from '../../../lib/desired/problem.ts'
 import { storedInstance, storedTemplate } from '../../support/objects.ts'
 
 export const uid = '6f1c0c7e-2b53-4b57-9d8e-0f4f6f1f2a10'
@@ -32,7 +32,7 @@ export function template(spec: Partial<ChallengeTemplateSpec> = {}) {
 }
 
 /** The desired state with the flag that the template asks for. @param referenced value of a `secretRef` */
-export function desired(input: Partial<DesiredInput> = {}, referenced?: string): Desired | Refusal {
+export function desired(input: Partial<DesiredInput> = {}, referenced?: string): Desired | Problem {
   const whole = {
     instance: instance(),
     template: template(),
@@ -42,19 +42,19 @@ export function desired(input: Partial<DesiredInput> = {}, referenced?: string):
     ...input,
   }
   const source = flagSource(whole.template)
-  if (isRefusal(source)) return source
+  if (isProblem(source)) return source
   const value = flagValue(source, uid, whole.config, referenced)
-  return isRefusal(value) ? value : desiredState({ flag: value.flag, ...whole })
+  return isProblem(value) ? value : desiredState({ flag: value.flag, ...whole })
 }
 
-/** @throws Error with the refusal's message */
+/** @throws Error with the problemOf's message */
 export function built(input: Partial<DesiredInput> = {}, referenced?: string): Desired {
   const result = desired(input, referenced)
-  if (isRefusal(result)) throw new Error(result.message)
+  if (isProblem(result)) throw new Error(result.message)
   return result
 }
 
-export function refusal(spec: Partial<ChallengeTemplateSpec>): Refusal | undefined {
+export function problemOf(spec: Partial<ChallengeTemplateSpec>): Problem | undefined {
   const result = desired({ template: template(spec) })
-  return isRefusal(result) ? result : undefined
+  return isProblem(result) ? result : undefined
 }

@@ -105,7 +105,7 @@ describe('what is to be done about an instance', () => {
   })
 
   test('settings that do not fit the template stall', () => {
-    const environment = { refused: 'EnvInvalid', message: 'spec.env LEVEL must be a number.' } as const
+    const environment = { reason: 'EnvInvalid', message: 'spec.env LEVEL must be a number.' } as const
     expect(decided({ environment })).toMatchObject({
       obstacle: { ...{ reason: 'EnvInvalid' }, stalled: true },
     })

@@ -47,7 +47,7 @@ describe('when is there no flag?', () => {
     [{ type: 'dynamic' as never }, 'not known'],
   ])('%j', (strategy, sentence) => {
     const refused = source(strategy)
-    expect(refused).toMatchObject({ refused: 'TemplateInvalid' })
+    expect(refused).toMatchObject({ reason: 'TemplateInvalid' })
     expect((refused as { message: string }).message).toContain(sentence)
   })
 
@@ -58,9 +58,9 @@ describe('when is there no flag?', () => {
       uid,
       keys,
     )
-    expect(hmac).toMatchObject({ refused: 'FlagSecretMissing' })
+    expect(hmac).toMatchObject({ reason: 'FlagSecretMissing' })
     expect(absent).toMatchObject({
-      refused: 'FlagSecretMissing',
+      reason: 'FlagSecretMissing',
       message: expect.stringContaining('"flags"'),
     })
   })

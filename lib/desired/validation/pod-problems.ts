@@ -7,11 +7,11 @@ const portName = /^(?=.{1,15}$)(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]*[a-z0-9])?$
 const containerName = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
 
 /** What the containers of a pod, which share one address, have wrong together. */
-export function podFaults(spec: ChallengeTemplateSpec): string[] {
-  return [...portFaults(spec), ...containerNameFaults(spec)]
+export function podProblems(spec: ChallengeTemplateSpec): string[] {
+  return [...portProblems(spec), ...containerNameProblems(spec)]
 }
 
-function portFaults(spec: ChallengeTemplateSpec): string[] {
+function portProblems(spec: ChallengeTemplateSpec): string[] {
   if (spec.ports?.length === 0)
     return ['ports is empty; leave it out for one http port 8080, or write at least one']
   const ports = declaredPorts(spec)
@@ -31,7 +31,7 @@ function portFaults(spec: ChallengeTemplateSpec): string[] {
   ]
 }
 
-function containerNameFaults({ containers = [] }: ChallengeTemplateSpec): string[] {
+function containerNameProblems({ containers = [] }: ChallengeTemplateSpec): string[] {
   const names = containers.map(each => each.name)
   const bad = names.find(name => !containerName.test(name))
   const twice = duplicate(names)

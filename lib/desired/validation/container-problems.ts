@@ -2,6 +2,7 @@ import type { ChallengeTemplateSpec, TemplateContainer } from '../../crd/challen
 import { probePort } from '../objects/probe.ts'
 import { type DeclaredPort, firstPorts, withProtocol } from '../ports.ts'
 import { cpuMillicores, memoryMebibytes } from '../quantity.ts'
+import { isVariableName } from '../variable-name.ts'
 
 /** What the Pod Security standard `baseline` lets a container add. */
 const baselineCapabilities = [
@@ -24,18 +25,18 @@ const baselineCapabilities = [
 const restrictedCapabilities = ['NET_BIND_SERVICE']
 
 /** What each container has wrong, by itself; every fault says what to write instead. */
-export function containerFaults(spec: ChallengeTemplateSpec): string[] {
+export function containerProblems(spec: ChallengeTemplateSpec): string[] {
   const capabilities = spec.podSecurity === 'restricted' ? restrictedCapabilities : baselineCapabilities
   const further = spec.containers ?? []
   return [
-    ...faults('', spec, firstPorts(spec), capabilities),
+    ...containerProblemsAt('', spec, firstPorts(spec), capabilities),
     ...further.flatMap((each, index) =>
-      faults(`containers[${index}].`, each, (each.ports ?? []).map(withProtocol), capabilities),
+      containerProblemsAt(`containers[${index}].`, each, (each.ports ?? []).map(withProtocol), capabilities),
     ),
   ]
 }
 
-function faults(
+function containerProblemsAt(
   path: string,
   from: TemplateContainer,
   ports: readonly DeclaredPort[],
@@ -43,14 +44,14 @@ function faults(
 ): string[] {
   return [
     ...(from.image?.trim() ? [] : [`${path}image is empty; write the name of an image`]),
-    ...resourceFaults(path, from),
-    ...probeFaults(path, from, ports),
-    ...capabilityFaults(path, from, allowed),
-    ...envFaults(path, from),
+    ...resourceProblems(path, from),
+    ...probeProblems(path, from, ports),
+    ...capabilityProblems(path, from, allowed),
+    ...envProblems(path, from),
   ]
 }
 
-function resourceFaults(path: string, { resources, ephemeralStorage }: TemplateContainer): string[] {
+function resourceProblems(path: string, { resources, ephemeralStorage }: TemplateContainer): string[] {
   const checked: [string, number | string][] = [
     ['resources.cpu', cpuMillicores(resources?.cpu ?? '')],
     ['resources.memory', memoryMebibytes(resources?.memory ?? '')],
@@ -61,7 +62,7 @@ function resourceFaults(path: string, { resources, ephemeralStorage }: TemplateC
   )
 }
 
-function probeFaults(
+function probeProblems(
   path: string,
   { readinessProbe: probe }: TemplateContainer,
   ports: readonly DeclaredPort[],
@@ -82,7 +83,7 @@ function probeFaults(
       ]
 }
 
-function capabilityFaults(
+function capabilityProblems(
   path: string,
   { capabilities = [] }: TemplateContainer,
   allowed: readonly string[],
@@ -93,10 +94,10 @@ function capabilityFaults(
     : [`${path}capabilities has ${refused.slice(0, 5).join(', ')}; write only ${allowed.join(', ')}`]
 }
 
-function envFaults(path: string, { env = [] }: TemplateContainer): string[] {
+function envProblems(path: string, { env = [] }: TemplateContainer): string[] {
   const names = env.map(each => each.name)
   const twice = names.find((name, index) => names.indexOf(name) !== index)
-  const bad = names.find(name => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
+  const bad = names.find(name => !isVariableName(name))
   return [
     ...(twice === undefined ? [] : [`${path}env has ${JSON.stringify(twice)} twice; keep one of them`]),
     ...(bad === undefined

@@ -5,7 +5,7 @@ import { linkLocal, metadata } from '../objects/ranges.ts'
 const profiles = ['isolated-egress-dns-only', 'egress-allowlist', 'open']
 
 /** What the network part of a template has wrong; every fault says what to write instead. */
-export function networkFaults(spec: ChallengeTemplateSpec, clusterCidrs: readonly string[]): string[] {
+export function networkProblems(spec: ChallengeTemplateSpec, clusterCidrs: readonly string[]): string[] {
   const { networkProfile = 'isolated-egress-dns-only', egressAllowlist = [] } = spec
   if (!profiles.includes(networkProfile))
     return [
@@ -16,10 +16,10 @@ export function networkFaults(spec: ChallengeTemplateSpec, clusterCidrs: readonl
       `egressAllowlist has no effect with ${networkProfile}; write networkProfile egress-allowlist or remove it`,
     ]
   const closed = [...linkLocal, ...metadata, ...clusterCidrs.map(cidr)]
-  return egressAllowlist.flatMap((rule, index) => ruleFaults(`egressAllowlist[${index}]`, rule, closed))
+  return egressAllowlist.flatMap((rule, index) => ruleProblems(`egressAllowlist[${index}]`, rule, closed))
 }
 
-function ruleFaults(path: string, rule: EgressRule, closed: readonly Cidr[]): string[] {
+function ruleProblems(path: string, rule: EgressRule, closed: readonly Cidr[]): string[] {
   const range = parseCidr(rule.cidr)
   if (typeof range === 'string') return [`${path}.cidr ${range}`]
   const parsed = (rule.except ?? []).map(parseCidr)

@@ -1,33 +1,33 @@
 import type { OperatorConfig } from '../../config/operator.ts'
 import type { ChallengeTemplate, ChallengeTemplateSpec } from '../../crd/challenge-template.ts'
 import { parseTime } from '../../lifetime.ts'
-import type { Refusal } from '../refusal.ts'
-import { containerFaults } from './container-faults.ts'
-import { networkFaults } from './network-faults.ts'
-import { podFaults } from './pod-faults.ts'
+import type { Problem } from '../problem.ts'
+import { containerProblems } from './container-problems.ts'
+import { networkProblems } from './network-problems.ts'
+import { podProblems } from './pod-problems.ts'
 
 /** Status messages are for people: after this much nobody reads on. */
 const messageLimit = 800
 
 /** Every fault of a template that the schema of its resource may have let through, in one message. */
-export function templateInvalid(template: ChallengeTemplate, config: OperatorConfig): Refusal | undefined {
+export function templateProblem(template: ChallengeTemplate, config: OperatorConfig): Problem | undefined {
   const { metadata, spec } = template
-  const faults = [
-    ...containerFaults(spec),
-    ...podFaults(spec),
-    ...networkFaults(spec, config.clusterCidrs),
-    ...dateFaults(spec),
+  const problems = [
+    ...containerProblems(spec),
+    ...podProblems(spec),
+    ...networkProblems(spec, config.clusterCidrs),
+    ...dateProblems(spec),
     ...unsupported(spec, config),
   ]
-  if (faults.length === 0) return undefined
-  const message = `ChallengeTemplate "${metadata.name}" cannot be used: ${faults.join('; ')}`
+  if (problems.length === 0) return undefined
+  const message = `ChallengeTemplate "${metadata.name}" cannot be used: ${problems.join('; ')}`
   const cut =
     message.length > messageLimit ? `${message.slice(0, messageLimit).toWellFormed()}…` : `${message}.`
   // Postgres takes no NUL in a text.
-  return { refused: 'TemplateInvalid', message: cut.replace(/\p{Cc}/gu, ' ') }
+  return { reason: 'TemplateInvalid', message: cut.replace(/\p{Cc}/gu, ' ') }
 }
 
-function dateFaults(spec: ChallengeTemplateSpec): string[] {
+function dateProblems(spec: ChallengeTemplateSpec): string[] {
   return (['availableFrom', 'availableUntil'] as const)
     .filter(field => spec[field] !== undefined && parseTime(spec[field]) === undefined)
     .map(field => `${field} is no date with a zone; write for example 2026-11-28T18:00:00Z`)
