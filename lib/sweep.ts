@@ -5,7 +5,7 @@ import type { Kind, KubernetesObject } from './crd/objects.ts'
 import { operatorError } from './errors.ts'
 import type { Cluster } from './kubernetes/cluster.ts'
 import { changeDeduplicationId } from './messages.ts'
-import type { LiveRow, Store } from './store/store.ts'
+import type { OpenRow, Store } from './store/store.ts'
 import { type InstanceDigest, instanceDigest } from './sweep/instance-digest.ts'
 import {
   childMismatches,
@@ -56,7 +56,7 @@ const childKinds: readonly Kind[] = [
 export function createSweep(deps: SweepDependencies): Sweep {
   const { cluster, store, changes, namespaces, intervalSeconds, now, log } = deps
   return async ({ resync }, signal) => {
-    const rows = await liveRows(store, log, signal)
+    const rows = await openRowsByUid(store, log, signal)
     const children = resync ? await lists<KubernetesObject>(childKinds, true, signal) : []
     const instances = new Map<string, InstanceDigest>()
     for await (const page of pages<ChallengeInstance>(
@@ -105,14 +105,14 @@ export function createSweep(deps: SweepDependencies): Sweep {
 }
 
 /** The cluster's side is swept even while the database is away. */
-async function liveRows(
+async function openRowsByUid(
   store: Store,
   log: Log,
   signal: AbortSignal,
-): Promise<Map<string, LiveRow> | undefined> {
+): Promise<Map<string, OpenRow> | undefined> {
   try {
-    const rows = new Map<string, LiveRow>()
-    for await (const page of store.live(signal)) for (const row of page) rows.set(row.uid, row)
+    const rows = new Map<string, OpenRow>()
+    for await (const page of store.openRows(signal)) for (const row of page) rows.set(row.uid, row)
     return rows
   } catch (thrown) {
     signal.throwIfAborted()

@@ -7,8 +7,8 @@ import type { InstanceRecord } from './store.ts'
 
 export type InstanceRow = Selectable<InstanceTable>
 
-/** What a record says that may change while the instance lives; the rest of a row is immutable in the cluster. */
-type Said = Pick<
+/** The columns that a record can change. The other columns are immutable in the cluster. */
+type MutableColumns = Pick<
   InstanceRow,
   'phase' | 'reason' | 'message' | 'url' | 'flag_hmac' | 'notes' | 'ready_at' | 'expires_at'
 >
@@ -25,15 +25,18 @@ export async function readInstance(
 }
 
 /**
- * The row as it will be, undefined where it is so already. A hash once recorded stays until another one comes: a pass
- * that could not make the flag (no template, say) leaves a running instance whose flag is still to be recognised.
+ * Returns the row after a record, or undefined if the record changes nothing. A recorded flag hash stays until a record
+ * has another one: a pass that could not make the flag (for example without a template) leaves a running instance, whose
+ * flag must still be recognised.
+ * @param before undefined: there is no row yet
+ * @param events number of events of the transition
  */
 export function rowAfter(
   before: InstanceRow | undefined,
   record: InstanceRecord,
   events: number,
 ): InstanceRow | undefined {
-  const said: Said = {
+  const columns: MutableColumns = {
     phase: record.phase,
     reason: record.reason ?? null,
     message: record.message === undefined ? null : storable(record.message),
@@ -44,13 +47,13 @@ export function rowAfter(
     expires_at: instant('expiresAt', record.expiresAt),
   }
   if (before !== undefined) {
-    const after = { ...before, ...said, sequence: before.sequence + events }
+    const after = { ...before, ...columns, sequence: before.sequence + events }
     return isDeepStrictEqual(after, before) ? undefined : after
   }
   const createdAt = instant('createdAt', record.createdAt)
   if (createdAt === null) throw invalid('createdAt', '')
   return {
-    ...said,
+    ...columns,
     uid: storable(record.uid),
     namespace: storable(record.namespace),
     name: storable(record.name),
@@ -65,29 +68,32 @@ export function rowAfter(
   }
 }
 
-/** The statement that makes a new row, or an old one, read as `row` says. */
-export function writing(transaction: Transaction<Schema>, row: InstanceRow, isNew: boolean) {
-  return isNew ? insertion(transaction, row) : update(transaction, row)
+/** Returns the statement that inserts or updates a row. */
+export function writeInstance(
+  transaction: Transaction<Schema>,
+  { row, isNew }: { row: InstanceRow; isNew: boolean },
+) {
+  return isNew ? insertRow(transaction, row) : updateRow(transaction, row)
 }
 
-function insertion(transaction: Transaction<Schema>, row: InstanceRow) {
+function insertRow(transaction: Transaction<Schema>, row: InstanceRow) {
   const { created_at, last_active_at: _, deleted_at: __, ...rest } = row
   return transaction
     .insertInto('challenge_operator.instance')
-    .values({ ...rest, ...columnsOf(row), created_at: created_at.toISOString() })
+    .values({ ...rest, ...encodedColumns(row), created_at: created_at.toISOString() })
     .returning('uid')
 }
 
-function update(transaction: Transaction<Schema>, row: InstanceRow) {
+function updateRow(transaction: Transaction<Schema>, row: InstanceRow) {
   const { phase, reason, message, url, flag_hmac, sequence } = row
   return transaction
     .updateTable('challenge_operator.instance')
-    .set({ phase, reason, message, url, flag_hmac, sequence, ...columnsOf(row) })
+    .set({ phase, reason, message, url, flag_hmac, sequence, ...encodedColumns(row) })
     .where('uid', '=', row.uid)
     .returning('uid')
 }
 
-function columnsOf(row: InstanceRow) {
+function encodedColumns(row: InstanceRow) {
   return {
     notes: JSON.stringify(row.notes),
     ready_at: row.ready_at?.toISOString() ?? null,
@@ -100,7 +106,7 @@ function storableNotes(notes: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.entries(notes).map(each => each.map(storable)))
 }
 
-/** To the millisecond, as a row read back has it: what is finer would differ from itself for ever. */
+/** Cuts a time to milliseconds, as a row that is read back has it. A finer time would differ from its row every time. */
 function instant(field: string, text: string | undefined): Date | null {
   if (text === undefined) return null
   const date = new Date(text)

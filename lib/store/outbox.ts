@@ -1,31 +1,37 @@
 import { randomUUID } from 'node:crypto'
 import { sql, type Transaction } from 'kysely'
 import type { EventType, OutboxEvent } from '../events.ts'
-import { type InstanceRow, writing } from './instances.ts'
+import { type InstanceRow, writeInstance } from './instances.ts'
 import type { Schema } from './schema.ts'
 
-/** One transition: the row as it is after it, with the sequence of the last of its events, and the events. One statement. */
+export interface Transition {
+  /** The row after the transition, with the sequence of its last event. */
+  row: InstanceRow
+  isNew: boolean
+  /** The events, in their order. */
+  types: readonly EventType[]
+  at: Date
+}
+
+/** Writes the row and the events of a transition in one statement. */
 export async function writeTransition(
   transaction: Transaction<Schema>,
-  row: InstanceRow,
-  isNew: boolean,
-  types: readonly EventType[],
-  at: Date,
+  { row, isNew, types, at }: Transition,
 ): Promise<void> {
-  const write = writing(transaction, row, isNew)
+  const write = writeInstance(transaction, { row, isNew })
   if (types.length === 0) {
     await write.execute()
     return
   }
   const events = types.map((type, index) => {
+    const eventId = randomUUID()
     const sequence = row.sequence - types.length + 1 + index
-    const payload = payloadOf(row, randomUUID(), sequence, at)
     return {
-      event_id: payload.eventId,
+      event_id: eventId,
       instance_uid: row.uid,
       sequence,
       type,
-      payload: JSON.stringify(payload),
+      payload: JSON.stringify(payloadOf(row, { eventId, sequence, at })),
     }
   })
   await transaction
@@ -35,8 +41,14 @@ export async function writeTransition(
     .execute()
 }
 
-/** The promise to consumers: every field is always there, null where there is nothing. */
-function payloadOf(row: InstanceRow, eventId: string, sequence: number, at: Date) {
+interface EventHead {
+  eventId: string
+  sequence: number
+  at: Date
+}
+
+/** The payload that consumers rely on. Every field is always there; a field without a value is null. */
+function payloadOf(row: InstanceRow, { eventId, sequence, at }: EventHead) {
   return {
     eventId,
     sequence,
@@ -58,7 +70,7 @@ function payloadOf(row: InstanceRow, eventId: string, sequence: number, at: Date
   }
 }
 
-/** See `Outbox.drain`. */
+/** Implements `Outbox.drain` within a transaction. */
 export async function drainOutbox(
   transaction: Transaction<Schema>,
   limit: number,
@@ -68,7 +80,7 @@ export async function drainOutbox(
     .selectFrom('challenge_operator.outbox')
     .select(['id', 'event_id', 'type', 'payload', 'created_at'])
     .where('published_at', 'is', null)
-    // What the bus refused waits behind what it has not seen, so that one poison event holds up nobody.
+    // Refused events come after new ones, so that an event that is refused every time holds up no other.
     .orderBy('refusals')
     .orderBy('id')
     .limit(sql.lit(limit))

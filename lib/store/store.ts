@@ -9,62 +9,95 @@ export interface InstanceRecord {
   name: string
   teamId: number
   eventId: number
-  /** The template's name, which is the platform's challenge slug. */
+  /** Name of the template, which is the slug of the platform's challenge. */
   template: string
   phase: Phase
   reason: Reason | undefined
   message: string | undefined
   url: string | undefined
-  /** Hex HMAC of the flag for the platform, undefined where there is no flag or no pepper. */
+  /** Hex HMAC of the flag, for the platform. Undefined without a flag or without a pepper. */
   flagHmac: string | undefined
   createdAt: string
   readyAt: string | undefined
   expiresAt: string | undefined
-  /** `spec.annotations` of the instance: the platform's own notes. */
+  /** `spec.annotations` of the instance: notes of the platform. */
   notes: Record<string, string>
 }
 
+/** The result of a write. */
 export interface Recorded {
-  /** Whether any row changed. */
-  changed: boolean
+  /** Why the platform's row could not be written. Our own row was. */
   problem: PlatformProblem | undefined
-  /** Outbox rows of this transition: worth publishing at once. */
+  /** Number of events that the transition put into the outbox. The caller publishes that many at once. */
   events: number
 }
 
-/** What the sweep compares with the cluster. */
-export interface LiveRow {
+/** A row that is not closed, as the sweep compares it with the cluster. */
+export interface OpenRow {
   uid: string
   namespace: string
   name: string
   phase: Phase
   reason: Reason | undefined
   url: string | undefined
-  /** Whether the platform's row says what this row means (newest live instance of its team and challenge). */
+  /** Whether the platform's row agrees with this row, or the reason why it cannot is recorded. */
   platformInStep: boolean
 }
 
 /**
- * The database as reconcile and sweep see it. Every method throws `OperatorError` (`DatabaseUnavailable` where the
- * database cannot be reached or does not answer before the signal) and nothing else.
+ * The database as the reconciler and the sweep use it.
+ *
+ * Errors: every method throws an `OperatorError` and nothing else. It is `DatabaseUnavailable` if the database cannot be
+ * reached, does not answer before the signal aborts, or lacks our tables.
  */
 export interface Store {
   /**
-   * Writes the instance, the platform's row and the outbox events of the transition in one transaction;
-   * a record that says what the rows say already writes nothing.
+   * Writes an instance's row, the platform's row and the events of the transition in one transaction.
+   *
+   * Flow: lock the pair of team and challenge, read the row, compare it with the record, write the row and its events in
+   * one statement, then let the platform's row follow the newest open instance of the pair.
+   *
+   * Guarantees:
+   * - The row and its events are written together or not at all. The events of an instance are numbered without a gap.
+   * - A record that equals the row writes nothing, so repeating a record is harmless.
+   * - A record of a closed row changes nothing: a late pass cannot reopen it.
+   * - Writers of the same team and challenge wait for each other. Other writers do not.
+   *
+   * Caveats: a record without a flag hash keeps the hash of an earlier record, so that the flag of a running instance
+   * stays valid when a later pass cannot make it. If the platform's tables refuse the write, our own rows are written
+   * without them, and `problem` has the reason.
    */
   record(record: InstanceRecord, signal: AbortSignal): Promise<Recorded>
-  /** Closes the row of an instance that is gone: `deleted_at`, platform row, event. No row: nothing. Idempotent. */
+  /**
+   * Closes the row of a deleted instance: sets `deleted_at`, adds `instance.deleted` (after `instance.expired` if it
+   * expired), and lets the platform's row follow. A row that is missing or closed stays as it is.
+   */
   close(uid: string, why: 'deleted' | 'expired', signal: AbortSignal): Promise<Recorded>
-  /** Rows not closed, by uid, in pages of at most 500. */
-  live(signal: AbortSignal): AsyncIterable<LiveRow[]>
+  /** Yields the open rows by uid, in pages of at most 500. */
+  openRows(signal: AbortSignal): AsyncIterable<OpenRow[]>
 }
 
+/** The events that wait for publication. */
 export interface Outbox {
   /**
-   * Claims up to `limit` unpublished events (skip locked, oldest first), hands them to `publish`, and marks those it
-   * returns as published; all in one transaction, so that a crash publishes again rather than never.
-   * @returns how many were claimed and how many published
+   * Publishes up to `limit` events.
+   *
+   * Flow: in one transaction, claim unpublished events (those refused least often first, then the oldest), pass them to
+   * `publish`, mark the events that it returns as published, and count a refusal for each of the others.
+   *
+   * Guarantees:
+   * - At least once: a crash between publication and commit publishes the events again. Consumers deduplicate on the
+   *   event id.
+   * - Calls at the same time claim different events: a claimed event is skipped, not waited for.
+   * - An event that is refused every time waits behind all others, so it holds up none of them.
+   *
+   * Caveats: the claim lasts as long as `publish` runs. The server ends a transaction that is idle for 60 s, so `publish`
+   * must be faster than that. The events of one instance are ordered by their sequence, not by their arrival.
+   *
+   * Errors: an error of `publish` is thrown and leaves its events unpublished. A database that cannot be reached is
+   * `DatabaseUnavailable`.
+   * @param publish returns the events that were accepted
+   * @returns how many events were claimed, and how many of them published
    */
   drain(
     limit: number,

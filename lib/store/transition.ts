@@ -1,13 +1,14 @@
 import type { Phase } from '../crd/challenge-instance.ts'
 import type { EventType } from '../events.ts'
 
-/** What an event is read off. `expiresAt` in epoch milliseconds, undefined: for ever. */
-export interface Moment {
+/** The part of an instance that its events depend on. */
+export interface InstanceState {
   phase: Phase
+  /** Epoch milliseconds. Undefined: the instance does not expire. */
   expiresAt: number | undefined
 }
 
-const entered: Partial<Record<Phase, EventType>> = {
+const eventOnEntering: Partial<Record<Phase, EventType>> = {
   Provisioning: 'instance.provisioning',
   Ready: 'instance.ready',
   Failed: 'instance.failed',
@@ -15,22 +16,25 @@ const entered: Partial<Record<Phase, EventType>> = {
 }
 
 /**
- * The events between what the row said and what it is to say, in the order they are told. A phase says when it is
- * entered, also again: an instance that is provisioning after it was ready does not serve. Pending and Terminating say
- * nothing (`instance.deleted` comes when it is gone). Who leaves Idle for anything but its end was woken, before all else.
- * @param before undefined at first sight
+ * Returns the events of a transition, in their order.
+ *
+ * - Entering a phase emits its event, also on re-entering it: an instance that is provisioning again does not serve.
+ * - Pending and Terminating have no event. `instance.deleted` follows when the row is closed.
+ * - Leaving Idle for any phase but Terminating emits `instance.woken` first.
+ * - A later expiry emits `instance.renewed` last.
+ * @param before undefined: the instance is new
  */
-export function transitionEvents(before: Moment | undefined, after: Moment): EventType[] {
+export function transitionEvents(before: InstanceState | undefined, after: InstanceState): EventType[] {
   const events: EventType[] = []
   if (before?.phase === 'Idle' && !['Idle', 'Terminating'].includes(after.phase))
     events.push('instance.woken')
-  const phaseEvent = before?.phase === after.phase ? undefined : entered[after.phase]
+  const phaseEvent = before?.phase === after.phase ? undefined : eventOnEntering[after.phase]
   if (phaseEvent !== undefined) events.push(phaseEvent)
   if (before !== undefined && renewed(before, after)) events.push('instance.renewed')
   return events
 }
 
-function renewed(before: Moment, after: Moment): boolean {
+function renewed(before: InstanceState, after: InstanceState): boolean {
   if (before.expiresAt === undefined || after.phase === 'Terminating') return false
   return after.expiresAt === undefined || after.expiresAt > before.expiresAt
 }

@@ -4,7 +4,7 @@ import { progressDeadlineSeconds } from '../desired/objects/deployment.ts'
 import type { Cause, InstanceKey } from '../messages.ts'
 import { childVersion } from '../observed/child-version.ts'
 import { waitsForTimer } from '../reasons.ts'
-import type { LiveRow } from '../store/store.ts'
+import type { OpenRow } from '../store/store.ts'
 import type { InstanceDigest } from './instance-digest.ts'
 
 export interface Mismatch {
@@ -21,7 +21,7 @@ const teardownMs = 60_000
 
 /** Rows that the cluster does not bear out, and instances that the database does not know, or knows wrongly. */
 export function rowMismatches(
-  rows: ReadonlyMap<string, LiveRow>,
+  rows: ReadonlyMap<string, OpenRow>,
   instances: ReadonlyMap<string, InstanceDigest>,
   now: number,
 ): Mismatch[] {
@@ -117,7 +117,7 @@ export function unguarded(
   return [...first.values()].map(instance => mismatch(instance, 'drift'))
 }
 
-function rowFits(row: LiveRow | undefined, instance: InstanceDigest): boolean {
+function rowFits(row: OpenRow | undefined, instance: InstanceDigest): boolean {
   return (
     row !== undefined &&
     row.phase === instance.phase &&

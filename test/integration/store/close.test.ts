@@ -15,23 +15,21 @@ beforeEach(async () => {
   await database.rows('TRUNCATE challenge_operator.instance, challenge_operator.outbox')
 })
 
-const nothing = { changed: false, problem: undefined, events: 0 }
+const nothing = { problem: undefined, events: 0 }
 const outbox = () =>
   database.rows<{ type: string; payload: Record<string, unknown> }>(
     'SELECT type, payload FROM challenge_operator.outbox ORDER BY id',
   )
 
-describe('how is a row closed', () => {
-  it('once, with the time and an event', async () => {
+describe('Store.close', () => {
+  it('closes a row once, with the time and an event', async () => {
     await store.record(instanceRecord({ phase: 'Pending' }), soon())
-    expect(await store.close('uid-1', 'deleted', soon())).toEqual({
-      changed: true,
-      problem: undefined,
-      events: 1,
-    })
+    expect(await store.close('uid-1', 'deleted', soon())).toEqual({ problem: undefined, events: 1 })
     const [row] = await database.rows<{ deleted_at: Date }>('SELECT * FROM challenge_operator.instance')
     expect(row).toMatchObject({ phase: 'Terminating', deleted_at: expect.any(Date), flag_hmac: 'abc' })
+    const closed = await database.rowVersions()
     expect(await store.close('uid-1', 'deleted', soon())).toEqual(nothing)
+    expect(await database.rowVersions()).toEqual(closed)
     expect(await outbox()).toMatchObject([
       {
         type: 'instance.deleted',
@@ -40,7 +38,7 @@ describe('how is a row closed', () => {
     ])
   })
 
-  it('with both events when its time was over', async () => {
+  it('emits instance.expired and instance.deleted for an expired instance', async () => {
     await store.record(instanceRecord({ phase: 'Pending' }), soon())
     expect(await store.close('uid-1', 'expired', soon())).toMatchObject({ events: 2 })
     expect(await outbox()).toMatchObject([
@@ -49,28 +47,28 @@ describe('how is a row closed', () => {
     ])
   })
 
-  it('once, by ten at once', async () => {
+  it('closes a row once when called ten times at the same time', async () => {
     await store.record(instanceRecord({ phase: 'Pending' }), soon())
     const closed = await Promise.all(
       Array.from({ length: 10 }, () => store.close('uid-1', 'deleted', soon())),
     )
-    expect(closed.filter(({ changed }) => changed)).toHaveLength(1)
+    expect(closed.filter(({ events }) => events > 0)).toHaveLength(1)
     expect(await outbox()).toHaveLength(1)
   })
 
-  it('not at all where there is none', async () => {
+  it('writes nothing for an unknown uid', async () => {
     expect(await store.close('never-seen', 'deleted', soon())).toEqual(nothing)
   })
 })
 
-describe('what does the sweep read', () => {
-  it('every live row once, by uid, in pages of 500, and no closed one', async () => {
+describe('Store.openRows', () => {
+  it('yields every open row once, by uid, in pages of 500, and no closed row', async () => {
     await database.rows(`
       INSERT INTO challenge_operator.instance (uid, namespace, name, team_id, event_id, template, phase, created_at, deleted_at)
       SELECT to_char(n, 'FM0000'), 'default', 'n' || n, 1, 1, 'none-' || n, 'Ready', now(),
         CASE WHEN n % 10 = 0 THEN now() END
       FROM generate_series(1, 1300) n`)
-    const pages = await Array.fromAsync(store.live(soon()))
+    const pages = await Array.fromAsync(store.openRows(soon()))
     expect(pages.map(page => page.length)).toEqual([500, 500, 170])
     const uids = pages.flat().map(row => row.uid)
     expect(uids).toEqual([...uids].sort())
@@ -86,18 +84,18 @@ describe('what does the sweep read', () => {
     })
   })
 
-  it('nothing from an empty database', async () => {
-    expect(await Array.fromAsync(store.live(soon()))).toEqual([])
+  it('yields no page from an empty database', async () => {
+    expect(await Array.fromAsync(store.openRows(soon()))).toEqual([])
   })
 
-  it('is cut by its signal between two pages', async () => {
+  it('fails with DatabaseUnavailable when its signal aborts between two pages', async () => {
     await database.rows(`
       INSERT INTO challenge_operator.instance (uid, namespace, name, team_id, event_id, template, phase, created_at)
       SELECT to_char(n, 'FM0000'), 'default', 'n' || n, 1, 1, 'none-' || n, 'Ready', now()
       FROM generate_series(1, 600) n`)
     const stop = new AbortController()
     const reading = async () => {
-      for await (const page of store.live(stop.signal)) if (page.length > 0) stop.abort()
+      for await (const page of store.openRows(stop.signal)) if (page.length > 0) stop.abort()
     }
     await expect(reading()).rejects.toMatchObject({ reason: 'DatabaseUnavailable' })
   })

@@ -11,8 +11,8 @@ afterEach(() => database.remove())
 
 const names = Object.keys(migrations)
 
-describe('does a database get our tables', () => {
-  it('from nothing, and a second time changes nothing', async () => {
+describe('migrate', () => {
+  it('creates all tables in an empty database, and changes nothing the second time', async () => {
     database = await storeDatabase({ migrated: false })
     expect(await examine(database.db, soon())).toMatchObject({ migrated: false })
     expect(await migrate(database.db, soon())).toEqual(names)
@@ -22,10 +22,10 @@ describe('does a database get our tables', () => {
       platformTables: true,
       mayWritePlatform: true,
     })
-    expect(await openStore(database.db).record(instanceRecord(), soon())).toMatchObject({ changed: true })
+    expect(await openStore(database.db).record(instanceRecord(), soon())).toMatchObject({ events: 1 })
   })
 
-  it('from six places at once, once', async () => {
+  it('runs every migration once when called from six places at the same time', async () => {
     database = await storeDatabase({ migrated: false })
     const { url } = database
     const places = Array.from({ length: 6 }, () => openDatabase({ url, max: 1 }))
@@ -34,7 +34,7 @@ describe('does a database get our tables', () => {
     await Promise.all(places.map(place => place.destroy()))
   })
 
-  it('through one connection only', async () => {
+  it('needs one connection only', async () => {
     database = await storeDatabase({ migrated: false, max: 1 })
     expect(await Promise.all([migrate(database.db, soon()), migrate(database.db, soon())])).toEqual([
       names,
@@ -43,8 +43,8 @@ describe('does a database get our tables', () => {
   })
 })
 
-describe('what is said when it cannot be', () => {
-  it('Forbidden, where the role may not make a schema', async () => {
+describe('migrate, when it cannot be done', () => {
+  it('fails with Forbidden for a role that may not create a schema', async () => {
     database = await storeDatabase({ migrated: false })
     const role = `nobody_${Math.random().toString(36).slice(2)}`
     await database.rows(`CREATE ROLE ${role} LOGIN PASSWORD 'topsecret'`)
@@ -61,7 +61,7 @@ describe('what is said when it cannot be', () => {
     await database.rows(`DROP ROLE ${role}`)
   })
 
-  it('SchemaOutdated, where the database is newer than we are', async () => {
+  it('fails with SchemaOutdated in a database that a newer version migrated', async () => {
     database = await storeDatabase()
     await database.rows(
       `INSERT INTO challenge_operator.kysely_migration VALUES ('2999-01-01-later', '2999-01-01')`,
@@ -70,7 +70,7 @@ describe('what is said when it cannot be', () => {
     expect(await examine(database.db, soon())).toMatchObject({ migrated: true })
   })
 
-  it('nothing half-made, where it was cut off while it waited', async () => {
+  it('leaves nothing half made when its signal aborts while it waits for the lock', async () => {
     database = await storeDatabase({ migrated: false })
     const blocker = database.db.connection().execute(async connection => {
       const { sql } = await import('kysely')
@@ -84,7 +84,7 @@ describe('what is said when it cannot be', () => {
     expect(await migrate(database.db, soon())).toEqual(names)
   })
 
-  it('to run migrate, where somebody records before', async () => {
+  it('is named as the remedy when a record finds no tables', async () => {
     database = await storeDatabase({ migrated: false })
     await expect(openStore(database.db).record(instanceRecord(), soon())).rejects.toMatchObject({
       reason: 'DatabaseUnavailable',

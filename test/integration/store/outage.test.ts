@@ -13,7 +13,7 @@ const unavailable = { name: 'OperatorError', reason: 'DatabaseUnavailable', fate
 
 let database: StoreDatabase
 let proxy: SilentProxy
-/** As a function has it: one connection, through the proxy. */
+/** One connection through the proxy, as a function has it. */
 let single: Database
 let store: Store
 
@@ -60,8 +60,8 @@ const everything = async () => ({
   platform: (await database.platformRows()).map(row => row.status),
 })
 
-describe('does a silent database hold anybody up', () => {
-  it('not on a connection that it went silent on', async () => {
+describe('a silent database', () => {
+  it('delays no caller whose connection became silent', async () => {
     await store.record(instanceRecord({ phase: 'Pending' }), soon())
     proxy.silence()
     const cut = expect(store.record(instanceRecord(), AbortSignal.timeout(500))).rejects.toMatchObject(
@@ -73,7 +73,7 @@ describe('does a silent database hold anybody up', () => {
     expect(await everything()).toMatchObject({ events: ['instance.ready'], platform: ['running'] })
   })
 
-  it('not on one it never answered on, and the place in the pool is free again soon', async () => {
+  it('delays no caller whose connection was never answered, and frees the place in the pool', async () => {
     proxy.silence()
     const cut = expect(store.record(instanceRecord(), AbortSignal.timeout(500))).rejects.toMatchObject(
       unavailable,
@@ -83,7 +83,7 @@ describe('does a silent database hold anybody up', () => {
     expect(await elapsed(untilRecorded())).toBeLessThan(4_000)
   })
 
-  it('not while it stays silent', async () => {
+  it('delays no caller while it stays silent', async () => {
     proxy.silence()
     for (let tries = 0; tries < 4; tries += 1) {
       const cut = expect(store.close('uid-1', 'deleted', AbortSignal.timeout(300))).rejects.toMatchObject(
@@ -95,14 +95,14 @@ describe('does a silent database hold anybody up', () => {
     await untilRecorded()
   })
 
-  it('not with a signal that was over before', async () => {
+  it('delays no caller whose signal has aborted before the call', async () => {
     await expect(store.record(instanceRecord(), AbortSignal.abort())).rejects.toMatchObject(unavailable)
     await untilRecorded()
   })
 })
 
-describe('what does a pass that is cut leave behind', () => {
-  it('nothing, while somebody else holds the pair', async () => {
+describe('a write that is cut off', () => {
+  it('leaves nothing behind when another writer holds the pair', async () => {
     await database.db.transaction().execute(async transaction => {
       await lockPair(transaction, { teamId: '1', template: 'web-1' })
       await expect(store.record(instanceRecord(), AbortSignal.timeout(200))).rejects.toMatchObject(
@@ -114,45 +114,48 @@ describe('what does a pass that is cut leave behind', () => {
     await untilRecorded()
   })
 
-  it.each(['before', 'after'] as const)('all or nothing, cut %s every single packet in turn', async when => {
-    const before = { instances: [{ phase: 'Provisioning', sequence: 1 }], platform: ['pending'] }
-    const after = { instances: [{ phase: 'Ready', sequence: 2 }], platform: ['running'] }
-    let cuts = 0
-    for (let at = 1; ; at += 1) {
-      const uid = `uid-${at}`
-      await database.rows('TRUNCATE challenge_operator.instance, challenge_operator.outbox')
-      await untilRecorded(instanceRecord({ uid, phase: 'Provisioning' }))
-      const sent = proxy.packets()
-      proxy.cutAt(at, when)
-      const failed = await store.record(instanceRecord({ uid }), soon()).then(
-        () => false,
-        thrown => {
-          expect(thrown).toMatchObject(unavailable)
-          return true
-        },
-      )
-      if (!failed) {
-        expect(proxy.packets() - sent).toBeLessThan(at)
-        break
+  it.each(['before', 'after'] as const)(
+    'leaves all or nothing behind when the connection is cut %s each packet in turn',
+    async when => {
+      const before = { instances: [{ phase: 'Provisioning', sequence: 1 }], platform: ['pending'] }
+      const after = { instances: [{ phase: 'Ready', sequence: 2 }], platform: ['running'] }
+      let cuts = 0
+      for (let at = 1; ; at += 1) {
+        const uid = `uid-${at}`
+        await database.rows('TRUNCATE challenge_operator.instance, challenge_operator.outbox')
+        await untilRecorded(instanceRecord({ uid, phase: 'Provisioning' }))
+        const sent = proxy.packets()
+        proxy.cutAt(at, when)
+        const failed = await store.record(instanceRecord({ uid }), soon()).then(
+          () => false,
+          thrown => {
+            expect(thrown).toMatchObject(unavailable)
+            return true
+          },
+        )
+        if (!failed) {
+          expect(proxy.packets() - sent).toBeLessThan(at)
+          break
+        }
+        cuts += 1
+        // The server notices the end of the connection a moment later.
+        await sleep(50)
+        const left = await everything()
+        expect([before, after]).toContainEqual({
+          instances: [{ phase: left.instances[0]?.phase, sequence: left.instances[0]?.sequence }],
+          platform: left.platform,
+        })
+        await untilRecorded(instanceRecord({ uid }))
+        expect(await everything()).toMatchObject({
+          ...after,
+          events: ['instance.provisioning', 'instance.ready'],
+        })
       }
-      cuts += 1
-      // The server hears of the end of a connection by itself.
-      await sleep(50)
-      const left = await everything()
-      expect([before, after]).toContainEqual({
-        instances: [{ phase: left.instances[0]?.phase, sequence: left.instances[0]?.sequence }],
-        platform: left.platform,
-      })
-      await untilRecorded(instanceRecord({ uid }))
-      expect(await everything()).toMatchObject({
-        ...after,
-        events: ['instance.provisioning', 'instance.ready'],
-      })
-    }
-    expect(cuts).toBeGreaterThanOrEqual(5)
-  })
+      expect(cuts).toBeGreaterThanOrEqual(5)
+    },
+  )
 
-  it('an event unpublished, where the server ends the session while the bus is asked', async () => {
+  it('leaves an event unpublished when the server ends the session while the bus is called', async () => {
     await store.record(instanceRecord(), soon())
     const outbox = openOutbox(single)
     const drained = outbox.drain(
@@ -170,23 +173,23 @@ describe('what does a pass that is cut leave behind', () => {
     expect(await outbox.drain(10, async events => events, soon())).toEqual({ claimed: 1, published: 1 })
   })
 
-  it('no harm, where the server ends an idle session', async () => {
+  it('succeeds on a new connection after the server ended an idle session', async () => {
     await store.record(instanceRecord(), soon())
     await database.rows(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'single'`,
     )
     await sleep(50)
-    expect(await store.record(instanceRecord({ phase: 'Failed' }), soon())).toMatchObject({ changed: true })
+    expect(await store.record(instanceRecord({ phase: 'Failed' }), soon())).toMatchObject({ events: 1 })
   })
 })
 
-describe('what does a person read', () => {
+describe('the error of an unusable DATABASE_URL', () => {
   it.each([
-    ['nobody listens', { port: '1' }, /ECONNREFUSED.*DATABASE_URL/],
+    ['nothing listens on the port', { port: '1' }, /ECONNREFUSED.*DATABASE_URL/],
     ['the password is wrong', { password: 'hunter2' }, /password.*DATABASE_URL/],
     ['there is no such database', { pathname: '/nowhere' }, /no database of that name/],
     ['there is no such host', { hostname: 'database.invalid' }, /cannot be reached/],
-  ])('where %s', async (_, wrong, message) => {
+  ])('names the remedy and no password when %s', async (_, wrong, message) => {
     const url = new URL(database.url)
     const { password } = url
     Object.assign(url, wrong)
@@ -201,8 +204,8 @@ describe('what does a person read', () => {
   })
 })
 
-describe('does a database that died and came back find everything well', () => {
-  it('after a kill, with instances coming and going meanwhile', async () => {
+describe('a database that restarts', () => {
+  it('takes the writes again after a kill', async () => {
     const postgres = await startTestPostgres()
     const own = openDatabase({ url: postgres.url, max: 2 })
     const ownStore = openStore(own)
@@ -217,8 +220,8 @@ describe('does a database that died and came back find everything well', () => {
       unavailable,
     )
     await back
-    expect(await ownStore.record(instanceRecord({ uid: 'b' }), soon())).toMatchObject({ changed: true })
-    expect(await ownStore.close('uid-1', 'deleted', soon())).toMatchObject({ changed: true })
+    expect(await ownStore.record(instanceRecord({ uid: 'b' }), soon())).toMatchObject({ events: 1 })
+    expect(await ownStore.close('uid-1', 'deleted', soon())).toMatchObject({ events: 1 })
     await own.destroy()
     await postgres.stop()
   })

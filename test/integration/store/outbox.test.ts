@@ -25,8 +25,8 @@ async function fill(count: number): Promise<void> {
 
 const all = async (events: OutboxEvent[]) => events
 
-describe('how does the outbox empty', () => {
-  it('oldest first, at most as many as asked', async () => {
+describe('Outbox.drain', () => {
+  it('passes on the oldest events first, at most as many as the limit', async () => {
     await fill(5)
     const seen: OutboxEvent[] = []
     const publish = async (events: OutboxEvent[]) => {
@@ -52,7 +52,7 @@ describe('how does the outbox empty', () => {
     })
   })
 
-  it('without a double, by four publishers at once', async () => {
+  it('passes each event to one of four publishers at the same time', async () => {
     await fill(60)
     const published: string[] = []
     const publisher = async () => {
@@ -68,7 +68,7 @@ describe('how does the outbox empty', () => {
     expect(new Set(published).size).toBe(60)
   })
 
-  it('past an event that the bus never takes', async () => {
+  it('puts an event that is refused every time behind all others', async () => {
     await fill(4)
     const picky = async (events: OutboxEvent[]) => events.filter(event => event.payload.uid !== 'uid-000')
     expect(await outbox.drain(1, picky, soon())).toEqual({ claimed: 1, published: 0 })
@@ -77,7 +77,7 @@ describe('how does the outbox empty', () => {
     expect(await outbox.drain(2, all, soon())).toEqual({ claimed: 1, published: 1 })
   })
 
-  it('not at all where publishing fails, and the failure is told as it was', async () => {
+  it('throws the error of publish and leaves the events unpublished', async () => {
     await fill(2)
     const broken = async () => {
       throw new TypeError('not a database')

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Phase } from '../../../lib/crd/challenge-instance.ts'
 import { openDatabase } from '../../../lib/store/database.ts'
 import { openStore } from '../../../lib/store/open-store.ts'
-import type { LiveRow, Store } from '../../../lib/store/store.ts'
+import type { OpenRow, Store } from '../../../lib/store/store.ts'
 import { instanceRecord, listener, type StoreDatabase, soon, storeDatabase } from './store-database.ts'
 
 let database: StoreDatabase
@@ -23,12 +23,12 @@ const older = instanceRecord({ uid: 'old', createdAt: '2026-11-23T09:00:00Z', ur
 const newer = instanceRecord({ uid: 'new', createdAt: '2026-11-23T10:00:00Z', url: 'http://new' })
 
 async function inStep(): Promise<Record<string, boolean>> {
-  const rows: LiveRow[] = []
-  for await (const page of store.live(soon())) rows.push(...page)
+  const rows: OpenRow[] = []
+  for await (const page of store.openRows(soon())) rows.push(...page)
   return Object.fromEntries(rows.map(row => [row.uid, row.platformInStep]))
 }
 
-describe('what does the platform see', () => {
+describe('the platform row', () => {
   it.each<[Phase, string]>([
     ['Pending', 'pending'],
     ['Provisioning', 'pending'],
@@ -36,7 +36,7 @@ describe('what does the platform see', () => {
     ['Failed', 'error'],
     ['Idle', 'stopped'],
     ['Terminating', 'stopped'],
-  ])('%s as %s', async (phase, status) => {
+  ])('shows the phase %s as %s', async (phase, status) => {
     await store.record(instanceRecord({ phase }), soon())
     expect(await database.platformRows()).toEqual([
       {
@@ -51,12 +51,12 @@ describe('what does the platform see', () => {
     ])
   })
 
-  it('an empty address where there is none', async () => {
+  it('has an empty address when the instance has none', async () => {
     await store.record(instanceRecord({ phase: 'Pending', url: undefined }), soon())
     expect(await database.platformRows()).toMatchObject([{ endpoint_url: '' }])
   })
 
-  it('stopped, in the same row, when the instance is gone', async () => {
+  it('is stopped when the instance is closed, and reused by the next instance', async () => {
     await store.record(instanceRecord(), soon())
     const [before] = await database.platformRows()
     await store.close('uid-1', 'deleted', soon())
@@ -65,15 +65,15 @@ describe('what does the platform see', () => {
     expect(await database.platformRows()).toEqual([before])
   })
 
-  it('the newest of two instances, whichever was recorded last', async () => {
+  it('shows the newest of two instances, whichever was recorded last', async () => {
     await store.record(newer, soon())
     await store.record(older, soon())
     expect(await database.platformRows()).toMatchObject([{ status: 'running', endpoint_url: 'http://new' }])
-    expect(await store.record({ ...older, phase: 'Failed' }, soon())).toMatchObject({ changed: true })
+    expect(await store.record({ ...older, phase: 'Failed' }, soon())).toMatchObject({ events: 1 })
     expect(await database.platformRows()).toMatchObject([{ status: 'running', endpoint_url: 'http://new' }])
   })
 
-  it('the older one again when the newest goes, already while it is torn down', async () => {
+  it('shows the older instance again while the newest is torn down', async () => {
     await store.record(older, soon())
     await store.record(newer, soon())
     await store.record({ ...newer, phase: 'Terminating' }, soon())
@@ -84,7 +84,7 @@ describe('what does the platform see', () => {
     expect(await database.platformRows()).toMatchObject([{ status: 'stopped', endpoint_url: '' }])
   })
 
-  it('separate rows for other teams and challenges', async () => {
+  it('is another one for another team or challenge', async () => {
     await store.record(instanceRecord(), soon())
     await store.record(instanceRecord({ uid: 'b', teamId: 2 }), soon())
     await store.record(instanceRecord({ uid: 'c', template: 'pwn-1' }), soon())
@@ -92,8 +92,8 @@ describe('what does the platform see', () => {
   })
 })
 
-describe('what stays the platform’s own', () => {
-  it('last_check_at, in between and at transitions', async () => {
+describe('the part of the platform row that the platform owns', () => {
+  it('keeps last_check_at across transitions', async () => {
     await store.record(instanceRecord(), soon())
     await database.rows(`UPDATE challenges_teamserviceinstance SET last_check_at = '2026-11-23T12:00:00Z'`)
     await store.record(instanceRecord({ phase: 'Failed' }), soon())
@@ -102,7 +102,7 @@ describe('what stays the platform’s own', () => {
     ])
   })
 
-  it('duplicates that Django made, but for the first', async () => {
+  it('keeps duplicates, except for the one with the lowest id', async () => {
     await database.rows(`
       INSERT INTO challenges_teamserviceinstance (team_id, challenge_id, status, endpoint_url, created_at)
       SELECT 1, id, 'stopped', 'theirs', now() FROM challenges_challenge, generate_series(1, 2) WHERE slug = 'web-1'`)
@@ -116,8 +116,8 @@ describe('what stays the platform’s own', () => {
   })
 })
 
-describe('who is told', () => {
-  it('listeners of team_service_instance, once for each write', async () => {
+describe('team_service_instance', () => {
+  it('is notified once for each write of a platform row', async () => {
     const ears = await listener(database.url, 'team_service_instance')
     await store.record(instanceRecord(), soon())
     await store.record(instanceRecord(), soon())
@@ -133,37 +133,33 @@ describe('who is told', () => {
   })
 })
 
-describe('what is wrong on the platform’s side', () => {
-  it('ChallengeUnknown: our rows are written, and theirs as soon as the challenge is there', async () => {
+describe('a problem of the platform', () => {
+  it('ChallengeUnknown: our rows are written, and the platform row once the challenge exists', async () => {
     const record = instanceRecord({ template: 'brand-new' })
-    expect(await store.record(record, soon())).toEqual({
-      changed: true,
-      problem: 'ChallengeUnknown',
-      events: 1,
-    })
-    expect(await store.record(record, soon())).toEqual({
-      changed: false,
-      problem: 'ChallengeUnknown',
-      events: 0,
-    })
+    expect(await store.record(record, soon())).toEqual({ problem: 'ChallengeUnknown', events: 1 })
+    const before = await database.rowVersions()
+    expect(await store.record(record, soon())).toEqual({ problem: 'ChallengeUnknown', events: 0 })
+    expect(await database.rowVersions()).toEqual(before)
     expect(await inStep()).toEqual({ 'uid-1': true })
     await database.rows(`INSERT INTO challenges_challenge (slug) VALUES ('brand-new')`)
-    expect(await store.record(record, soon())).toEqual({ changed: true, problem: undefined, events: 0 })
+    expect(await store.record(record, soon())).toEqual({ problem: undefined, events: 0 })
     expect(await database.platformRows()).toMatchObject([{ status: 'running' }])
     expect(await inStep()).toEqual({ 'uid-1': true })
   })
 
-  it('TeamUnknown: found at commit, our rows and event survive', async () => {
+  it('TeamUnknown: found at commit, and our row and event are written', async () => {
     const record = instanceRecord({ teamId: 99 })
-    expect(await store.record(record, soon())).toEqual({ changed: true, problem: 'TeamUnknown', events: 1 })
-    expect(await store.record(record, soon())).toEqual({ changed: false, problem: 'TeamUnknown', events: 0 })
+    expect(await store.record(record, soon())).toEqual({ problem: 'TeamUnknown', events: 1 })
+    const before = await database.rowVersions()
+    expect(await store.record(record, soon())).toEqual({ problem: 'TeamUnknown', events: 0 })
+    expect(await database.rowVersions()).toEqual(before)
     expect(await database.platformRows()).toEqual([])
     const written = await database.rows('SELECT sequence FROM challenge_operator.outbox')
     expect(written).toEqual([{ sequence: 1 }])
     expect(await inStep()).toEqual({ 'uid-1': true })
   })
 
-  it('UrlTooLong: the row is there without it, and counts characters', async () => {
+  it('UrlTooLong: the platform row has no address, and the limit counts characters', async () => {
     const fits = `http://${'🏁'.repeat(193)}`
     expect(await store.record(instanceRecord({ url: fits }), soon())).toMatchObject({ problem: undefined })
     expect(await store.record(instanceRecord({ url: `${fits}x` }), soon())).toMatchObject({
@@ -173,35 +169,34 @@ describe('what is wrong on the platform’s side', () => {
     expect(await inStep()).toEqual({ 'uid-1': true })
   })
 
-  it('PlatformTablesMissing: everything of ours works all the same', async () => {
+  it('PlatformTablesMissing: our own tables are written and read all the same', async () => {
     const bare = await storeDatabase({ platform: false })
     const own = openStore(bare.db)
     expect(await own.record(instanceRecord(), soon())).toEqual({
-      changed: true,
       problem: 'PlatformTablesMissing',
       events: 1,
     })
-    const pages = await Array.fromAsync(own.live(soon()))
+    const pages = await Array.fromAsync(own.openRows(soon()))
     expect(pages).toMatchObject([[{ uid: 'uid-1', platformInStep: true }]])
-    expect(await own.close('uid-1', 'deleted', soon())).toMatchObject({ changed: true, events: 1 })
+    expect(await own.close('uid-1', 'deleted', soon())).toMatchObject({ events: 1 })
     await bare.remove()
   })
 
-  it('PlatformTablesMissing: also where a trigger of the platform objects, and the row is closed all the same', async () => {
+  it('PlatformTablesMissing: a trigger of the platform that raises an error keeps no row open', async () => {
     await database.rows(`
       CREATE FUNCTION objecting() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;
       CREATE TRIGGER objecting BEFORE INSERT OR UPDATE ON challenges_teamserviceinstance
         FOR EACH ROW EXECUTE FUNCTION objecting()`)
     try {
       const problem = 'PlatformTablesMissing'
-      expect(await store.record(instanceRecord(), soon())).toMatchObject({ changed: true, problem })
-      expect(await store.close(instanceRecord().uid, 'deleted', soon())).toMatchObject({ changed: true })
+      expect(await store.record(instanceRecord(), soon())).toMatchObject({ events: 1, problem })
+      expect(await store.close(instanceRecord().uid, 'deleted', soon())).toMatchObject({ events: 1 })
     } finally {
       await database.rows('DROP FUNCTION objecting CASCADE')
     }
   })
 
-  it('PlatformTablesMissing: also for a role that may not touch them', async () => {
+  it('PlatformTablesMissing: a role without rights on the platform’s tables writes our own', async () => {
     const role = `reader_${Math.random().toString(36).slice(2)}`
     await database.rows(`
       CREATE ROLE ${role} LOGIN PASSWORD 'reader'; GRANT USAGE ON SCHEMA challenge_operator TO ${role};
@@ -211,14 +206,14 @@ describe('what is wrong on the platform’s side', () => {
     url.password = 'reader'
     const limited = openDatabase({ url: url.href })
     const recorded = await openStore(limited).record(instanceRecord(), soon())
-    expect(recorded).toEqual({ changed: true, problem: 'PlatformTablesMissing', events: 1 })
+    expect(recorded).toEqual({ problem: 'PlatformTablesMissing', events: 1 })
     await limited.destroy()
     await database.rows(`DROP OWNED BY ${role}; DROP ROLE ${role}`)
   })
 })
 
-describe('does the sweep see a row that lies', () => {
-  it('finds a changed, a missing and a vanished one, and a record mends them', async () => {
+describe('platformInStep', () => {
+  it('is false for a changed and a missing platform row, until a record writes it again', async () => {
     await store.record(older, soon())
     await store.record(newer, soon())
     await store.record(instanceRecord({ uid: 'other', teamId: 2 }), soon())
@@ -226,7 +221,7 @@ describe('does the sweep see a row that lies', () => {
     await database.rows(`UPDATE challenges_teamserviceinstance SET status = 'stopped' WHERE team_id = 1`)
     await database.rows(`DELETE FROM challenges_teamserviceinstance WHERE team_id = 2`)
     expect(await inStep()).toEqual({ new: false, old: true, other: false })
-    expect(await store.record(newer, soon())).toEqual({ changed: true, problem: undefined, events: 0 })
+    expect(await store.record(newer, soon())).toEqual({ problem: undefined, events: 0 })
     await store.record(instanceRecord({ uid: 'other', teamId: 2 }), soon())
     expect(await inStep()).toEqual({ new: true, old: true, other: true })
   })

@@ -17,23 +17,18 @@ beforeEach(async () => {
   )
 })
 
-const versions = () =>
-  database.rows(`
-    SELECT xmin::text, ctid::text FROM challenge_operator.instance UNION ALL
-    SELECT xmin::text, ctid::text FROM challenge_operator.outbox UNION ALL
-    SELECT xmin::text, ctid::text FROM challenges_teamserviceinstance`)
 const instances = () => database.rows('SELECT * FROM challenge_operator.instance ORDER BY uid')
 const outbox = () => database.rows('SELECT * FROM challenge_operator.outbox ORDER BY id')
 const types = async () => (await outbox()).map(row => row.type)
 
-describe('what does a record write', () => {
-  it('writes the instance with everything it says', async () => {
+describe('Store.record', () => {
+  it('writes every field of the record into the row', async () => {
     const record = instanceRecord({
       reason: 'RolloutWaiting',
       expiresAt: '2026-11-24T10:00:00.123456789Z',
       notes: { 'ctf.example.com/note': 'née 🏁' },
     })
-    expect(await store.record(record, soon())).toEqual({ changed: true, problem: undefined, events: 1 })
+    expect(await store.record(record, soon())).toEqual({ problem: undefined, events: 1 })
     expect(await instances()).toEqual([
       {
         uid: 'uid-1',
@@ -57,10 +52,12 @@ describe('what does a record write', () => {
         platform_problem: null,
       },
     ])
-    expect(await store.record(record, soon())).toEqual({ changed: false, problem: undefined, events: 0 })
+    const before = await database.rowVersions()
+    expect(await store.record(record, soon())).toEqual({ problem: undefined, events: 0 })
+    expect(await database.rowVersions()).toEqual(before)
   })
 
-  it('promises consumers the whole detail', async () => {
+  it('writes events with the whole promised payload', async () => {
     await store.record(instanceRecord({ notes: { a: 'b' } }), soon())
     const [row] = await outbox()
     expect(row).toMatchObject({
@@ -90,14 +87,14 @@ describe('what does a record write', () => {
     })
   })
 
-  it('writes no row at all when nothing changed', async () => {
+  it('writes no row when nothing changed', async () => {
     await store.record(instanceRecord(), soon())
-    const before = await versions()
-    expect(await store.record(instanceRecord(), soon())).toMatchObject({ changed: false, events: 0 })
-    expect(await versions()).toEqual(before)
+    const before = await database.rowVersions()
+    expect(await store.record(instanceRecord(), soon())).toMatchObject({ events: 0 })
+    expect(await database.rowVersions()).toEqual(before)
   })
 
-  it('numbers the events of a life without a gap', async () => {
+  it('numbers the events of an instance without a gap', async () => {
     const life = ['Pending', 'Provisioning', 'Ready', 'Idle', 'Ready', 'Failed', 'Provisioning'] as const
     for (const phase of life) await store.record(instanceRecord({ phase }), soon())
     await store.close('uid-1', 'expired', soon())
@@ -109,13 +106,13 @@ describe('what does a record write', () => {
     expect((await outbox()).map(row => row.sequence)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9])
   })
 
-  it('keeps the hash of a flag that a later pass could not make', async () => {
+  it('keeps the flag hash when a later record has none', async () => {
     await store.record(instanceRecord(), soon())
     await store.record(instanceRecord({ flagHmac: undefined, message: 'Template is missing.' }), soon())
     expect(await instances()).toMatchObject([{ flag_hmac: 'abc', message: 'Template is missing.' }])
   })
 
-  it('leaves the activity alone, which others write', async () => {
+  it('leaves last_active_at as the proxy wrote it', async () => {
     await store.record(instanceRecord(), soon())
     await database.rows(`UPDATE challenge_operator.instance SET last_active_at = '2026-11-23T11:00:00Z'`)
     await store.record(instanceRecord({ phase: 'Failed' }), soon())
@@ -123,22 +120,24 @@ describe('what does a record write', () => {
   })
 })
 
-describe('what does odd input do', () => {
-  it('takes text that Postgres refuses', async () => {
+describe('Store.record, given odd input', () => {
+  it('replaces the characters that Postgres refuses', async () => {
     const odd = 'a\0b\ud800c'
     const record = instanceRecord({ message: odd, notes: { [odd]: odd } })
     await store.record(record, soon())
     expect(await instances()).toMatchObject([{ message: 'ab\ufffdc', notes: { 'ab\ufffdc': 'ab\ufffdc' } }])
-    expect(await store.record(record, soon())).toMatchObject({ changed: false })
+    const before = await database.rowVersions()
+    await store.record(record, soon())
+    expect(await database.rowVersions()).toEqual(before)
   })
 
-  it('is text with quotes and statements only text', async () => {
+  it('stores quotes and SQL statements as text', async () => {
     const hostile = `'; DROP TABLE challenge_operator.instance; --`
     await store.record(instanceRecord({ uid: hostile, name: hostile, template: hostile }), soon())
     expect(await instances()).toMatchObject([{ uid: hostile, name: hostile }])
   })
 
-  it('takes the largest ids a number holds, and refuses greater ones for good', async () => {
+  it('stores the largest safe ids, and refuses greater ones permanently', async () => {
     const largest = Number.MAX_SAFE_INTEGER
     await store.record(instanceRecord({ teamId: largest, eventId: largest }), soon())
     expect((await outbox())[0]?.payload).toMatchObject({ owner: { teamId: largest, eventId: largest } })
@@ -148,7 +147,7 @@ describe('what does odd input do', () => {
     })
   })
 
-  it('refuses a time that is none, naming it', async () => {
+  it('refuses a time that is no time, and names its field', async () => {
     await expect(store.record(instanceRecord({ createdAt: '' }), soon())).rejects.toMatchObject({
       fate: 'permanent',
       message: expect.stringContaining('createdAt'),
@@ -156,29 +155,25 @@ describe('what does odd input do', () => {
   })
 })
 
-describe('what do late and simultaneous records do', () => {
-  it('does a late record bring a closed instance back', async () => {
+describe('Store.record, late or at the same time as others', () => {
+  it('leaves a closed row closed', async () => {
     await store.record(instanceRecord(), soon())
     await store.close('uid-1', 'deleted', soon())
-    const before = await versions()
-    expect(await store.record(instanceRecord(), soon())).toEqual({
-      changed: false,
-      problem: undefined,
-      events: 0,
-    })
-    expect(await versions()).toEqual(before)
+    const before = await database.rowVersions()
+    expect(await store.record(instanceRecord(), soon())).toEqual({ problem: undefined, events: 0 })
+    expect(await database.rowVersions()).toEqual(before)
   })
 
-  it('do twenty first records of one instance make one row and one event', async () => {
+  it('makes one row and one event of twenty first records at the same time', async () => {
     const recorded = await Promise.all(
       Array.from({ length: 20 }, () => store.record(instanceRecord(), soon())),
     )
-    expect(recorded.filter(({ changed }) => changed)).toHaveLength(1)
+    expect(recorded.filter(({ events }) => events > 0)).toHaveLength(1)
     expect(await types()).toEqual(['instance.ready'])
     expect(await database.platformRows()).toHaveLength(1)
   })
 
-  it('do simultaneous records and closes of one pair leave one right row', async () => {
+  it('leaves one right platform row after simultaneous records and closes of a pair', async () => {
     const uids = Array.from({ length: 12 }, (_, index) => `uid-${index}`)
     await Promise.all(
       uids.map(async (uid, index) => {

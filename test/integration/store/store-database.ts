@@ -6,7 +6,7 @@ import { layPlatformTables } from '../../../lib/store/platform-tables.ts'
 import type { InstanceRecord } from '../../../lib/store/store.ts'
 import { testDatabase } from '../../support/shared-parts.ts'
 
-/** A deadline no healthy database meets by accident. */
+/** A deadline that a healthy database never reaches. */
 export const soon = () => AbortSignal.timeout(10_000)
 
 export const samples = { challenges: ['web-1', 'pwn-1'], teams: [1, 2, 3] }
@@ -14,13 +14,15 @@ export const samples = { challenges: ['web-1', 'pwn-1'], teams: [1, 2, 3] }
 export interface StoreDatabase {
   url: string
   db: Database
-  /** Rows of any statement, of the superuser. */
+  /** Runs a statement as the superuser. */
   rows<T = Record<string, unknown>>(statement: string): Promise<T[]>
   platformRows(): Promise<Array<Record<string, unknown>>>
+  /** Version and place of every row of our tables and the platform's. Every write of a row changes them. */
+  rowVersions(): Promise<Array<Record<string, unknown>>>
   remove(): Promise<void>
 }
 
-/** A migrated database with the platform's tables, unless told otherwise. */
+/** A migrated database with the platform's tables, unless the options say otherwise. */
 export async function storeDatabase(
   options: { migrated?: boolean; platform?: boolean; max?: number } = {},
 ): Promise<StoreDatabase> {
@@ -35,6 +37,11 @@ export async function storeDatabase(
     db,
     rows,
     platformRows: () => rows('SELECT * FROM challenges_teamserviceinstance ORDER BY id'),
+    rowVersions: () =>
+      rows(`
+        SELECT xmin::text, ctid::text FROM challenge_operator.instance UNION ALL
+        SELECT xmin::text, ctid::text FROM challenge_operator.outbox UNION ALL
+        SELECT xmin::text, ctid::text FROM challenges_teamserviceinstance`),
     async remove() {
       await db.destroy()
       await remove()
@@ -42,7 +49,7 @@ export async function storeDatabase(
   }
 }
 
-/** Of team 1 and challenge web-1, ready. */
+/** A ready instance of team 1 and challenge web-1. */
 export function instanceRecord(changes: Partial<InstanceRecord> = {}): InstanceRecord {
   return {
     uid: 'uid-1',
@@ -71,7 +78,7 @@ export async function listener(url: string, channel: string) {
   client.on('notification', ({ payload }) => heard.push(payload ?? ''))
   await client.query(`LISTEN ${channel}`)
   return {
-    /** A round trip after the event: what was sent before has arrived. */
+    /** Makes a round trip, after which every notification that was sent before has arrived. */
     async heard(): Promise<unknown[]> {
       await client.query('SELECT 1')
       return heard.map(each => JSON.parse(each))

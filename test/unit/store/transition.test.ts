@@ -5,7 +5,7 @@ import { transitionEvents } from '../../../lib/store/transition.ts'
 const at = (phase: Phase, expiresAt?: number) => ({ phase, expiresAt })
 const types = (...names: string[]) => names.map(name => `instance.${name}`)
 
-describe('which events does a change of phase make', () => {
+describe('transitionEvents, on a change of phase', () => {
   it.each<[Phase | undefined, Phase, string[]]>([
     [undefined, 'Pending', []],
     [undefined, 'Provisioning', ['provisioning']],
@@ -23,19 +23,19 @@ describe('which events does a change of phase make', () => {
     ['Idle', 'Ready', ['woken', 'ready']],
     ['Idle', 'Terminating', []],
     ['Ready', 'Terminating', []],
-  ])('%s → %s', (before, after, expected) => {
+  ])('%s → %s emits %j', (before, after, expected) => {
     expect(transitionEvents(before && at(before), at(after))).toEqual(types(...expected))
   })
 })
 
-describe('when was an instance renewed', () => {
-  it('when its end moved away, or went', () => {
+describe('transitionEvents, on a change of the expiry', () => {
+  it('emits instance.renewed when the expiry is later or gone', () => {
     expect(transitionEvents(at('Ready', 1_000), at('Ready', 2_000))).toEqual(types('renewed'))
     expect(transitionEvents(at('Ready', 1_000), at('Ready'))).toEqual(types('renewed'))
     expect(transitionEvents(at('Provisioning', 1_000), at('Ready', 2_000))).toEqual(types('ready', 'renewed'))
   })
 
-  it('not when its end came nearer, was set first, or no longer matters', () => {
+  it('emits nothing when the expiry is earlier, new, or the instance is terminating', () => {
     expect(transitionEvents(at('Ready', 2_000), at('Ready', 1_000))).toEqual([])
     expect(transitionEvents(at('Ready'), at('Ready', 1_000))).toEqual([])
     expect(transitionEvents(undefined, at('Pending', 1_000))).toEqual([])

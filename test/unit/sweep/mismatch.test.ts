@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { defaultDenyName, labels } from '../../../lib/crd/group.ts'
 import type { KubernetesObject } from '../../../lib/crd/objects.ts'
 import { childVersion } from '../../../lib/observed/child-version.ts'
-import type { LiveRow } from '../../../lib/store/store.ts'
+import type { OpenRow } from '../../../lib/store/store.ts'
 import type { InstanceDigest } from '../../../lib/sweep/instance-digest.ts'
 import {
   childMismatches,
@@ -44,7 +44,7 @@ function instance(parts: Partial<InstanceDigest> = {}): InstanceDigest {
   }
 }
 
-const row: LiveRow = {
+const row: OpenRow = {
   uid: 'u',
   namespace: 'ctf',
   name: 'web-7',
@@ -55,7 +55,7 @@ const row: LiveRow = {
 }
 
 const of = (...all: InstanceDigest[]) => new Map(all.map(each => [each.uid, each]))
-const rows = (...all: LiveRow[]) => new Map(all.map(each => [each.uid, each]))
+const rows = (...all: OpenRow[]) => new Map(all.map(each => [each.uid, each]))
 const told = (found: Mismatch[]) => found.map(({ key, cause }) => `${cause} ${key.uid}`)
 
 describe('do rows and instances bear each other out', () => {
@@ -69,7 +69,7 @@ describe('do rows and instances bear each other out', () => {
     ])
   })
 
-  test.each<[string, Partial<LiveRow>]>([
+  test.each<[string, Partial<OpenRow>]>([
     ['phase', { phase: 'Failed' }],
     ['reason', { reason: 'CrashLooping' }],
     ['address', { url: undefined }],

@@ -1,0 +1,77 @@
+import { type RawBuilder, sql } from 'kysely'
+import { type Database, inTransaction } from './database.ts'
+import { sqlState } from './errors.ts'
+import { endpointOf, newestOf, rowOf, statusOf } from './platform-rows.ts'
+import type { OpenRow } from './store.ts'
+
+type Row = Omit<OpenRow, 'reason' | 'url'> & { reason: OpenRow['reason'] | null; url: string | null }
+
+const pageSize = 500
+
+/**
+ * Yields the open rows by uid, in pages. A row with a recorded `platform_problem` counts as in step, because its instance
+ * already retries on a timer. When the platform's tables cannot be read, every other row counts as out of step; the next
+ * `record` then stores the problem.
+ */
+export async function* openRowPages(db: Database, signal: AbortSignal): AsyncGenerator<OpenRow[]> {
+  let after = ''
+  for (;;) {
+    const page = await readPage(db, after, signal)
+    const last = page.at(-1)
+    if (last === undefined) return
+    yield page.map(({ reason, url, ...row }) => ({
+      ...row,
+      reason: reason ?? undefined,
+      url: url ?? undefined,
+    }))
+    if (page.length < pageSize) return
+    after = last.uid
+  }
+}
+
+async function readPage(db: Database, after: string, signal: AbortSignal): Promise<Row[]> {
+  const read = (inStep: RawBuilder<boolean>, joins: RawBuilder<unknown>) =>
+    inTransaction(
+      db,
+      async transaction => (await pageQuery({ after, inStep, joins }).execute(transaction)).rows,
+      signal,
+    )
+  try {
+    return await read(platformRowMatches, platformRowJoins)
+  } catch (thrown) {
+    // Class 42: a table or column is missing, or the role may not read it.
+    if (!/^42/.test(sqlState(thrown) ?? '')) throw thrown
+    return read(knownProblem, sql``)
+  }
+}
+
+interface PageQuery {
+  /** The uid of the last row of the page before. */
+  after: string
+  inStep: RawBuilder<boolean>
+  joins: RawBuilder<unknown>
+}
+
+function pageQuery({ after, inStep, joins }: PageQuery) {
+  return sql<Row>`
+    SELECT own.uid, own.namespace, own.name, own.phase, own.reason, own.url, ${inStep} AS "platformInStep"
+    FROM (
+      SELECT * FROM challenge_operator.instance
+      WHERE deleted_at IS NULL AND uid > ${after} ORDER BY uid LIMIT ${sql.lit(pageSize)}
+    ) own ${joins}
+    ORDER BY own.uid`
+}
+
+/** `UrlTooLong` does not count: the platform then has a row without the address, and that row can be compared. */
+const knownProblem = sql<boolean>`coalesce(own.platform_problem, 'UrlTooLong') <> 'UrlTooLong'`
+
+/** An older instance of a pair has no row of its own on the platform, so nothing about it can differ. */
+const platformRowMatches = sql<boolean>`(
+  ${knownProblem} OR newest.uid <> own.uid OR (platform_row.status, platform_row.endpoint_url)
+    IS NOT DISTINCT FROM (${statusOf(sql.ref('own.phase'))}, ${endpointOf(sql.ref('own.url'))})
+)`
+
+const platformRowJoins = sql`
+  CROSS JOIN LATERAL (${newestOf(sql.ref('own.team_id'), sql.ref('own.template'))}) newest
+  LEFT JOIN challenges_challenge challenge ON challenge.slug = own.template
+  LEFT JOIN LATERAL (${rowOf(sql.ref('own.team_id'), sql.ref('challenge.id'))}) platform_row ON true`
