@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 
-/** Why somebody should look at an instance. A hint for what to verify, never a fact to act on. */
+/** Why an instance is looked at. A cause says what to verify. It is never a fact to act on. */
 export const causes = [
   'changed',
   'deleted',
@@ -17,7 +17,7 @@ export const causes = [
 
 export type Cause = (typeof causes)[number]
 
-/** Names one instance; `uid` tells it from a predecessor or successor under the same name. */
+/** Names one instance. `uid` distinguishes it from a predecessor or successor with the same name. */
 export interface InstanceKey {
   namespace: string
   name: string
@@ -27,22 +27,22 @@ export interface InstanceKey {
 /** Body of a message in changes.fifo, at most 2 KB of JSON. */
 export interface ChangeMessage extends InstanceKey {
   v: 1
-  /** Version of the object whose change caused the message; empty where no single object did. */
+  /** Version of the object whose change caused the message. Empty if no single object did. */
   resourceVersion: string
   cause: Cause
-  /** Name of the pod worth a GET. */
+  /** Name of the pod that the pass reads. */
   pod?: string
-  /** Failed passes that counted, since the last one that did not fail. */
+  /** Number of failed passes in a row that counted as attempts. */
   attempt: number
-  /** Passes that ended in a wait (requeue, database or cluster away), which lengthen the next wait only. */
+  /** Number of passes in a row that ended in a wait (requeue, database or cluster away). It lengthens the next wait only. */
   waits?: number
-  /** RFC 3339. */
+  /** RFC 3339: when the message was made. */
   at: string
-  /** W3C traceparent. */
+  /** W3C traceparent. A timer carries it to the pass behind it. */
   trace?: string
 }
 
-/** What a timer carries back into changes.fifo when it is due. */
+/** The part of a change that a timer carries back into changes.fifo when it is due. */
 export type TimerKey = Pick<
   ChangeMessage,
   'namespace' | 'name' | 'uid' | 'cause' | 'attempt' | 'waits' | 'pod' | 'trace'
@@ -56,48 +56,73 @@ export interface TimerMessage {
   due: string
 }
 
-/** A message nobody can act on: it goes to the dead letters at once, with `message` as the reason. */
+/** A message that cannot be read. It goes to the dead letters at once, with `message` as the reason. */
 export class MessageInvalid extends Error {
   override readonly name = 'MessageInvalid'
 }
 
-/** SQS allows 128 characters; a namespace and name within our own rules have at most 127 with the slash. */
+/** SQS allows 128 characters. A namespace and a name within our own rules have at most 127 with the slash. */
 const groupIdLimit = 128
 
-/** One group per instance: one pass at a time for it, all others side by side. */
+/** One group for each instance: SQS delivers its messages in order, and those of other instances at the same time. */
 export function changeGroupId(key: { namespace: string; name: string }): string {
   return `${key.namespace}/${key.name}`.slice(0, groupIdLimit)
 }
 
 /**
- * Same change, same id, whoever sends it: two forwarders at once are harmless.
- * `version` is what changed; a repeat that is wanted within SQS's five minutes needs another one.
+ * The same change has the same id, whichever forwarder sends it, so two forwarders at the same time are harmless.
+ * @param version the version that changed. A message that is repeated on purpose within the five minutes of SQS's
+ *   deduplication needs another one.
  */
 export function changeDeduplicationId(uid: string, cause: Cause, version: string): string {
   return digest(['change', uid, cause, version])
 }
 
+/** Several timers of one instance with the same cause and due time become one message. */
 export function timerDeduplicationId(timer: TimerMessage): string {
   const { namespace, name, uid, cause } = timer.key
   return digest(['timer', namespace, name, uid, cause, String(Date.parse(timer.due))])
 }
 
-/** @throws MessageInvalid naming what is wrong with the body */
+/**
+ * Parses the body of a message in changes.fifo. An optional field of a wrong type is dropped.
+ * @throws MessageInvalid naming what is wrong with the body
+ */
 export function parseChange(body: string): ChangeMessage {
   const value = parseVersioned(body)
   checkKey(value)
   if (typeof value.at !== 'string') throw new MessageInvalid('message has no time ("at")')
-  return { resourceVersion: '', ...value } as unknown as ChangeMessage
+  return { resourceVersion: '', ...withoutUnusable(value) } as unknown as ChangeMessage
 }
 
-/** @throws MessageInvalid naming what is wrong with the body */
+/**
+ * Parses the body of a message in timers. An optional field of a wrong type is dropped.
+ * @throws MessageInvalid naming what is wrong with the body
+ */
 export function parseTimer(body: string): TimerMessage {
   const value = parseVersioned(body)
   if (typeof value.key !== 'object' || value.key === null) throw new MessageInvalid('timer has no "key"')
-  checkKey(value.key as Record<string, unknown>)
+  const key = value.key as Record<string, unknown>
+  checkKey(key)
   if (typeof value.due !== 'string' || Number.isNaN(Date.parse(value.due)))
     throw new MessageInvalid('timer has no time ("due")')
-  return value as unknown as TimerMessage
+  return { v: 1, key: withoutUnusable(key) as unknown as TimerKey, due: value.due }
+}
+
+const traceparent = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
+
+/** The optional fields. They are hints, so a message without them is still of use. */
+const isUsable = new Map<string, (content: unknown) => boolean>([
+  ['pod', content => typeof content === 'string' && content !== ''],
+  ['waits', content => Number.isInteger(content) && (content as number) >= 0],
+  ['trace', content => typeof content === 'string' && traceparent.test(content)],
+  ['resourceVersion', content => typeof content === 'string'],
+])
+
+/** Keeps unknown fields, so that a timer function hands on a field that a newer release has added. */
+function withoutUnusable(value: Record<string, unknown>): Record<string, unknown> {
+  const usable = Object.entries(value).filter(([field, content]) => isUsable.get(field)?.(content) ?? true)
+  return Object.fromEntries(usable)
 }
 
 function parseVersioned(body: string): Record<string, unknown> {

@@ -66,16 +66,16 @@ function parse(record: SQSRecord): ChangeMessage | string {
 
 /** A message that is delivered again lost its pass on the way, nobody knows where: what comes now is a retry too. */
 function passOf(change: ChangeMessage, { attributes }: SQSRecord): Pass {
-  const { namespace, name, uid, cause, pod, attempt, waits } = change
+  const { namespace, name, uid, cause, pod, attempt, waits = 0 } = change
   const again = Number(attributes.ApproximateReceiveCount) > 1
   return {
     namespace,
     name,
     uids: [uid],
     causes: new Set<Cause>(again ? [cause, 'retry'] : [cause]),
-    pod: typeof pod === 'string' && pod !== '' ? pod : undefined,
+    pod,
     attempt,
-    waits: Number.isInteger(waits) ? Math.max(0, waits ?? 0) : 0,
+    waits,
   }
 }
 
