@@ -1,6 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net'
 
-/** A range of addresses of one family. `first` and `last` as numbers of 32 or 128 bits. */
+/** A range of addresses of one family. `first` and `last` are numbers of 32 or 128 bits. */
 export interface Cidr {
   family: 4 | 6
   prefix: number
@@ -10,7 +10,7 @@ export interface Cidr {
 
 const bits = { 4: 32, 6: 128 } as const
 
-/** @returns what is wrong with it and what to write instead, where it is no range */
+/** @returns the range, or a sentence with the problem and what to write instead */
 export function parseCidr(text: string): Cidr | string {
   const [address = '', length = '', ...rest] = text.split('/')
   const family = isIPv4(address) ? 4 : isIPv6(address) && !address.includes('%') ? 6 : undefined
@@ -28,7 +28,10 @@ export function parseCidr(text: string): Cidr | string {
   return range
 }
 
-/** For ranges written in our own code. @throws Error where it is no range */
+/**
+ * Parses a range that stands in the source code.
+ * @throws Error if it is no range
+ */
 export function cidr(text: string): Cidr {
   const parsed = parseCidr(text)
   if (typeof parsed === 'string') throw new Error(parsed)
@@ -39,7 +42,7 @@ export function formatCidr({ family, prefix, first }: Cidr): string {
   return `${family === 4 ? toIPv4(first) : toIPv6(first)}/${prefix}`
 }
 
-/** Whether every address of `inner` is in `outer`; equal ranges contain each other. */
+/** Tells whether every address of `inner` is in `outer`. Equal ranges contain each other. */
 export function contains(outer: Cidr, inner: Cidr): boolean {
   return outer.family === inner.family && outer.first <= inner.first && inner.last <= outer.last
 }
@@ -65,13 +68,13 @@ function fromIPv6(address: string): bigint {
   return [...left, ...zeros, ...right].reduce((value, group) => (value << 16n) | BigInt(`0x${group}`), 0n)
 }
 
-/** The dotted tail of a mapped address as two groups. */
+/** Writes the dotted tail of a mapped address as two groups. */
 function asGroups(dotted: string): string {
   const value = fromIPv4(dotted)
   return `${(value >> 16n).toString(16)}:${(value & 0xffffn).toString(16)}`
 }
 
-/** RFC 5952: the longest run of zero groups becomes `::`. */
+/** Replaces the longest run of zero groups by `::` (RFC 5952). */
 function toIPv6(value: bigint): string {
   const groups = Array.from({ length: 8 }, (_, index) =>
     ((value >> BigInt(112 - 16 * index)) & 0xffffn).toString(16),

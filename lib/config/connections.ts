@@ -1,7 +1,7 @@
 import { type Environment, readConfig, type Section, type Variables } from './section.ts'
 
 export interface DatabaseConfig {
-  /** With the password: for the driver only. */
+  /** Contains the password, so only the driver may have it. */
   url: string
 }
 
@@ -12,13 +12,13 @@ export interface QueueConfig {
 }
 
 export interface BusConfig {
-  /** Name or ARN. */
+  /** Name or ARN of the event bus. */
   name: string
 }
 
 export type ClusterConfig =
   | { kind: 'kubeconfig'; path: string }
-  /** `ca` is base64 of PEM, as EKS tells it. */
+  /** `ca` is base64 of PEM, the form that EKS gives it in. */
   | { kind: 'eks'; name: string; endpoint: string; ca: string; region: string }
   | { kind: 'in-cluster' }
 
@@ -26,16 +26,16 @@ export const databaseSection: Section<DatabaseConfig> = variables => {
   const form = 'postgres://user:password@host:5432/database'
   const url = variables.secret('DATABASE_URL')
   if (url === undefined) return { url: variables.required('DATABASE_URL', `give Postgres as ${form}`) }
-  // The value stays out of the complaint: it holds a password.
+  // The problem does not show the value, which contains a password.
   if (!/^postgres(ql)?:$/.test(URL.parse(url)?.protocol ?? ''))
     variables.addProblem(`DATABASE_URL is no Postgres URL; write ${form}`)
   return { url }
 }
 
 export const queueSection: Section<QueueConfig> = variables => ({
-  changesUrl: queueUrl(variables, 'CHANGES_QUEUE_URL', true),
-  timersUrl: queueUrl(variables, 'TIMERS_QUEUE_URL', false),
-  deadLettersUrl: queueUrl(variables, 'DEAD_LETTERS_QUEUE_URL', true),
+  changesUrl: queueUrl(variables, { name: 'CHANGES_QUEUE_URL', kind: 'FIFO' }),
+  timersUrl: queueUrl(variables, { name: 'TIMERS_QUEUE_URL', kind: 'standard' }),
+  deadLettersUrl: queueUrl(variables, { name: 'DEAD_LETTERS_QUEUE_URL', kind: 'FIFO' }),
 })
 
 const busName = /^(arn:[-a-z]+:events:[-a-z0-9]+:\d{12}:event-bus\/)?[-/.\w]{1,256}$/
@@ -55,7 +55,7 @@ export const clusterSection: Section<ClusterConfig> = variables => {
     variables.addProblem(`KUBECONFIG and ${eks[0]} name two clusters; unset one of them`)
   if (path !== undefined) return { kind: 'kubeconfig', path }
   if (eks.length > 0) return eksCluster(variables)
-  // Set in every pod.
+  // Kubernetes sets this variable in every pod.
   if (variables.text('KUBERNETES_SERVICE_HOST') === undefined)
     variables.addProblem(
       'No cluster is given; set KUBECONFIG, or EKS_CLUSTER_NAME, EKS_CLUSTER_ENDPOINT and EKS_CLUSTER_CA',
@@ -89,11 +89,16 @@ function eksCluster(variables: Variables): ClusterConfig {
       `EKS_CLUSTER_ENDPOINT is ${JSON.stringify(endpoint.slice(0, 80))}; write an https URL`,
     )
   if (ca !== '' && !Buffer.from(ca, 'base64').toString().includes('BEGIN CERTIFICATE'))
-    variables.addProblem('EKS_CLUSTER_CA is no certificate; write the base64 of its PEM, as EKS tells it')
+    variables.addProblem('EKS_CLUSTER_CA is no certificate; write the base64 of its PEM, as EKS gives it')
   return { kind: 'eks', name, endpoint, ca, region }
 }
 
-function queueUrl(variables: Variables, name: string, fifo: boolean): string {
+interface QueueVariable {
+  name: string
+  kind: 'FIFO' | 'standard'
+}
+
+function queueUrl(variables: Variables, { name, kind }: QueueVariable): string {
   const url = variables.required(name, 'give the URL of the SQS queue')
   if (url === '') return url
   const parsed = URL.parse(url)
@@ -101,9 +106,9 @@ function queueUrl(variables: Variables, name: string, fifo: boolean): string {
     variables.addProblem(
       `${name} is ${JSON.stringify(url.slice(0, 80))}; write the http(s) URL of an SQS queue`,
     )
-  else if (parsed?.pathname.endsWith('.fifo') !== fifo)
+  else if (parsed?.pathname.endsWith('.fifo') !== (kind === 'FIFO'))
     variables.addProblem(
-      fifo
+      kind === 'FIFO'
         ? `${name} names a standard queue; it must be a FIFO queue, whose name ends in .fifo`
         : `${name} names a FIFO queue; it must be a standard queue, which can delay each message`,
     )

@@ -1,7 +1,7 @@
 export interface DnsTarget {
   namespace: string
   labels: Record<string, string>
-  /** Of the pod: policies match after Service translation. */
+  /** The port of the pod, since a NetworkPolicy applies after the translation of the Service's address. */
   port: number
 }
 
@@ -17,7 +17,7 @@ const labelValue = /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/
 
 /**
  * Reads `<namespace>/<label>=<value>[,<label>=<value>…][:<port of the pod>]`.
- * @returns a complaint where it is not of that form
+ * @returns the target, or a sentence with the problem
  */
 export function parseDns(text: string): DnsTarget | string {
   const [, namespace = '', selector = '', port = '53'] = form.exec(text.trim()) ?? []

@@ -5,17 +5,18 @@ import { type Environment, readConfig, type Section, type Variables } from './se
 import { unknownVariables } from './unknown.ts'
 
 export interface OperatorConfig {
-  /** Watched namespaces; `'*'` means all. */
+  /** The watched namespaces; `'*'` means all. */
   namespaces: readonly string[] | '*'
   /** Seconds between sweeps. */
   intervalSeconds: number
+  /** Minutes between verifications of all children. */
   resyncMinutes: number
   placement: 'Shared' | 'Event' | 'Instance'
   defaultTtlMinutes: number | undefined
-  /** Namespaces whose pods may reach challenges; undefined: any pod that is not ours. */
+  /** Namespaces whose pods may reach challenges. If undefined, every pod that is no challenge may. */
   ingressNamespaces: readonly string[] | undefined
   clusterCidrs: readonly string[]
-  /** Where DNS is answered: pods with these labels in this namespace, on this port of the pod. */
+  /** The pods that answer DNS: those with these labels in this namespace, on this port of the pod. */
   dns: { namespace: string; labels: Record<string, string>; port: number }
   logLevel: 'debug' | 'info' | 'warn' | 'error'
   flagSecret: string | undefined
@@ -24,10 +25,10 @@ export interface OperatorConfig {
 
 const namespaceName = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
 
-/** 128 bits, as hex digits would have them: less can be guessed from one flag. */
+/** Characters: 128 bits written as hex digits. A shorter secret could be guessed from one flag. */
 const flagSecretLength = 32
 
-/** Thirty days, as the CRD bounds `ttlMinutes`. */
+/** Thirty days in minutes, the limit of `ttlMinutes` in the CRD. */
 const ttlLimit = 43_200
 
 export const operatorSection: Section<OperatorConfig> = variables => {

@@ -1,12 +1,12 @@
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** One part of the configuration: reads its variables and tells every complaint it has. */
+/** One part of the configuration. Reads its variables and adds every problem that they have. */
 export type Section<T> = (variables: Variables) => T
 
-/** The configuration cannot be used. `problems` has one sentence each, none with a secret's value. */
+/** The configuration cannot be used. `problems` has a sentence for each problem and never the value of a secret. */
 export class ConfigInvalid extends Error {
   override readonly name = 'ConfigInvalid'
-  /** `EX_CONFIG` of sysexits.h. */
+  /** The exit code `EX_CONFIG` of sysexits.h. */
   readonly exitCode = 78
   readonly problems: readonly string[]
 
@@ -16,7 +16,7 @@ export class ConfigInvalid extends Error {
   }
 }
 
-/** The environment as sections read it. An empty variable counts as unset. */
+/** The environment that the sections read. An empty variable counts as unset. */
 export class Variables {
   readonly problems: string[] = []
   readonly names: readonly string[]
@@ -36,14 +36,14 @@ export class Variables {
     return value === undefined || value === '' ? undefined : value
   }
 
-  /** @param why what needs it; ends the complaint */
+  /** @param why the end of the problem's sentence: what needs the variable */
   required(name: string, why: string): string {
     const value = this.text(name)
     if (value === undefined) this.addProblem(`${name} is not set; ${why}`)
     return value ?? ''
   }
 
-  /** A value that no complaint may show. */
+  /** Reads a value that no problem may show. */
   secret(name: string): string | undefined {
     for (const alternative of [`${name}_SECRET_ARN`, `${name}_ARN`])
       if (this.text(alternative) !== undefined)
@@ -53,7 +53,7 @@ export class Variables {
     return this.text(name)
   }
 
-  /** @param expected what to write instead; ends the complaint, which shows the value */
+  /** @param expected the end of the problem's sentence, which shows the value: what to write instead */
   matching(name: string, pattern: RegExp, expected: string): string | undefined {
     const value = this.text(name)
     if (value === undefined || pattern.test(value)) return value
@@ -61,7 +61,7 @@ export class Variables {
     return undefined
   }
 
-  /** Parts between commas, without blanks around them. */
+  /** Reads a list with commas between its parts. Removes blanks around the parts, and duplicates. */
   list(name: string, pattern: RegExp, expected: string): string[] | undefined {
     const value = this.text(name)
     if (value === undefined) return undefined
@@ -93,7 +93,7 @@ export class Variables {
 type Sections = Record<string, Section<unknown>>
 
 /**
- * Reads the sections a function needs, all problems of all of them at once.
+ * Reads the sections that a function needs and reports the problems of all of them at once.
  * @throws ConfigInvalid
  */
 export function readConfig<T extends Sections>(
@@ -106,7 +106,7 @@ export function readConfig<T extends Sections>(
   return Object.fromEntries(read)
 }
 
-/** Enough of a value to recognise it by. */
+/** Characters of a value that a problem shows: enough to recognise it. */
 const shownLimit = 60
 
 function shown(value: string): string {

@@ -1,11 +1,11 @@
-/** A Service named `operator` puts such variables into every pod of its namespace that has service links. */
+/** Variables that Kubernetes puts into pods for a Service named `operator` in their namespace. */
 const serviceLink =
   /^OPERATOR(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_[A-Z]+)?)?)$/
 
-/** Further apart than this is no slip of the keyboard. */
+/** The edit distance up to which a name counts as a typo of another. */
 const typoDistance = 4
 
-/** One complaint for each `OPERATOR_*` name that nobody reads: a typo must not silently mean the default. */
+/** Returns a problem for each unknown `OPERATOR_*` name, since a typo would silently mean the default. */
 export function unknownVariables(names: readonly string[], known: readonly string[]): string[] {
   return names
     .filter(name => name.startsWith('OPERATOR_') && !known.includes(name) && !serviceLink.test(name))
@@ -20,7 +20,7 @@ export function unknownVariables(names: readonly string[], known: readonly strin
     })
 }
 
-/** Levenshtein. */
+/** The Levenshtein distance. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index)
   for (let i = 1; i <= a.length; i++) {

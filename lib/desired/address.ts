@@ -2,7 +2,7 @@ import type { Endpoint } from '../crd/challenge-instance.ts'
 import type { Identity } from './identity.ts'
 import type { DeclaredPort } from './ports.ts'
 
-/** Inside the cluster: the Service's name, one endpoint a port; the first one's URL is the instance's. */
+/** The addresses of an instance inside the cluster: one endpoint for each port, under the DNS name of its Service. */
 export function endpoints({ name, namespace }: Identity, ports: readonly DeclaredPort[]): Endpoint[] {
   const host = `${name}.${namespace}.svc.cluster.local`
   return ports.map(({ name, port, protocol, appProtocol }) => ({
@@ -14,7 +14,7 @@ export function endpoints({ name, namespace }: Identity, ports: readonly Declare
   }))
 }
 
-/** A TCP port that does not say what it speaks is a web page: most are. */
+/** A TCP port without `appProtocol` counts as HTTP, since most challenges are web pages. */
 function scheme(protocol: string, appProtocol: string | undefined): string {
   return protocol === 'UDP' ? 'udp' : (appProtocol ?? 'http')
 }

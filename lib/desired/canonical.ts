@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 
-/** JSON with sorted keys and without undefined fields: the same content is the same bytes. */
+/** JSON with sorted keys and without undefined fields, so that equal content gives equal bytes. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(sorted(value))
 }
 
-/** 64 bits of SHA-256, in hex: enough to tell one object's states apart. */
+/** 64 bits of SHA-256 of the canonical JSON, as 16 hex digits. They suffice to tell the states of one object apart. */
 export function shortHash(value: unknown): string {
   return createHash('sha256').update(canonicalJson(value)).digest('hex').slice(0, 16)
 }

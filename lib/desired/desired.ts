@@ -21,37 +21,41 @@ export interface DesiredInput {
   instance: ChallengeInstance
   template: ChallengeTemplate
   config: OperatorConfig
-  /** As `flagValue` gives it; undefined where the template wants none. */
+  /** The result of `flagValue`; undefined if the template wants no flag. */
   flag: string | undefined
-  /** As `checkEnvironment` gives it. */
+  /** The result of `checkEnvironment`. */
   env: Readonly<Record<string, string>>
-  /** Where the workload runs. */
+  /** The namespace that the workload runs in. */
   placementNamespace: string
 }
 
 export interface DesiredChild {
   object: KubernetesObject
-  /** Of the whole object; of a flag only the fingerprint goes into it. */
+  /** Hash of the whole object. A Secret's hash covers the fingerprint of the flag in place of the flag. */
   hash: string
 }
 
 export interface Desired {
   namespace: string
-  /** In the order they are needed: what a pod must find stands before the Deployment. */
+  /** The children in the order of their use: a pod refers to those that stand before the Deployment. */
   children: DesiredChild[]
-  /** Of the first port. */
+  /** The URL of the first port. */
   url: string
   endpoints: Endpoint[]
-  /** Limits granted, over all containers. */
+  /** Sum of the CPU limits of all containers. */
   cpuMillicores: number
+  /** Sum of the memory limits of all containers, in MiB. */
   memMb: number
-  /** What the platform checks a team's flag with; undefined without flag or pepper. */
+  /** The hash that the platform compares a team's flag with; undefined without a flag or a pepper. */
   flagHmac: string | undefined
-  /** Of the template's spec; a static flag in it counts by its fingerprint. */
+  /** Hash of the template's spec. It covers the fingerprint of a static flag in place of the flag. */
   templateHash: string
 }
 
-/** Everything an instance is to be in the cluster: same input, same bytes. Refusals come before anything is built. */
+/**
+ * Computes everything that an instance is to have in the cluster. The same input gives the same bytes.
+ * @returns the desired state, or the first problem that keeps it from being built
+ */
 export function desiredState(input: DesiredInput): Desired | Problem {
   const { instance, template, config, flag, placementNamespace } = input
   const { spec } = template
@@ -97,7 +101,7 @@ function hashed(object: KubernetesObject): DesiredChild {
   return { object, hash: shortHash(object) }
 }
 
-/** Quantities are well-formed here: `templateProblem` came first. */
+/** Sums the limits of all containers. The quantities are well-formed, since `templateProblem` found nothing. */
 function granted(spec: ChallengeTemplateSpec): { cpuMillicores: number; memMb: number } {
   const containers = [spec, ...(spec.containers ?? [])]
   const sum = (values: (number | string)[]) => values.reduce<number>((total, each) => total + Number(each), 0)
@@ -107,7 +111,7 @@ function granted(spec: ChallengeTemplateSpec): { cpuMillicores: number; memMb: n
   }
 }
 
-/** A status may be read by anybody, a static flag's `format` is the flag. */
+/** Replaces a static flag, which is its `format`, by the fingerprint: the hash is shown in statuses. */
 function templateHash(spec: ChallengeTemplateSpec, fingerprint: string | undefined): string {
   const { flagStrategy } = spec
   if (flagStrategy?.type !== 'static' || flagStrategy.format === undefined) return shortHash(spec)

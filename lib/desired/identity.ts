@@ -3,12 +3,13 @@ import type { ChallengeInstance } from '../crd/challenge-instance.ts'
 import { apiVersion, fieldManager, labels as labelNames } from '../crd/group.ts'
 import type { OwnerReference } from '../crd/objects.ts'
 
-/** What every child of an instance has in common. */
+/** The name, labels and owner that the children of an instance share. Only this file composes them. */
 export interface Identity {
-  /** Of the instance, and of each child. */
+  /** The name of the instance and of each of its children. */
   name: string
-  /** Where the children live. */
+  /** The namespace of the children. */
   namespace: string
+  /** The uid of the instance. */
   uid: string
   labels: Record<string, string>
   /** Selects the pods of this instance and of no predecessor. */
@@ -16,7 +17,7 @@ export interface Identity {
   owners: OwnerReference[]
 }
 
-/** @param placementNamespace where the workload runs */
+/** @param placementNamespace namespace that the workload runs in */
 export function identity({ metadata, spec }: ChallengeInstance, placementNamespace: string): Identity {
   const { name = '', namespace = '', uid = '' } = metadata
   const podSelector = { [labelNames.app]: name, [labelNames.instanceUid]: uid }
@@ -35,17 +36,17 @@ export function identity({ metadata, spec }: ChallengeInstance, placementNamespa
       [labelNames.event]: String(spec.owner.eventId),
       [labelNames.template]: labelValue(spec.templateRef),
     },
-    // An owner must be in the namespace of what it owns; elsewhere our finalizer alone cleans up.
+    // Kubernetes accepts an owner only in the namespace of the child. In another one, only the finalizer cleans up.
     owners: placementNamespace === namespace ? [owner(name, uid)] : [],
   }
 }
 
 const valid = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)$/
 
-/** Room for a dash and eight hex digits in the 63 characters of a label's value. */
+/** Leaves room for a dash and eight hex digits in the 63 characters of a label's value. */
 const cutTo = 54
 
-/** The text where it can be a label's value; else what can be of it, with a hash so that two stay two. */
+/** Returns the text if it is a valid label value. Otherwise keeps its valid part and adds a hash, so that different texts stay different. */
 export function labelValue(text: string): string {
   if (valid.test(text)) return text
   const hash = createHash('sha256').update(text).digest('hex').slice(0, 8)

@@ -2,15 +2,15 @@ import type { ChallengeTemplateSpec, TemplatePort } from '../crd/challenge-templ
 
 export type DeclaredPort = TemplatePort & { protocol: 'TCP' | 'UDP' }
 
-/** What a template without `ports` declares. */
+/** The ports of a template without `ports`. */
 const defaultPorts: TemplatePort[] = [{ name: 'http', port: 8080 }]
 
-/** Ports of the first container. */
+/** The ports of the first container. */
 export function firstPorts({ ports = defaultPorts }: Pick<ChallengeTemplateSpec, 'ports'>): DeclaredPort[] {
   return ports.map(withProtocol)
 }
 
-/** Ports of the whole pod, which its Service and its policy open. */
+/** The ports of all containers, which the Service and the NetworkPolicy open. */
 export function declaredPorts(spec: Pick<ChallengeTemplateSpec, 'ports' | 'containers'>): DeclaredPort[] {
   const further = (spec.containers ?? []).flatMap(container => container.ports ?? [])
   return [...firstPorts(spec), ...further.map(withProtocol)]

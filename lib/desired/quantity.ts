@@ -1,18 +1,18 @@
-/** Powers of ten and of two that a suffix stands for. */
+/** The power of ten, or of two, that each suffix stands for. */
 const decimal: Record<string, number> = { n: -9, u: -6, m: -3, '': 0, k: 3, M: 6, G: 9, T: 12, P: 15, E: 18 }
 const binary: Record<string, number> = { Ki: 10, Mi: 20, Gi: 30, Ti: 40, Pi: 50, Ei: 60 }
 
 const form = /^([+-]?)(\d*)(?:\.(\d*))?(?:([numkMGTPE]|[KMGTPE]i)|[eE]([+-]?\d{1,3}))?$/
 
-/** Longer ones are no quantities a person wrote. */
+/** Characters of a quantity. Nobody writes a longer one by hand. */
 const lengthLimit = 40
 
-/** Status fields are 32-bit integers; no machine comes near. */
+/** The status fields are 32-bit integers. No machine comes near this limit. */
 const resultLimit = 2n ** 31n - 1n
 
 const mebi = 2n ** 20n
 
-/** @returns millicores, rounded up, or what is wrong and what to write instead */
+/** @returns millicores, rounded up, or a sentence with the problem and what to write instead */
 export function cpuMillicores(quantity: string | number): number | string {
   const value = fraction(quantity)
   if (typeof value === 'string') return value
@@ -20,7 +20,7 @@ export function cpuMillicores(quantity: string | number): number | string {
   return result > resultLimit ? tooLarge(quantity, '500m or 2') : Number(result)
 }
 
-/** @returns mebibytes, rounded up, or what is wrong and what to write instead */
+/** @returns mebibytes, rounded up, or a sentence with the problem and what to write instead */
 export function memoryMebibytes(quantity: string | number): number | string {
   const value = fraction(quantity)
   if (typeof value === 'string') return value
@@ -30,7 +30,7 @@ export function memoryMebibytes(quantity: string | number): number | string {
   return result > resultLimit ? tooLarge(quantity, '128Mi or 2Gi') : Number(result)
 }
 
-/** As an exact fraction: a double would round what the API server does not. */
+/** Parses a quantity as an exact fraction. The API server does not round, and a double would. */
 function fraction(quantity: string | number): { numerator: bigint; denominator: bigint } | string {
   const text = String(quantity)
   const match = text.length <= lengthLimit ? form.exec(text) : null

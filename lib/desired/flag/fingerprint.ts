@@ -3,16 +3,17 @@ import type { OperatorConfig } from '../../config/operator.ts'
 
 type Keys = Pick<OperatorConfig, 'flagSecret' | 'flagHmacPepper'>
 
-/** Tells this use of a server's secret from its others. */
+/** Separates this use of the secret from its other uses. */
 const purpose = 'challenge-operator/flag-fingerprint/v1'
 
+/** Bytes. */
 const length = 16
 
 /**
- * Changes with the flag and gives nothing away to those who may read a Deployment or a status but no Secret; 32 hex
- * digits. A static flag can be guessed word by word, so a plain hash would not do: keyed by FLAG_SECRET, else by
- * FLAG_HMAC_PEPPER. Where an operator has neither, scrypt with the instance's uid as salt (about 40 ms a guess, and
- * a pass) makes guessing slow instead.
+ * Returns 32 hex digits that change with the flag. They reveal nothing of it to a user who may read Deployments and
+ * statuses and no Secrets. A plain hash of a static flag could be found with a word list, so the hash is keyed with
+ * FLAG_SECRET, or else with FLAG_HMAC_PEPPER. Without either, scrypt with the instance's uid as salt makes each guess
+ * slow: about 40 ms, which each pass takes too.
  */
 export function flagFingerprint(flag: string, uid: string, { flagSecret, flagHmacPepper }: Keys): string {
   const secret = flagSecret ?? flagHmacPepper

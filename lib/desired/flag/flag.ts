@@ -4,12 +4,12 @@ import type { ChallengeTemplate } from '../../crd/challenge-template.ts'
 import type { Problem } from '../problem.ts'
 import { isVariableName } from '../variable-name.ts'
 
-/** Where an instance's flag comes from. */
+/** The source of an instance's flag. */
 export type FlagSource =
   | { kind: 'none' }
   | { kind: 'hmac'; envName: string; format: string }
   | { kind: 'format'; envName: string; value: string }
-  /** A key of a Secret in the template's namespace: whoever builds must read it first. */
+  /** A key of a Secret in the template's namespace. The caller reads it and passes its value to `flagValue`. */
   | { kind: 'secretRef'; envName: string; secret: { name: string; key: string } }
 
 /** 128 bits of the HMAC. */
@@ -48,9 +48,9 @@ export function flagSource({ metadata, spec }: ChallengeTemplate): FlagSource | 
 }
 
 /**
- * The flag itself; undefined where the template wants none.
- * @param uid of the instance
- * @param referenced what the Secret of a `secretRef` holds under its key; undefined: no such Secret or key
+ * Returns the flag, which is undefined if the template wants none.
+ * @param uid uid of the instance
+ * @param referenced value of the key that a `secretRef` names; undefined if there is no such Secret or key
  */
 export function flagValue(
   source: FlagSource,
@@ -79,7 +79,7 @@ export function flagValue(
   }
 }
 
-/** What the platform checks a team's flag with: hex HMAC-SHA256(pepper, flag without surrounding blanks). */
+/** The hash that the platform compares a team's flag with: hex HMAC-SHA256(pepper, flag without surrounding blanks). */
 export function platformFlagHash(flag: string | undefined, pepper: string | undefined): string | undefined {
   if (flag === undefined || pepper === undefined) return undefined
   return createHmac('sha256', pepper).update(flag.trim()).digest('hex')

@@ -3,7 +3,7 @@ import type { Container, EnvVar } from '../../crd/objects.ts'
 import type { DeclaredPort } from '../ports.ts'
 import { readinessProbe } from './probe.ts'
 
-/** Of a container whose template does not say. */
+/** The limit of a container whose template sets none. */
 export const defaultEphemeralStorage = '256Mi'
 
 export interface ContainerInput {
@@ -13,7 +13,7 @@ export interface ContainerInput {
   env: EnvVar[]
 }
 
-/** The first container of a pod and every further one. */
+/** Builds the first container of a pod, and every further one. */
 export function container({ name, from, ports, env }: ContainerInput): Container {
   const granted = {
     cpu: String(from.resources.cpu),

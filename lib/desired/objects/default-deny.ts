@@ -1,7 +1,7 @@
 import { defaultDenyName, fieldManager, labels } from '../../crd/group.ts'
 import type { NetworkPolicy } from '../../crd/objects.ts'
 
-/** Stands in a workload namespace before the first workload: policies per instance then only ever open. */
+/** The policy that exists in a namespace before its first workload. With it, the policies of instances only open ports and ranges. */
 export function defaultDeny(namespace: string): NetworkPolicy {
   return {
     apiVersion: 'networking.k8s.io/v1',

@@ -2,15 +2,15 @@ import { labels as labelNames } from '../../crd/group.ts'
 import type { Deployment } from '../../crd/objects.ts'
 import { type PodInput, pod } from './pod.ts'
 
-/** Without it Kubernetes would wait ten minutes before it says that a pod does not come up. */
+/** Seconds until Kubernetes reports that a pod does not start. Its default is ten minutes. */
 export const progressDeadlineSeconds = 120
 
 export interface DeploymentInput extends PodInput {
-  /** 0: hibernated. */
+  /** 0 for a suspended instance. */
   replicas: 0 | 1
 }
 
-/** The selector is the one that the old operator's Deployments have: it cannot be changed, and they are adopted. */
+/** The selector equals that of the older operator's Deployments: the operator adopts them, and a selector cannot be changed. */
 export function deployment({ replicas, ...input }: DeploymentInput): Deployment {
   const { name, namespace, labels, owners } = input.identity
   return {

@@ -4,12 +4,12 @@ import type { ChallengeTemplateSpec } from '../../crd/challenge-template.ts'
 import type { NetworkPolicy } from '../../crd/objects.ts'
 import { notInternet } from './ranges.ts'
 
-/** The label that every namespace has of itself. */
+/** The label with the namespace's name, which Kubernetes puts on every namespace. */
 export const namespaceNameLabel = 'kubernetes.io/metadata.name'
 
 type EgressRules = NonNullable<NetworkPolicy['spec']['egress']>
 
-/** Cluster DNS for every profile, and what the profile opens besides. */
+/** Opens cluster DNS for every profile, and the ranges of the profile. */
 export function egressRules(
   spec: ChallengeTemplateSpec,
   { dns, clusterCidrs }: Pick<OperatorConfig, 'dns' | 'clusterCidrs'>,
@@ -55,7 +55,7 @@ function internet(everything: string, clusterCidrs: readonly string[]) {
   return { ipBlock: { cidr: everything, except: widest(closed).map(formatCidr) } }
 }
 
-/** Without ranges that lie in another one, each once. */
+/** Removes duplicates and ranges that lie within another range. */
 function widest(ranges: readonly Cidr[]): Cidr[] {
   return ranges.filter((range, index) =>
     ranges.every(

@@ -2,17 +2,18 @@ import type { TemplateEnvVar } from '../../crd/challenge-template.ts'
 import type { EnvVar } from '../../crd/objects.ts'
 
 export interface EnvSources {
-  /** Where the flag is; absent where the container gets none. */
+  /** The place of the flag; absent if the container gets none. */
   flag?: { envName: string; secretName: string; key: string }
   owner: { teamId: number; eventId: number }
-  /** Of the instance, checked. */
+  /** The variables of the instance, checked. */
   instance: Readonly<Record<string, string>>
   template: readonly TemplateEnvVar[]
 }
 
 /**
- * Precedence: flag, then TEAM_ID and EVENT_ID, then the instance, then the template. The strong come first, so that
- * a template's value can refer to them as `$(NAME)`; an instance's value is taken literally.
+ * Precedence: flag, then TEAM_ID and EVENT_ID, then the instance, then the template. The list has the same order,
+ * because Kubernetes expands `$(NAME)` only for names further up: a template's value can refer to all others. An
+ * instance's value is taken literally.
  */
 export function env({ flag, owner, instance, template }: EnvSources): EnvVar[] {
   const candidates: EnvVar[] = [
@@ -30,7 +31,7 @@ export function env({ flag, owner, instance, template }: EnvSources): EnvVar[] {
   return candidates.filter(({ name }) => !taken.has(name) && taken.add(name))
 }
 
-/** Kubernetes expands `$(NAME)` and makes `$$` one `$`. */
+/** Escapes a value, since Kubernetes expands `$(NAME)` and replaces `$$` by `$`. */
 function literal(value: string): string {
   return /\$[$(]/.test(value) ? value.replaceAll('$', '$$$$') : value
 }

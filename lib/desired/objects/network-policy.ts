@@ -9,8 +9,8 @@ import { egressRules, namespaceNameLabel } from './egress.ts'
 type IngressRules = NonNullable<NetworkPolicy['spec']['ingress']>
 
 /**
- * Opens what the template declares, over the namespace's default-deny. No ownerReference: a foreground deletion
- * would take the policy before the pod.
+ * Opens the ports and ranges that the template declares; the default-deny policy of the namespace closes all others.
+ * The policy has no ownerReference, because a foreground deletion would remove it before the pod.
  */
 export function networkPolicy(
   { name, namespace, labels, podSelector }: Identity,
@@ -30,7 +30,7 @@ export function networkPolicy(
   }
 }
 
-/** A rule with an empty list of peers or ports means "all of them", so there is no rule then. */
+/** Returns no rule for an empty list of peers or ports, which Kubernetes would read as "all of them". */
 function ingressRules(
   spec: ChallengeTemplateSpec,
   namespaces: OperatorConfig['ingressNamespaces'],
@@ -40,7 +40,7 @@ function ingressRules(
   return [{ from: [notOurs(namespaces)], ports }]
 }
 
-/** Never another challenge, also where challenges run in a namespace that may come in. */
+/** Selects the pods that are no challenges, also in namespaces that have both. */
 function notOurs(namespaces: OperatorConfig['ingressNamespaces']): NetworkPolicyPeer {
   const podSelector = {
     matchExpressions: [{ key: labelNames.managedBy, operator: 'NotIn', values: [fieldManager] }],

@@ -8,22 +8,22 @@ import { container } from './container.ts'
 import { env } from './env.ts'
 import { flagKey } from './secret.ts'
 
-/** A changed flag must roll the pod: a variable taken from a Secret does not by itself. */
+/** Restarts the pod when the flag changes. A change of the Secret alone would not. */
 export const flagFingerprintAnnotation = `${group}/flag-fingerprint`
 
-/** Challenges keep nothing worth a long goodbye, and teardown waits for it. */
+/** Challenges have nothing to save at their end, and teardown waits for it. */
 const gracePeriodSeconds = 5
 
 export interface PodInput {
   identity: Identity
   owner: ChallengeInstance['spec']['owner']
   spec: ChallengeTemplateSpec
-  /** Of the instance, checked. */
+  /** The variables of the instance, checked. */
   env: Readonly<Record<string, string>>
   flag: { envName: string; fingerprint: string } | undefined
 }
 
-/** The pod's template. The flag goes to the first container only: it is the challenge, the others serve it. */
+/** Builds the pod template. Only the first container gets the flag: it is the challenge, and the others serve it. */
 export function pod({ identity, owner, spec, env: instance, flag }: PodInput): {
   metadata: ObjectMeta
   spec: PodSpec

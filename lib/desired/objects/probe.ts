@@ -3,12 +3,12 @@ import type { Probe } from '../../crd/objects.ts'
 import type { DeclaredPort } from '../ports.ts'
 
 /**
- * Without a readiness probe a crashing container counts as Ready for 0.2 to 0.7 s per restart, so there always is
- * one where there is a TCP port. Two seconds keep a player's wait short; it is one connection on the node itself.
+ * Every container with a TCP port has a readiness probe, since a crashing one without a probe counts as Ready for 0.2
+ * to 0.7 s per restart. A period of two seconds keeps a player's wait short and costs one connection on the node.
  */
 const defaultPeriodSeconds = 2
 
-/** @param ports of the probed container */
+/** @param ports ports of the probed container */
 export function readinessProbe(
   probe: TemplateProbe | undefined,
   ports: readonly DeclaredPort[],
@@ -24,7 +24,7 @@ export function readinessProbe(
   return first && { tcpSocket: { port: first.port }, periodSeconds: defaultPeriodSeconds, ...timing }
 }
 
-/** The schema lets "8080" through as a string, which Kubernetes would take for a name. */
+/** Turns "8080" into a number: the schema accepts it as a string, and Kubernetes would take it for a name. */
 export function probePort(port: number | string): number | string {
   return typeof port === 'string' && /^\d+$/.test(port) ? Number(port) : port
 }

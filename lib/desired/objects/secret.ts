@@ -1,10 +1,10 @@
 import type { Secret } from '../../crd/objects.ts'
 import type { Identity } from '../identity.ts'
 
-/** Key of the flag in the instance's Secret. */
+/** The key of the flag in the instance's Secret. */
 export const flagKey = 'flag'
 
-/** `data`, not `stringData`: ownership of the latter's keys is not tracked by server-side apply. */
+/** Uses `data`, because server-side apply does not track ownership of the keys of `stringData`. */
 export function secret({ name, namespace, labels, owners }: Identity, flag: string): Secret {
   return {
     apiVersion: 'v1',

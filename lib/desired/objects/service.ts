@@ -2,7 +2,7 @@ import type { Service } from '../../crd/objects.ts'
 import type { Identity } from '../identity.ts'
 import type { DeclaredPort } from '../ports.ts'
 
-/** The selector has the uid: a dying pod of a predecessor never serves its successor. */
+/** The selector has the instance's uid, so that a terminating pod of a predecessor never serves its successor. */
 export function service(
   { name, namespace, labels, owners, podSelector }: Identity,
   ports: readonly DeclaredPort[],

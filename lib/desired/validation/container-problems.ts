@@ -4,7 +4,7 @@ import { type DeclaredPort, firstPorts, withProtocol } from '../ports.ts'
 import { cpuMillicores, memoryMebibytes } from '../quantity.ts'
 import { isVariableName } from '../variable-name.ts'
 
-/** What the Pod Security standard `baseline` lets a container add. */
+/** The capabilities that the Pod Security standard `baseline` lets a container add. */
 const baselineCapabilities = [
   'AUDIT_WRITE',
   'CHOWN',
@@ -21,10 +21,10 @@ const baselineCapabilities = [
   'SYS_CHROOT',
 ]
 
-/** What `restricted` leaves of them. */
+/** The capabilities that `restricted` lets a container add. */
 const restrictedCapabilities = ['NET_BIND_SERVICE']
 
-/** What each container has wrong, by itself; every fault says what to write instead. */
+/** The problems of each container on its own, each with what to write instead. */
 export function containerProblems(spec: ChallengeTemplateSpec): string[] {
   const capabilities = spec.podSecurity === 'restricted' ? restrictedCapabilities : baselineCapabilities
   const further = spec.containers ?? []

@@ -2,10 +2,10 @@ import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
 import type { ChallengeTemplateSpec } from '../../crd/challenge-template.ts'
 import type { Problem } from '../problem.ts'
 
-/** DNS-1035 label: what a Service can be called. */
+/** A DNS-1035 label, which Kubernetes requires as the name of a Service. */
 const serviceName = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/
 
-/** Why no children can have the instance's name. */
+/** The problem of an instance whose name its children cannot have. */
 export function nameProblem(
   { metadata: { name = '' } }: ChallengeInstance,
   { containers = [] }: ChallengeTemplateSpec,

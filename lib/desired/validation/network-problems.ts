@@ -4,7 +4,7 @@ import { linkLocal, metadata } from '../objects/ranges.ts'
 
 const profiles = ['isolated-egress-dns-only', 'egress-allowlist', 'open']
 
-/** What the network part of a template has wrong; every fault says what to write instead. */
+/** The problems of a template's network fields, each with what to write instead. */
 export function networkProblems(spec: ChallengeTemplateSpec, clusterCidrs: readonly string[]): string[] {
   const { networkProfile = 'isolated-egress-dns-only', egressAllowlist = [] } = spec
   if (!profiles.includes(networkProfile))

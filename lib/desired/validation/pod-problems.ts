@@ -1,12 +1,12 @@
 import type { ChallengeTemplateSpec } from '../../crd/challenge-template.ts'
 import { declaredPorts } from '../ports.ts'
 
-/** IANA service name: what Kubernetes takes as a name of a container's port. */
+/** An IANA service name, which Kubernetes requires as the name of a container's port. */
 const portName = /^(?=.{1,15}$)(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]*[a-z0-9])?$/
 
 const containerName = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
 
-/** What the containers of a pod, which share one address, have wrong together. */
+/** The problems that the containers of a pod have together, since they share one address. */
 export function podProblems(spec: ChallengeTemplateSpec): string[] {
   return [...portProblems(spec), ...containerNameProblems(spec)]
 }

@@ -6,10 +6,10 @@ import { containerProblems } from './container-problems.ts'
 import { networkProblems } from './network-problems.ts'
 import { podProblems } from './pod-problems.ts'
 
-/** Status messages are for people: after this much nobody reads on. */
+/** Characters of a message. Users do not read longer ones. */
 const messageLimit = 800
 
-/** Every fault of a template that the schema of its resource may have let through, in one message. */
+/** Collects every problem of a template that the schema of its resource lets through, in one message. */
 export function templateProblem(template: ChallengeTemplate, config: OperatorConfig): Problem | undefined {
   const { metadata, spec } = template
   const problems = [
@@ -23,7 +23,7 @@ export function templateProblem(template: ChallengeTemplate, config: OperatorCon
   const message = `ChallengeTemplate "${metadata.name}" cannot be used: ${problems.join('; ')}`
   const cut =
     message.length > messageLimit ? `${message.slice(0, messageLimit).toWellFormed()}…` : `${message}.`
-  // Postgres takes no NUL in a text.
+  // Postgres accepts no NUL in a text.
   return { reason: 'TemplateInvalid', message: cut.replace(/\p{Cc}/gu, ' ') }
 }
 
@@ -33,7 +33,7 @@ function dateProblems(spec: ChallengeTemplateSpec): string[] {
     .map(field => `${field} is no date with a zone; write for example 2026-11-28T18:00:00Z`)
 }
 
-/** What the resource promises and this version does not do yet: better said than silently left out. */
+/** Fields of the resource that this version does not support yet. A problem is clearer than a field without effect. */
 function unsupported(spec: ChallengeTemplateSpec, config: OperatorConfig): string[] {
   const placement = spec.placement ?? config.placement
   const exposure = spec.exposure?.type ?? 'None'
