@@ -11,23 +11,23 @@ import type { Schema } from './schema.ts'
 import { SessionDriver } from './session-driver.ts'
 
 export interface DatabaseOptions {
-  /** `postgres://user:password@host:5432/database?sslmode=…`; `sslmode` decides about TLS. */
+  /** `postgres://user:password@host:5432/database?sslmode=…`. `sslmode` decides about TLS. */
   url: string
-  /** Connections at most. A sandbox of a function handles one event at a time. */
+  /** The largest number of connections. Default 1: a sandbox of a function handles one event at a time. */
   max?: number
-  /** As `pg_stat_activity` shows it. */
+  /** The name in `pg_stat_activity`. */
   applicationName?: string
 }
 
 export type Database = Kysely<Schema>
 
-/** One lost SYN is sent again after 1 s; who waits longer has no database. In milliseconds. */
+/** Milliseconds. TCP resends a lost SYN after 1 s; a connection that takes longer than 2 s counts as unreachable. */
 const connectMs = 2_000
 
-/** An idle connection costs the server memory, and a balancer forgets it. In milliseconds. */
+/** Milliseconds. An idle connection costs the server memory, and a load balancer drops it without a notice. */
 const idleMs = 60_000
 
-/** Opens nothing yet: the first query loads the driver and connects. A connection that breaks never ends the process. */
+/** Opens no connection: the first query loads the driver and connects. A connection that breaks never ends the process. */
 export function openDatabase({ url, max = 1, applicationName }: DatabaseOptions): Database {
   const open = async (): Promise<Pool> => {
     const { default: pg } = await import('pg')
@@ -39,6 +39,7 @@ export function openDatabase({ url, max = 1, applicationName }: DatabaseOptions)
       keepAlive: true,
       ...(applicationName === undefined ? {} : { application_name: applicationName }),
     })
+    // Without a listener, an idle connection that breaks would end the process. The next query opens another one.
     pool.on('error', () => {})
     return pool
   }
@@ -51,7 +52,10 @@ export function openDatabase({ url, max = 1, applicationName }: DatabaseOptions)
   return new Kysely<Schema>({ dialect })
 }
 
-/** One transaction on one connection, which `signal` cuts: the caller is free at once, the server rolls back. */
+/**
+ * Runs `work` in one transaction on one connection. When the signal aborts, the connection is closed: the call rejects at
+ * once, and the server rolls back.
+ */
 export function inTransaction<T>(
   db: Database,
   work: (transaction: Transaction<Schema>) => Promise<T>,

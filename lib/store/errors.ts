@@ -1,18 +1,13 @@
 import { OperatorError, operatorError } from '../errors.ts'
 
-/** Five characters that the server gives every error of its own; undefined for what is not the server's. */
+/** Returns the five characters that the server gives to each of its errors, or undefined for another error. */
 export function sqlState(thrown: unknown): string | undefined {
   const { code, severity } = (thrown ?? {}) as { code?: unknown; severity?: unknown }
   return typeof code === 'string' && severity !== undefined && /^[0-9A-Z]{5}$/.test(code) ? code : undefined
 }
 
-interface Advice {
-  states: RegExp
-  advice: string
-}
-
-/** By SQLSTATE, whole or class. First match wins. */
-const advices: Advice[] = [
+/** What to do about a SQLSTATE or a class of them. The first match wins. */
+const adviceByState: { states: RegExp; advice: string }[] = [
   {
     states: /^(42P01|42703|3F000)$/,
     advice: 'lacks our tables, or has old ones; run `challenge-operator migrate`',
@@ -30,34 +25,35 @@ const advices: Advice[] = [
   { states: /^25006$/, advice: 'is read-only; DATABASE_URL must name the primary' },
 ]
 
-/** Of Node's sockets. */
-const network = /^(E[A-Z_]+|CERT_.*|.*_CERT.*|UNABLE_TO_.*)$/
-/** pg and its pool give these no code. */
-const disconnected =
+/** Error codes of Node's sockets and TLS. */
+const networkCodes = /^(E[A-Z_]+|CERT_.*|.*_CERT.*|UNABLE_TO_.*)$/
+/** Messages of pg and its pool, which give these errors no code. */
+const disconnectedMessages =
   /connection|connect\b|Client was closed|not queryable|read timeout|SASL|SSL|TLS|has been closed/i
 
 /**
- * Whatever pg, its pool or Kysely threw, as our error. The server's text may quote values, so only its code is told.
- * `DatabaseUnavailable` is retryable: what it names is mended from outside, and the rows are written then.
+ * Returns an error of pg, its pool or Kysely as our error. The text of the server may quote values, so only its code is
+ * repeated. `DatabaseUnavailable` is retryable: an administrator or the server itself removes the cause, and the rows are
+ * written then.
  */
 export function storeError(thrown: unknown, signal: AbortSignal): OperatorError {
   if (thrown instanceof OperatorError) return thrown
   const unavailable = (what: string) =>
     new OperatorError('DatabaseUnavailable', `the database ${what}`, { cause: thrown })
   const state = sqlState(thrown)
-  const known = advices.find(({ states }) => state !== undefined && states.test(state))
+  const known = adviceByState.find(({ states }) => state !== undefined && states.test(state))
   if (known) return unavailable(`${known.advice} (SQLSTATE ${state})`)
   if (signal.aborted) return unavailable('did not answer before the deadline')
   if (state !== undefined) {
-    // Class 22: a value that no column takes, today or tomorrow.
+    // Class 22: a value that no column can hold. Writing it again cannot help.
     const fate = state.startsWith('22') ? 'permanent' : 'retryable'
     const what = `the database refused what we wrote (SQLSTATE ${state}); its log says why`
     return new OperatorError('Internal', what, { fate, cause: thrown })
   }
   const { code, message } = (thrown ?? {}) as { code?: unknown; message?: unknown }
-  if (typeof code === 'string' && network.test(code))
+  if (typeof code === 'string' && networkCodes.test(code))
     return unavailable(`cannot be reached (${code}); check DATABASE_URL, the network and whether it runs`)
-  if (typeof message === 'string' && disconnected.test(message))
+  if (typeof message === 'string' && disconnectedMessages.test(message))
     return unavailable('cannot be reached, or broke the connection; check DATABASE_URL and whether it runs')
   return operatorError(thrown)
 }

@@ -4,14 +4,15 @@ import { storeError } from './errors.ts'
 import { migrations } from './migrations.ts'
 
 export interface Examination {
-  /** Our tables are there, of this version or a newer one. */
+  /** Our tables exist, in this version or a newer one. */
   migrated: boolean
-  /** All tables of the platform that we read or write are there. */
+  /** Every table of the platform that we read or write exists. */
   platformTables: boolean
+  /** The role has every right that we need on the platform's tables. */
   mayWritePlatform: boolean
 }
 
-/** What a person who sets the operator up wants to know about the database. @throws OperatorError `DatabaseUnavailable` */
+/** Reports whether the database is ready for the operator. @throws OperatorError `DatabaseUnavailable` */
 export async function examine(db: Database, signal: AbortSignal): Promise<Examination> {
   const newest = Object.keys(migrations).sort().at(-1) ?? ''
   try {

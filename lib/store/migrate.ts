@@ -7,15 +7,18 @@ import { migrations } from './migrations.ts'
 
 const schemaName = 'challenge_operator'
 
-/** Held over everything Kysely does, since its own lock comes only after it made its tables. "challenge" in ASCII. */
+/**
+ * The advisory lock that is held for the whole run. Kysely's own lock comes too late, since it needs a table that Kysely
+ * makes first. The number is "challenge" in ASCII.
+ */
 const lockId = '7163371299412240997'
 
 /**
- * Brings our own tables to this version; the platform's are never touched. Safe to repeat, and from two places at once:
- * the second waits and finds nothing to do. All or nothing.
- * @returns names of the migrations that were run
- * @throws OperatorError `Forbidden` where the role may not, `SchemaOutdated` where the database is newer than we are,
- *   `DatabaseUnavailable`
+ * Brings our own tables to this version, or changes nothing. The platform's tables are never touched. Repeating it does no
+ * harm. Of two calls at the same time, the second waits and has nothing to do.
+ * @returns the names of the migrations that were run
+ * @throws OperatorError `Forbidden` if the role may not create the tables, `SchemaOutdated` if a newer version migrated the
+ *   database, `DatabaseUnavailable`
  */
 export async function migrate(db: Database, signal: AbortSignal): Promise<string[]> {
   try {
@@ -32,18 +35,18 @@ export async function migrate(db: Database, signal: AbortSignal): Promise<string
           if (error !== undefined) throw error
           return (results ?? []).map(result => result.migrationName)
         } finally {
-          // Where the connection is gone, so is the lock.
+          // The server releases the lock of a connection that has ended.
           await sql`SELECT pg_advisory_unlock(${lockId}::bigint)`.execute(connection).catch(() => {})
         }
       },
       { signal },
     )
   } catch (thrown) {
-    throw refusal(thrown) ?? storeError(thrown, signal)
+    throw migrationError(thrown) ?? storeError(thrown, signal)
   }
 }
 
-function refusal(thrown: unknown): OperatorError | undefined {
+function migrationError(thrown: unknown): OperatorError | undefined {
   const options = { fate: 'permanent', cause: thrown } as const
   if (sqlState(thrown) === '42501')
     return new OperatorError(
@@ -51,7 +54,7 @@ function refusal(thrown: unknown): OperatorError | undefined {
       `the database role may not create or change the schema ${schemaName}; run migrate as a role with CREATE on the database, or create the schema and make the role its owner`,
       options,
     )
-  // Kysely gives these no code.
+  // Kysely gives this error no code.
   if (thrown instanceof Error && thrown.message.startsWith('corrupted migrations'))
     return new OperatorError(
       'SchemaOutdated',

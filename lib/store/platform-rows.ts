@@ -93,8 +93,8 @@ function mirrorStatement({ teamId, template }: Pair): RawBuilder<MirroredPair> {
     SELECT uid, url_too_long, (SELECT count(notice) FROM notified) AS notices FROM wanted`
 }
 
-/** Classes that concern the whole server (connections, deadlocks, space, locks, shutdowns). They pass. */
-const serverStates = /^(08|25|40|53|55|57|58|XX)/
+/** Retryable classes of SQLSTATE. They concern the whole server: connections, deadlocks, space, locks, shutdowns. */
+const retryableStates = /^(08|25|40|53|55|57|58|XX)/
 
 /**
  * Returns the platform's problem that made a transaction fail, or undefined if it failed for another reason. Foreign keys
@@ -107,7 +107,7 @@ export function platformProblemOf(thrown: unknown): PlatformProblem | undefined 
   const state = sqlState(cause)
   if (state === '23503' && (refused || cause.table === 'challenges_teamserviceinstance'))
     return /team_id/.test(`${cause.constraint} ${cause.detail}`) ? 'TeamUnknown' : 'ChallengeUnknown'
-  return refused && !serverStates.test(state ?? '') ? 'PlatformTablesMissing' : undefined
+  return refused && !retryableStates.test(state ?? '') ? 'PlatformTablesMissing' : undefined
 }
 
 /**

@@ -1,25 +1,24 @@
 import { type Kysely, sql } from 'kysely'
 
 export interface PlatformSamples {
-  /** Slugs, which are names of templates. */
+  /** Slugs of challenges. A slug is the name of a template. */
   challenges: readonly string[]
-  /** Ids of teams. */
   teams: readonly number[]
 }
 
 /**
- * Lays down the part of the Django platform's tables that we read and write, for a database of our own to try things out
- * in: as Django makes them, so no column has a default and foreign keys are checked at commit. Never run this on a
- * platform's database. Repeating it changes nothing; two at once do no harm.
+ * Creates the part of the platform's tables that we read and write, for a local database without a platform. They are as
+ * Django creates them: no column has a default, and foreign keys are checked at commit. Never call this on the database of
+ * a platform. Repeating it changes nothing, and two calls at the same time do no harm.
  */
-export async function layPlatformTables(
+export async function createPlatformTables(
   // biome-ignore lint/suspicious/noExplicitAny: the platform's tables are not all in our schema
   db: Kysely<any>,
   samples: PlatformSamples,
   signal: AbortSignal,
 ): Promise<void> {
   await db.transaction().execute(async transaction => {
-    // `IF NOT EXISTS` alone fails when two create the same table at once.
+    // `IF NOT EXISTS` alone fails if two transactions create the same table at the same time.
     await sql`SELECT pg_advisory_xact_lock(hashtext('challenge-operator platform tables'))`.execute(
       transaction,
     )

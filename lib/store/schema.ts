@@ -3,13 +3,13 @@ import type { Phase } from '../crd/challenge-instance.ts'
 import type { EventType } from '../events.ts'
 import type { PlatformProblem, Reason } from '../reasons.ts'
 
-/** `bigint` comes as text: it may be more than a number holds. */
+/** `bigint` is read as text, since it may exceed a safe integer. */
 type BigInteger = ColumnType<string, number | string, number | string>
-/** Written as RFC 3339. */
+/** A time. It is written as RFC 3339. */
 type Instant = ColumnType<Date, string, string>
 type NullableInstant = ColumnType<Date | null, string | null, string | null>
 
-/** The tables we use: ours, which `migrations/` make, and the platform's, which Django makes. */
+/** The tables in use: ours, which `migrations/` create, and the platform's, which Django creates. */
 export interface Schema {
   'challenge_operator.instance': InstanceTable
   'challenge_operator.outbox': OutboxTable
@@ -33,12 +33,12 @@ export interface InstanceTable {
   created_at: Instant
   ready_at: NullableInstant
   expires_at: NullableInstant
-  /** Written by who proxies players, never by us. */
+  /** Written by the proxy in front of the instances, never by the operator. */
   last_active_at: NullableInstant
   deleted_at: NullableInstant
-  /** Of the instance's last event; 0 before the first. */
+  /** Sequence of the instance's last event, 0 before the first. */
   sequence: number
-  /** Why the platform's row does not say what this row says, as far as waiting does not mend it. */
+  /** Why the platform's row does not agree with this row. Null if it does. */
   platform_problem: PlatformProblem | null
 }
 
@@ -51,7 +51,7 @@ export interface OutboxTable {
   payload: JSONColumnType<Record<string, unknown>>
   created_at: ColumnType<Date, never, never>
   published_at: NullableInstant
-  /** How often the bus refused it: what it refuses waits behind what it has not seen. */
+  /** Number of refusals by the event bus. Refused events are published after new ones. */
   refusals: Generated<number>
 }
 

@@ -8,21 +8,33 @@ import type {
 import type { QueryResult as PgResult, Pool, PoolClient } from 'pg'
 
 /**
- * What a client that vanished without a word may hold up others for. Local to the transaction, since a pooler between
- * us and the server hands the session to somebody else. The last one bounds a call of the event bus.
+ * Upper bounds for the locks that a vanished client would leave behind. They are local to the transaction, since a pooler
+ * between us and the server gives the session to other clients. The last one also bounds a call of the event bus.
  */
 const limits = { statement_timeout: '10s', lock_timeout: '5s', idle_in_transaction_session_timeout: '60s' }
 
-/** None of its own: it goes along with the first statement, where that has no parameters. */
+/** The start of a transaction. It is sent together with the first statement if that one has no parameters. */
 const begin = [
   'begin isolation level read committed',
   ...Object.entries(limits).map(([name, value]) => `set local ${name} = '${value}'`),
 ].join('; ')
 
 /**
- * Kysely's driver over a pool of pg, with one difference to the one it ships: the signal of whoever acquired a
- * connection cuts it. pg can not cancel a query, and a database that has gone silent would otherwise hold the caller,
- * its transaction and its place in the pool for as long as it pleases.
+ * Kysely's driver over a pool of pg, with a signal for each connection that is acquired.
+ *
+ * Flow: `acquireConnection` returns a session at once. Its first statement takes a client from the pool and begins the
+ * transaction. `releaseConnection` gives the client back.
+ *
+ * Guarantees:
+ * - When the signal aborts, every call of the session rejects at once, and the client's socket is closed, not reused. The
+ *   server rolls back as soon as it notices. A silent database holds up neither the caller nor the pool's next user.
+ * - A session that has sent no statement has taken no client, so nothing needs to be rolled back.
+ * - A rollback never fails: a client that cannot roll back is closed, and the server rolls back then.
+ *
+ * Caveats: pg cannot cancel a statement. The server may finish the statement of a closed client, within the limits above,
+ * and a commit that was under way may have happened. Streams are not supported.
+ *
+ * Errors: those of pg and its pool, not translated. `storeError` translates them.
  */
 export class SessionDriver implements Driver {
   readonly #open: () => Promise<Pool>
@@ -42,20 +54,19 @@ export class SessionDriver implements Driver {
   }
 
   async beginTransaction(session: Session): Promise<void> {
-    session.beginLater()
+    session.deferBegin()
   }
 
   async commitTransaction(session: Session): Promise<void> {
     if (!session.hasBegun) return
-    // The server answers so when a statement had failed and nobody minded.
+    // The server answers a commit with ROLLBACK if a statement failed and its error was ignored.
     if ((await session.run('commit')).command === 'ROLLBACK')
       throw new Error('the transaction was rolled back')
   }
 
-  /** Never fails: what cannot be rolled back is cut, which comes to the same. */
   async rollbackTransaction(session: Session): Promise<void> {
     if (!session.hasBegun) return
-    await session.run('rollback').catch(() => session.cut())
+    await session.run('rollback').catch(() => session.terminate())
   }
 
   async releaseConnection(session: Session): Promise<void> {
@@ -69,39 +80,39 @@ export class SessionDriver implements Driver {
   }
 }
 
-/** Connects at its first statement: Kysely would print a connection that fails after somebody gave up on it. */
+/** Connects at its first statement. Kysely would print a connection that fails after its caller has gone. */
 class Session implements DatabaseConnection {
   readonly #pool: Pool
   readonly #signal: AbortSignal | undefined
   #connecting: Promise<PoolClient> | undefined
-  #giveUp: ((why: Error) => void) | undefined
+  #rejectConnect: ((why: Error) => void) | undefined
   #client: PoolClient | undefined
-  #toBegin = false
-  #left = false
+  #beginIsDue = false
+  #hasEnded = false
 
   constructor(pool: Pool, signal: AbortSignal | undefined) {
     this.#pool = pool
     this.#signal = signal
-    signal?.addEventListener('abort', this.cut, { once: true })
-    if (signal?.aborted) this.cut()
+    signal?.addEventListener('abort', this.terminate, { once: true })
+    if (signal?.aborted) this.terminate()
   }
 
-  beginLater(): void {
-    this.#toBegin = true
+  deferBegin(): void {
+    this.#beginIsDue = true
   }
 
   get hasBegun(): boolean {
-    return !this.#toBegin
+    return !this.#beginIsDue
   }
 
   async run(text: string, values: readonly unknown[] = []): Promise<PgResult> {
-    if (this.#left) throw terminated()
+    if (this.#hasEnded) throw terminated()
     this.#connecting ??= this.#connect()
     const client = await this.#connecting
-    if (!this.#toBegin) return client.query(text, [...values])
-    this.#toBegin = false
+    if (!this.#beginIsDue) return client.query(text, [...values])
+    this.#beginIsDue = false
     if (values.length === 0) {
-      // Each of several statements has a result, and under "read committed" a snapshot, of its own.
+      // Several statements in one query have a result each and, under "read committed", a snapshot each.
       const results = (await client.query(`${begin}; ${text}`)) as unknown as PgResult[]
       return results.at(-1) as PgResult
     }
@@ -119,39 +130,39 @@ class Session implements DatabaseConnection {
     throw new Error('streams are not supported; read in pages')
   }
 
-  /** Ends the connection: queries under way fail at once, the server rolls back, the pool makes a new one. */
-  readonly cut = (): void => this.#leave(true)
+  /** Closes the client: its queries fail at once, the server rolls back, and the pool opens another one when needed. */
+  readonly terminate = (): void => this.#end({ reusable: false })
 
   release(): void {
-    this.#leave(false)
+    this.#end({ reusable: true })
   }
 
   #connect(): Promise<PoolClient> {
     return new Promise((resolve, reject) => {
-      this.#giveUp = reject
+      this.#rejectConnect = reject
       this.#pool.connect().then(client => {
-        // Too late for us, but as good as new for the next one.
-        if (this.#left) return client.release()
+        // The session has ended meanwhile. The client is unused, so the pool can give it to another session.
+        if (this.#hasEnded) return client.release()
         this.#client = client
-        // Of a client that nobody waits for: without a listener it would end the process.
-        client.on('error', this.cut)
+        // Without a listener, a client that breaks between two queries would end the process.
+        client.on('error', this.terminate)
         resolve(client)
       }, reject)
     })
   }
 
-  #leave(broken: boolean): void {
-    if (this.#left) return
-    this.#left = true
-    this.#signal?.removeEventListener('abort', this.cut)
-    this.#giveUp?.(terminated())
-    this.#client?.release(broken)
-    // A cut client may fail once more while it ends.
-    if (!broken) this.#client?.off('error', this.cut)
+  #end({ reusable }: { reusable: boolean }): void {
+    if (this.#hasEnded) return
+    this.#hasEnded = true
+    this.#signal?.removeEventListener('abort', this.terminate)
+    this.#rejectConnect?.(terminated())
+    this.#client?.release(!reusable)
+    // A closed client keeps the listener, since it may emit another error while its socket ends.
+    if (reusable) this.#client?.off('error', this.terminate)
   }
 }
 
-/** As pg says it. */
+/** The error that pg throws itself for a client that was closed. */
 function terminated(): Error {
   return new Error('Connection terminated')
 }

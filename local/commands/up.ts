@@ -10,7 +10,7 @@ import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { watch } from '../../lib/kubernetes/watch/watch.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { migrate } from '../../lib/store/migrate.ts'
-import { layPlatformTables } from '../../lib/store/platform-tables.ts'
+import { createPlatformTables } from '../../lib/store/platform-tables.ts'
 import { openLogger } from '../../lib/telemetry/logger.ts'
 import { composeOperator } from '../lambda/compose.ts'
 import { writeEnvironmentFile } from '../parts/environment-file.ts'
@@ -146,7 +146,7 @@ async function prepareSamples(
   const samples = await readSamples(samplesDirectory, namespace)
   if (parts.embedded.database) {
     const database = openDatabase({ url: parts.addresses.databaseUrl, max: 1, applicationName: 'samples' })
-    await layPlatformTables(database, platformFacts(samples), signal).finally(() => database.destroy())
+    await createPlatformTables(database, platformFacts(samples), signal).finally(() => database.destroy())
   }
   return wanted && parts.embedded.cluster ? samples : undefined
 }

@@ -1,6 +1,6 @@
 import { openDatabase } from '../../lib/store/database.ts'
 import { migrate } from '../../lib/store/migrate.ts'
-import { layPlatformTables } from '../../lib/store/platform-tables.ts'
+import { createPlatformTables } from '../../lib/store/platform-tables.ts'
 import { startTestPostgres } from '../support/postgres.ts'
 import type { BenchCluster } from './bench-cluster.ts'
 import { type Child, startChild } from './child.ts'
@@ -24,7 +24,7 @@ export async function startOperator(
   try {
     await migrate(database, signal)
     const ids = Array.from({ length: teams }, (_, index) => index + 1)
-    await layPlatformTables(database, { challenges: [templateName], teams: ids }, signal)
+    await createPlatformTables(database, { challenges: [templateName], teams: ids }, signal)
   } finally {
     await database.destroy()
   }

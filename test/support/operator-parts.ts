@@ -8,7 +8,7 @@ import type { Cluster } from '../../lib/kubernetes/cluster.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { migrate } from '../../lib/store/migrate.ts'
-import { layPlatformTables } from '../../lib/store/platform-tables.ts'
+import { createPlatformTables } from '../../lib/store/platform-tables.ts'
 import type { PartAddresses } from '../../local/parts/part-addresses.ts'
 import { localCredentials, localRegion } from '../../local/parts/queues.ts'
 import { startTestEventBus } from './event-bus.ts'
@@ -84,7 +84,7 @@ export async function openOperatorParts(options: OperatorPartsOptions): Promise<
   await migrate(opened, signal)
   const database = opened as unknown as OperatorParts['database']
   const { challenges = ['web', 'pwn'], teams = [1, 2, 3, 7] } = options
-  await layPlatformTables(database, { challenges, teams }, signal)
+  await createPlatformTables(database, { challenges, teams }, signal)
   const client = clientFor('test')
   return {
     namespace: namespace.name,

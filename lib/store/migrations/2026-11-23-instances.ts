@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 
-/** The mirror of the instances and the outbox of their events, with an index for every query of the sweep. */
+/** Creates the mirror of the instances and the outbox of their events, with an index for every query of the sweep. */
 export async function up(db: Kysely<unknown>): Promise<void> {
   const schema = db.schema.withSchema('challenge_operator')
   await schema
@@ -42,7 +42,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
 }
 
 const indexes = [
-  // The sweep's pages; closed rows stay for ever and must not be walked.
+  // The sweep reads open rows in pages. Closed rows are never deleted, so the index leaves them out.
   sql`CREATE INDEX instance_live ON challenge_operator.instance (uid) WHERE deleted_at IS NULL`,
   sql`
     CREATE INDEX instance_live_pair ON challenge_operator.instance (team_id, template, created_at DESC, uid DESC)

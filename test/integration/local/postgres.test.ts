@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openDatabase } from '../../../lib/store/database.ts'
-import { layPlatformTables } from '../../../lib/store/platform-tables.ts'
+import { createPlatformTables } from '../../../lib/store/platform-tables.ts'
 import { type Postgres, startPostgres } from '../../../local/parts/postgres.ts'
 import { startAndKillParent } from '../../support/killed-parent.ts'
 import { processesWith } from '../../support/processes.ts'
@@ -51,7 +51,7 @@ describe('the copy of the platform’s tables', () => {
     const { url, remove } = await testDatabase()
     const db = openDatabase({ url, max: 2 })
     const samples = { challenges: ['web-101', 'pwn-1'], teams: [1, 7] }
-    await Promise.all([1, 2].map(() => layPlatformTables(db, samples, signal)))
+    await Promise.all([1, 2].map(() => createPlatformTables(db, samples, signal)))
     const { rows } = await sql`SELECT slug FROM challenges_challenge ORDER BY slug`.execute(db)
     expect(rows).toEqual([{ slug: 'pwn-1' }, { slug: 'web-101' }])
 

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import pg from 'pg'
 import { type Database, openDatabase } from '../../../lib/store/database.ts'
 import { migrate } from '../../../lib/store/migrate.ts'
-import { layPlatformTables } from '../../../lib/store/platform-tables.ts'
+import { createPlatformTables } from '../../../lib/store/platform-tables.ts'
 import type { InstanceRecord } from '../../../lib/store/store.ts'
 import { testDatabase } from '../../support/shared-parts.ts'
 
@@ -30,7 +30,7 @@ export async function storeDatabase(
   const { url, remove } = await testDatabase()
   const db = openDatabase({ url, max, applicationName: 'test' })
   if (migrated) await migrate(db, soon())
-  if (platform) await layPlatformTables(db, samples, soon())
+  if (platform) await createPlatformTables(db, samples, soon())
   const rows = async <T>(statement: string) => (await sql.raw<T>(statement).execute(db)).rows
   return {
     url,
