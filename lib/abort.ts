@@ -55,3 +55,17 @@ export async function abandonAfter<T>(work: Promise<T>, signal: AbortSignal, gra
     clearTimeout(timer)
   }
 }
+
+/**
+ * Resolves when all have ended. The first one that rejects aborts `ended`, which must end the others, and its reason is
+ * thrown once they have ended.
+ */
+export async function endTogether(running: Promise<void>[], ended: AbortController): Promise<void> {
+  const endAll = (thrown: unknown) => {
+    ended.abort()
+    throw thrown
+  }
+  const results = await Promise.allSettled(running.map(each => each.catch(endAll)))
+  const failed = results.find(result => result.status === 'rejected')
+  if (failed) throw failed.reason
+}

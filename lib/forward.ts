@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { realTimers, type Timers } from './abort.ts'
+import { endTogether, realTimers, type Timers } from './abort.ts'
 import type { ChangesQueue } from './aws/queue-ports.ts'
 import type { KubernetesObject } from './crd/objects.ts'
 import { createClock } from './forward/clock.ts'
@@ -110,7 +110,7 @@ export function createForward(deps: ForwardDependencies): Forward {
     }, listsLateMs)
     try {
       const watches = [...unlisted].map(target => deps.watch(target, handlersOf(target), stop))
-      await firstFailure([...watches, deps.elect(callbacks, stop)], ended)
+      await endTogether([...watches, deps.elect(callbacks, stop)], ended)
     } finally {
       timers.clear(late)
       clock.clear()
@@ -119,17 +119,6 @@ export function createForward(deps: ForwardDependencies): Forward {
       sending.abort()
     }
   }
-}
-
-/** All of them, or none: what one cannot go on with ends the others, and is thrown once they have ended. */
-async function firstFailure(running: Promise<void>[], ended: AbortController): Promise<void> {
-  const endAll = (thrown: unknown) => {
-    ended.abort()
-    throw thrown
-  }
-  const results = await Promise.allSettled(running.map(each => each.catch(endAll)))
-  const failed = results.find(result => result.status === 'rejected')
-  if (failed) throw failed.reason
 }
 
 function traceparent(): string {

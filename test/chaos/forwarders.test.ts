@@ -8,7 +8,7 @@ import { referenceTo } from '../support/operator.ts'
 import { type Severable, severable } from '../support/severable-client.ts'
 
 /** A fifth of the deployed times. */
-const short = { durationMs: 3_000, renewMs: 1_000, retryMs: 400, deadlineMs: 2_000 }
+const short = { durationMs: 3_000, renewMs: 1_000, retryMs: 400, warnAfterMs: 2_000 }
 
 let operator: FaultyOperator
 beforeEach(async () => {

@@ -1,8 +1,7 @@
-import type { KubernetesObject, ObjectMeta } from '../../crd/objects.ts'
+import type { KubernetesObject, Stored } from '../../crd/objects.ts'
 
 /** coordination.k8s.io/v1, as client-go's leader election writes it. Times are RFC 3339 with microseconds. */
 export interface Lease extends KubernetesObject {
-  metadata: ObjectMeta
   spec?: {
     holderIdentity?: string
     leaseDurationSeconds?: number
@@ -14,51 +13,73 @@ export interface Lease extends KubernetesObject {
 
 export const leaseKind = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' } as const
 
-/** client-go's proportions; duration and renewal are promised in docs/operations.md. */
+/** Duration, renewal and retry are client-go's defaults. docs/operations.md promises duration and renewal. */
 export const leaseTimes = {
-  /** A lease that was not renewed for so long may be taken. */
+  /** A lease that was not renewed for this long is free. */
   durationMs: 15_000,
   renewMs: 5_000,
+  /** Pause after a failed call or a lost race. */
   retryMs: 2_000,
-  /** A holder that cannot renew for so long says so. */
-  deadlineMs: 10_000,
+  /** A leader that could not renew for this long logs a warning. It leads on; client-go would stop here. */
+  warnAfterMs: 10_000,
 }
 
 export type LeaseTimes = typeof leaseTimes
 
+/** The namespace of the Lease is the operator's: the first watched one, or `default` if all are watched. */
+export function leaseNamespace(namespaces: readonly string[] | '*'): string {
+  return namespaces === '*' ? 'default' : (namespaces[0] ?? 'default')
+}
+
+/** Returns the identity of the holder; empty if there is none. */
 export function holderOf(lease: Lease | undefined): string {
   return lease?.spec?.holderIdentity ?? ''
 }
 
-/** The lease in our hands from now on, or still. `now` in epoch milliseconds. */
-export function heldBy(identity: string, lease: Lease, durationMs: number, now: number): Lease {
-  const { spec = {} } = lease
+export interface Claim {
+  namespace: string
+  name: string
+  identity: string
+  durationMs: number
+}
+
+/**
+ * Returns the lease to write in order to hold it from now on, or to renew it.
+ * @param lease as last seen; undefined: it is created
+ * @param now epoch milliseconds
+ */
+export function heldLease(claim: Claim, lease: Stored<Lease> | undefined, now: number): Lease {
+  const { namespace, name, identity: holderIdentity, durationMs } = claim
+  const blank: Lease = { ...leaseKind, metadata: { namespace, name } }
+  const { spec = {}, ...rest } = lease ?? blank
   const time = microTime(now)
   const renewal = { leaseDurationSeconds: Math.ceil(durationMs / 1000), renewTime: time }
-  if (spec.holderIdentity === identity) return { ...lease, spec: { ...spec, ...renewal } }
-  const transitions = spec.leaseTransitions === undefined ? 0 : spec.leaseTransitions + 1
-  const acquired = { holderIdentity: identity, acquireTime: time, leaseTransitions: transitions }
-  return { ...lease, spec: { ...spec, ...renewal, ...acquired } }
+  if (spec.holderIdentity === holderIdentity) return { ...rest, spec: { ...spec, ...renewal } }
+  const leaseTransitions = spec.leaseTransitions === undefined ? 0 : spec.leaseTransitions + 1
+  return { ...rest, spec: { ...spec, ...renewal, holderIdentity, acquireTime: time, leaseTransitions } }
 }
 
-/** Nobody's: whoever stands by may take it at once. */
-export function released(lease: Lease, now: number): Lease {
+/** Returns the lease to write in order to give it up. Without a holder a standby takes it at once. */
+export function releasedLease(lease: Stored<Lease>, now: number): Lease {
   const time = microTime(now)
-  const spec = {
-    ...lease.spec,
-    holderIdentity: '',
-    leaseDurationSeconds: 1,
-    renewTime: time,
-    acquireTime: time,
-  }
-  return { ...lease, spec }
+  const released = { holderIdentity: '', leaseDurationSeconds: 1, renewTime: time, acquireTime: time }
+  return { ...lease, spec: { ...lease.spec, ...released } }
 }
 
-/** How long until the lease may be taken, in milliseconds. `observedAt`: when its present version was first seen, by our clock. */
-export function takeableIn(lease: Lease | undefined, observedAt: number, now: number): number {
+/**
+ * Returns the milliseconds until the lease may be taken.
+ * @param observedAt when its present version was first seen, by our own clock: remote clocks are never compared
+ */
+export function takeableInMs(lease: Lease | undefined, observedAt: number, now: number): number {
   if (holderOf(lease) === '') return 0
   const duration = (lease?.spec?.leaseDurationSeconds ?? 0) * 1000
   return Math.max(0, observedAt + duration - now)
+}
+
+/** Returns whether `seen` is a later version than `known`, or another object. A watch may report our own writes late. */
+export function isNewer(seen: Stored<Lease>, known: Stored<Lease> | undefined): boolean {
+  if (known?.metadata.uid !== seen.metadata.uid) return true
+  return BigInt(seen.metadata.resourceVersion) > BigInt(known.metadata.resourceVersion)
 }
 
 function microTime(now: number): string {

@@ -76,11 +76,11 @@ async function stand(identity: string, times: Partial<LeaseTimes> = {}): Promise
 
 const until = (what: string, ms: number, condition: () => boolean) =>
   waitUntil(what, ms, async () => condition(), signal)
-const quick = { durationMs: 2_000, renewMs: 500, retryMs: 200, deadlineMs: 1_000 }
+const quick = { durationMs: 2_000, renewMs: 500, retryMs: 200, warnAfterMs: 1_000 }
 const away = { status: 503, body: { kind: 'Status', code: 503, message: 'away' } }
 
-describe('who leads', () => {
-  it('the first, and writes the lease as client-go does', async () => {
+describe('the election', () => {
+  it('lets the first candidate lead, and writes the lease as client-go does', async () => {
     const one = await stand('one')
     await until('the first leads', 5_000, () => one.turns.length > 0)
     const { spec } = await read()
@@ -88,7 +88,7 @@ describe('who leads', () => {
     expect(spec?.renewTime).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/)
   })
 
-  it('the first for as long as it renews, whatever a remote clock says', async () => {
+  it('lets the holder lead for as long as it renews, whatever a remote clock says', async () => {
     const one = await stand('one', quick)
     await until('the first leads', 5_000, () => one.turns.length > 0)
     const two = await stand('two', quick)
@@ -96,7 +96,7 @@ describe('who leads', () => {
     expect([one.turns, two.turns]).toEqual([['leading'], []])
   })
 
-  it('the second at once, when the first ends in order', async () => {
+  it('lets the second candidate lead at once when the first gives the lease up', async () => {
     const one = await stand('one')
     await until('the first leads', 5_000, () => one.turns.length > 0)
     const two = await stand('two')
@@ -110,7 +110,7 @@ describe('who leads', () => {
     expect((await read()).spec).toMatchObject({ holderIdentity: 'two', leaseTransitions: 1 })
   })
 
-  it('the second within the duration, when the first dies', async () => {
+  it('lets the second candidate lead within the duration when the first dies', async () => {
     const one = await stand('one', quick)
     await until('the first leads', 5_000, () => one.turns.length > 0)
     const two = await stand('two', quick)
@@ -126,7 +126,7 @@ describe('who leads', () => {
     expect(one.turns).toEqual(['leading', 'following'])
   })
 
-  it('the first still, while nobody can reach the API server, and it says so', async () => {
+  it('lets the leader go on with a warning while the API server is away', async () => {
     const one = await stand('one', quick)
     await until('the first leads', 5_000, () => one.turns.length > 0)
     one.front.answer = () => away
@@ -139,8 +139,8 @@ describe('who leads', () => {
   })
 })
 
-describe('what may happen to a lease', () => {
-  it('somebody annotates it: the holder goes on', async () => {
+describe('a leader', () => {
+  it('goes on after another writer has annotated the lease', async () => {
     const one = await stand('one', quick)
     await until('the first leads', 5_000, () => one.turns.length > 0)
     const body = [{ op: 'add', path: '/metadata/annotations', value: { note: 'x' } }]
@@ -151,7 +151,7 @@ describe('what may happen to a lease', () => {
     expect(one.turns).toEqual(['leading'])
   })
 
-  it('somebody deletes it: the holder makes it anew', async () => {
+  it('creates a deleted lease again', async () => {
     const one = await stand('one')
     await until('the first leads', 5_000, () => one.turns.length > 0)
     await sleep(300)
@@ -160,7 +160,7 @@ describe('what may happen to a lease', () => {
     expect(one.turns).toEqual(['leading'])
   })
 
-  it('another takes it: the holder stops at once', async () => {
+  it('stops at once when another holder takes the lease', async () => {
     const one = await stand('one')
     await until('the first leads', 5_000, () => one.turns.length > 0)
     await sleep(300)
@@ -171,8 +171,8 @@ describe('what may happen to a lease', () => {
   })
 })
 
-describe('what ends an election', () => {
-  it('a callback that throws, and the lease is given up', async () => {
+describe('the end of an election', () => {
+  it('follows from a callback that throws, and gives the lease up', async () => {
     const log = createRecorder().log
     const broken = () => {
       throw new Error('broken')
@@ -185,8 +185,8 @@ describe('what ends an election', () => {
   })
 })
 
-describe('what does a standby cost', () => {
-  it('no call while the watch tells of renewals', async () => {
+describe('a standby', () => {
+  it('makes no call while the watch reports renewals', async () => {
     const one = await stand('one', quick)
     await until('the first leads', 5_000, () => one.turns.length > 0)
     const two = await stand('two', quick)

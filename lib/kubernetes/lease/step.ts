@@ -1,0 +1,198 @@
+import type { Stored } from '../../crd/objects.ts'
+import type { Reason } from '../../reasons.ts'
+import { heldLease, holderOf, isNewer, type Lease, type LeaseTimes, takeableInMs } from './record.ts'
+
+/** A candidate's knowledge of the lease and its place in the election. */
+export interface LeaseState {
+  /**
+   * The call under way, or the pause before the next one. `reading`: the first read. `rereading`: a write lost a race.
+   * `checking`: the watch has been silent for longer than a holder may be.
+   */
+  readonly phase: 'reading' | 'waiting' | 'writing' | 'rereading' | 'checking'
+  /** As last seen; undefined if there is none, or before the first read. */
+  readonly lease: Stored<Lease> | undefined
+  /** The first read has succeeded. */
+  readonly wasRead: boolean
+  /** When the present version was first seen, in epoch milliseconds. */
+  readonly observedAt: number
+  readonly leading: boolean
+  /** Epoch milliseconds; meaningless before the candidate led for the first time. */
+  readonly renewedAt: number
+  /** The watch reported a change during a call: the next pause is left out. */
+  readonly changedMeanwhile: boolean
+}
+
+export type LeaseInput =
+  | { type: 'begin' }
+  | { type: 'waited' }
+  /** Answer to `read`. */
+  | { type: 'read'; lease: Stored<Lease> | undefined }
+  /** Answers to `write`. */
+  | { type: 'written'; lease: Stored<Lease> }
+  | { type: 'conflict' }
+  /** A call failed. */
+  | { type: 'failed'; reason: Reason; message: string }
+  /** The watch reported a version of the lease, or its deletion. */
+  | { type: 'seen'; lease: Stored<Lease> }
+  | { type: 'gone'; uid: string }
+
+/** A call or a pause. At most one, and the last of the effects; its answer is the next input besides the watch's. */
+export type LeaseMove = { do: 'read' } | { do: 'write'; lease: Lease } | { do: 'wait'; ms: number }
+
+export type LeaseEffect =
+  | { do: 'lead' }
+  | { do: 'follow' }
+  | { do: 'log'; level: 'info' | 'warn' | 'error'; message: string; fields: Record<string, unknown> }
+  | LeaseMove
+
+/** The candidate and the time of an input, in epoch milliseconds. */
+export interface LeaseMoment {
+  candidate: { namespace: string; name: string; identity: string; times: LeaseTimes }
+  now: number
+}
+
+type Stepped = [LeaseState, LeaseEffect[]]
+
+export function initialLeaseState(now: number): LeaseState {
+  return {
+    phase: 'reading',
+    lease: undefined,
+    wasRead: false,
+    observedAt: now,
+    leading: false,
+    renewedAt: 0,
+    changedMeanwhile: false,
+  }
+}
+
+/**
+ * One transition of the election, without a clock or a socket.
+ *
+ *     reading                → the lease is free or ours: writing; another holds it: waiting
+ *     writing, success       → leading; waiting until the renewal
+ *     writing, conflict      → rereading, waiting; another holder: following
+ *     waiting as the leader  → writing
+ *     waiting as a follower  → writing once the lease is free; checking if the watch is silent
+ *     any call, failure      → waiting, and leading on
+ *     a change in the watch  → another holder: following; a follower, or a deleted lease: as after waiting, at once
+ */
+export function stepLease(state: LeaseState, input: LeaseInput, moment: LeaseMoment): Stepped {
+  const { times } = moment.candidate
+  switch (input.type) {
+    case 'begin':
+      return call({ ...state, phase: 'reading' }, { do: 'read' })
+    case 'waited':
+      return turn(state, moment)
+    case 'read':
+      return onRead(state, input.lease, moment)
+    case 'written':
+      return onWritten(state, input.lease, moment)
+    case 'conflict':
+      return [{ ...state, phase: 'rereading' }, [{ do: 'read' }]]
+    case 'failed':
+      return andThen([state, [failureLine(state, input, moment)]], next => pause(next, times.retryMs, moment))
+    case 'seen':
+      return onWatched(state, input.lease, moment)
+    case 'gone':
+      // A deletion that is reported late concerns a predecessor.
+      if (state.lease !== undefined && state.lease.metadata.uid !== input.uid) return [state, []]
+      return onWatched(state, undefined, moment)
+  }
+}
+
+function onRead(state: LeaseState, lease: Stored<Lease> | undefined, moment: LeaseMoment): Stepped {
+  const { retryMs, renewMs } = moment.candidate.times
+  return andThen(observe({ ...state, wasRead: true }, lease, moment), next => {
+    if (state.phase === 'reading') return turn(next, moment)
+    if (state.phase === 'rereading') return pause(next, Math.min(retryMs, renewMs), moment)
+    return pause(next, Math.min(retryMs, takeableInMs(next.lease, next.observedAt, moment.now)), moment)
+  })
+}
+
+function onWritten(state: LeaseState, lease: Stored<Lease>, moment: LeaseMoment): Stepped {
+  const { identity, times } = moment.candidate
+  return andThen(observe(state, lease, moment), next => {
+    // The watch was faster than the answer, and reported that another has taken the lease since.
+    if (holderOf(next.lease) !== identity) return pause(next, times.retryMs, moment)
+    const renewed = { ...next, leading: true, renewedAt: moment.now }
+    const began: LeaseEffect[] = next.leading ? [] : [log('info', 'lease is ours, leading'), { do: 'lead' }]
+    return andThen([renewed, began], leader => pause(leader, times.renewMs, moment))
+  })
+}
+
+/** A leader needs no reminder of a version in which it still is the holder: it renews by the clock. */
+function onWatched(state: LeaseState, lease: Stored<Lease> | undefined, moment: LeaseMoment): Stepped {
+  if (lease !== undefined && !isNewer(lease, state.lease)) return [state, []]
+  return andThen(observe(state, lease, moment), next => {
+    if (next.leading && lease !== undefined) return [next, []]
+    if (next.phase === 'waiting') return turn(next, moment)
+    // The watch may report our own write before its answer comes.
+    const ownWrite = next.phase === 'writing' && holderOf(lease) === moment.candidate.identity
+    return [{ ...next, changedMeanwhile: next.changedMeanwhile || !ownWrite }, []]
+  })
+}
+
+/** Takes or renews the lease, or waits until it may be taken. */
+function turn(state: LeaseState, moment: LeaseMoment): Stepped {
+  const { candidate, now } = moment
+  const { renewMs, retryMs, durationMs } = candidate.times
+  if (!state.wasRead) return call({ ...state, phase: 'reading' }, { do: 'read' })
+  const ours = state.leading || holderOf(state.lease) === candidate.identity
+  if (ours || takeableInMs(state.lease, state.observedAt, now) === 0)
+    return call(
+      { ...state, phase: 'writing' },
+      { do: 'write', lease: heldLease({ ...candidate, durationMs }, state.lease, now) },
+    )
+  // The watch reports each renewal. A silent watch may have died, or may not be allowed.
+  const silentMs = now - state.observedAt
+  if (silentMs < renewMs + retryMs) return pause(state, renewMs + retryMs - silentMs, moment)
+  return call({ ...state, phase: 'checking' }, { do: 'read' })
+}
+
+function call(state: LeaseState, move: LeaseMove): Stepped {
+  return [{ ...state, changedMeanwhile: false }, [move]]
+}
+
+function pause(state: LeaseState, ms: number, moment: LeaseMoment): Stepped {
+  if (state.changedMeanwhile) return turn({ ...state, changedMeanwhile: false }, moment)
+  return [{ ...state, phase: 'waiting' }, [{ do: 'wait', ms }]]
+}
+
+/** Notes a version of the lease. A leader follows as soon as it sees another holder. */
+function observe(state: LeaseState, seen: Stored<Lease> | undefined, moment: LeaseMoment): Stepped {
+  const unchanged = seen === undefined ? state.lease === undefined : !isNewer(seen, state.lease)
+  if (unchanged) return [state, []]
+  const next = { ...state, lease: seen, observedAt: moment.now }
+  const holder = holderOf(seen)
+  if (!state.leading || holder === moment.candidate.identity || holder === '') return [next, []]
+  return [
+    { ...next, leading: false },
+    [log('warn', 'lease is held by another, following', { holder }), { do: 'follow' }],
+  ]
+}
+
+function failureLine(
+  { leading, renewedAt }: LeaseState,
+  { reason, message }: Extract<LeaseInput, { type: 'failed' }>,
+  { candidate, now }: LeaseMoment,
+): LeaseEffect {
+  const fields = { leading, reason, answer: message }
+  if (leading && now - renewedAt > candidate.times.warnAfterMs)
+    return log('warn', 'lease could not be renewed, leading on until another holder shows', fields)
+  // Without the lease nothing is sent at all.
+  if (reason === 'Forbidden') return log('error', 'lease is not allowed to us; check the role', fields)
+  return log('info', 'lease could not be reached, trying again', fields)
+}
+
+function andThen([state, effects]: Stepped, next: (state: LeaseState) => Stepped): Stepped {
+  const [last, more] = next(state)
+  return [last, [...effects, ...more]]
+}
+
+function log(
+  level: 'info' | 'warn' | 'error',
+  message: string,
+  fields: Record<string, unknown> = {},
+): LeaseEffect {
+  return { do: 'log', level, message, fields }
+}
