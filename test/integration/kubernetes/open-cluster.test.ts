@@ -276,10 +276,13 @@ describe('list', () => {
       reason: 'Expired',
       message: 'The provided continue parameter is too old',
     }
+    const page = secret()
+    // A server always sends these two.
+    const items = [{ ...page, metadata: { ...page.metadata, uid: 'uid-1', resourceVersion: '1' } }]
     front.answer = url =>
       url.searchParams.has('continue')
         ? { status: 410, body }
-        : { status: 200, body: { kind: 'SecretList', metadata: { continue: 'x' }, items: [secret()] } }
+        : { status: 200, body: { kind: 'SecretList', metadata: { continue: 'x' }, items } }
     const through = openClient({ connection: front.connection, userAgent })
     const listing = openCluster(through)
       .list({ apiVersion: 'v1', kind: 'Secret' }, {}, signal)
