@@ -265,7 +265,7 @@ export const reasons = {
     whileStalled: 'Failed',
   },
   Internal: {
-    sentence: 'Something unexpected went wrong; the operator tries again.',
+    sentence: 'Something unexpected went wrong; the log of the operator has the details.',
     recovery: 'retry',
     scope: 'operator',
     whileStalled: 'Failed',

@@ -3,14 +3,14 @@ import type { Cause, ChangeMessage } from '../../lib/messages.ts'
 import { parseChange } from '../../lib/messages.ts'
 import type { Pass } from '../../lib/reconcile/outcome.ts'
 
-/** All messages of a batch that name one instance: one pass for them together. */
+/** One pass for all messages of a batch that name the same instance. */
 export interface PassStep {
   kind: 'pass'
   pass: Pass
   records: SQSRecord[]
 }
 
-/** A message that nobody can act on. */
+/** A message that cannot be read. */
 export interface PoisonStep {
   kind: 'poison'
   reason: string
@@ -19,14 +19,14 @@ export interface PoisonStep {
 
 export type Step = PassStep | PoisonStep
 
-/** One message group of a batch. Its steps are to be taken in order. */
+/** One message group of a batch. Its steps run in order. */
 export interface Group {
   id: string
   records: SQSRecord[]
   steps: Step[]
 }
 
-/** A batch by groups; a record outside of any group (a standard queue) is a group of its own. */
+/** Splits a batch into its message groups. A record without a group comes from a standard queue and is a group of its own. */
 export function groupsOf(records: readonly SQSRecord[]): Group[] {
   const byId = Map.groupBy(records, record => record.attributes.MessageGroupId ?? record.messageId)
   return [...byId].map(([id, members]) => ({ id, records: members, steps: stepsOf(members) }))
@@ -55,7 +55,7 @@ function stepsOf(records: SQSRecord[]): Step[] {
   return steps
 }
 
-/** @returns what is wrong with the body, as a string */
+/** @returns a string that says what is wrong with the body, if it cannot be read */
 function parse(record: SQSRecord): ChangeMessage | string {
   try {
     return parseChange(record.body)
@@ -64,9 +64,9 @@ function parse(record: SQSRecord): ChangeMessage | string {
   }
 }
 
-/** A message that is delivered again lost its pass on the way, nobody knows where: what comes now is a retry too. */
+/** A message that is delivered again adds the cause `retry`, since its first pass may have ended anywhere. */
 function passOf(change: ChangeMessage, { attributes }: SQSRecord): Pass {
-  const { namespace, name, uid, cause, pod, attempt, waits = 0 } = change
+  const { namespace, name, uid, cause, pod, attempt, waits = 0, trace, at, resourceVersion } = change
   const again = Number(attributes.ApproximateReceiveCount) > 1
   return {
     namespace,
@@ -76,6 +76,9 @@ function passOf(change: ChangeMessage, { attributes }: SQSRecord): Pass {
     pod,
     attempt,
     waits,
+    trace,
+    at,
+    resourceVersion,
   }
 }
 
@@ -87,5 +90,7 @@ function unite(older: Pass, newer: Pass): Pass {
     pod: newer.pod ?? older.pod,
     attempt: Math.max(older.attempt, newer.attempt),
     waits: Math.max(older.waits, newer.waits),
+    trace: newer.trace ?? older.trace,
+    resourceVersion: newer.resourceVersion || older.resourceVersion,
   }
 }

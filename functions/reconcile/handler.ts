@@ -1,30 +1,23 @@
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import { abandonAfter } from '../../lib/abort.ts'
 import type { DeadLetters, TimersQueue } from '../../lib/aws/queue-ports.ts'
-import { runLimited } from '../../lib/concurrency.ts'
 import { operatorError } from '../../lib/errors.ts'
 import type { DeadlineContext } from '../../lib/middleware/deadline.ts'
 import { invocation } from '../../lib/middleware/invocation.ts'
-import {
-  failed,
-  followUp,
-  type Outcome,
-  type Pass,
-  type Reconcile,
-  waitMs,
-} from '../../lib/reconcile/outcome.ts'
+import { followUp } from '../../lib/reconcile/follow-up.ts'
+import { failureOutcome, type Pass, type PassResult, type Reconcile } from '../../lib/reconcile/outcome.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
 import type { Metrics } from '../../lib/telemetry/metrics.ts'
 import { type Group, groupsOf, type PassStep, type PoisonStep } from './groups.ts'
-import { reportPass } from './report.ts'
+import { logPass } from './log-pass.ts'
 
 export interface ReconcileHandlerOptions {
   reconcile: Reconcile
-  /** Whether the cluster knows our schema. `SchemaOutdated` is thrown until somebody has upgraded it. */
+  /** Checks that the cluster knows our schema. Throws `SchemaOutdated` until the CRDs are upgraded. */
   ready?: (signal: AbortSignal) => Promise<void>
   timers: TimersQueue
   deadLetters: DeadLetters
-  /** Sends outbox events at once, best effort: what it leaves, the publish function finds. */
+  /** Sends outbox events at once, best effort. The publish function sends the events that are left. */
   publish?: (options: { limit: number }, signal: AbortSignal) => Promise<unknown>
   log: Log
   metrics?: Metrics
@@ -32,27 +25,24 @@ export interface ReconcileHandlerOptions {
   clock?: () => number
   /** In [0, 1). */
   random?: () => number
-  /** Groups side by side; a batch has at most ten. */
-  concurrency?: number
 }
 
-/** Between the end of the passes and the end of the invocation: a pass's last words, its timers, the events. */
+/** Time between the end of the passes and the end of the invocation: for the grace, the follow-ups and the events. */
 const reserveMs = 6_000
 const graceMs = 1_000
 const followUpMs = 2_500
 const publishMs = 2_000
 
 /**
- * changes.fifo → passes. Groups run side by side, one group in order. Every pass ends in an acknowledged message, what is
- * to come comes by timer; only a follow-up that could not be sent leaves its messages (and the later ones of the
- * group) to be delivered again.
+ * Runs a batch of changes.fifo as passes. Groups run side by side, at most ten as a batch has at most ten messages; the
+ * steps of a group run in order. Every pass ends in acknowledged messages, since a timer starts the next pass. If a
+ * follow-up cannot be sent, its messages and the later ones of the group are delivered again.
  */
 export function createHandler(options: ReconcileHandlerOptions) {
-  const { metrics, log, concurrency = 10 } = options
+  const { metrics, log } = options
   const run = async (event: SQSEvent, context: DeadlineContext): Promise<SQSBatchResponse> => {
-    const runs = await runLimited(groupsOf(event.Records), concurrency, group =>
-      runGroup(group, options, context.signal),
-    )
+    const groups = groupsOf(event.Records)
+    const runs = await Promise.all(groups.map(group => runGroup(group, options, context.signal)))
     const events = runs.reduce((sum, ran) => sum + ran.events, 0)
     if (events > 0) await publishNow(events, options)
     const left = runs.flatMap(ran => ran.left)
@@ -61,7 +51,7 @@ export function createHandler(options: ReconcileHandlerOptions) {
   return invocation(run, { log, metrics, reserveMs })
 }
 
-/** @returns the records that must come again: from the first one that failed, all of the group */
+/** @returns `left`: the records to be delivered again, from the first that failed to the last of the group */
 async function runGroup(group: Group, options: ReconcileHandlerOptions, signal: AbortSignal) {
   let events = 0
   for (const step of group.steps) {
@@ -85,7 +75,7 @@ async function runPass(
   const { clock = Date.now, random = Math.random } = options
   const started = clock()
   const { outcome, events } = await attemptPass(step.pass, options, signal)
-  reportPass({ pass: step.pass, outcome, events, milliseconds: clock() - started }, options)
+  logPass({ pass: step.pass, outcome, events, milliseconds: clock() - started }, options)
   const { timers, deadLetter } = followUp(outcome, step.pass, clock(), random())
   const soon = AbortSignal.timeout(followUpMs)
   await Promise.all(timers.map(timer => options.timers.send(timer, soon)))
@@ -97,12 +87,12 @@ async function runPass(
   return events
 }
 
-/** Never throws: what a story throws is a retry; what an upgrade will cure is waited for, however long it takes. */
+/** Runs a pass and never throws: an error becomes an outcome. */
 async function attemptPass(
   pass: Pass,
-  { reconcile, ready, random = Math.random }: ReconcileHandlerOptions,
+  { reconcile, ready, log, random = Math.random }: ReconcileHandlerOptions,
   signal: AbortSignal,
-): Promise<{ outcome: Outcome; events: number }> {
+): Promise<PassResult> {
   const work = async () => {
     await ready?.(signal)
     return reconcile(pass, signal)
@@ -111,9 +101,11 @@ async function attemptPass(
     return await abandonAfter(work(), signal, graceMs)
   } catch (thrown) {
     const error = operatorError(thrown)
-    if (error.reason !== 'SchemaOutdated') return { outcome: failed(error, pass.attempt), events: 0 }
-    const afterMs = waitMs(pass.waits, random())
-    return { outcome: { kind: 'requeue', afterMs, reason: error.reason, counted: false }, events: 0 }
+    const outcome = failureOutcome(error, pass, random())
+    // The line of a pass that ends in a retry has the error.
+    if (outcome.kind !== 'retry')
+      log.warn('pass not reported', { namespace: pass.namespace, name: pass.name, error })
+    return { outcome, events: 0 }
   }
 }
 

@@ -34,6 +34,7 @@ const parts = {
   config: operator,
   now: Date.now,
   random: Math.random,
+  log,
 }
 
 export const handler = createHandler({

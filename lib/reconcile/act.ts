@@ -1,46 +1,51 @@
 import type { Child } from '../crd/challenge-instance.ts'
+import { referenceTo } from '../crd/reference.ts'
 import { type OperatorError, operatorError } from '../errors.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
-import { type Change, converge } from './converge.ts'
+import type { Change } from './apply-child.ts'
+import { rechecksDefaultDeny } from './causes.ts'
+import { converge } from './converge.ts'
 import type { Decision } from './decide.ts'
-import type { EnsureIsolation } from './isolation.ts'
+import type { EnsureDefaultDeny } from './default-deny.ts'
 import type { Observed } from './observe.ts'
 import type { Pass } from './outcome.ts'
 
-/** What came of a decision. */
+/** What a pass did. */
 export interface Acted {
   children: Child[]
   changes: Change[]
   failures: OperatorError[]
 }
 
-/** Carries a decision out. Failures of single children are data; only a failure that leaves nothing to report throws. */
+interface ToAct {
+  observed: Observed
+  decision: Decision
+  pass: Pass
+}
+
+/** Carries out a decision. The failure of a child is data; a failure that leaves nothing to report throws. */
 export async function act(
-  { cluster, ensureIsolation }: { cluster: Cluster; ensureIsolation: EnsureIsolation },
-  observed: Observed,
-  decision: Decision,
-  pass: Pass,
+  { cluster, ensureDefaultDeny }: { cluster: Cluster; ensureDefaultDeny: EnsureDefaultDeny },
+  { observed, decision, pass }: ToAct,
   signal: AbortSignal,
 ): Promise<Acted> {
   const { instance } = observed
-  const recorded = instance.status?.children ?? []
-  const nothing: Acted = { children: recorded, changes: [], failures: [] }
+  const nothing: Acted = { children: instance.status?.children ?? [], changes: [], failures: [] }
   switch (decision.kind) {
     case 'look':
     case 'hold':
       return nothing
     case 'expire': {
-      const { namespace = '', name = '', uid = '' } = instance.metadata
-      const reference = { apiVersion: instance.apiVersion, kind: instance.kind, namespace, name }
-      await cluster.delete(reference, { uid, propagation: 'Background' }, signal)
+      const { uid } = instance.metadata
+      await cluster.delete(referenceTo(instance), { uid, propagation: 'Background' }, signal)
       return nothing
     }
     case 'converge': {
       const { desired, keep } = decision
       try {
-        await ensureIsolation(desired.namespace, pass.causes.has('drift'), signal)
+        await ensureDefaultDeny(desired.namespace, { recheck: rechecksDefaultDeny(pass) }, signal)
       } catch (thrown) {
-        // Without the standing policy no workload starts; what runs already is left as it is.
+        // No workload starts without the standing policy. What runs already is left as it is.
         return { ...nothing, failures: [operatorError(thrown)] }
       }
       signal.throwIfAborted()

@@ -8,21 +8,20 @@ import { isProblem, type Problem } from '../desired/problem.ts'
 import { expiredAt, expiresAt, notYetAvailable } from '../lifetime.ts'
 import { type Reason, reasons } from '../reasons.ts'
 import type { Observed } from './observe.ts'
-import type { Obstacle } from './status.ts'
+import type { Obstacle } from './obstacle.ts'
 
 /** What to do about what was observed. */
 export type Decision =
-  /** Only say how the workload is doing. */
+  /** Only report the workload. */
   | { kind: 'look' }
-  /** Leave everything as it is and say why; `afterMs`: look again then. */
+  /** Leave everything as it is and report the obstacle. `afterMs`: look again after this delay. */
   | { kind: 'hold'; obstacle: Obstacle; afterMs: number | undefined }
-  /** The instance's time is over: delete it. */
+  /** The time of the instance is over: delete it. */
   | { kind: 'expire' }
-  /** Bring it to the desired state; `keep`: only put back what is missing. */
+  /** Apply the desired state. `keep`: only put back what is missing. */
   | {
       kind: 'converge'
       desired: Desired
-      template: ChallengeTemplate
       /** Epoch milliseconds; undefined: never. */
       expiresAt: number | undefined
       keep: boolean
@@ -30,9 +29,10 @@ export type Decision =
 
 /** @param now epoch milliseconds */
 export function decide(observed: Observed, config: OperatorConfig, now: number): Decision {
-  const { instance, template } = observed
+  const { instance } = observed
   if (paused(instance)) return hold('Paused', reasons.Paused.sentence)
-  if (template === 'unread') return { kind: 'look' }
+  if (observed.template.kind === 'unread') return { kind: 'look' }
+  const template = observed.template.kind === 'read' ? observed.template.template : undefined
   if (expiredAt(instance, template, config, now) !== undefined) return { kind: 'expire' }
   if (template === undefined) return hold('TemplateMissing', templateMissing(instance))
   const opens = notYetAvailable(template, now)
@@ -41,7 +41,7 @@ export function decide(observed: Observed, config: OperatorConfig, now: number):
   const desired = desiredOf(observed, template, config)
   if (isProblem(desired)) return hold(desired.reason, desired.message)
   const { at } = expiresAt(instance, template, config)
-  return { kind: 'converge', desired, expiresAt: at, template, keep: keeps(instance, template, desired) }
+  return { kind: 'converge', desired, expiresAt: at, keep: keeps(instance, template, desired) }
 }
 
 function desiredOf(
@@ -49,24 +49,19 @@ function desiredOf(
   template: ChallengeTemplate,
   config: OperatorConfig,
 ): Desired | Problem {
+  const { uid, namespace: placementNamespace } = instance.metadata
   const source = flagSource(template)
-  const value = isProblem(source)
-    ? source
-    : flagValue(source, instance.metadata.uid ?? '', config, referencedFlag)
+  const value = isProblem(source) ? source : flagValue(source, uid, config, referencedFlag)
   const flag = isProblem(value) ? undefined : value.flag
   const env = isProblem(environment) ? {} : environment.env
-  const placementNamespace = instance.metadata.namespace ?? ''
   const desired = desiredState({ instance, template, config, flag, env, placementNamespace })
-  // A template that cannot be used at all is said before what else is missing.
+  // A template that cannot be used at all is reported before an environment or a flag that is wrong.
   return [desired, environment, value].find(isProblem) ?? desired
 }
 
 function hold(reason: Reason, message: string, afterMs?: number): Decision {
-  return {
-    kind: 'hold',
-    obstacle: { reason, message, stalled: reasons[reason].recovery === 'on-change' },
-    afterMs,
-  }
+  const stalled = reasons[reason].recovery === 'on-change'
+  return { kind: 'hold', obstacle: { reason, message, stalled }, afterMs }
 }
 
 function paused({ metadata }: ChallengeInstance): boolean {

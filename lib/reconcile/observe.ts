@@ -1,118 +1,121 @@
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
 import type { ChallengeTemplate } from '../crd/challenge-template.ts'
+import { isWorkload } from '../crd/child-kinds.ts'
 import { apiVersion, labels } from '../crd/group.ts'
-import type { Deployment, KubernetesObject, Pod, Secret } from '../crd/objects.ts'
+import type { Deployment, KubernetesObject, Pod, Secret, Stored } from '../crd/objects.ts'
+import { childKey } from '../crd/reference.ts'
 import { flagSource } from '../desired/flag/flag.ts'
 import { isProblem, type Problem } from '../desired/problem.ts'
 import { checkEnvironment } from '../environment.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
-import type { Cause } from '../messages.ts'
+import { onlyLooks, verifiesChildren } from './causes.ts'
 import type { Pass } from './outcome.ts'
 
-/** Everything a pass decides on, read up front. */
+/** Everything that a pass decides on. It is read up front. */
 export interface Observed {
-  instance: ChallengeInstance
-  /** 'unread' on a pass that only looks at how the workload is doing. */
-  template: ChallengeTemplate | undefined | 'unread'
-  /** What the Secret of a flag's `secretRef` holds. */
+  instance: Stored<ChallengeInstance>
+  template: ObservedTemplate
+  /** The value in the Secret of a flag's `secretRef`. */
   referencedFlag: string | undefined
-  /** `spec.env` as the template's `envSchema` sees it. */
+  /** `spec.env` after the check against the template's `envSchema`. */
   environment: { env: Record<string, string> } | Problem
-  deployment: Deployment | undefined
-  pod: Pod | undefined
-  /** Recorded children by `childKey`, metadata only; undefined: gone. Empty unless the pass verifies. */
+  deployment: Stored<Deployment> | undefined
+  pod: Stored<Pod> | undefined
+  /** Recorded children by `childKey`, metadata only; undefined: gone. Empty unless the pass verifies children. */
   verified: ReadonlyMap<string, KubernetesObject | undefined>
 }
 
-/** Causes that say "a child may not be what was recorded", or that nobody knows why: every child is looked at. */
-const verifyingCauses: readonly Cause[] = ['child', 'drift', 'orphan', 'manual', 'retry']
-
-/** A cause that asks only how the workload is doing. The template has its own cause, so it need not be read. */
-const lookingCauses: ReadonlySet<Cause> = new Set<Cause>(['pod'])
-
-export function childKey(child: { kind: string; namespace?: string; name?: string }): string {
-  return `${child.kind}/${child.namespace ?? ''}/${child.name ?? ''}`
-}
+export type ObservedTemplate =
+  | { kind: 'read'; template: Stored<ChallengeTemplate> }
+  | { kind: 'missing' }
+  /** The pass only looks at the workload. */
+  | { kind: 'unread' }
 
 export function readInstance(
   cluster: Cluster,
-  key: { namespace: string; name: string },
+  { namespace, name }: { namespace: string; name: string },
   signal: AbortSignal,
-): Promise<ChallengeInstance | undefined> {
-  const reference = { apiVersion, kind: 'ChallengeInstance', namespace: key.namespace, name: key.name }
-  return cluster.get<ChallengeInstance>(reference, signal)
+): Promise<Stored<ChallengeInstance> | undefined> {
+  return cluster.get({ apiVersion, kind: 'ChallengeInstance', namespace, name }, signal)
 }
 
 export async function observe(
   cluster: Cluster,
-  instance: ChallengeInstance,
+  instance: Stored<ChallengeInstance>,
   pass: Pass,
   signal: AbortSignal,
 ): Promise<Observed> {
-  const { status, spec } = instance
-  const namespace = instance.metadata.namespace ?? ''
-  const podName = pass.pod ?? status?.podName
-  const recorded = status?.children ?? []
-  const deploymentChild = recorded.find(child => child.kind === 'Deployment')
-  const verifies = verifyingCauses.some(cause => pass.causes.has(cause))
-  const others = verifies ? recorded.filter(child => child !== deploymentChild) : []
-  const [read, deployment, pod, ...metadata] = await Promise.all([
-    onlyLooks(instance, pass)
-      ? ('unread' as const)
-      : readTemplate(cluster, namespace, spec.templateRef, signal),
-    deploymentChild && cluster.get<Deployment>(deploymentChild, signal),
-    deploymentChild && podName !== undefined
-      ? cluster.get<Pod>(
-          { apiVersion: 'v1', kind: 'Pod', namespace: deploymentChild.namespace, name: podName },
-          signal,
-        )
+  const recorded = instance.status?.children ?? []
+  const workload = recorded.find(isWorkload)
+  const podName = pass.pod ?? instance.status?.podName
+  const others = verifiesChildren(pass) ? recorded.filter(child => child !== workload) : []
+  const [readAtOnce, deployment, pod, ...metadata] = await Promise.all([
+    needsNoTemplate(instance, pass) ? ({ kind: 'unread' } as const) : readTemplate(cluster, instance, signal),
+    workload && cluster.get<Deployment>(workload, signal),
+    workload && podName !== undefined
+      ? readOwnPod(cluster, instance, { namespace: workload.namespace, name: podName }, signal)
       : undefined,
     ...others.map(child => cluster.getMetadata(child, signal)),
   ])
-  const verified = new Map(others.map((child, index) => [childKey(child), metadata[index]]))
-  const vanished = deploymentChild !== undefined && deployment === undefined
+  const vanished = workload !== undefined && deployment === undefined
   const template =
-    read === 'unread' && vanished ? await readTemplate(cluster, namespace, spec.templateRef, signal) : read
-  const wanted = template === 'unread' ? undefined : template
+    readAtOnce.kind === 'unread' && vanished ? await readTemplate(cluster, instance, signal) : readAtOnce
+  const read = template.kind === 'read' ? template.template : undefined
   return {
     instance,
     template,
-    referencedFlag: wanted && (await readFlag(cluster, wanted, signal)),
-    environment: wanted ? await checkEnvironment(instance, wanted) : { env: {} },
+    referencedFlag: read && (await readFlag(cluster, read, signal)),
+    environment: read ? await checkEnvironment(instance, read) : { env: {} },
     deployment,
-    pod: ownPod(pod, instance),
-    verified,
+    pod,
+    verified: new Map(others.map((child, index) => [childKey(child), metadata[index]])),
   }
+}
+
+function needsNoTemplate({ status, metadata }: ChallengeInstance, pass: Pass): boolean {
+  return (
+    status?.observedGeneration === metadata.generation &&
+    status?.reason !== 'TemplateMissing' &&
+    onlyLooks(pass)
+  )
+}
+
+async function readTemplate(
+  cluster: Cluster,
+  { metadata, spec }: Stored<ChallengeInstance>,
+  signal: AbortSignal,
+): Promise<ObservedTemplate> {
+  const reference = {
+    apiVersion,
+    kind: 'ChallengeTemplate',
+    namespace: metadata.namespace,
+    name: spec.templateRef,
+  }
+  const template = await cluster.get<ChallengeTemplate>(reference, signal)
+  return template ? { kind: 'read', template } : { kind: 'missing' }
 }
 
 async function readFlag(
   cluster: Cluster,
-  template: ChallengeTemplate,
+  template: Stored<ChallengeTemplate>,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const source = flagSource(template)
   if (isProblem(source) || source.kind !== 'secretRef') return undefined
-  const { namespace = '' } = template.metadata
+  const { namespace } = template.metadata
   const { name, key } = source.secret
   const found = await cluster.get<Secret>({ apiVersion: 'v1', kind: 'Secret', namespace, name }, signal)
   const value = found?.data?.[key]
   return value === undefined ? undefined : Buffer.from(value, 'base64').toString('utf8')
 }
 
-function onlyLooks(instance: ChallengeInstance, pass: Pass): boolean {
-  const { status, metadata } = instance
-  return (
-    status?.observedGeneration === metadata.generation &&
-    status?.reason !== 'TemplateMissing' &&
-    [...pass.causes].every(cause => lookingCauses.has(cause))
-  )
-}
-
-function readTemplate(cluster: Cluster, namespace: string, name: string, signal: AbortSignal) {
-  return cluster.get<ChallengeTemplate>({ apiVersion, kind: 'ChallengeTemplate', namespace, name }, signal)
-}
-
-/** The hint may name a predecessor's pod; its troubles are not this instance's. */
-function ownPod(pod: Pod | undefined, instance: ChallengeInstance): Pod | undefined {
-  return pod?.metadata.labels?.[labels.instanceUid] === instance.metadata.uid ? pod : undefined
+/** The hint of a message may name a predecessor's pod. Its troubles are not those of this instance. */
+async function readOwnPod(
+  cluster: Cluster,
+  { metadata }: Stored<ChallengeInstance>,
+  { namespace, name }: { namespace: string; name: string },
+  signal: AbortSignal,
+): Promise<Stored<Pod> | undefined> {
+  const pod = await cluster.get<Pod>({ apiVersion: 'v1', kind: 'Pod', namespace, name }, signal)
+  return pod?.metadata.labels?.[labels.instanceUid] === metadata.uid ? pod : undefined
 }

@@ -1,23 +1,22 @@
 import type { OperatorConfig } from '../config/operator.ts'
-import type { ChallengeInstance } from '../crd/challenge-instance.ts'
 import { defaultDeny } from '../desired/objects/default-deny.ts'
-import { OperatorError, operatorError } from '../errors.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
-import type { Cause } from '../messages.ts'
-import { reasons, waitsForTimer } from '../reasons.ts'
+import { reasons } from '../reasons.ts'
 import type { Store } from '../store/store.ts'
+import type { Log } from '../telemetry/log.ts'
 import { act } from './act.ts'
+import { rechecksRow } from './causes.ts'
 import { conclude } from './conclude.ts'
+import type { Sync } from './conditions.ts'
 import { decide } from './decide.ts'
-import { addFinalizer, hasFinalizer } from './finalize.ts'
-import { clearGone } from './gone.ts'
-import { isolationKeeper } from './isolation.ts'
+import { createDefaultDenyGuard } from './default-deny.ts'
+import { cleanUpDeleted } from './deleted-instances.ts'
+import { reportFailedRead } from './failed-read.ts'
+import { ensureFinalizer } from './finalizer.ts'
 import { type Observed, observe, readInstance } from './observe.ts'
-import { awayMs, type Outcome, type Pass, type Reconcile, waitMs } from './outcome.ts'
+import { type Outcome, type Pass, type PassResult, type Reconcile, waitOutcome } from './outcome.ts'
 import { report } from './report.ts'
-import type { Sync } from './status.ts'
-import { terminate } from './terminate.ts'
-import { unseen } from './unseen.ts'
+import { tearDown } from './teardown.ts'
 
 export interface ReconcileDependencies {
   cluster: Cluster
@@ -27,83 +26,72 @@ export interface ReconcileDependencies {
   now: () => number
   /** In [0, 1): jitter of waits. */
   random: () => number
+  log: Log
 }
 
 /**
- * Brings one instance to its desired state and says so in its status and row: observe, decide, act, report.
- * Any message may be lost, doubled, late or out of order; a pass that is cut anywhere is repeated harmlessly.
- * @throws OperatorError where nothing could be reported; the caller makes a retry of it
+ * Creates the story of the reconcile function: one pass brings one instance closer to its desired state.
+ *
+ * Flow: cleans up after predecessors under the same name; tears down an instance with a deletion mark; else makes sure
+ * of the finalizer, observes, decides, acts, and reports to the row and then to the status. The outcome says when the
+ * instance is looked at again.
+ *
+ * Guarantees: a pass depends on the cluster and not on its message, so a message may be lost, repeated, late or out of
+ * order. A pass that ends anywhere is repeated without harm. The failure of one child, or of the database, keeps neither
+ * the other children nor the status from being written. A pass that finds everything as reported writes nothing.
+ *
+ * Caveats: two passes of one instance must not run at the same time; the message group of changes.fifo sees to that.
+ * If two overlap after all, the status of the one that read an older version is refused, and its pass comes back.
+ *
+ * Errors: a failure while acting or reading is reported in the status, logged, and becomes the outcome.
+ * @throws OperatorError if the status could not be written: the cluster is away, the instance changed meanwhile, or the
+ * signal aborted. `failureOutcome` turns the error into an outcome.
  */
 export function createReconcile(deps: ReconcileDependencies): Reconcile {
-  const { cluster, config, now, random } = deps
-  const ensureIsolation = isolationKeeper(cluster, defaultDeny, now)
+  const { cluster, config, now, random, log } = deps
+  const ensureDefaultDeny = createDefaultDenyGuard(cluster, defaultDeny, now)
 
   return async (pass, signal) => {
-    try {
-      return await reconcile(pass, signal)
-    } catch (thrown) {
-      const error = operatorError(thrown)
-      if (!waitsForTimer(error.reason)) throw error
-      const afterMs = waitMs(pass.waits, random())
-      return { outcome: { kind: 'requeue', afterMs, reason: error.reason, counted: false }, events: 0 }
-    }
-  }
+    const found = await readInstance(cluster, pass, signal)
+    const gone = pass.uids.filter(uid => uid !== found?.metadata.uid)
+    const cleaned = await cleanUpDeleted(deps, pass, gone, signal)
+    if (found === undefined) return cleaned
+    if (found.metadata.deletionTimestamp !== undefined)
+      return joined(cleaned, await tearDown(deps, found, pass, signal))
 
-  async function reconcile(pass: Pass, signal: AbortSignal): Promise<Result> {
-    const instance = await readInstance(cluster, pass, signal)
-    const gone = pass.uids.filter(uid => uid !== instance?.metadata.uid)
-    const cleared = await clearGone(deps, pass, gone, signal)
-    if (instance === undefined) return cleared
-    if (instance.metadata.deletionTimestamp !== undefined)
-      return joined(cleared, await terminate(deps, instance, pass, signal))
-
-    const held = hasFinalizer(instance) ? instance : await addFinalizer(cluster, instance, signal)
-    if (held === undefined) throw changedMeanwhile(instance)
+    const instance = await ensureFinalizer(cluster, found, signal)
     let observed: Observed
     try {
-      observed = await observe(cluster, held, pass, signal)
+      observed = await observe(cluster, instance, pass, signal)
     } catch (thrown) {
-      return joined(cleared, await unseen(deps, held, thrown, pass, signal))
+      return joined(cleaned, await reportFailedRead(deps, { instance, thrown, pass }, signal))
     }
     const decision = decide(observed, config, now())
-    const acted = await act({ cluster, ensureIsolation }, observed, decision, pass, signal)
-    const { outcome, report: facts, flagHmac } = conclude(observed, decision, acted, pass, now(), random())
-    if (facts === undefined) return joined(cleared, { outcome, events: 0 })
-    const doubted = doubtingCauses.some(cause => pass.causes.has(cause))
-    const { sync, events } = await report(deps, facts, flagHmac, doubted, signal)
-    return joined(cleared, {
-      outcome: outcome.kind === 'settled' ? synced(sync, pass, random()) : outcome,
+    const acted = await act({ cluster, ensureDefaultDeny }, { observed, decision, pass }, signal)
+    logFailures(log, pass, acted.failures)
+    const concluded = conclude({ observed, decision, acted, pass, now: now(), random: random() })
+    const { outcome, findings, flagHmac } = concluded
+    if (findings === undefined) return joined(cleaned, { outcome, events: 0 })
+    const { sync, events } = await report(deps, { findings, flagHmac, recheckRow: rechecksRow(pass) }, signal)
+    return joined(cleaned, {
+      outcome: outcome.kind === 'settled' ? syncOutcome(sync, pass, random()) : outcome,
       events,
     })
   }
 }
 
-/**
- * Somebody compared the row with the cluster, or asks us to; or an earlier pass was cut between row and status, or
- * overtaken by another one there, and what the status says need not be what the row says.
- */
-const doubtingCauses: readonly Cause[] = ['drift', 'manual', 'retry']
-
-/** A row that could not be written comes back by itself: sooner when only the database was away. */
-function synced(sync: Sync, pass: Pass, random: number): Outcome {
-  if (sync.ok || sync.reason === undefined) return { kind: 'settled' }
-  const { recovery } = reasons[sync.reason]
-  if (recovery === 'on-change') return { kind: 'settled' }
-  const afterMs = recovery === 'outage' ? awayMs(pass.waits, random) : waitMs(pass.waits, random)
-  return { kind: 'requeue', afterMs, reason: sync.reason, counted: false }
+function logFailures(log: Log, { namespace, name }: Pass, errors: readonly Error[]): void {
+  if (errors.length > 0) log.warn('children not applied', { namespace, name, errors })
 }
 
-type Result = { outcome: Outcome; events: number }
-
-/** What a predecessor left to do comes back with its own uid; the living instance's outcome counts. */
-function joined(cleared: Result, living: Result): Result {
-  const outcome = living.outcome.kind === 'settled' ? cleared.outcome : living.outcome
-  return { outcome, events: cleared.events + living.events }
+/** A row that could not be written brings the instance back, unless only a change of the instance helps. */
+function syncOutcome({ ok, reason }: Sync, pass: Pass, random: number): Outcome {
+  if (ok || reason === undefined || reasons[reason].recovery === 'on-change') return { kind: 'settled' }
+  return waitOutcome(reason, pass, random)
 }
 
-function changedMeanwhile({ metadata }: ChallengeInstance): OperatorError {
-  return new OperatorError(
-    'Internal',
-    `ChallengeInstance ${metadata.namespace}/${metadata.name} changed while it was read.`,
-  )
+/** The outcome of the existing instance counts. Unfinished work of a predecessor comes back with its own uid. */
+function joined(cleaned: PassResult, living: PassResult): PassResult {
+  const outcome = living.outcome.kind === 'settled' ? cleaned.outcome : living.outcome
+  return { outcome, events: cleaned.events + living.events }
 }

@@ -80,12 +80,13 @@ export function composeOperator(
 
   function runReconcile(stopping: AbortSignal): Promise<void> {
     const cluster = openCluster(clientFor('reconcile'))
-    const reconcile = createReconcile({ cluster, store, config, now: Date.now, random: Math.random })
+    const log = logOf('reconcile')
+    const reconcile = createReconcile({ cluster, store, config, now: Date.now, random: Math.random, log })
     const handler = reconcileHandler({
       ...queues,
       reconcile: reporting(reconcile, seams.onPass),
       publish,
-      log: logOf('reconcile'),
+      log,
     })
     return playMapping('reconcile', { handler, queueUrl: urls.changesUrl }, stopping)
   }

@@ -1,13 +1,14 @@
 import type { ChallengeInstance, ChallengeInstanceStatus } from '../../lib/crd/challenge-instance.ts'
 import type { ChallengeTemplate } from '../../lib/crd/challenge-template.ts'
-import type { KubernetesObject } from '../../lib/crd/objects.ts'
+import type { KubernetesObject, Stored } from '../../lib/crd/objects.ts'
 import type { Desired } from '../../lib/desired/desired.ts'
 import { childVersion } from '../../lib/observed/child-version.ts'
 import type { WorkloadVerdict } from '../../lib/observed/workload.ts'
-import { statusOf, withSync } from '../../lib/reconcile/status.ts'
+import { withSync } from '../../lib/reconcile/conditions.ts'
+import { statusOf } from '../../lib/reconcile/status.ts'
 
 export interface Applied {
-  instance: ChallengeInstance
+  instance: Stored<ChallengeInstance>
   template: ChallengeTemplate
   desired: Desired
   /** The created children, in the order of `desired.children`. */
@@ -37,12 +38,12 @@ export function appliedStatus({
   const status = statusOf(
     {
       instance,
-      verdict,
+      workload: verdict ? { kind: 'observed', verdict } : { kind: 'none' },
       obstacle: undefined,
       children,
-      granted: { namespace, url, endpoints, cpuMillicores, memMb },
+      granted: { namespace, url, endpoints, cpuMillicores, memMb, expiresAt: undefined },
       template: { uid, generation, hash: templateHash },
-      observed: true,
+      observesGeneration: true,
       terminating: false,
     },
     now,

@@ -1,7 +1,7 @@
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import type { ChallengeTemplate } from '../../lib/crd/challenge-template.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
-import type { Deployment, KubernetesObject, Pod } from '../../lib/crd/objects.ts'
+import type { Deployment, KubernetesObject, Pod, Stored } from '../../lib/crd/objects.ts'
 import { collectionPath, objectPath } from '../../lib/kubernetes/client/paths.ts'
 import { deploymentDigest } from '../../lib/observed/deployment.ts'
 import { podDigest } from '../../lib/observed/pod.ts'
@@ -32,7 +32,9 @@ export async function createServingObjects(bare: BareClient, signal: AbortSignal
   const stored = parsed<ChallengeTemplate>(await bare.call('GET', at, undefined, signal))
 
   return async (name: string, teamId: number): Promise<void> => {
-    const made = await post<ChallengeInstance>(instance(operated, name, teamId))
+    const made = (await post<ChallengeInstance>(
+      instance(operated, name, teamId),
+    )) as Stored<ChallengeInstance>
     const desired = desiredOf(made)
     const children = await Promise.all(
       desired.children.map(async ({ object }) => {

@@ -4,6 +4,7 @@ import type { Cause } from '../../lib/messages.ts'
 import type { Pass } from '../../lib/reconcile/outcome.ts'
 import { createReconcile } from '../../lib/reconcile/reconcile.ts'
 import type { Store } from '../../lib/store/store.ts'
+import { silentLog } from '../../lib/telemetry/log.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import {
   childrenOf,
@@ -65,7 +66,18 @@ export async function startLife(
 
   async function passes(cause: Cause, options: { pod?: string; redelivered?: boolean } = {}): Promise<void> {
     const { pod, redelivered = true } = options
-    const first: Pass = { namespace, name, uids: [uid], causes: new Set([cause]), pod, attempt: 0, waits: 0 }
+    const first: Pass = {
+      namespace,
+      name,
+      uids: [uid],
+      causes: new Set([cause]),
+      pod,
+      attempt: 0,
+      waits: 0,
+      trace: undefined,
+      at: new Date().toISOString(),
+      resourceVersion: '',
+    }
     let pass = first
     for (let tries = 0; tries < 5; tries++) {
       const process = crashingProcess(
@@ -79,6 +91,7 @@ export async function startLife(
         config,
         now: Date.now,
         random: Math.random,
+        log: silentLog,
       })
       const ended = await reconcile(pass, AbortSignal.any([signal, AbortSignal.timeout(30_000)])).catch(
         thrown => {

@@ -46,7 +46,7 @@ const rooms: Array<[pattern: RegExp, layer: Layer, name?: string]> = [
 const pureFiles = [
   /^lib\/(crd|config|desired|observed)\//,
   /^lib\/(errors|events|lifetime|messages|reasons)\.ts$/,
-  /^lib\/reconcile\/(conclude|decide|outcome|ownership|status)\.ts$/,
+  /^lib\/reconcile\/(backoff|causes|conclude|conditions|decide|findings|follow-up|obstacle|outcome|ownership|status)\.ts$/,
   /^lib\/forward\/(judge|judge-children|judge-workload|verdict)\.ts$/,
   /^lib\/kubernetes\/watch\/(step|known|backoff|failure)\.ts$/,
   /^lib\/kubernetes\/errors\/(api-status|field-errors)\.ts$/,

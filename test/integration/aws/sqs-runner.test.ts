@@ -179,15 +179,15 @@ describe('the event source mapping without a queue', () => {
 
 describe('reconcile and timer over the event source mapping', () => {
   it('repeats a failed pass by a timer, and newer messages of its instance do not wait', async () => {
-    const passes: Array<Pass & { at: number }> = []
+    const passes: Array<Pass & { startedAt: number }> = []
     const { changes, timers, deadLetters } = openQueues({
       ...queues.urls,
       clientOptions: queues.clientOptions,
     })
     const reconcile = createReconcile({
       reconcile: async pass => {
-        passes.push({ ...pass, at: Date.now() })
-        if (passes.length === 1) throw new OperatorError('QuotaExceeded', 'no room')
+        passes.push({ ...pass, startedAt: Date.now() })
+        if (passes.length === 1) throw new OperatorError('Internal', 'no answer')
         return { outcome: { kind: 'settled' }, events: 0 }
       },
       timers,
@@ -207,7 +207,7 @@ describe('reconcile and timer over the event source mapping', () => {
       [0, ['changed']],
       [1, ['retry']],
     ])
-    const [first, second, third] = passes.map(pass => pass.at)
+    const [first, second, third] = passes.map(pass => pass.startedAt)
     expect((second ?? 0) - (first ?? 0)).toBeLessThan(800)
     expect((third ?? 0) - (first ?? 0)).toBeGreaterThanOrEqual(1_150)
     expect((third ?? 0) - (first ?? 0)).toBeLessThan(4_000)

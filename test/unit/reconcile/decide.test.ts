@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { parseOperatorConfig } from '../../../lib/config/operator.ts'
 import { annotations } from '../../../lib/crd/group.ts'
 import { decide } from '../../../lib/reconcile/decide.ts'
-import type { Observed } from '../../../lib/reconcile/observe.ts'
+import type { Observed, ObservedTemplate } from '../../../lib/reconcile/observe.ts'
 import {
   type InstanceParts,
   recordedChild,
@@ -16,7 +16,11 @@ const config = parseOperatorConfig({ FLAG_SECRET: 'a'.repeat(64) })
 const instance = ({ metadata, ...parts }: InstanceParts = {}) =>
   storedInstance({ ...parts, metadata: { creationTimestamp: '2026-11-21T08:00:00Z', ...metadata } })
 
-const template = (spec: TemplateParts['spec'] = {}) => storedTemplate({ spec, metadata: { generation: 3 } })
+const template = (spec: TemplateParts['spec'] = {}): ObservedTemplate => ({
+  kind: 'read',
+  template: storedTemplate({ spec, metadata: { generation: 3 } }),
+})
+const missing: ObservedTemplate = { kind: 'missing' }
 
 function decided(parts: Partial<Observed>) {
   const observed: Observed = {
@@ -32,30 +36,30 @@ function decided(parts: Partial<Observed>) {
   return decide(observed, config, now)
 }
 
-describe('what is to be done about an instance', () => {
-  test('one with a usable template converges', () => {
+describe('decide', () => {
+  test('converges an instance with a usable template', () => {
     expect(decided({})).toMatchObject({ kind: 'converge', keep: false, expiresAt: undefined })
   })
 
-  test('one whose template was not read is only looked at', () => {
-    expect(decided({ template: 'unread' })).toEqual({ kind: 'look' })
+  test('only looks at an instance whose template was not read', () => {
+    expect(decided({ template: { kind: 'unread' } })).toEqual({ kind: 'look' })
   })
 
-  test('one that is paused is left alone, whatever else is wrong', () => {
+  test('leaves a paused instance alone, whatever else is wrong', () => {
     const paused = instance({ metadata: { annotations: { [annotations.paused]: 'true' } } })
-    expect(decided({ instance: paused, template: undefined })).toMatchObject({
+    expect(decided({ instance: paused, template: missing })).toMatchObject({
       kind: 'hold',
       obstacle: { reason: 'Paused', stalled: true },
     })
   })
 
-  test('one without a template waits, and is told which one', () => {
-    const held = decided({ template: undefined })
+  test('holds an instance without a template and names the template', () => {
+    const held = decided({ template: missing })
     expect(held).toMatchObject({ kind: 'hold', obstacle: { reason: 'TemplateMissing', stalled: true } })
     expect(JSON.stringify(held)).toContain('\\"web\\"')
   })
 
-  test('one whose time is over ends', () => {
+  test('expires an instance whose time is over', () => {
     expect(decided({ template: template({ ttlMinutes: 60 }) })).toEqual({ kind: 'expire' })
     expect(decided({ template: template({ ttlMinutes: 61 }) })).toMatchObject({
       kind: 'converge',
@@ -63,12 +67,12 @@ describe('what is to be done about an instance', () => {
     })
   })
 
-  test('one whose time is over ends although its template is gone', () => {
+  test('expires an instance whose time is over although its template is gone', () => {
     const over = instance({ status: { expiresAt: '2026-11-21T08:59:59Z' } })
-    expect(decided({ instance: over, template: undefined })).toEqual({ kind: 'expire' })
+    expect(decided({ instance: over, template: missing })).toEqual({ kind: 'expire' })
   })
 
-  test('one whose challenge is not open yet comes back when it opens', () => {
+  test('looks again at an instance when its challenge opens', () => {
     const closed = template({ availableFrom: '2026-11-21T09:00:10Z' })
     expect(decided({ template: closed })).toMatchObject({
       kind: 'hold',
@@ -77,14 +81,14 @@ describe('what is to be done about an instance', () => {
     })
   })
 
-  test('one that runs already is not ended by an opening moved into the future', () => {
+  test('keeps a running instance when the opening is moved into the future', () => {
     const closed = template({ availableFrom: '2026-11-21T10:00:00Z' })
     expect(
       decided({ template: closed, instance: instance({ status: { children: [recordedChild()] } }) }).kind,
     ).toBe('converge')
   })
 
-  test('a template that cannot be used is said before a flag that is missing', () => {
+  test('reports a template that cannot be used before a missing flag', () => {
     const broken = template({
       exposure: { type: 'Ingress' },
       flagStrategy: { type: 'static', secretRef: { name: 'flags', key: 'web' } },
@@ -94,7 +98,7 @@ describe('what is to be done about an instance', () => {
     })
   })
 
-  test('a Secret that may still come is waited for', () => {
+  test('waits for the Secret of a flag', () => {
     const referring = template({ flagStrategy: { type: 'static', secretRef: { name: 'flags', key: 'web' } } })
     expect(decided({ template: referring })).toMatchObject({
       kind: 'hold',
@@ -104,14 +108,14 @@ describe('what is to be done about an instance', () => {
     expect(decided({ template: referring, referencedFlag: 'flag{x}' }).kind).toBe('converge')
   })
 
-  test('settings that do not fit the template stall', () => {
+  test('stalls an instance whose env does not fit the template', () => {
     const environment = { reason: 'EnvInvalid', message: 'spec.env LEVEL must be a number.' } as const
     expect(decided({ environment })).toMatchObject({
       obstacle: { ...{ reason: 'EnvInvalid' }, stalled: true },
     })
   })
 
-  test('Keep leaves what runs on an older template, and only that', () => {
+  test('keeps a workload of an older template, and only that, with updateStrategy Keep', () => {
     const keep = template({ updateStrategy: 'Keep' })
     const started = (hash: string) =>
       instance({

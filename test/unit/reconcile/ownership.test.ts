@@ -38,18 +38,22 @@ function service(selector: Record<string, string>): Service {
   }
 }
 
-describe('whose is a child under the name we want', () => {
+describe('ownershipOf an existing object', () => {
   const cases: [string, KubernetesObject, string][] = [
     ['with our labels and uid', secret(ours), 'ours'],
     ['with our labels and another uid', secret({ ...ours, [labels.instanceUid]: 'before' }), 'predecessor'],
     [
-      'of an instance of another namespace',
+      'with our labels for another namespace',
       secret({ ...ours, [labels.instanceNamespace]: 'other' }),
       'foreign',
     ],
-    ['of another instance', secret({ ...ours, [labels.instance]: 'web' }), 'foreign'],
-    ['of somebody else', secret({}), 'foreign'],
-    ['a Secret, which the old operator never made', secret({ app: 'web-7' }), 'foreign'],
+    ['with our labels for another instance', secret({ ...ours, [labels.instance]: 'web' }), 'foreign'],
+    ['without our labels', secret({}), 'foreign'],
+    [
+      'a Secret with the label of the old operator, which made no Secrets',
+      secret({ app: 'web-7' }),
+      'foreign',
+    ],
     ["the old operator's Deployment", deployment({ app: 'web-7' }, 'web-7'), 'adoptable'],
     ['a Deployment with another selector', deployment({ app: 'web-7', tier: 'x' }, 'web-7'), 'foreign'],
     ['a Deployment with another container', deployment({ app: 'web-7' }, 'nginx'), 'foreign'],

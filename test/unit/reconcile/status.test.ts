@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import type { ChallengeInstanceStatus } from '../../../lib/crd/challenge-instance.ts'
 import type { WorkloadVerdict } from '../../../lib/observed/workload.ts'
-import { type Report, statusOf, withSync } from '../../../lib/reconcile/status.ts'
+import { withSync } from '../../../lib/reconcile/conditions.ts'
+import type { Findings } from '../../../lib/reconcile/findings.ts'
+import { statusOf } from '../../../lib/reconcile/status.ts'
 import { recordedChild, storedInstance } from '../../support/objects.ts'
 
 const early = '2026-11-21T09:00:00.000Z'
@@ -19,148 +21,163 @@ function instance(status?: ChallengeInstanceStatus, annotations: Record<string, 
   return storedInstance({ status, metadata: { generation: 3, annotations } })
 }
 
-function reported(parts: Partial<Report>): Report {
+function findings(parts: Partial<Findings>): Findings {
   return {
     instance: instance(),
-    verdict: undefined,
+    workload: { kind: 'none' },
     obstacle: undefined,
     children: [],
-    observed: true,
+    observesGeneration: true,
     terminating: false,
     ...parts,
   }
 }
 
+const observed = (verdict: WorkloadVerdict) => ({ kind: 'observed', verdict }) as const
+
 const conditionOf = (status: ChallengeInstanceStatus, type: string) =>
   status.conditions?.find(each => each.type === type)
 
-describe('which phase does a report amount to', () => {
-  const phases: [string, Partial<Report>, string, string | undefined][] = [
-    ['nothing made yet', {}, 'Pending', undefined],
-    ['children made, nothing seen of them', { children: [child] }, 'Provisioning', undefined],
-    ['serving', { children: [child], verdict: serving }, 'Ready', undefined],
+describe('the phase and reason of findings', () => {
+  const phases: [string, Partial<Findings>, string, string | undefined][] = [
+    ['without children', {}, 'Pending', undefined],
+    ['with children and no workload observed', { children: [child] }, 'Provisioning', undefined],
+    ['with a workload that serves', { children: [child], workload: observed(serving) }, 'Ready', undefined],
     [
-      'crashing once',
-      { children: [child], verdict: { ...serving, ready: false, reason: 'CrashLooping' } },
+      'with one crash',
+      { children: [child], workload: observed({ ...serving, ready: false, reason: 'CrashLooping' }) },
       'Provisioning',
       'CrashLooping',
     ],
     [
-      'crashing on',
-      { children: [child], verdict: { ...serving, ready: false, failed: true, reason: 'CrashLooping' } },
+      'with a crash loop',
+      {
+        children: [child],
+        workload: observed({ ...serving, ready: false, failed: true, reason: 'CrashLooping' }),
+      },
       'Failed',
       'CrashLooping',
     ],
     [
-      'no template, nothing made',
+      'without template and children',
       { obstacle: { reason: 'TemplateMissing', message: 'm', stalled: true } },
       'Pending',
       'TemplateMissing',
     ],
     [
-      'no template, still serving',
+      'without template and with a workload that serves',
       {
         children: [child],
-        verdict: serving,
+        workload: observed(serving),
         obstacle: { reason: 'TemplateMissing', message: 'm', stalled: true },
       },
       'Ready',
       'TemplateMissing',
     ],
     [
-      'a name that cannot be used',
+      'with a name that cannot be used',
       { obstacle: { reason: 'NameInvalid', message: 'm', stalled: true } },
       'Failed',
       'NameInvalid',
     ],
     [
-      'a quota that may be freed',
+      'with an exceeded quota',
       { obstacle: { reason: 'QuotaExceeded', message: 'm', stalled: false } },
       'Pending',
       'QuotaExceeded',
     ],
     [
-      'suspended',
-      { children: [child], verdict: { ...serving, ready: false, reason: 'Suspended' } },
+      'with a suspended workload',
+      { children: [child], workload: observed({ ...serving, ready: false, reason: 'Suspended' }) },
       'Idle',
       'Suspended',
     ],
-    ['going', { children: [child], terminating: true }, 'Terminating', 'Terminating'],
+    ['during a teardown', { children: [child], terminating: true }, 'Terminating', 'Terminating'],
   ]
   test.each(phases)('%s', (_, parts, phase, reason) => {
-    const status = statusOf(reported(parts), early)
+    const status = statusOf(findings(parts), early)
     expect(status.phase).toBe(phase)
     expect(status.reason).toBe(reason)
     expect(status.message).not.toBe('')
   })
 })
 
-describe('is the status honest', () => {
-  test('the Ready condition moves its time only with its status', () => {
-    const first = statusOf(reported({ children: [child], verdict: serving }), early)
+describe('statusOf', () => {
+  test('changes the time of the Ready condition only with its status', () => {
+    const first = statusOf(findings({ children: [child], workload: observed(serving) }), early)
     const second = statusOf(
-      reported({ instance: instance(first), children: [child], verdict: serving }),
+      findings({ instance: instance(first), children: [child], workload: observed(serving) }),
       late,
     )
     expect(second).toEqual(first)
-    const third = statusOf(reported({ instance: instance(first), children: [child] }), late)
+    const third = statusOf(findings({ instance: instance(first), children: [child] }), late)
     expect(conditionOf(third, 'Ready')).toMatchObject({ status: 'False', lastTransitionTime: late })
   })
 
-  test('a failed pass does not claim the generation', () => {
-    expect(statusOf(reported({ observed: false }), early).observedGeneration).toBeUndefined()
-    expect(statusOf(reported({}), early).observedGeneration).toBe(3)
+  test('does not observe the generation after a failed pass', () => {
+    expect(statusOf(findings({ observesGeneration: false }), early).observedGeneration).toBeUndefined()
+    expect(statusOf(findings({}), early).observedGeneration).toBe(3)
   })
 
-  test('force-sync is answered with its value', () => {
+  test('answers force-sync with its value', () => {
     const asked = instance(undefined, { 'infra.ctf.example.com/force-sync': 'now' })
-    expect(statusOf(reported({ instance: asked }), early).handledSync).toBe('now')
+    expect(statusOf(findings({ instance: asked }), early).handledSync).toBe('now')
   })
 
-  test('a reason that passed is not kept', () => {
+  test('does not keep a reason that passed', () => {
     const failing = statusOf(
-      reported({
+      findings({
         children: [child],
-        verdict: { ...serving, ready: false, failed: true, reason: 'ImagePullFailed' },
+        workload: observed({ ...serving, ready: false, failed: true, reason: 'ImagePullFailed' }),
       }),
       early,
     )
     const cured = statusOf(
-      reported({ instance: instance(failing), children: [child], verdict: serving }),
+      findings({ instance: instance(failing), children: [child], workload: observed(serving) }),
       late,
     )
     expect(cured).not.toHaveProperty('reason')
     expect(conditionOf(cured, 'Stalled')).toMatchObject({ status: 'False' })
   })
 
-  test('a pass that could not look says why, and leaves what was said of the workload', () => {
-    const first = statusOf(reported({ children: [child], verdict: serving }), early)
+  test('keeps the report of the workload if a failure kept the pass from reading it', () => {
+    const first = statusOf(findings({ children: [child], workload: observed(serving) }), early)
     const obstacle = { reason: 'Forbidden', message: 'no right', stalled: false } as const
-    const unseen = reported({ instance: instance(first), children: [child], verdict: 'unseen', obstacle })
-    const second = statusOf(unseen, late)
+    const failed = findings({
+      instance: instance(first),
+      children: [child],
+      workload: { kind: 'not-observed' },
+      obstacle,
+    })
+    const second = statusOf(failed, late)
     expect(second).toEqual({ ...first, reason: 'Forbidden', message: 'no right' })
   })
 
-  test('a pass that could not look and is given up is stalled, whatever the workload does', () => {
-    const first = statusOf(reported({ children: [child], verdict: serving }), early)
+  test('stalls after the last attempt to read, whatever the workload does', () => {
+    const first = statusOf(findings({ children: [child], workload: observed(serving) }), early)
     const obstacle = { reason: 'Internal', message: 'given up', stalled: true } as const
-    const unseen = reported({ instance: instance(first), children: [child], verdict: 'unseen', obstacle })
-    const second = statusOf(unseen, late)
+    const failed = findings({
+      instance: instance(first),
+      children: [child],
+      workload: { kind: 'not-observed' },
+      obstacle,
+    })
+    const second = statusOf(failed, late)
     expect(second.phase).toBe('Ready')
     expect(conditionOf(second, 'Ready')).toEqual(conditionOf(first, 'Ready'))
     expect(conditionOf(second, 'Stalled')).toMatchObject({ status: 'True', reason: 'Internal' })
   })
 
-  test('a first pass that could not look: pending', () => {
+  test('is Pending if the first pass could not read', () => {
     const obstacle = { reason: 'Forbidden', message: 'no right', stalled: false } as const
-    const status = statusOf(reported({ verdict: 'unseen', obstacle }), early)
+    const status = statusOf(findings({ workload: { kind: 'not-observed' }, obstacle }), early)
     expect(status).toMatchObject({ phase: 'Pending', reason: 'Forbidden' })
     expect(conditionOf(status, 'Ready')).toMatchObject({ status: 'False', reason: 'Forbidden' })
   })
 
-  test('Synced stands beside the other conditions and says why not', () => {
+  test('has a Synced condition beside the others, with the reason why the row is not written', () => {
     const status = withSync(
-      statusOf(reported({}), early),
+      statusOf(findings({}), early),
       3,
       { ok: false, reason: 'TeamUnknown', message: 'The platform has no such team.' },
       early,

@@ -38,15 +38,29 @@ function setUp(options: Partial<ReconcileHandlerOptions> = {}) {
   return { run, passes, timers, dead, published, log }
 }
 
-describe('how does a batch become passes', () => {
-  it('are several messages of one key one pass, with all that they say', async () => {
+describe('a batch', () => {
+  it('unites the messages of one instance in one pass', async () => {
     const { run, passes } = setUp()
     const failures = await run(
       sqsEvent(
-        changeRecord('1', change('a', { cause: 'pod', pod: 'old', attempt: 2 })),
+        changeRecord(
+          '1',
+          change('a', {
+            cause: 'pod',
+            pod: 'old',
+            attempt: 2,
+            trace: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+          }),
+        ),
         changeRecord('2', change('b')),
-        changeRecord('3', change('a', { uid: 'successor', cause: 'changed', waits: 3 })),
-        changeRecord('4', change('a', { cause: 'pod', pod: 'new' })),
+        changeRecord(
+          '3',
+          change('a', { uid: 'successor', cause: 'changed', waits: 3, resourceVersion: '7' }),
+        ),
+        changeRecord(
+          '4',
+          change('a', { cause: 'pod', pod: 'new', resourceVersion: '', at: '2026-01-01T00:00:09.000Z' }),
+        ),
       ),
     )
     expect(failures).toEqual([])
@@ -59,10 +73,13 @@ describe('how does a batch become passes', () => {
       pod: 'new',
       attempt: 2,
       waits: 3,
+      trace: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+      at: '2026-01-01T00:00:00.000Z',
+      resourceVersion: '7',
     })
   })
 
-  it('is a message that is delivered again a retry too, as nobody knows how far its pass had come', async () => {
+  it('treats a redelivered message as a retry', async () => {
     const { run, passes } = setUp()
     const again = changeRecord('1', change('a', { cause: 'pod' }))
     again.attributes.ApproximateReceiveCount = '2'
@@ -73,7 +90,7 @@ describe('how does a batch become passes', () => {
     ])
   })
 
-  it('do groups run side by side, and keys that share a group one after the other', async () => {
+  it('runs groups side by side, and the instances of one group one after the other', async () => {
     const running = new Set<string>()
     const seen: string[][] = []
     const { run } = setUp({
@@ -97,15 +114,15 @@ describe('how does a batch become passes', () => {
   })
 })
 
-describe('what follows from an outcome', () => {
-  it('is a settled pass acknowledged and nothing else', async () => {
+describe('the reconcile function', () => {
+  it('only acknowledges a settled pass', async () => {
     const { run, timers, dead, published } = setUp()
     expect(await run(sqsEvent(changeRecord('1', change('a'))))).toEqual([])
     expect([timers, dead, published]).toEqual([[], [], []])
   })
 
-  it('does a failed pass acknowledge and come back by timer with one attempt more', async () => {
-    const error = new OperatorError('QuotaExceeded', 'namespace ns has no room')
+  it('acknowledges a failed pass and comes back by a timer with one more attempt', async () => {
+    const error = new OperatorError('Internal', 'the API server answered 500')
     const { run, timers } = setUp({
       reconcile: async () => ({ outcome: { kind: 'retry', error, exhausted: false }, events: 0 }),
     })
@@ -113,7 +130,7 @@ describe('what follows from an outcome', () => {
     expect(timers).toMatchObject([{ key: { name: 'a', attempt: 2 }, due: '2026-01-01T00:00:02.000Z' }])
   })
 
-  it('is a story that throws a retry', async () => {
+  it('retries a pass that throws', async () => {
     const { run, timers } = setUp({
       reconcile: async () => {
         throw new TypeError('undefined is not a function')
@@ -123,8 +140,8 @@ describe('what follows from an outcome', () => {
     expect(timers).toMatchObject([{ key: { name: 'a', attempt: 1 } }])
   })
 
-  it('is a schema that is too old waited for, without a limit and without touching the instance', async () => {
-    const { run, timers, dead } = setUp({
+  it('waits for an upgrade of an outdated schema, without a limit and without a pass', async () => {
+    const { run, timers, dead, log } = setUp({
       ready: async () => {
         throw new OperatorError('SchemaOutdated', 'run challenge-operator crds')
       },
@@ -135,12 +152,17 @@ describe('what follows from an outcome', () => {
     expect(await run(sqsEvent(changeRecord('1', change('a', { attempt: 7, waits: 2 }))))).toEqual([])
     expect(timers).toMatchObject([{ key: { cause: 'retry', attempt: 0, waits: 3 } }])
     expect(dead).toEqual([])
+    expect(log.lines[0]).toMatchObject({
+      level: 'warn',
+      message: 'pass not reported',
+      fields: { error: { reason: 'SchemaOutdated', message: 'run challenge-operator crds' } },
+    })
   })
 
-  it('does the eighth failure go to the dead letters, as the newest message, and nowhere else', async () => {
+  it('sends the newest message of the eighth failure to the dead letters, and nowhere else', async () => {
     const { run, timers, dead } = setUp({
       reconcile: async () => {
-        throw new OperatorError('AdmissionRefused', 'a webhook refuses the Deployment')
+        throw new OperatorError('Internal', 'a webhook answered with garbage')
       },
     })
     const newest = change('a', { cause: 'manual' })
@@ -151,16 +173,15 @@ describe('what follows from an outcome', () => {
       {
         body: JSON.stringify(newest),
         groupId: 'ns/a',
-        reason: 'AdmissionRefused: a webhook refuses the Deployment',
+        reason: 'Internal: a webhook answered with garbage',
       },
     ])
   })
 
-  it('does a timer that cannot be sent leave its messages, and the later ones of the group only', async () => {
+  it('leaves the messages of a timer that cannot be sent, and the later ones of the group only', async () => {
     const { run, passes } = setUp({
       reconcile: async pass => ({
-        outcome:
-          pass.name === 'b' ? { kind: 'requeue', afterMs: 1, reason: 'Paused', counted: false } : settled,
+        outcome: pass.name === 'b' ? { kind: 'requeue', afterMs: 1, reason: 'Paused' } : settled,
         events: 0,
       }),
       timers: {
@@ -182,7 +203,7 @@ describe('what follows from an outcome', () => {
     expect(passes.map(pass => pass.name).sort()).toEqual(['a', 'b', 'other'])
   })
 
-  it('are the events of all passes published once, and does a bus that is away fail nothing', async () => {
+  it('publishes the events of all passes once, and fails nothing while the bus is away', async () => {
     const reconcile = async () => ({ outcome: settled, events: 2 })
     const batch = sqsEvent(changeRecord('1', change('a')), changeRecord('2', change('b')))
     const well = setUp({ reconcile })
@@ -198,23 +219,20 @@ describe('what follows from an outcome', () => {
   })
 })
 
-describe('what becomes of a message that nobody can act on', () => {
+describe('a message that cannot be read', () => {
   it.each([
     ['not JSON', '{', 'message is not JSON'],
     ['newer', { ...change('a'), v: 2 }, 'message has version 2, this operator reads version 1'],
     ['without a name', { ...change('a'), name: '' }, 'message has no "name"'],
-  ])(
-    'does one that is %s go to the dead letters with its reason, past the others',
-    async (_, body, reason) => {
-      const { run, passes, dead } = setUp()
-      const poison = record('1', body, 'ns/a')
-      expect(await run(sqsEvent(poison, changeRecord('2', change('a'))))).toEqual([])
-      expect(dead).toEqual([{ body: poison.body, groupId: 'ns/a', reason }])
-      expect(passes).toHaveLength(1)
-    },
-  )
+  ])('goes to the dead letters with its reason, past the others: %s', async (_, body, reason) => {
+    const { run, passes, dead } = setUp()
+    const poison = record('1', body, 'ns/a')
+    expect(await run(sqsEvent(poison, changeRecord('2', change('a'))))).toEqual([])
+    expect(dead).toEqual([{ body: poison.body, groupId: 'ns/a', reason }])
+    expect(passes).toHaveLength(1)
+  })
 
-  it('does it stay, with the later ones of its group, when the dead letters cannot be reached', async () => {
+  it('stays, with the later ones of its group, while the dead letters cannot be reached', async () => {
     const { run, passes } = setUp({
       deadLetters: {
         send: async () => {
@@ -232,8 +250,8 @@ describe('what becomes of a message that nobody can act on', () => {
   })
 })
 
-describe('what does the deadline do', () => {
-  it('is a pass that stops at the signal a retry, while the others of the batch are done', async () => {
+describe('the deadline', () => {
+  it('makes a retry of a pass that stops at the signal, and leaves the others of the batch alone', async () => {
     const { run, timers } = setUp({
       reconcile: async (pass, signal) => {
         if (pass.name === 'slow') await sleep(60_000, undefined, { signal })
@@ -245,22 +263,26 @@ describe('what does the deadline do', () => {
     expect(timers).toMatchObject([{ key: { name: 'slow', attempt: 1 } }])
   })
 
-  it('is a pass that does not hear the signal given up', async () => {
+  it('abandons a pass that ignores the abort signal', async () => {
     const { run, timers } = setUp({ reconcile: () => new Promise(() => {}) })
     expect(await run(sqsEvent(changeRecord('1', change('deaf'))), 6_050)).toEqual([])
     expect(timers).toMatchObject([{ key: { name: 'deaf', attempt: 1 } }])
   })
 })
 
-describe('what is logged', () => {
-  it('is there one line for a transition, with key, outcome, reason and duration', async () => {
+describe('the line of a pass', () => {
+  it('has key, outcome, reason, duration, and the origin of the message', async () => {
     const { run, log } = setUp({
       reconcile: async () => ({
         outcome: { kind: 'stalled', reason: 'TemplateMissing', message: 'no template web' },
         events: 1,
       }),
     })
-    await run(sqsEvent(changeRecord('1', change('a'))))
+    await run(
+      sqsEvent(
+        changeRecord('1', change('a', { trace: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' })),
+      ),
+    )
     expect(log.lines).toMatchObject([
       {
         level: 'info',
@@ -270,13 +292,17 @@ describe('what is logged', () => {
           name: 'a',
           outcome: 'stalled',
           reason: 'TemplateMissing',
+          why: 'no template web',
           milliseconds: 0,
+          at: '2026-01-01T00:00:00.000Z',
+          resourceVersion: '1',
+          trace: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
         },
       },
     ])
   })
 
-  it('is a pass that changed nothing no line, unless one debugs', async () => {
+  it('is at debug level for a pass without changes', async () => {
     const { run, log } = setUp()
     await run(sqsEvent(changeRecord('1', change('a'))))
     expect(log.lines.map(line => line.level)).toEqual(['debug'])

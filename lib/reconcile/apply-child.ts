@@ -1,0 +1,114 @@
+import type { ChallengeInstance, Child } from '../crd/challenge-instance.ts'
+import { isWorkload } from '../crd/child-kinds.ts'
+import type { KubernetesObject, NamespacedReference, Stored } from '../crd/objects.ts'
+import { childKey } from '../crd/reference.ts'
+import type { DesiredChild } from '../desired/desired.ts'
+import { OperatorError, operatorError } from '../errors.ts'
+import type { Cluster } from '../kubernetes/cluster.ts'
+import { childVersion } from '../observed/child-version.ts'
+import type { Observed } from './observe.ts'
+import { ownershipOf } from './ownership.ts'
+
+/** One write to a child. */
+export interface Change {
+  child: Pick<Child, 'kind' | 'namespace' | 'name'>
+  action: 'created' | 'configured' | 'adopted' | 'deleted'
+  /** `metadata.generation` after the write, if the kind has one and the child still exists. */
+  generation?: number | undefined
+}
+
+/** What became of one child. */
+export interface ChildResult {
+  key: string
+  /** The record of the child; undefined if it is not there. */
+  child: Child | undefined
+  change?: Change
+  failure?: OperatorError
+}
+
+export interface ChildToApply {
+  observed: Observed
+  desired: DesiredChild
+  /** Leaves an existing child as it is, and only puts a missing one back (`updateStrategy: Keep`). */
+  keep: boolean
+}
+
+/** Creates or updates one child, if it differs from its record. A failure is part of the result. */
+export async function applyChild(
+  cluster: Cluster,
+  { observed, desired, keep }: ChildToApply,
+  signal: AbortSignal,
+): Promise<ChildResult> {
+  const reference = referenceToDesired(desired)
+  const key = childKey(reference)
+  const recorded = observed.instance.status?.children?.find(child => childKey(child) === key)
+  try {
+    const found = recorded && lookUp(observed, recorded)
+    if (recorded && found !== undefined) {
+      const version = found === 'unread' ? recorded.version : childVersion(found.metadata)
+      if (keep) return { key, child: { ...recorded, version } }
+      if (recorded.hash === desired.hash && recorded.version === version) return { key, child: recorded }
+      return await configure(cluster, observed.instance, desired, signal)
+    }
+    const created = await cluster.create(desired.object, signal)
+    if (created !== 'exists') return written(created, desired, 'created')
+    return await configure(cluster, observed.instance, desired, signal)
+  } catch (thrown) {
+    const failure = operatorError(thrown)
+    // A child that belongs to another owner must not be pruned or torn down as ours later.
+    return { key, child: failure.reason === 'NameTaken' ? undefined : recorded, failure }
+  }
+}
+
+/** @throws Error for a desired child without a namespace or name, which no builder makes */
+export function referenceToDesired({ object }: DesiredChild): NamespacedReference {
+  const { apiVersion, kind, metadata } = object
+  const { namespace, name } = metadata
+  if (namespace === undefined || name === undefined) throw new Error(`a desired ${kind} has no name`)
+  return { apiVersion, kind, namespace, name }
+}
+
+/** @returns 'unread' if this pass had no cause to verify the record */
+function lookUp(observed: Observed, recorded: Child): KubernetesObject | 'unread' | undefined {
+  if (isWorkload(recorded)) return observed.deployment
+  const key = childKey(recorded)
+  return observed.verified.has(key) ? observed.verified.get(key) : 'unread'
+}
+
+async function configure(
+  cluster: Cluster,
+  instance: Stored<ChallengeInstance>,
+  desired: DesiredChild,
+  signal: AbortSignal,
+): Promise<ChildResult> {
+  const reference = referenceToDesired(desired)
+  const existing = await cluster.get(reference, signal)
+  if (existing === undefined) {
+    const created = await cluster.create(desired.object, signal)
+    if (created !== 'exists') return written(created, desired, 'created')
+    const message = `${childKey(reference)} came and went while it was being applied.`
+    throw new OperatorError('ClusterUnavailable', message)
+  }
+  const ownership = ownershipOf(existing, instance)
+  if (ownership === 'foreign') throw nameTaken(reference)
+  if (existing.metadata.deletionTimestamp !== undefined)
+    throw new OperatorError('Terminating', `${childKey(reference)} is still being deleted.`)
+  const applied = await cluster.applyOver(existing, desired.object, signal)
+  return written(applied, desired, ownership === 'adoptable' ? 'adopted' : 'configured')
+}
+
+function written(object: KubernetesObject, desired: DesiredChild, action: Change['action']): ChildResult {
+  const reference = referenceToDesired(desired)
+  const child: Child = { ...reference, version: childVersion(object.metadata), hash: desired.hash }
+  const { generation } = object.metadata
+  return { key: childKey(child), child, change: { child, action, generation } }
+}
+
+function nameTaken({ kind, name, namespace }: NamespacedReference): OperatorError {
+  return new OperatorError(
+    'NameTaken',
+    `${kind} "${name}" in namespace "${namespace}" belongs to another owner. ` +
+      'Delete it, or create the instance under another name.',
+    { fate: 'permanent' },
+  )
+}

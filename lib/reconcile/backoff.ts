@@ -1,0 +1,52 @@
+/** Delay after a failure that counts as an attempt: 1–2 s, doubling up to 2.5–5 min. `random` is in [0, 1). */
+export function retryBackoffMs(attempt: number, random: number): number {
+  return jitteredBackoffMs({ firstMs: 1_000, longestMs: 300_000, step: attempt, random })
+}
+
+/** Delay before the next look at a cause that no watch covers: 30–60 s, doubling up to 2.5–5 min. */
+export function recheckBackoffMs(waits: number, random: number): number {
+  return jitteredBackoffMs({ firstMs: 30_000, longestMs: 300_000, step: waits, random })
+}
+
+/** Delay while the cluster or the database is away: 2–4 s, doubling up to 30–60 s, so that work resumes soon after. */
+export function outageBackoffMs(waits: number, random: number): number {
+  return jitteredBackoffMs({ firstMs: 2_000, longestMs: 60_000, step: waits, random })
+}
+
+interface Backoff {
+  firstMs: number
+  longestMs: number
+  step: number
+  random: number
+}
+
+/** The delay doubles with each step. A jitter factor from 1 to 2 keeps thousands that failed together apart. */
+function jitteredBackoffMs({ firstMs, longestMs, step, random }: Backoff): number {
+  const base = Math.min(firstMs * 2 ** Math.min(step, 30), longestMs / 2)
+  return Math.floor(base * (1 + random))
+}
+
+/**
+ * Rounds a due time up to a grid, in epoch milliseconds.
+ *
+ * Every pass of a waiting instance starts a timer of its own, so a flapping pod would multiply the timers. Timers of one
+ * instance that meet on the grid get the same due time, and SQS deduplicates them. The spacing is a power of two below
+ * a quarter of the delay, so that grids of different delays nest. Each instance has its own offset, so that different
+ * instances stay apart.
+ */
+export function alignToRetryGrid(
+  now: number,
+  delayMs: number,
+  instance: { namespace: string; name: string },
+): number {
+  const spacing = 2 ** Math.max(0, Math.floor(Math.log2(Math.max(1, delayMs / 4))))
+  const offset = gridOffset(`${instance.namespace}/${instance.name}`)
+  return Math.ceil((now + delayMs - offset) / spacing) * spacing + offset
+}
+
+/** 16 bits of an FNV-1a hash. The largest spacing is 65,536 ms. */
+function gridOffset(text: string): number {
+  let hash = 0x811c9dc5
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
+  return (hash >>> 0) % 65_536
+}
