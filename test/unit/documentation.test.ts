@@ -2,7 +2,6 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { configurationReference, notYet } from '../../lib/config/reference.ts'
-import { leaseTimes } from '../../lib/kubernetes/lease/record.ts'
 import { type Reason, reasons } from '../../lib/reasons.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -49,12 +48,6 @@ describe('the documentation', () => {
     const [, list = ''] = section.split('Metrics are')
     const listed = items(list.split('\n\nAlarms')[0] ?? '').map(item => item.match(/^`(\w+)`: ./)?.[1])
     expect(listed.toSorted()).toEqual([...metrics].toSorted())
-  })
-
-  it('gives the duration and the renewal of the Lease in operations.md', () => {
-    const { durationMs, renewMs } = leaseTimes
-    const written = text('docs/operations.md').match(/It lasts (\d+) s and is renewed every (\d+) s\./)
-    expect(written?.slice(1).map(seconds => Number(seconds) * 1_000)).toEqual([durationMs, renewMs])
   })
 
   it('lists every command in the README', () => {
