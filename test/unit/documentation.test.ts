@@ -50,6 +50,18 @@ describe('the documentation', () => {
     expect(listed.toSorted()).toEqual([...metrics].toSorted())
   })
 
+  it('explains only log lines that exist', () => {
+    const code = ['lib', 'functions'].flatMap(folder => files(folder, '.ts')).map(text)
+    const [, section = ''] = text('docs/operations.md').split('## Metrics and logs')
+    const [list = ''] = section.split('Metrics are')
+    const lines = items(list).flatMap(item => [...(item.split(': ')[0] ?? '').matchAll(/`([^`]+)`/g)])
+    expect(lines.length).toBeGreaterThan(5)
+    const unknown = lines
+      .map(([, line]) => line)
+      .filter(line => !code.some(file => file.includes(`'${line}'`)))
+    expect(unknown).toEqual([])
+  })
+
   it('lists every command in the README', () => {
     const commands = [...text('local/cli.ts').matchAll(/\.command\('(\w+)'\)/g)].map(match => match[1])
     const [, section = ''] = text('README.md').split('## Commands')
