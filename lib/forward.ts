@@ -59,7 +59,7 @@ export function createForward(deps: ForwardDependencies): Forward {
     const sender = createSender({ changes: deps.changes, log, random, timers, now }, sending.signal)
     const active = () => leading && unlisted.size === 0 && !stop.aborted
     const judged = (row: Row) => {
-      if (active()) dispatch.consider(row)
+      if (active()) dispatch.evaluate(row)
     }
     const clock = createClock<Row>(judged, now, timers)
     const fanOut = createFanOut(row => active() && dispatch.release(row), timers)
@@ -77,7 +77,7 @@ export function createForward(deps: ForwardDependencies): Forward {
       for (const row of table.rows()) {
         rows += 1
         dispatch.forget(row)
-        dispatch.consider(row)
+        dispatch.evaluate(row)
       }
       const milliseconds = Math.round(performance.now() - started)
       log.info('whole table judged', { rows, milliseconds, pending: sender.pending })

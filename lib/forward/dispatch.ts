@@ -1,9 +1,10 @@
-import type { OutgoingChange } from '../aws/queue-ports.ts'
-import { changeDeduplicationId } from '../messages.ts'
+import type { Cause } from '../messages.ts'
 import type { Clock } from './clock.ts'
 import type { FanOut } from './fan-out.ts'
 import type { InstanceDigest } from './instance-digest.ts'
 import { judge } from './judge.ts'
+import { mismatchKey } from './mismatch.ts'
+import { outgoingChange } from './outgoing-change.ts'
 import type { Outstanding, Row } from './row.ts'
 import type { Sender } from './sender.ts'
 import type { Wake } from './verdict.ts'
@@ -18,19 +19,23 @@ export interface DispatchParts {
   trace: () => string
 }
 
-/** From what is wrong to what is sent: each mismatch once, held where it may be an echo, again where it may be lost. */
+/**
+ * Turns mismatches into messages. Sends each mismatch once, delays it while it may be the echo of our own write, and
+ * sends it again when its message seems lost.
+ */
 export interface Dispatch {
-  consider(row: Row): void
-  /** It is the row's turn to take up its template. */
+  /** Judges the row, and sends what is due. */
+  evaluate(row: Row): void
+  /** Sends the row's template change: it is its turn. */
   release(row: Row): void
   instanceGone(row: Row, gone: InstanceDigest): void
-  /** What was sent is not known any more: everything that is undone is sent again. */
+  /** Forgets what was sent, so that every mismatch is sent again. */
   forget(row: Row): void
 }
 
 /**
- * A message whose effect does not show may be lost. Passes come back by their own timers, so this is only the net below
- * the net: after a minute, doubling to ten. An end that is due has a second's promise to keep and starts at five.
+ * A message whose effect does not show may be lost. Passes come back by their own timers, so this is only a second
+ * safety net: after a minute, doubling to ten. The end of an instance is promised within a second, and starts at five.
  */
 const lostAfterMs = 60_000
 const expiryLostAfterMs = 5_000
@@ -39,16 +44,19 @@ const longestWaitMs = 600_000
 /** A message is not lost while others, sent at the same time, still take effect: the queue is long. */
 const patience = 3
 
-/** How fast a slow effect is forgotten, an answer: one that took a minute counts for three seconds after sixty quick ones. */
+/** Decay of `slowestMs` for each effect seen. After 60 fast effects one of 60 s counts as 60 × 0.95⁶⁰ ≈ 3 s. */
 const forgetting = 0.95
 
 export function createDispatch({ sender, clock, fanOut, now, trace }: DispatchParts): Dispatch {
-  /** Of late, from sending to effect. Repeated ones do not count, since nobody knows which of them took effect (Karn). */
+  /**
+   * The slowest recent time from sending to effect. Repeated messages do not count, since it is unknown which of them
+   * took effect (Karn's algorithm).
+   */
   let slowestMs = 0
 
-  function answered(outstanding: Outstanding | undefined, at: number): void {
+  function effectSeen(subject: string, outstanding: Outstanding | undefined, at: number): void {
     if (outstanding === undefined) return
-    sender.answered(outstanding.subject)
+    sender.effectSeen(subject)
     if (outstanding.repeated) return
     slowestMs = Math.max(at - outstanding.sentAt, slowestMs * forgetting)
   }
@@ -57,142 +65,132 @@ export function createDispatch({ sender, clock, fanOut, now, trace }: DispatchPa
     return sentAt + Math.min(Math.max(waitMs, slowestMs * patience), longestWaitMs)
   }
 
+  /** @param before the message about the same mismatch that is repeated */
   function send(row: Row, wake: Wake, subject: string, at: number, before?: Outstanding): Outstanding {
-    const { uid, cause, resourceVersion, pod } = wake
-    // A repeat is wanted, so it must not look like the first.
-    const version = before ? `${wake.version}@${at}` : wake.version
-    const outgoing: OutgoingChange = {
-      change: {
-        v: 1,
-        namespace: row.namespace,
-        name: row.name,
-        uid,
-        resourceVersion,
-        cause,
-        ...(pod === undefined ? {} : { pod }),
-        attempt: 0,
-        at: new Date(at).toISOString(),
-        trace: trace(),
-      },
-      deduplicationId: changeDeduplicationId(uid, cause, version),
-    }
-    sender.put(subject, outgoing, begins(wake))
+    const { uid, cause } = wake
+    const key = mismatchKey(wake.mismatch)
+    const change = outgoingChange({ key: row, wake, at, trace: trace(), repeated: before !== undefined })
+    sender.put(subject, change, startsWork(wake))
     const firstMs = cause === 'expiry' ? expiryLostAfterMs : lostAfterMs
     const waitMs = before ? Math.min(before.waitMs * 2, longestWaitMs) : firstMs
-    return { subject, about: aboutOf(wake), sentAt: at, waitMs, repeated: before !== undefined }
+    return { uid, cause, key, sentAt: at, waitMs, repeated: before !== undefined }
   }
 
-  /** @returns when to look again */
-  function pursue(row: Row, wake: Wake, at: number): number {
+  /** @returns when to evaluate again */
+  function sendOrWait(row: Row, wake: Wake, at: number): number {
     const before = row.outstanding
-    const same = before?.about === aboutOf(wake)
-    if (same && at < lostAt(before)) {
-      row.heldSince = undefined
-      return lostAt(before)
+    const same = isAbout(before, wake) ? before : undefined
+    if (same && at < lostAt(same)) {
+      row.delayedSince = undefined
+      return lostAt(same)
     }
-    if (!same && wake.holdMs > 0) {
-      row.heldSince ??= at
-      if (at < row.heldSince + wake.holdMs) return row.heldSince + wake.holdMs
+    if (!same && wake.delayMs > 0) {
+      row.delayedSince ??= at
+      if (at < row.delayedSince + wake.delayMs) return row.delayedSince + wake.delayMs
     }
-    row.heldSince = undefined
-    if (!same) answered(before, at)
-    row.outstanding = send(row, wake, wake.uid, at, same ? before : undefined)
+    row.delayedSince = undefined
+    if (!same && before) effectSeen(before.uid, before, at)
+    row.outstanding = send(row, wake, wake.uid, at, same)
     return lostAt(row.outstanding)
   }
 
-  function settle(row: Row, at: number): void {
-    answered(row.outstanding, at)
-    if (row.outstanding && row.instance) sender.withdraw(row.instance.uid)
+  function clearOutstanding(row: Row, at: number): void {
+    const { instance, outstanding } = row
+    if (outstanding) effectSeen(outstanding.uid, outstanding, at)
+    if (outstanding && instance) sender.withdraw(instance.uid)
     row.outstanding = undefined
-    row.heldSince = undefined
+    row.delayedSince = undefined
   }
 
-  /** @returns when to look again */
-  function roll(row: Row, wake: Wake | undefined, at: number): number | undefined {
+  /** @returns when to evaluate again */
+  function evaluateRollout(row: Row, wake: Wake | undefined, at: number): number | undefined {
+    const { rollout, instance } = row
     if (wake === undefined) {
-      answered(row.rollout, at)
-      if (row.rollout && row.instance) sender.withdraw(rolloutOf(row.instance.uid))
+      if (rollout) effectSeen(rolloutSubject(rollout.uid), rollout, at)
+      if (rollout && instance) sender.withdraw(rolloutSubject(instance.uid))
       row.rollout = undefined
       fanOut.withdraw(row)
       return undefined
     }
-    const { rollout } = row
-    if (rollout?.about !== aboutOf(wake)) row.rollout = undefined
+    if (rollout === undefined || !isAbout(rollout, wake)) row.rollout = undefined
     else if (at < lostAt(rollout)) return lostAt(rollout)
     fanOut.offer(row)
     return undefined
   }
 
-  function consider(row: Row): void {
+  function evaluate(row: Row): void {
     const at = now()
     const verdict = judge(row, row.template?.digest, at)
-    const rollsAt = roll(row, verdict.rollout, at)
-    // A pass that was sent for the template is about to write children and then a status that says so.
-    const echo = rollsAt !== undefined && verdict.wake?.cause === 'child'
-    const wake = echo ? undefined : verdict.wake
-    if (wake === undefined) settle(row, at)
-    const wakesAt = wake && pursue(row, wake, at)
-    const next = Math.min(verdict.dueAt ?? Infinity, wakesAt ?? Infinity, rollsAt ?? Infinity)
+    const rolloutAt = evaluateRollout(row, verdict.rollout, at)
+    // A pass that was sent for the template is about to write children, and then a status that records them.
+    const isEcho = rolloutAt !== undefined && verdict.wake?.cause === 'child'
+    const wake = isEcho ? undefined : verdict.wake
+    if (wake === undefined) clearOutstanding(row, at)
+    const wakeAt = wake && sendOrWait(row, wake, at)
+    const next = Math.min(verdict.dueAt ?? Infinity, wakeAt ?? Infinity, rolloutAt ?? Infinity)
     clock.set(row, next === Infinity ? undefined : next)
   }
 
   return {
-    consider,
+    evaluate,
     release(row) {
       const at = now()
       const { rollout } = judge(row, row.template?.digest, at)
-      if (rollout) row.rollout = send(row, rollout, rolloutOf(rollout.uid), at, row.rollout)
-      consider(row)
+      if (rollout) row.rollout = send(row, rollout, rolloutSubject(rollout.uid), at, row.rollout)
+      evaluate(row)
     },
     instanceGone(row, gone) {
-      const { outstanding } = row
-      answered(outstanding, now())
-      answered(row.rollout, now())
+      const { outstanding, rollout } = row
+      if (outstanding) effectSeen(outstanding.uid, outstanding, now())
+      if (rollout) effectSeen(rolloutSubject(rollout.uid), rollout, now())
       row.outstanding = undefined
       row.rollout = undefined
-      row.heldSince = undefined
+      row.delayedSince = undefined
       fanOut.withdraw(row)
-      sender.withdraw(rolloutOf(gone.uid))
-      if (releasing(row, gone, outstanding)) return
+      sender.withdraw(rolloutSubject(gone.uid))
+      if (isLastStepSent(row, gone, outstanding)) return
       const { uid, resourceVersion } = gone
+      const mismatch = { kind: 'instance-gone' } as const
       const wake: Wake = {
         uid,
         cause: 'deleted',
-        about: 'gone',
-        version: 'gone',
+        mismatch,
+        readVersions: [],
         resourceVersion,
-        holdMs: 0,
+        delayMs: 0,
       }
       send(row, wake, uid, now())
     },
     forget(row) {
       row.outstanding = undefined
       row.rollout = undefined
-      row.heldSince = undefined
+      row.delayedSince = undefined
     },
   }
 }
 
-/** The rest ends what was begun, or is waited for by somebody: that goes ahead. */
-function begins({ cause, about }: Wake): boolean {
-  return ['changed', 'template', 'child', 'orphan'].includes(cause) || about === 'marked'
+const startingCauses: readonly Cause[] = ['changed', 'template', 'child', 'orphan']
+
+/** Whether the message starts work. The others end work that was started, or a user waits for them: they go first. */
+function startsWork({ cause, mismatch }: Wake): boolean {
+  return startingCauses.includes(cause) || mismatch.kind === 'teardown-not-started'
 }
 
-/** A template change is pending beside other mismatches: neither takes the other's place. */
-function rolloutOf(uid: string): string {
+/** A template change is pending beside other mismatches, so it has a subject of its own. */
+function rolloutSubject(uid: string): string {
   return `${uid} rollout`
 }
 
-function aboutOf({ uid, cause, about }: Wake): string {
-  return `${cause} ${uid} ${about}`
+function isAbout(outstanding: Outstanding | undefined, { uid, cause, mismatch }: Wake): boolean {
+  return outstanding?.uid === uid && outstanding.cause === cause && outstanding.key === mismatchKey(mismatch)
 }
 
 /**
- * The last step of a teardown was asked for: either its pass took the finalizer off, or its message is still to come and
- * will find the instance gone. The DELETED event holds the object as it was *before* the write that emptied its
- * finalizers, so that write cannot say so itself.
+ * Whether the message for the last step of the teardown was sent. Either its pass has removed the finalizer, or its
+ * message is still to come and will find the instance gone. The DELETED event carries the object as it was *before* the
+ * write that removed the last finalizer, so the event does not show that write.
  */
-function releasing(row: Row, gone: InstanceDigest, outstanding: Outstanding | undefined): boolean {
-  const stands = row.dependents.some(each => each.kind === 'Deployment')
-  return !stands && outstanding?.about.startsWith(`deleted ${gone.uid} `) === true
+function isLastStepSent(row: Row, gone: InstanceDigest, outstanding: Outstanding | undefined): boolean {
+  const workloadExists = row.dependents.some(each => each.kind === 'Deployment')
+  return !workloadExists && outstanding?.cause === 'deleted' && outstanding.uid === gone.uid
 }

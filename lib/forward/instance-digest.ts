@@ -22,8 +22,7 @@ export interface InstanceDigest {
   /** 0: never. */
   observedGeneration: number
   deleting: boolean
-  /** Our finalizer is on it. */
-  held: boolean
+  hasFinalizer: boolean
   /** Of a `force-sync` value that `status.handledSync` does not show; undefined: nothing wanted. */
   syncWanted: string | undefined
   paused: boolean
@@ -63,7 +62,7 @@ export function instanceDigest(
     generation: metadata.generation ?? 0,
     observedGeneration: status?.observedGeneration ?? 0,
     deleting: metadata.deletionTimestamp !== undefined,
-    held: metadata.finalizers?.includes(finalizer) === true,
+    hasFinalizer: metadata.finalizers?.includes(finalizer) === true,
     syncWanted: syncWanted(noted[annotations.forceSync], status?.handledSync),
     paused: noted[annotations.paused] === 'true',
     phase: status?.phase && (intern(status.phase) as Phase),

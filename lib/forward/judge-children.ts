@@ -1,51 +1,52 @@
 import type { InstanceDigest } from './instance-digest.ts'
+import type { DifferingChild } from './mismatch.ts'
 import type { Dependent, Row } from './row.ts'
 import type { Wake } from './verdict.ts'
 
-/** The status write follows the last child's write within milliseconds; a second is what a slow API server takes. */
+/** The status write follows the last child's write within milliseconds. A slow API server takes a second. */
 const echoMs = 1_000
 
-/** A teardown's last events come from several watches: the children's may arrive after the instance's own. */
+/** The last events of a teardown come from several watches. Those of children may arrive after the instance's own. */
 const lastEventsMs = 2_000
 
-/** Children that are not as `status.children` records them: absent, of another version, or not recorded at all. */
+/** Finds children that differ from `status.children`: absent, of another version, or not recorded at all. */
 export function childrenUnrecorded(row: Row, instance: InstanceDigest): Wake | undefined {
-  let about = ''
-  let versions = ''
-  for (const { kind, namespace, name, version } of instance.children) {
+  const { uid, resourceVersion } = instance
+  const differing: DifferingChild[] = []
+  for (const recorded of instance.children) {
+    const { kind, namespace, name, version } = recorded
     const seen = row.dependents.find(
       each => each.kind === kind && each.name === name && each.namespace === namespace,
     )
-    if (seen?.version === version) continue
-    about += ` ${kind}/${namespace}/${name}@${seen?.version ?? '-'}`
-    versions += ` ${seen?.resourceVersion ?? '-'}`
+    if (seen?.version !== version) differing.push({ recorded, seen })
   }
-  for (const each of row.dependents) {
-    if (!isLeftover(each, instance) || each.ownerUid !== instance.uid || !namedAfter(each, row)) continue
-    about += ` +${each.kind}/${each.namespace}/${each.name}`
-    versions += ` ${each.resourceVersion}`
-  }
-  if (about === '') return undefined
-  const { uid, resourceVersion } = instance
-  const version = `${about}@${versions}@${resourceVersion}`
-  return { uid, cause: 'child', about, version, resourceVersion, holdMs: echoMs }
+  const unrecorded = row.dependents.filter(
+    each => isLeftover(each, instance) && each.ownerUid === uid && isNamedAfter(each, row),
+  )
+  if (differing.length === 0 && unrecorded.length === 0) return undefined
+  const readVersions = [
+    ...differing.map(({ seen }) => seen?.resourceVersion ?? '-'),
+    ...unrecorded.map(each => each.resourceVersion),
+    resourceVersion,
+  ]
+  const mismatch = { kind: 'children', differing, unrecorded } as const
+  return { uid, cause: 'child', mismatch, readVersions, resourceVersion, delayMs: echoMs }
 }
 
-/** Children of an instance that is gone: of a whole row, or of a predecessor under the same name. */
+/** Finds children whose instance is gone: all of a row without an instance, or those of a predecessor. */
 export function orphaned(row: Row, instance: InstanceDigest | undefined): Wake | undefined {
   const first = row.dependents.find(
     each => isLeftover(each, instance) && each.ownerUid !== '' && each.ownerUid !== instance?.uid,
   )
   if (first === undefined) return undefined
-  const uid = first.ownerUid
-  const left = row.dependents.filter(each => isLeftover(each, instance) && each.ownerUid === uid)
-  const about = left.map(each => `${each.kind}/${each.namespace}/${each.name}`).join(' ')
-  const version = `${about}@${left.map(each => each.resourceVersion).join(' ')}`
-  const { resourceVersion } = first
-  return { uid, cause: 'orphan', about, version, resourceVersion, holdMs: lastEventsMs }
+  const { ownerUid: uid, resourceVersion } = first
+  const children = row.dependents.filter(each => isLeftover(each, instance) && each.ownerUid === uid)
+  const readVersions = children.map(each => each.resourceVersion)
+  const mismatch = { kind: 'orphans', children } as const
+  return { uid, cause: 'orphan', mismatch, readVersions, resourceVersion, delayMs: lastEventsMs }
 }
 
-/** A child that no status records and that is not on its way out. Pods go with their Deployment. */
+/** Whether a child is recorded by no status and is not being deleted. Pods are deleted with their Deployment. */
 function isLeftover(each: Dependent, instance: InstanceDigest | undefined): boolean {
   if (each.kind === 'Pod' || each.deleting) return false
   return !instance?.children.some(
@@ -53,7 +54,10 @@ function isLeftover(each: Dependent, instance: InstanceDigest | undefined): bool
   )
 }
 
-/** Children's names follow from the instance's: what somebody copied with its labels under another name no pass would cure. */
-function namedAfter(each: Dependent, row: Row): boolean {
+/**
+ * Whether a child's name follows from the instance's name. A copy that a user made under another name carries our
+ * labels too, and no pass would remove it.
+ */
+function isNamedAfter(each: Dependent, row: Row): boolean {
   return each.name === row.name || each.name.startsWith(`${row.name}-`)
 }

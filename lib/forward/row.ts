@@ -1,3 +1,4 @@
+import type { Cause } from '../messages.ts'
 import type { DeploymentDigest } from '../observed/deployment.ts'
 import type { PodDigest } from '../observed/pod.ts'
 import type { InstanceDigest } from './instance-digest.ts'
@@ -35,15 +36,15 @@ export interface TemplateEntry {
 
 /** A message that was sent and whose effect is not seen yet. */
 export interface Outstanding {
-  /** Under which it was handed to the sender. */
-  subject: string
-  /** What was wrong: while that is still so, one message is enough. */
-  about: string
+  uid: string
+  cause: Cause
+  /** `mismatchKey` of the mismatch that the message is about. While it stays the same, one message is enough. */
+  key: string
   /** Epoch milliseconds. */
   sentAt: number
-  /** After which the message counts as lost; the next wait is twice as long. */
+  /** Milliseconds after which the message counts as lost. The next wait is twice as long. */
   waitMs: number
-  /** Not the first one about this. */
+  /** The message is not the first one about this mismatch. */
   repeated: boolean
 }
 
@@ -57,8 +58,8 @@ export interface Row {
   outstanding: Outstanding | undefined
   /** The same for a template change, which waits for its turn and does not hide other mismatches meanwhile. */
   rollout: Outstanding | undefined
-  /** Since when a mismatch is held that may be the echo of our own write, in epoch milliseconds. */
-  heldSince: number | undefined
+  /** Since when a mismatch is delayed that may be the echo of our own write, in epoch milliseconds. */
+  delayedSince: number | undefined
   waitsForTurn: boolean
   /** Place in the near clock; -1: not in it. */
   clockIndex: number
@@ -75,7 +76,7 @@ export function createRow(namespace: string, name: string): Row {
     dependents: [],
     outstanding: undefined,
     rollout: undefined,
-    heldSince: undefined,
+    delayedSince: undefined,
     waitsForTurn: false,
     clockIndex: -1,
     dueAt: 0,

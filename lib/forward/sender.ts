@@ -7,13 +7,13 @@ import { createWindow } from './window.ts'
 export interface Sender {
   /**
    * Takes the place of what is still pending under the same subject: the newer one says what is the case now.
-   * @param begins work that others may be ahead of: it waits for its place in the window
+   * @param startsWork work that others may be ahead of: it waits for its place in the window
    */
-  put(subject: string, change: OutgoingChange, begins?: boolean): void
+  put(subject: string, change: OutgoingChange, startsWork?: boolean): void
   /** What was pending is not wanted any more. */
   withdraw(subject: string): void
   /** The effect of what was sent shows. */
-  answered(subject: string): void
+  effectSeen(subject: string): void
   /** Resolves when there is room: the watches wait for it. What only waits for the window takes none. */
   drained(signal: AbortSignal): Promise<void>
   /** Resolves when all was accepted. */
@@ -25,7 +25,7 @@ export interface Sender {
 interface Entry {
   subject: string
   change: OutgoingChange
-  begins: boolean
+  startsWork: boolean
 }
 
 export interface SenderOptions {
@@ -110,7 +110,7 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
       if (busy.has(group)) continue
       busy.add(group)
       from.delete(entry.subject)
-      if (entry.begins) window.sent(entry.subject)
+      if (entry.startsWork) window.sent(entry.subject)
       batch.push(entry)
     }
   }
@@ -127,11 +127,11 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
   async function deliver(batch: Entry[]): Promise<void> {
     const refused = await attempt(batch.map(({ change }) => change))
     for (const entry of batch) {
-      const { subject, change, begins } = entry
+      const { subject, change, startsWork } = entry
       busy.delete(changeGroupId(change.change))
       if (!refused.includes(change)) continue
       window.refused(subject)
-      if (!ahead.has(subject) && !toBegin.has(subject)) (begins ? toBegin : ahead).set(subject, entry)
+      if (!ahead.has(subject) && !toBegin.has(subject)) (startsWork ? toBegin : ahead).set(subject, entry)
     }
     if (refused.length === 0 && refusals > 0) {
       refusals = 0
@@ -183,18 +183,18 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
   }
 
   return {
-    put(subject, change, begins = false) {
-      const [to, from] = begins ? [toBegin, ahead] : [ahead, toBegin]
+    put(subject, change, startsWork = false) {
+      const [to, from] = startsWork ? [toBegin, ahead] : [ahead, toBegin]
       from.delete(subject)
-      to.set(subject, { subject, change, begins })
+      to.set(subject, { subject, change, startsWork })
       schedule()
     },
     withdraw(subject) {
       ahead.delete(subject)
       toBegin.delete(subject)
     },
-    answered(subject) {
-      window.answered(subject)
+    effectSeen(subject) {
+      window.effectSeen(subject)
       if (toBegin.size > 0) schedule()
     },
     drained: until => untilBelow(held, roomFor, until),

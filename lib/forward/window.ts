@@ -10,7 +10,7 @@ export interface Window {
   /** The queue did not take it. */
   refused(subject: string): void
   /** Its effect shows. */
-  answered(subject: string): void
+  effectSeen(subject: string): void
   /** After how many milliseconds the oldest will not be waited for any longer. */
   readonly opensInMs: number
   clear(): void
@@ -53,7 +53,7 @@ export function createWindow(now: () => number): Window {
       places.set(subject, now())
     },
     refused: subject => void places.delete(subject),
-    answered(subject) {
+    effectSeen(subject) {
       const at = places.get(subject)
       if (at === undefined) return
       places.delete(subject)

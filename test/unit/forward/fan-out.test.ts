@@ -48,7 +48,7 @@ test.each<[held: boolean, ready: number, unready: number]>([
 test('those that were sent and are not there yet count as not Ready', () => {
   const { rows, entry } = rowsOn(template(2), many(5, 1, true))
   for (const row of rows.slice(0, 2))
-    row.rollout = { subject: '', about: '', sentAt: 0, waitMs: 0, repeated: false }
+    row.rollout = { uid: '', cause: 'template', key: '', sentAt: 0, waitMs: 0, repeated: false }
   expect(rolloutHeld(entry)).toBe(true)
 })
 

@@ -3,6 +3,8 @@ import type { ChallengeInstanceStatus } from '../../../lib/crd/challenge-instanc
 import { annotations } from '../../../lib/crd/group.ts'
 import type { Deployment, KubernetesObject, Stored } from '../../../lib/crd/objects.ts'
 import { judge } from '../../../lib/forward/judge.ts'
+import { mismatchKey } from '../../../lib/forward/mismatch.ts'
+import { outgoingChange } from '../../../lib/forward/outgoing-change.ts'
 import type { Row } from '../../../lib/forward/row.ts'
 import { createTable } from '../../../lib/forward/table.ts'
 import { deployment, instance, nextVersion, pod, settled, start, template, withStatus } from './world.ts'
@@ -292,9 +294,16 @@ test('a running container that does not get ready is judged again when its patie
   expect(verdict.dueAt).toBeGreaterThan(start)
 })
 
-test('what went right and wrong again in the same way has another version', () => {
-  const versions = [1, 2].map(() => verdictOn(world => void world.children.shift()).wake?.version)
-  expect(versions[0]).not.toBe(versions[1])
+test('a mismatch that was cured and comes back has another deduplication id', () => {
+  const wakes = [1, 2].map(() => verdictOn(world => void world.children.shift()).wake)
+  const [first, second] = wakes.map(wake => {
+    if (wake === undefined) throw new Error('no wake')
+    const key = { namespace: 'ctf', name: 'team-1' }
+    const { deduplicationId } = outgoingChange({ key, wake, at: start, trace: '', repeated: false })
+    return { key: mismatchKey(wake.mismatch), deduplicationId }
+  })
+  expect(second?.key).toBe(first?.key)
+  expect(second?.deduplicationId).not.toBe(first?.deduplicationId)
 })
 
 test('children of an instance that is gone are orphans of the uid they name', () => {
