@@ -1,5 +1,6 @@
 import type { Cause } from '../messages.ts'
 import type { Clock } from './clock.ts'
+import { createEffectLatency } from './effect-latency.ts'
 import type { FanOut } from './fan-out.ts'
 import type { InstanceDigest } from './instance-digest.ts'
 import { judge } from './judge.ts'
@@ -44,25 +45,18 @@ const longestWaitMs = 600_000
 /** A message is not lost while others, sent at the same time, still take effect: the queue is long. */
 const patience = 3
 
-/** Decay of `slowestMs` for each effect seen. After 60 fast effects one of 60 s counts as 60 × 0.95⁶⁰ ≈ 3 s. */
-const forgetting = 0.95
-
 export function createDispatch({ sender, clock, fanOut, now, trace }: DispatchParts): Dispatch {
-  /**
-   * The slowest recent time from sending to effect. Repeated messages do not count, since it is unknown which of them
-   * took effect (Karn's algorithm).
-   */
-  let slowestMs = 0
+  const latency = createEffectLatency({ patience })
 
   function effectSeen(subject: string, outstanding: Outstanding | undefined, at: number): void {
     if (outstanding === undefined) return
     sender.effectSeen(subject)
-    if (outstanding.repeated) return
-    slowestMs = Math.max(at - outstanding.sentAt, slowestMs * forgetting)
+    // Of a repeated message it is unknown which sending took effect, so its latency does not count (Karn's algorithm).
+    if (!outstanding.repeated) latency.effectSeen(at - outstanding.sentAt)
   }
 
   function lostAt({ sentAt, waitMs }: Outstanding): number {
-    return sentAt + Math.min(Math.max(waitMs, slowestMs * patience), longestWaitMs)
+    return sentAt + Math.min(Math.max(waitMs, latency.patienceMs), longestWaitMs)
   }
 
   /** @param before the message about the same mismatch that is repeated */
@@ -70,7 +64,7 @@ export function createDispatch({ sender, clock, fanOut, now, trace }: DispatchPa
     const { uid, cause } = wake
     const key = mismatchKey(wake.mismatch)
     const change = outgoingChange({ key: row, wake, at, trace: trace(), repeated: before !== undefined })
-    sender.put(subject, change, startsWork(wake))
+    sender.put({ subject, change, startsWork: startsWork(wake) })
     const firstMs = cause === 'expiry' ? expiryLostAfterMs : lostAfterMs
     const waitMs = before ? Math.min(before.waitMs * 2, longestWaitMs) : firstMs
     return { uid, cause, key, sentAt: at, waitMs, repeated: before !== undefined }

@@ -42,7 +42,8 @@ test('changes of one turn share batches of ten', async () => {
     batches.push(changes.length)
     return []
   })
-  for (let index = 0; index < 25; index++) world.sender.put(String(index), change(String(index)))
+  for (let index = 0; index < 25; index++)
+    world.sender.put({ subject: String(index), change: change(String(index)), startsWork: false })
   await world.advance()
   expect(batches).toEqual([10, 10, 5])
 })
@@ -55,10 +56,11 @@ test('at most four batches are under way, and never two changes of one instance'
         open.push({ names: changes.map(each => each.change.name), answer: () => resolve([]) })
       }),
   )
-  for (let index = 0; index < 60; index++) world.sender.put(String(index), change(String(index)))
+  for (let index = 0; index < 60; index++)
+    world.sender.put({ subject: String(index), change: change(String(index)), startsWork: false })
   await world.advance()
   expect(open).toHaveLength(4)
-  world.sender.put('0', change('0', '2'))
+  world.sender.put({ subject: '0', change: change('0', '2'), startsWork: false })
   for (const each of open.splice(1)) each.answer()
   await world.advance()
   expect(open.slice(1).flatMap(each => each.names)).not.toContain('0')
@@ -74,7 +76,7 @@ test('what is refused is kept and tried again, 0.5 s doubling to 30 s, and said 
     tries.push(world.now() - start)
     return refuses ? changes : []
   })
-  world.sender.put('a', change('a'))
+  world.sender.put({ subject: 'a', change: change('a'), startsWork: false })
   await world.advance(100_000)
   expect(tries).toEqual([0, 500, 1_500, 3_500, 7_500, 15_500, 31_500, 61_500, 91_500])
   refuses = false
@@ -88,13 +90,13 @@ test('what is refused never overtakes or replaces what came after it', async () 
   let refusals = 1
   const world = setUp(async changes => {
     if (refusals-- > 0) {
-      world.sender.put('a', change('a', '2'))
+      world.sender.put({ subject: 'a', change: change('a', '2'), startsWork: false })
       throw new Error('no')
     }
     accepted.push(...changes.map(each => each.deduplicationId))
     return []
   })
-  world.sender.put('a', change('a'))
+  world.sender.put({ subject: 'a', change: change('a'), startsWork: false })
   await world.advance(10_000)
   expect(accepted).toEqual(['a-2'])
 })
@@ -102,7 +104,8 @@ test('what is refused never overtakes or replaces what came after it', async () 
 test('the watches wait while two thousand are pending', async () => {
   let refuses = true
   const world = setUp(async changes => (refuses ? changes : []))
-  for (let index = 0; index < 3_000; index++) world.sender.put(String(index), change(String(index)))
+  for (let index = 0; index < 3_000; index++)
+    world.sender.put({ subject: String(index), change: change(String(index)), startsWork: false })
   let room = false
   const waited = world.sender.drained(world.stop.signal).then(() => {
     room = true
@@ -121,10 +124,11 @@ test('what begins work waits for its place, which an answer or five seconds free
     accepted.push(...changes.map(each => each.change.name))
     return []
   })
-  for (let index = 0; index < 500; index++) world.sender.put(String(index), change(String(index)), true)
+  for (let index = 0; index < 500; index++)
+    world.sender.put({ subject: String(index), change: change(String(index)), startsWork: true })
   await world.advance()
   expect(accepted).toHaveLength(200)
-  world.sender.put('ready', change('ready'))
+  world.sender.put({ subject: 'ready', change: change('ready'), startsWork: false })
   await world.advance(1_000)
   expect(accepted.slice(200)).toEqual(['ready'])
   for (let index = 0; index < 9; index++) world.sender.effectSeen(String(index))
@@ -147,7 +151,8 @@ test('places are kept longer where answers take longer', async () => {
     accepted.push(...changes.map(each => each.change.name))
     return []
   })
-  for (let index = 0; index < 500; index++) world.sender.put(String(index), change(String(index)), true)
+  for (let index = 0; index < 500; index++)
+    world.sender.put({ subject: String(index), change: change(String(index)), startsWork: true })
   await world.advance(4_000)
   for (let index = 0; index < 10; index++) world.sender.effectSeen(String(index))
   await world.advance(3_999)
@@ -162,7 +167,8 @@ test('what waits for its place holds up no watch, and at the end it goes too', a
     sent += changes.length
     return []
   })
-  for (let index = 0; index < 3_000; index++) world.sender.put(String(index), change(String(index)), true)
+  for (let index = 0; index < 3_000; index++)
+    world.sender.put({ subject: String(index), change: change(String(index)), startsWork: true })
   await world.advance()
   await world.sender.drained(world.stop.signal)
   expect(sent).toBe(200)
@@ -174,7 +180,7 @@ test('what waits for its place holds up no watch, and at the end it goes too', a
 
 test('waiting ends with the signal', async () => {
   const world = setUp(async changes => changes)
-  world.sender.put('a', change('a'))
+  world.sender.put({ subject: 'a', change: change('a'), startsWork: false })
   const waited = world.sender.flushed(world.stop.signal)
   world.stop.abort()
   await expect(waited).resolves.toBeUndefined()
