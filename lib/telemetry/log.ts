@@ -1,14 +1,14 @@
 /**
- * Where lines go. `message` is a fixed sentence; what varies is in `fields`, so that lines can be counted.
- * Errors among the fields are written as reason and message; see `redact.ts` for what is never written.
+ * The log of a function. `message` is a fixed sentence, and everything that varies is in `fields`, so that lines can be
+ * counted. Errors among the fields are written as reason and message. `redact.ts` has what is never written.
  */
 export interface Log {
   debug(message: string, fields?: Record<string, unknown>): void
   info(message: string, fields?: Record<string, unknown>): void
   warn(message: string, fields?: Record<string, unknown>): void
   error(message: string, fields?: Record<string, unknown>): void
-  /** The same log with these fields in every line. */
-  child?(fields: Record<string, unknown>): Log
+  /** Returns the same log with these fields in every line. */
+  child(fields: Record<string, unknown>): Log
 }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'

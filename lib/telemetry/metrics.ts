@@ -1,8 +1,20 @@
-/** Numbers about what happened. Names are CamelCase, dimensions few and of few values: each combination is billed. */
+/** Every metric of the operator and its unit. `docs/operations.md` explains each of them. */
+export const metricUnits = {
+  Passes: 'count',
+  PassDuration: 'milliseconds',
+  DeadLetters: 'count',
+} as const satisfies Record<string, 'count' | 'milliseconds'>
+
+type MetricsIn<Unit> = {
+  [Name in keyof typeof metricUnits]: (typeof metricUnits)[Name] extends Unit ? Name : never
+}[keyof typeof metricUnits]
+
+/** Collects numbers during an invocation. Each combination of dimensions is billed, so they are few and have few values. */
 export interface Metrics {
-  count(name: string, value?: number, dimensions?: Record<string, string>): void
-  milliseconds(name: string, value: number, dimensions?: Record<string, string>): void
-  /** Writes what has been collected; at the end of an invocation. */
+  /** @param value default 1 */
+  count(name: MetricsIn<'count'>, value?: number, dimensions?: Record<string, string>): void
+  milliseconds(name: MetricsIn<'milliseconds'>, value: number, dimensions?: Record<string, string>): void
+  /** Writes what has been collected. Called at the end of an invocation. */
   flush(): void
 }
 

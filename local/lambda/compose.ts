@@ -66,7 +66,7 @@ export function composeOperator(
 ): Operator {
   const { clientFor, databaseUrl, queues: urls, sqs, bus } = addresses
   const { functions = composedFunctions } = seams
-  const logOf = (service: ComposedFunction) => log.child?.({ service }) ?? log
+  const logOf = (service: ComposedFunction) => log.child({ service })
   const database = openDatabase({
     url: databaseUrl,
     max: databaseConnections,

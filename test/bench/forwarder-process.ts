@@ -6,7 +6,7 @@ import { keepHeapSmall } from '../../lib/forward/heap.ts'
 import { openClient } from '../../lib/kubernetes/client/client.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import { userAgentOf } from '../../lib/kubernetes/client/user-agent.ts'
-import type { Log } from '../../lib/telemetry/log.ts'
+import { type Log, silentLog } from '../../lib/telemetry/log.ts'
 import { composeForward } from '../../local/lambda/compose-forward.ts'
 import type { PartAddresses } from '../../local/parts/part-addresses.ts'
 import { serve, type Usage, usage } from './child-side.ts'
@@ -48,7 +48,7 @@ async function start({ namespace, kubeconfig, addresses }: ForwarderStart): Prom
   const open = client
   return new Promise((resolve, reject) => {
     const log: Log = {
-      debug() {},
+      ...silentLog,
       warn: complain,
       error: complain,
       info(message, fields = {}) {

@@ -32,7 +32,13 @@ export function createRecorder(): Recorder {
     objects: [],
     said: [],
     present: new Map(),
-    log: { debug: sayer('debug'), info: sayer('info'), warn: sayer('warn'), error: sayer('error') },
+    log: {
+      debug: sayer('debug'),
+      info: sayer('info'),
+      warn: sayer('warn'),
+      error: sayer('error'),
+      child: () => recorder.log,
+    },
     handlers: {
       onObject(object) {
         recorder.told.push(`+${object.metadata.name}`)

@@ -60,11 +60,23 @@ export function scheduledEvent(time: string): ScheduledEvent {
   }
 }
 
+interface KeptLog extends Log {
+  lines: Array<{ level: string; message: string; fields: unknown }>
+}
+
 /** Keeps the lines, so that a test can read them. */
-export function keptLog(): Log & { lines: Array<{ level: string; message: string; fields: unknown }> } {
-  const lines: Array<{ level: string; message: string; fields: unknown }> = []
+export function keptLog(): KeptLog {
+  const lines: KeptLog['lines'] = []
   const keep = (level: string) => (message: string, fields?: Record<string, unknown>) => {
     lines.push({ level, message, fields })
   }
-  return { lines, debug: keep('debug'), info: keep('info'), warn: keep('warn'), error: keep('error') }
+  const log: KeptLog = {
+    lines,
+    debug: keep('debug'),
+    info: keep('info'),
+    warn: keep('warn'),
+    error: keep('error'),
+    child: () => log,
+  }
+  return log
 }
