@@ -1,4 +1,4 @@
-import { setTimeout as wait } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import type { ChangesQueue, DeadLetters, OutgoingChange, TimersQueue } from '../../lib/aws/queue-ports.ts'
 import { parseTimer, type TimerMessage, timerDeduplicationId } from '../../lib/messages.ts'
@@ -13,51 +13,55 @@ export interface TimerHandlerOptions {
   log: Log
   /** Epoch milliseconds. */
   clock?: () => number
-  /** The longest rest that is waited for here instead of by another delay, in milliseconds. */
-  longestWaitMs?: number
 }
 
-/** Delays are floored to seconds, so up to one second is left; twice that allows for clocks that differ. */
-const longestWaitMsDefault = 2_000
+/** Delays are floored to seconds, so up to one second is left. Twice that allows for clocks that differ. */
+const longestWaitMs = 2_000
 const reserveMs = 3_000
 
-/** Group of timers among the dead letters: they belong to no instance that could be read. */
+/** Message group of unreadable timers in the dead letters. They belong to no instance that could be read. */
 const unreadableGroup = 'timers'
 
-interface Due {
+interface DueTimer {
   record: SQSRecord
   timer: TimerMessage
+  /** Epoch milliseconds. */
   at: number
 }
 
-/** timers → changes.fifo: a due timer becomes an ordinary key, one that is not due yet gets its rest as a new delay. */
+interface Run {
+  options: TimerHandlerOptions
+  now: () => number
+  signal: AbortSignal
+  /** Leaves a record for redelivery. */
+  leave: (record: SQSRecord, error: unknown) => void
+}
+
+/** timers → changes.fifo: a due timer becomes a change. A timer that is not due yet is sent again with the rest of its delay. */
 export function createHandler(options: TimerHandlerOptions) {
-  const { log } = options
-  const run = async (event: SQSEvent, context: DeadlineContext): Promise<SQSBatchResponse> => {
+  const { log, clock = Date.now } = options
+  const run = async (event: SQSEvent, { signal }: DeadlineContext): Promise<SQSBatchResponse> => {
     const left: SQSRecord[] = []
     const leave = (record: SQSRecord, error: unknown) => {
       log.warn('timer left for redelivery', { message_id: record.messageId, error })
       left.push(record)
     }
-    const dues = await Promise.all(
-      event.Records.map(record =>
-        judge(record, options, context.signal).catch(error => leave(record, error)),
-      ),
+    const context: Run = { options, now: clock, signal, leave }
+    const received = await Promise.all(
+      event.Records.map(record => receiveTimer(record, context).catch(error => leave(record, error))),
     )
-    const waiting = dues.filter(due => due !== undefined).sort((one, other) => one.at - other.at)
-    await sendInTime(waiting, options, context.signal, leave)
+    const due = received.filter(timer => timer !== undefined).sort((one, other) => one.at - other.at)
+    await sendWhenDue(due, context)
     return { batchItemFailures: left.map(record => ({ itemIdentifier: record.messageId })) }
   }
   return invocation(run, { log, reserveMs })
 }
 
-/** @returns undefined when nothing is left to do for the record here */
-async function judge(
-  record: SQSRecord,
-  options: TimerHandlerOptions,
-  signal: AbortSignal,
-): Promise<Due | undefined> {
-  const { clock = Date.now, longestWaitMs = longestWaitMsDefault } = options
+/**
+ * Reads one record. An unreadable record becomes a dead letter, and a timer that is due later is sent again.
+ * @returns the timer if this invocation can wait for it
+ */
+async function receiveTimer(record: SQSRecord, { options, now, signal }: Run): Promise<DueTimer | undefined> {
   let timer: TimerMessage
   try {
     timer = parseTimer(record.body)
@@ -68,46 +72,33 @@ async function judge(
     return undefined
   }
   const at = Date.parse(timer.due)
-  if (at - clock() <= longestWaitMs) return { record, timer, at }
+  if (at - now() <= longestWaitMs) return { record, timer, at }
   await options.timers.send(timer, signal)
   return undefined
 }
 
-/** Waits for the earliest, then sends whatever is due with it in one call. */
-async function sendInTime(
-  dues: Due[],
-  options: TimerHandlerOptions,
-  signal: AbortSignal,
-  leave: (record: SQSRecord, error: unknown) => void,
-): Promise<void> {
-  const { clock = Date.now } = options
-  let rest = dues
+/** Waits for the earliest timer, then sends all that are due by then in one call, and so on. `timers` are sorted by `at`. */
+async function sendWhenDue(timers: readonly DueTimer[], run: Run): Promise<void> {
+  let rest = timers
   for (let first = rest[0]; first !== undefined; first = rest[0]) {
     const earliest = first.at
     try {
-      if (earliest > clock()) await wait(earliest - clock(), undefined, { signal })
+      if (earliest > run.now()) await sleep(earliest - run.now(), undefined, { signal: run.signal })
     } catch (thrown) {
-      for (const due of rest) leave(due.record, thrown)
+      for (const { record } of rest) run.leave(record, thrown)
       return
     }
-    const now = Math.max(clock(), earliest)
-    const ready = rest.filter(due => due.at <= now)
-    rest = rest.slice(ready.length)
-    await send(ready, now, options.changes, signal, leave)
+    const at = Math.max(run.now(), earliest)
+    const due = rest.filter(timer => timer.at <= at)
+    rest = rest.slice(due.length)
+    await send(due, at, run)
   }
 }
 
-async function send(
-  dues: Due[],
-  now: number,
-  changes: TimerHandlerOptions['changes'],
-  signal: AbortSignal,
-  leave: (record: SQSRecord, error: unknown) => void,
-): Promise<void> {
-  const outgoing = new Map(dues.map(due => [toChange(due.timer, now), due.record]))
+async function send(timers: readonly DueTimer[], at: number, { options, signal, leave }: Run): Promise<void> {
+  const outgoing = new Map(timers.map(({ timer, record }) => [toChange(timer, at), record]))
   try {
-    const rejected = await changes.send([...outgoing.keys()], signal)
-    for (const change of rejected) {
+    for (const change of await options.changes.send([...outgoing.keys()], signal)) {
       const record = outgoing.get(change)
       if (record) leave(record, 'changes.fifo did not accept the key')
     }
@@ -116,10 +107,9 @@ async function send(
   }
 }
 
-function toChange(timer: TimerMessage, now: number): OutgoingChange {
-  const at = new Date(now).toISOString()
+function toChange(timer: TimerMessage, at: number): OutgoingChange {
   return {
-    change: { v: 1, resourceVersion: '', at, ...timer.key },
+    change: { v: 1, resourceVersion: '', at: new Date(at).toISOString(), ...timer.key },
     deduplicationId: timerDeduplicationId(timer),
   }
 }

@@ -6,8 +6,11 @@ import { type TimerMessage, timerDeduplicationId } from '../../../../lib/message
 import { lambdaContext } from '../../../../local/lambda/context.ts'
 import { keptLog, record, sqsEvent } from '../lambda-events.ts'
 
+const trace = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
+
 function timer(name: string, dueInMs: number): TimerMessage {
-  const key = { namespace: 'ns', name, uid: `uid-${name}`, cause: 'retry', attempt: 3, waits: 1 } as const
+  const uid = `uid-${name}`
+  const key = { namespace: 'ns', name, uid, cause: 'retry', attempt: 3, waits: 1, trace } as const
   return { v: 1, key, due: new Date(Date.now() + dueInMs).toISOString() }
 }
 
@@ -35,20 +38,29 @@ function setUp(options: Partial<TimerHandlerOptions> = {}) {
   return { run, sent, renewed, dead }
 }
 
-describe('when does a timer become a key', () => {
-  it('is a due one sent at once, with what it carried and its own deduplication id', async () => {
+describe('the timer handler', () => {
+  it('sends a due timer at once, with everything that it carries and its own deduplication id', async () => {
     const { run, sent } = setUp()
     const due = timer('a', -5_000)
     expect(await run(due)).toEqual([])
     expect(sent).toMatchObject([
       {
-        change: { v: 1, namespace: 'ns', name: 'a', uid: 'uid-a', cause: 'retry', attempt: 3, waits: 1 },
+        change: {
+          v: 1,
+          namespace: 'ns',
+          name: 'a',
+          uid: 'uid-a',
+          cause: 'retry',
+          attempt: 3,
+          waits: 1,
+          trace,
+        },
         deduplicationId: timerDeduplicationId(due),
       },
     ])
   })
 
-  it('is the rest below a second waited for: never early, hardly late', async () => {
+  it('waits for a rest below a second: never early, hardly late', async () => {
     const { run, sent } = setUp()
     const [first, second] = [timer('a', 120), timer('b', 240)]
     expect(await run(second, first)).toEqual([])
@@ -60,7 +72,7 @@ describe('when does a timer become a key', () => {
     }
   })
 
-  it('does one that is not due for long get its rest as a new delay', async () => {
+  it('sends a timer that is due later again', async () => {
     const { run, sent, renewed } = setUp()
     const far = timer('a', 3_600_000)
     expect(await run(far)).toEqual([])
@@ -68,15 +80,15 @@ describe('when does a timer become a key', () => {
   })
 })
 
-describe('what is left for redelivery', () => {
-  it('is it the keys that the queue did not accept, and no others', async () => {
+describe('the timer handler, when a message cannot be sent on', () => {
+  it('leaves the timers that changes.fifo refused, and no others', async () => {
     const { run } = setUp({
       changes: { send: async changes => changes.filter(({ change }) => change.name === 'b') },
     })
     expect(await run(timer('a', 0), timer('b', 0), timer('c', 0))).toEqual(['1'])
   })
 
-  it('is it all that could not be tried', async () => {
+  it('leaves every timer when the queues are away', async () => {
     const away = async () => {
       throw new OperatorError('Internal', 'away')
     }
@@ -84,7 +96,7 @@ describe('what is left for redelivery', () => {
     expect((await run(timer('a', 0), timer('far', 3_600_000))).sort()).toEqual(['0', '1'])
   })
 
-  it('is it no message that nobody can read: that goes to the dead letters', async () => {
+  it('sends an unreadable message to the dead letters', async () => {
     const { run, dead } = setUp()
     expect(await run('{')).toEqual([])
     expect(dead).toEqual([{ body: '{', reason: 'message is not JSON' }])
