@@ -1,4 +1,4 @@
-/** Types of the events other systems consume from the bus. */
+/** The types of the events that other systems consume from the event bus. */
 export const eventTypes = [
   'instance.provisioning',
   'instance.ready',
@@ -12,13 +12,14 @@ export const eventTypes = [
 
 export type EventType = (typeof eventTypes)[number]
 
-/** One event as the outbox holds it. */
+/** An event in the outbox. */
 export interface OutboxEvent {
+  /** The id of the row in the outbox. */
   id: string
-  /** Ours, stable over retries: consumers dedupe on it. */
+  /** The same for every delivery of the event. Consumers deduplicate on it. */
   eventId: string
   type: EventType
-  /** The detail as sent: our event id, sequence per instance, key, uid, owner, template, phase, reason, url, times. */
+  /** The detail as it is sent: event id, sequence per instance, key, uid, owner, template, phase, reason, url, times, notes. */
   payload: Record<string, unknown>
   /** RFC 3339. */
   createdAt: string

@@ -10,31 +10,31 @@ export interface PublishDependencies {
 }
 
 export interface Published {
-  /** Events this run took in hand, each counted once. */
+  /** Events that this run tried to publish, each counted once. */
   claimed: number
   published: number
 }
 
 /**
- * @throws OperatorError where the database or the whole bus is away; what was published until then stays so. Cut by the
- * signal it tells what it got done.
+ * Publishes up to `limit` events, or all. When the signal aborts, returns what was done until then.
+ * @throws OperatorError if the database or the whole event bus is away. Events that were published stay published.
  */
 export type Publish = (options: { limit?: number }, signal: AbortSignal) => Promise<Published>
 
-/** Claimed in one transaction, whose locks last as long as the bus takes: ten requests of ten. */
+/** Events claimed in one transaction: ten requests of ten. Its locks last as long as these requests. */
 const pageSize = 100
 
 /**
- * Moves the outbox to the event bus, oldest first: `limit` events, without one until nothing is left. An event that the
- * bus refuses waits for the next run and holds up no other. At least once: consumers dedupe on the event id.
+ * Moves events from the outbox to the event bus, the oldest first. An event that the bus refuses waits for the next run and
+ * holds up no other. Every event is published at least once. Consumers deduplicate on the event id.
  */
 export function createPublish({ outbox, bus, log }: PublishDependencies): Publish {
   return async ({ limit = Number.POSITIVE_INFINITY }, signal) => {
     const refused = new Set<string>()
     let published = 0
-    const taken = () => published + refused.size
+    const tried = () => published + refused.size
 
-    /** @returns events of the page that this run had not tried yet */
+    /** @returns how many events of the page this run had not tried before */
     const movePage = async (size: number): Promise<number> => {
       let untried: OutboxEvent[] = []
       const put = async (events: OutboxEvent[]) => {
@@ -49,14 +49,14 @@ export function createPublish({ outbox, bus, log }: PublishDependencies): Publis
     }
 
     try {
-      // The outbox gives refused events last, so a page without an untried one says that nothing else is left.
-      while (!signal.aborted && taken() < limit)
-        if ((await movePage(Math.min(pageSize, limit - taken()))) === 0) break
+      // The outbox returns refused events last, so a page without an untried event is the end.
+      while (!signal.aborted && tried() < limit)
+        if ((await movePage(Math.min(pageSize, limit - tried()))) === 0) break
     } catch (thrown) {
       if (!signal.aborted) throw thrown
     }
     if (refused.size > 0)
       log.warn('the event bus refused events; they are tried again', { refused: refused.size })
-    return { claimed: taken(), published }
+    return { claimed: tried(), published }
   }
 }

@@ -1,4 +1,4 @@
 import packageJson from '../package.json' with { type: 'json' }
 
-/** Ours, as the User-Agent and `--version` say it. */
+/** The version of the operator, as in the User-Agent and `--version`. */
 export const version: string = packageJson.version

@@ -4,21 +4,21 @@ import { invocation } from '../../lib/middleware/invocation.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
 
 export interface PublishHandlerOptions {
-  /** Claims and sends up to `limit` events of the outbox. */
+  /** Publishes up to `limit` events of the outbox. */
   publish: (
     options: { limit: number },
     signal: AbortSignal,
   ) => Promise<{ claimed: number; published: number }>
   log: Log
-  /** Events claimed in one transaction: ten requests of ten. */
+  /** Events of one call, claimed in one transaction: ten requests of ten. */
   limit?: number
-  /** The process is asked to stop. */
+  /** Aborts when the process is asked to stop. */
   stopping?: AbortSignal
 }
 
 const reserveMs = 3_000
 
-/** Drains the outbox: what reconcile could not send at once, until nothing is left or the bus accepts nothing. */
+/** Publishes the events that reconcile could not publish at once, until none is left or the bus accepts none. */
 export function createHandler(options: PublishHandlerOptions) {
   const { publish, log, limit = 100, stopping } = options
   const run = async (_event: ScheduledEvent, { signal }: DeadlineContext): Promise<void> => {

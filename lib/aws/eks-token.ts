@@ -1,18 +1,18 @@
 import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto'
 
-/** What an EKS token is made for. */
+/** The cluster that a token is for. */
 export interface EksTokenOptions {
   clusterName: string
   region: string
 }
 
 /**
- * A token is good for 15 minutes from its `X-Amz-Date`, whatever `X-Amz-Expires` says; renewed well before, so that no
- * request carries one that ends on the way.
+ * A token is valid for 15 minutes from its `X-Amz-Date`, whatever `X-Amz-Expires` is. It is replaced four minutes earlier,
+ * so that no token expires during a request.
  */
 const keptMs = 11 * 60_000
 
-/** Makes tokens for an EKS cluster: a presigned GetCallerIdentity. Offline: STS is asked by the cluster, not by us. */
+/** Makes tokens for an EKS cluster. A token is a presigned GetCallerIdentity request, which the cluster sends to STS. */
 export function openEksTokens({ clusterName, region }: EksTokenOptions) {
   let kept: { token: string; until: number } | undefined
   return async ({ fresh }: { fresh: boolean }, _signal: AbortSignal): Promise<string> => {

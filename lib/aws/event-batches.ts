@@ -1,17 +1,20 @@
-/** Of one PutEvents request. */
+/** The largest number of entries in a PutEvents request. */
 const maxEntries = 10
 
-/** Of all entries of a request together, in bytes: AWS documents "less than 256 KB". */
+/** The largest size of all entries of a request together, in bytes. AWS documents "less than 256 KB". */
 const maxBytes = 256 * 1024 - 1
 
-/** What AWS counts for `Time`. */
+/** The bytes that AWS counts for `Time`. */
 const timeBytes = 14
 
 interface Sized {
   entry: { Source: string; DetailType: string; Detail: string }
 }
 
-/** In order, as few requests as the limits allow. An entry too big for any goes alone, for the bus to refuse. */
+/**
+ * Splits events into as few requests as the limits allow, in order. An event that is too big for every request gets one of
+ * its own, for the bus to refuse.
+ */
 export function eventBatches<T extends Sized>(items: readonly T[]): T[][] {
   const batches: T[][] = []
   let bytes = 0
@@ -29,7 +32,7 @@ export function eventBatches<T extends Sized>(items: readonly T[]): T[][] {
   return batches
 }
 
-/** As AWS calculates it: the UTF-8 bytes of source, detail type and detail, and 14 for the time. */
+/** Returns the size as AWS calculates it: the UTF-8 bytes of source, detail type and detail, and 14 for the time. */
 function entryBytes({ Source, DetailType, Detail }: Sized['entry']): number {
   return timeBytes + [Source, DetailType, Detail].reduce((sum, text) => sum + Buffer.byteLength(text), 0)
 }

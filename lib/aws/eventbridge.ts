@@ -7,29 +7,29 @@ import type { OutboxEvent } from '../events.ts'
 import { eventBatches } from './event-batches.ts'
 import { eventBridgeError, isRefusedContent } from './eventbridge-error.ts'
 
-/** Where events go. Locally the same SDK client talks to a small server. */
+/** The event bus. Locally the same SDK client talks to a small server. */
 export interface EventBus {
   /**
-   * Puts in batches of ten. Refusals of single events are no error.
-   * @returns the events the bus accepted
-   * @throws OperatorError where the bus accepted nothing because a whole request failed
+   * Sends events in requests of at most ten. A refusal of single events is no error.
+   * @returns the events that the bus accepted
+   * @throws OperatorError if the bus accepted none because a whole request failed
    */
   put(events: OutboxEvent[], signal: AbortSignal): Promise<OutboxEvent[]>
 }
 
 export interface EventBusOptions {
-  /** Name or ARN. */
+  /** Name or ARN of the bus. */
   busName: string
   clientOptions?: Pick<EventBridgeClientConfig, 'region' | 'endpoint' | 'credentials' | 'maxAttempts'>
 }
 
-/** `source` of every event. */
+/** The `source` of every event. */
 const source = 'challenge-operator'
 
-/** The SDK has no time limit of its own; a put takes milliseconds. */
+/** Milliseconds. The SDK has no time limit of its own. A request takes some milliseconds. */
 const requestHandler = { connectionTimeout: 3_000, requestTimeout: 10_000, throwOnRequestTimeout: true }
 
-/** Opens nothing yet: the first put loads the SDK and connects. */
+/** Opens no connection: the first `put` loads the SDK and connects. */
 export function openEventBus({ busName, clientOptions = {} }: EventBusOptions): EventBus {
   let opened: Promise<Put> | undefined
   return {
@@ -46,9 +46,9 @@ export function openEventBus({ busName, clientOptions = {} }: EventBusOptions): 
           )
           accepted.push(...batch.flatMap(({ event }, index) => (took[index] ? [event] : [])))
         } catch (thrown) {
-          // One event can spoil a whole request: the others of it are to be told from that one.
+          // EventBridge rejects the whole request if one entry is malformed, so retry its entries one by one.
           if (isRefusedContent(thrown)) queue.unshift(...(batch.length > 1 ? batch.map(each => [each]) : []))
-          // What was accepted must be known as such; the rest fails again, then alone.
+          // The caller must learn which events were accepted. The others fail again in its next call.
           else if (accepted.length > 0) return accepted
           else throw eventBridgeError(thrown, busName, signal)
         }
@@ -58,7 +58,7 @@ export function openEventBus({ busName, clientOptions = {} }: EventBusOptions): 
   }
 }
 
-/** @returns for each entry whether the bus took it */
+/** @returns for each entry whether the bus accepted it */
 type Put = (entries: PutEventsRequestEntry[], signal: AbortSignal) => Promise<boolean[]>
 
 async function openPut(config: EventBridgeClientConfig): Promise<Put> {

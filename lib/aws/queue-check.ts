@@ -1,8 +1,8 @@
 import { openSqsClient, type SqsClientOptions } from './sqs-client.ts'
 
 /**
- * About how many messages a queue holds, in sight and in flight.
- * @throws OperatorError naming the queue, where it is missing or may not be seen
+ * Returns about how many messages a queue has, those in flight included.
+ * @throws OperatorError naming the queue, if it is missing or our rights are refused
  */
 export async function queueDepth(
   queueUrl: string,

@@ -9,18 +9,18 @@ export interface QueueUrls {
 
 export interface EnsureQueuesOptions {
   clientOptions: SqsClientOptions
-  /** Queues are named `<prefix>-changes.fifo` and so on: one prefix per operator on an endpoint. */
+  /** Queues are named `<prefix>-changes.fifo` and so on. Each operator on an endpoint has a prefix of its own. */
   prefix?: string
-  /** Seconds for which a received key is hidden: at least six times what a pass may take, says Lambda. */
+  /** Seconds for which a received change is hidden. Lambda asks for at least six times the function's timeout. */
   changesVisibility?: number
   timersVisibility?: number
 }
 
-/** What crashes this often is put aside; a pass that fails is not redelivered at all. */
+/** A message that crashes its function this often becomes a dead letter. A pass that fails is not delivered again. */
 const maxReceiveCount = 5
 const day = 24 * 3_600
 
-/** The highest throughput of FIFO queues has these two, or neither. Deduplication ids are always ours. */
+/** High throughput of a FIFO queue needs both the scope and the limit. Every message has a deduplication id of ours. */
 const fifo = {
   FifoQueue: 'true',
   DeduplicationScope: 'messageGroup',
@@ -29,8 +29,8 @@ const fifo = {
 }
 
 /**
- * Creates the operator's queues on an endpoint where they are missing; one that exists is left as it is.
- * For local endpoints: in a deployment the queues belong to its stack.
+ * Creates the operator's missing queues on an endpoint and leaves existing ones as they are. It is meant for local
+ * endpoints: in a deployment the stack creates the queues.
  */
 export async function ensureQueues(options: EnsureQueuesOptions, signal: AbortSignal): Promise<QueueUrls> {
   const {

@@ -7,19 +7,19 @@ import { queueName } from './sqs-error.ts'
 export interface ReceiverOptions {
   queueUrl: string
   clientOptions?: SqsClientOptions
-  /** At most 10 on a FIFO queue. */
+  /** The largest number of messages of a poll, at most 10. */
   batchSize?: number
-  /** How long a poll waits for a first message, at most 20. */
+  /** Seconds that a poll waits for a first message, at most 20. */
   waitSeconds?: number
-  /** Seconds for which a received message is hidden; absent: as the queue says. */
+  /** Seconds for which a received message is hidden. Default: the setting of the queue. */
   visibilityTimeout?: number
 }
 
-/** The receiving side of a queue, in the shapes that Lambda's event source mapping hands to a function. */
+/** The receiving side of a queue. Records have the shape that Lambda's event source mapping passes to a function. */
 export interface Receiver {
-  /** One long poll. @returns no record when none came in time */
+  /** Makes one long poll. @returns an empty list if no message came in time */
   receive(signal: AbortSignal): Promise<SQSRecord[]>
-  /** Deletes all records but those with a message id in `failures`: they come back when their visibility ends. */
+  /** Deletes all records except those with a message id in `failures`, which are delivered again when their visibility ends. */
   acknowledge(records: SQSRecord[], failures: ReadonlySet<string>, signal: AbortSignal): Promise<void>
   close(): void
 }
@@ -53,13 +53,13 @@ export function openReceiver(options: ReceiverOptions): Receiver {
       const answer = await client.call(queueUrl, signal, (sqs, sdk, call) =>
         sqs.send(new sdk.DeleteMessageBatchCommand(request), call),
       )
-      refuseLeftovers(answer, queueUrl)
+      throwIfKept(answer, queueUrl)
     },
     close: () => client.close(),
   }
 }
 
-function refuseLeftovers(answer: DeleteMessageBatchResult, queueUrl: string): void {
+function throwIfKept(answer: DeleteMessageBatchResult, queueUrl: string): void {
   const left = answer.Failed ?? []
   if (left.length === 0) return
   const codes = [...new Set(left.map(entry => entry.Code))].join(', ')
@@ -99,7 +99,7 @@ function toAttribute(value: MessageAttributeValue): SQSMessageAttribute {
   }
 }
 
-/** Queue URLs end in `/<account>/<name>`, whatever host answers for them. */
+/** A queue URL ends in `/<account>/<name>` on every endpoint. */
 function arnOf(queueUrl: string, region: string): string {
   const [account = '', name = ''] = queueUrl.split('/').slice(-2)
   return `arn:aws:sqs:${region}:${account}:${name}`

@@ -1,4 +1,4 @@
-/** One entry of a SendMessageBatch, with its place in the call that asked for it. */
+/** An entry of a SendMessageBatch, with the item that it was made of. */
 export interface BatchEntry<T> {
   item: T
   groupId: string
@@ -7,17 +7,17 @@ export interface BatchEntry<T> {
 
 export interface Batch<T> {
   entries: BatchEntry<T>[]
-  /** Indexes of earlier batches that hold a group of this one: they must have been accepted first. */
+  /** Indexes of earlier batches with a group of this one. They must have been sent first. */
   after: number[]
 }
 
-/** SQS's limits for one SendMessageBatch: ten entries, 1 MiB together (256 KiB until 2025). */
+/** SQS's limits of a SendMessageBatch: ten entries, and 1 MiB for all of them (256 KiB until 2025). */
 const entryLimit = 10
 const byteLimit = 1_048_576
 
 /**
- * Splits in order into batches that hold each group at most once. An entry of a batch can fail alone; were a later one
- * of its group beside it, that one would overtake. The next of a group waits for the batch of the one before.
+ * Splits entries into batches, in order, with each group at most once in a batch. An entry can fail alone, and a later entry
+ * of its group in the same batch would overtake it. The next entry of a group waits for the batch of the one before.
  */
 export function planBatches<T>(entries: readonly BatchEntry<T>[]): Batch<T>[] {
   const made: Array<Batch<T> & { bytes: number }> = []

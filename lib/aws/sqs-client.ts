@@ -5,7 +5,7 @@ export type SqsClientOptions = Pick<SQSClientConfig, 'region' | 'endpoint' | 'cr
 
 type Sdk = typeof import('@aws-sdk/client-sqs')
 
-/** One lazily loaded SDK client. Whatever it throws is an `OperatorError` that names the queue. */
+/** An SDK client that is loaded at its first call. Every error of it is an `OperatorError` that names the queue. */
 export interface LazySqsClient {
   call<T>(
     queueUrl: string,
@@ -16,7 +16,7 @@ export interface LazySqsClient {
   close(): void
 }
 
-/** The SDK has no time limit of its own; a send takes milliseconds, a long poll at most 20 s. */
+/** The SDK has no time limit of its own. A send takes some milliseconds, and a long poll at most 20 s. */
 const connectMs = 3_000
 const requestMs = 30_000
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { DeadLetters } from './queue-ports.ts'
 import type { LazySqsClient } from './sqs-client.ts'
 
-/** The reason is read by a person in a list; body and attributes share SQS's 1 MiB. */
+/** Characters. A person reads the reason in a list, and body and attributes share SQS's 1 MiB. */
 const reasonLimit = 1_000
 
 export function openDeadLetters(client: LazySqsClient, queueUrl: string): DeadLetters {
@@ -12,7 +12,7 @@ export function openDeadLetters(client: LazySqsClient, queueUrl: string): DeadLe
         QueueUrl: queueUrl,
         MessageBody: body,
         MessageGroupId: groupId,
-        // A redelivery of the same message is the same dead letter.
+        // A message that is delivered again becomes the same dead letter.
         MessageDeduplicationId: createHash('sha256').update(body).digest('hex'),
         MessageAttributes: { reason: { DataType: 'String', StringValue: printable(reason) } },
       }
@@ -23,7 +23,7 @@ export function openDeadLetters(client: LazySqsClient, queueUrl: string): DeadLe
   }
 }
 
-/** SQS refuses an empty attribute, control characters and lone surrogates. */
+/** Makes the reason fit for an attribute: SQS refuses an empty one, control characters and lone surrogates. */
 function printable(reason: string): string {
   const text = reason.toWellFormed().replace(/[\p{Cc}\s]+/gu, ' ')
   return text.slice(0, reasonLimit).toWellFormed().trim() || 'unknown'

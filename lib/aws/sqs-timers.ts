@@ -1,7 +1,7 @@
 import type { TimersQueue } from './queue-ports.ts'
 import type { LazySqsClient } from './sqs-client.ts'
 
-/** The longest delay SQS knows. */
+/** The longest delay of an SQS message. */
 const longestSeconds = 900
 
 export function openTimers(client: LazySqsClient, queueUrl: string, clock: () => number): TimersQueue {

@@ -8,7 +8,7 @@ export interface QueuesOptions {
   changesUrl: string
   deadLettersUrl: string
   timersUrl: string
-  /** What the environment does not say: region, endpoint, credentials. */
+  /** Region, endpoint and credentials. The SDK reads the environment for those that are missing. */
   clientOptions?: SqsClientOptions
 }
 
@@ -16,11 +16,11 @@ export interface Queues {
   changes: ChangesQueue
   timers: TimersQueue
   deadLetters: DeadLetters
-  /** Ends the kept connections. */
+  /** Closes the open connections. */
   close(): void
 }
 
-/** The sending sides of our queues over one client. Cheap: the first send loads the SDK and connects. */
+/** Opens the sending sides of the operator's queues over one client. The first send loads the SDK and connects. */
 export function openQueues(options: QueuesOptions): Queues {
   const client = openSqsClient(options.clientOptions)
   return {

@@ -14,12 +14,13 @@ export interface InvocationOptions {
   stopping?: AbortSignal | undefined
 }
 
-/** What every function of ours is wrapped in. Middy's own early timeout is off: see `deadline`. */
+/** Wraps the handler of a function in the deadline, the error log and the flush of its metrics. */
 export function invocation<E, R>(
   run: (event: E, context: DeadlineContext) => Promise<R>,
   options: InvocationOptions,
 ): (event: E, context: Context) => Promise<R> {
   const { log, metrics = noMetrics, reserveMs, stopping } = options
+  // 0 turns off Middy's own early timeout, which `deadline` replaces.
   const wrapped = middy({ timeoutEarlyInMillis: 0 })
     .use(errorLog({ log }))
     .use(metricsFlush({ metrics }))

@@ -6,14 +6,14 @@ export interface MetricsFlushOptions {
   metrics: Metrics
 }
 
-/** Writes the metrics of an invocation at its end, however it ended. A failure to do so fails nothing else. */
+/** Writes the metrics of an invocation at its end, also after an error. */
 export function metricsFlush(options: Partial<MetricsFlushOptions>): MiddlewareObj {
   const { metrics } = mergeOptions<MetricsFlushOptions>('metricsFlush', { metrics: noMetrics }, options)
   const flush = () => {
     try {
       metrics.flush()
     } catch {
-      // Numbers are for later; the invocation's result is for now.
+      // An error of the metrics must not replace the result of the invocation.
     }
   }
   return { after: flush, onError: flush }

@@ -1,6 +1,6 @@
 /**
- * Options of a middleware, merged once at cold start. A name that the defaults do not have is a typing error that would
- * otherwise stay silent until the moment it matters.
+ * Merges the options of a middleware with its defaults, once at cold start. A name that the defaults lack is a mistake that
+ * would otherwise stay unnoticed.
  * @throws TypeError naming the middleware and the unknown options
  */
 export function mergeOptions<T extends object>(middleware: string, defaults: T, given: Partial<T>): T {

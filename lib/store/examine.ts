@@ -28,7 +28,7 @@ export async function examine(db: Database, signal: AbortSignal): Promise<Examin
             ('challenges_teamserviceinstance', 'INSERT'), ('challenges_teamserviceinstance', 'UPDATE')
           ) needed (name, privilege)`.execute(transaction)
         const [found] = rows
-        if (found === undefined) throw new Error('the database answered nothing')
+        if (found === undefined) throw new Error('the database returned no row')
         if (!found.migrated) return found
         const { rows: run } = await sql`
           SELECT 1 FROM challenge_operator.kysely_migration WHERE name >= ${newest}`.execute(transaction)

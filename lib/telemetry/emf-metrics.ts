@@ -4,8 +4,8 @@ import type { Metrics } from './metrics.ts'
 const namespace = 'ChallengeOperator'
 
 /**
- * CloudWatch's embedded metric format on stdout: no call, no latency. One buffer per combination of dimensions,
- * since a document of the format has one set of dimensions for all of its metrics.
+ * Writes CloudWatch's embedded metric format to stdout, which costs no call. Each combination of dimensions has a buffer,
+ * since a document of the format has one set of dimensions for all its metrics.
  */
 export function openEmfMetrics(options: { service: string }): Metrics {
   const buffers = new Map<string, PowertoolsMetrics>()

@@ -4,12 +4,12 @@ import { redact } from './redact.ts'
 
 export interface LoggerOptions {
   level: LogLevel
-  /** Name of the function, in every line as `service`. */
+  /** Name of the function. Every line has it as `service`. */
   service: string
   fields?: Record<string, unknown>
 }
 
-/** JSON lines on stdout, as CloudWatch reads them. The first line builds the logger. */
+/** Writes JSON lines to stdout, where CloudWatch reads them. The first line loads the logger. */
 export function openLogger(options: LoggerOptions): Log {
   let logger: Logger | undefined
   const write = (level: LogLevel, message: string, fields: Record<string, unknown> = {}) => {
@@ -26,7 +26,7 @@ export function openLogger(options: LoggerOptions): Log {
   }
 }
 
-/** The line's own names; powertools drops a field of such a name, with a warning for each. */
+/** Names that a line uses itself. Powertools drops a field of such a name and prints a warning for each. */
 const reservedNames = new Set(['level', 'message', 'service', 'timestamp', 'sampling_rate'])
 
 function unreserved(fields: Record<string, unknown>): Record<string, never> {

@@ -1,17 +1,18 @@
 import { OperatorError } from '../errors.ts'
 
-/** Names that promise a secret value, wherever in the name they stand: `flagHmac`, `clientSecret`, `authToken`. */
+/** A field whose name contains one of these words is masked, for example `flagHmac`, `clientSecret`, `authToken`. */
 const secretName = /flag|token|secret|password|pepper|authorization|credential/i
 
-/** What foreign errors and events carry along: it may hold a Secret, so it is dropped by name. */
+/** Fields of foreign errors and events that may contain a Secret. They are dropped. */
 const droppedNames = new Set(['cause', 'body', 'headers', 'stack', 'rawBody', 'response'])
 
-/** A line is for reading: CloudWatch takes 256 KiB, a person some lines. */
+/** The limits keep a line readable. They are far below the 256 KiB that CloudWatch accepts. */
 const textLimit = 2_000
 const listLimit = 50
 const depthLimit = 5
+const frameLimit = 5
 
-/** Fields as they may be written: secrets masked by name, causes, bodies and headers gone, errors as reason + message. */
+/** Returns the fields with secrets masked by name, without causes, bodies and headers, and with errors as reason and message. */
 export function redact(fields: Record<string, unknown>): Record<string, unknown> {
   return redactRecord(fields, 0)
 }
@@ -51,9 +52,9 @@ function redactError(error: Error): Record<string, unknown> {
   return { reason: 'Internal', name: error.name, message, frames: frames(error) }
 }
 
-/** Where an untranslated error came from. Only the frames: the head of a stack repeats the message. */
+/** Returns the frames of an error that no adapter translated. The head of its stack only repeats the message. */
 function frames(error: Error): string[] {
   const origin = error.cause instanceof Error ? error.cause : error
   const lines = (origin.stack ?? '').split('\n').map(line => line.trim())
-  return lines.filter(line => line.startsWith('at ')).slice(0, 5)
+  return lines.filter(line => line.startsWith('at ')).slice(0, frameLimit)
 }

@@ -39,8 +39,8 @@ async function fill(count: number): Promise<string[]> {
 
 const arrived = () => server.events().map(event => (event.detail as { uid: string }).uid)
 
-describe('does what the outbox holds reach the bus', () => {
-  it('all of it, oldest first, once', async () => {
+describe('publish', () => {
+  it('publishes every event once, the oldest first', async () => {
     const uids = await fill(130)
     const publish = publishTo(realBus())
     expect(await publish({}, soon())).toEqual({ claimed: 130, published: 130 })
@@ -48,13 +48,13 @@ describe('does what the outbox holds reach the bus', () => {
     expect(await publish({}, soon())).toEqual({ claimed: 0, published: 0 })
   })
 
-  it('at most as much as asked for', async () => {
+  it('publishes at most as many events as the limit', async () => {
     await fill(5)
     expect(await publishTo(realBus())({ limit: 3 }, soon())).toEqual({ claimed: 3, published: 3 })
     expect(arrived()).toHaveLength(3)
   })
 
-  it('without a double, by two publishers at once', async () => {
+  it('publishes every event once when two run at the same time', async () => {
     const uids = await fill(250)
     const publish = publishTo(realBus())
     const runs = await Promise.all([publish({}, soon()), publish({}, soon())])
@@ -63,8 +63,8 @@ describe('does what the outbox holds reach the bus', () => {
   })
 })
 
-describe('what does a refusal do', () => {
-  it('leaves the refused for the next run', async () => {
+describe('publish, when events are refused', () => {
+  it('leaves refused events for the next run', async () => {
     await fill(5)
     const publish = publishTo(realBus())
     server.failNext(2)
@@ -73,7 +73,7 @@ describe('what does a refusal do', () => {
     expect(arrived().sort()).toEqual(['uid-000', 'uid-001', 'uid-002', 'uid-003', 'uid-004'])
   })
 
-  it('holds up nobody, even when more is refused for ever than a page holds', async () => {
+  it('publishes the others even if more events than a page are refused every time', async () => {
     const uids = await fill(240)
     const poison = new Set(uids.slice(0, 120))
     const real = realBus()
@@ -92,7 +92,7 @@ describe('what does a refusal do', () => {
     expect(arrived().sort()).toEqual(uids.slice(120))
   })
 
-  it('of an event too big for the bus, the oldest of all, holds up nobody', async () => {
+  it('publishes the others if the oldest event is too big for the bus', async () => {
     await fill(12)
     await database.rows(`
       UPDATE challenge_operator.outbox SET payload = jsonb_build_object('note', repeat('x', 1100000))
@@ -100,7 +100,7 @@ describe('what does a refusal do', () => {
     expect(await publishTo(realBus())({}, soon())).toEqual({ claimed: 12, published: 11 })
   })
 
-  it('throws where the whole bus is away, and loses nothing', async () => {
+  it('throws if the whole bus is away, and publishes the events later', async () => {
     await fill(2)
     await expect(publishTo(realBus('http://127.0.0.1:1'))({}, soon())).rejects.toMatchObject({
       name: 'OperatorError',
@@ -108,7 +108,7 @@ describe('what does a refusal do', () => {
     expect(await publishTo(realBus())({}, soon())).toEqual({ claimed: 2, published: 2 })
   })
 
-  it('tells what it got done when its time is over', async () => {
+  it('returns what was done when its signal aborts', async () => {
     await fill(150)
     const real = realBus()
     const stop = new AbortController()

@@ -32,7 +32,7 @@ function events(count: number, payload: Record<string, unknown> = {}): OutboxEve
   }))
 }
 
-/** Answers every request the same way. */
+/** Starts a bus that answers every request the same way. */
 async function answering(status: number, body: unknown) {
   const fake = createServer((_, response) => {
     response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' }).end(JSON.stringify(body))
@@ -47,8 +47,8 @@ async function answering(status: number, body: unknown) {
   }
 }
 
-describe('what arrives at the bus', () => {
-  it('every event, under the promised names', async () => {
+describe('EventBus.put', () => {
+  it('delivers every event with the promised fields', async () => {
     const sent = events(23, { note: 'née 🏁' })
     expect(await busAt(server.endpoint).put(sent, soon())).toEqual(sent)
     const received = server.events().slice(-23)
@@ -61,30 +61,30 @@ describe('what arrives at the bus', () => {
     })
   })
 
-  it('all but the refused ones, and it is known which', async () => {
+  it('returns the events that the bus accepted', async () => {
     server.failNext(2)
     const sent = events(12)
     expect(await busAt(server.endpoint).put(sent, soon())).toEqual(sent.slice(2))
   })
 
-  it('nothing for no events', async () => {
+  it('sends no request for no events', async () => {
     expect(await busAt('http://127.0.0.1:1').put([], soon())).toEqual([])
   })
 
-  it('the small ones, where one is bigger than any request may be', async () => {
+  it('delivers the other events if one is bigger than a request may be', async () => {
     const [first, last] = events(2) as [OutboxEvent, OutboxEvent]
     const big: OutboxEvent = { ...first, id: 'big', payload: { note: 'x'.repeat(1_100_000) } }
     expect(await busAt(server.endpoint).put([big, first, last], soon())).toEqual([first, last])
   })
 })
 
-describe('what is said when nothing arrives', () => {
+describe('EventBus.put, when the bus accepts nothing', () => {
   it.each([
     [400, 'ThrottlingException', 'Internal', /throttles/],
     [400, 'AccessDeniedException', 'Forbidden', /events:PutEvents/],
     [400, 'ResourceNotFoundException', 'ConfigInvalid', /EVENT_BUS_NAME/],
     [500, 'InternalException', 'Internal', /InternalException/],
-  ])('%i %s', async (status, type, reason, message) => {
+  ])('makes %i %s an OperatorError with the reason %s', async (status, type, reason, message) => {
     const { bus, stop } = await answering(status, { __type: type, message: 'secret body' })
     const thrown = await bus.put(events(1), soon()).catch(error => error)
     expect(thrown).toMatchObject({ reason, fate: 'retryable', message: expect.stringMatching(message) })
@@ -93,14 +93,14 @@ describe('what is said when nothing arrives', () => {
     await stop()
   })
 
-  it('where nobody listens', async () => {
+  it('names the endpoint variable if nothing listens on the port', async () => {
     await expect(busAt('http://127.0.0.1:1').put(events(1), soon())).rejects.toMatchObject({
       reason: 'Internal',
       message: expect.stringContaining('AWS_ENDPOINT_URL_EVENTBRIDGE'),
     })
   })
 
-  it('at once, when the signal cuts a bus that is silent', async () => {
+  it('ends at once when the signal aborts and the bus is silent', async () => {
     const silent = createServer(() => {})
     await new Promise<void>(resolve => silent.listen(0, '127.0.0.1', resolve))
     const started = performance.now()

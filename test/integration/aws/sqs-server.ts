@@ -3,7 +3,7 @@ import { startFauxqs } from 'fauxqs'
 
 export const region = 'eu-central-1'
 
-/** What our queues are made with; the visibility is a test's matter. */
+/** Starts a queue server with the operator's queues. Each test chooses the visibility timeout. */
 export async function startQueues(visibilitySeconds = 30) {
   const server: FauxqsServer = await startFauxqs({ port: 0, logger: false, defaultRegion: region })
   const endpoint = `http://127.0.0.1:${server.port}`

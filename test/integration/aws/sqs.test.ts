@@ -21,7 +21,7 @@ function outgoing(name: string, version: string): OutgoingChange {
   return { change: change(name, { resourceVersion: version }), deduplicationId: `${name}-${version}` }
 }
 
-/** Takes everything that is there, in order of arrival. */
+/** Receives and acknowledges every message, in order of arrival. */
 async function takeAll(queueUrl: string) {
   const receiver = openReceiver({ queueUrl, clientOptions: queues.clientOptions, waitSeconds: 0 })
   const taken = []
@@ -35,8 +35,8 @@ async function takeAll(queueUrl: string) {
   return taken
 }
 
-describe('does changes.fifo get what was sent', () => {
-  it('is it all, each group in its order, in the shape of a Lambda event', async () => {
+describe('ChangesQueue.send', () => {
+  it('delivers every change, each group in its order, in the shape of a Lambda event', async () => {
     const { changes } = openQueues({ ...queues.urls, clientOptions: queues.clientOptions })
     const sent = Array.from({ length: 60 }, (_, index) => outgoing(`i${index % 7}`, String(index)))
     expect(await changes.send(sent, never)).toEqual([])
@@ -64,7 +64,7 @@ describe('does changes.fifo get what was sent', () => {
     })
   })
 
-  it('is the same change from two senders there once', async () => {
+  it('delivers the same change of two senders once', async () => {
     const one = openQueues({ ...queues.urls, clientOptions: queues.clientOptions })
     const two = openQueues({ ...queues.urls, clientOptions: queues.clientOptions })
     await Promise.all([
@@ -75,8 +75,8 @@ describe('does changes.fifo get what was sent', () => {
   })
 })
 
-describe('what does the sender learn of a failure', () => {
-  it('is it which queue is missing, and what to do', async () => {
+describe('ChangesQueue.send, when it fails', () => {
+  it('names the missing queue and the remedy', async () => {
     const changesUrl = queues.urls.changesUrl.replace('changes', 'nowhere')
     const { changes } = openQueues({ ...queues.urls, changesUrl, clientOptions: queues.clientOptions })
     await expect(changes.send([outgoing('a', '1')], never)).rejects.toMatchObject({
@@ -86,7 +86,7 @@ describe('what does the sender learn of a failure', () => {
     })
   })
 
-  it('is it that nobody answers, within the deadline', async () => {
+  it('says that the queue could not be reached, or that the deadline cut it off', async () => {
     const clientOptions = { ...queues.clientOptions, endpoint: 'http://127.0.0.1:1' }
     const changesUrl = 'http://127.0.0.1:1/000000000000/changes.fifo'
     const { changes } = openQueues({ ...queues.urls, changesUrl, clientOptions })
@@ -95,7 +95,7 @@ describe('what does the sender learn of a failure', () => {
     await expect(aborted.changes.send([outgoing('a', '1')], AbortSignal.abort())).rejects.toThrow('deadline')
   })
 
-  it('is it the refused entry and all that would overtake it, in their order', async () => {
+  it('returns the refused change and every later one of its group, in their order', async () => {
     const refusing = await startRefusing('poison')
     const clientOptions = { ...queues.clientOptions, endpoint: refusing.endpoint }
     const { changes } = openQueues({
@@ -111,14 +111,14 @@ describe('what does the sender learn of a failure', () => {
   })
 })
 
-describe('does a timer wait', () => {
+describe('TimersQueue.send', () => {
   const timer = (dueInMs: number): TimerMessage => ({
     v: 1,
     key: { namespace: 'ns', name: 'a', uid: 'u', cause: 'retry', attempt: 1 },
     due: new Date(Date.now() + dueInMs).toISOString(),
   })
 
-  it('is its delay floored to seconds and capped at what SQS knows', async () => {
+  it('floors the delay to seconds and caps it at 900 s', async () => {
     const { timers } = openQueues({ ...queues.urls, clientOptions: queues.clientOptions })
     for (const dueInMs of [-10_000, 999, 2_500, 7_200_000]) await timers.send(timer(dueInMs), never)
     const held = queues.server.inspectQueue('timers')?.messages
@@ -128,8 +128,8 @@ describe('does a timer wait', () => {
   })
 })
 
-describe('what do the dead letters hold', () => {
-  it('is it the body as it was, its group and the reason, once', async () => {
+describe('DeadLetters.send', () => {
+  it('keeps the body, the group and the reason of a message, once', async () => {
     const { deadLetters } = openQueues({ ...queues.urls, clientOptions: queues.clientOptions })
     const reason = `message is\n not JSON ${'x'.repeat(5_000)}\ud800`
     await deadLetters.send('{"broken', 'ns/a', reason, never)
@@ -147,7 +147,7 @@ describe('what do the dead letters hold', () => {
   })
 })
 
-/** No queue server refuses single entries on request: one that speaks just enough of the protocol to do it. */
+/** A server with just enough of the protocol to refuse single entries, which no other local queue server does. */
 async function startRefusing(version: string) {
   const accepted: string[] = []
   const server = createServer((request, response) => {

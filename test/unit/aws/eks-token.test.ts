@@ -26,7 +26,7 @@ function urlIn(token: string): URL {
 
 const hmac = (key: string | Buffer, text: string) => createHmac('sha256', key).update(text).digest()
 
-/** The signature of a query as AWS documents it, written a second time. */
+/** Computes the signature of a query as AWS documents it, independently of the code under test. */
 function signatureOf(url: URL): string {
   const query = [...url.searchParams]
     .filter(([name]) => name !== 'X-Amz-Signature')
@@ -43,8 +43,8 @@ function signatureOf(url: URL): string {
   return hmac(key, toSign).toString('hex')
 }
 
-describe('what is in a token for an EKS cluster', () => {
-  test('a presigned question to STS, with nothing more in it than the authenticator allows', async () => {
+describe('a token for an EKS cluster', () => {
+  test('is a presigned request to STS with only the parameters that the authenticator allows', async () => {
     const url = urlIn(await openEksTokens(options)({ fresh: false }, signal))
     expect(`${url.origin}${url.pathname}`).toBe('https://sts.eu-central-1.amazonaws.com/')
     expect(Object.fromEntries(url.searchParams)).toEqual({
@@ -60,7 +60,7 @@ describe('what is in a token for an EKS cluster', () => {
     })
   })
 
-  test('no padding, and few enough bytes for a session token of a thousand', async () => {
+  test('has no padding, and is short enough with a session token of 1,500 characters', async () => {
     vi.stubEnv('AWS_SESSION_TOKEN', 'x'.repeat(1_500))
     const token = await openEksTokens(options)({ fresh: false }, signal)
     expect(token).not.toContain('=')
@@ -68,8 +68,8 @@ describe('what is in a token for an EKS cluster', () => {
   })
 })
 
-describe('how long is a token kept', () => {
-  test('eleven of its fifteen minutes', async () => {
+describe('openEksTokens', () => {
+  test('keeps a token for eleven of its fifteen minutes', async () => {
     const tokens = openEksTokens(options)
     const first = await tokens({ fresh: false }, signal)
     vi.setSystemTime(start + 11 * minute)
@@ -78,7 +78,7 @@ describe('how long is a token kept', () => {
     expect(await tokens({ fresh: false }, signal)).not.toBe(first)
   })
 
-  test('not at all when it was refused', async () => {
+  test('makes a new token after a refusal', async () => {
     const tokens = openEksTokens(options)
     const first = await tokens({ fresh: false }, signal)
     vi.setSystemTime(start + 1_000)

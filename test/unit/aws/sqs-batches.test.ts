@@ -9,14 +9,14 @@ function items(of: BatchEntry<number>[]): number[][] {
   return planBatches(of).map(batch => batch.entries.map(entry => entry.item))
 }
 
-describe('how are messages put into requests', () => {
-  it('are there ten of different groups in one', () => {
+describe('planBatches', () => {
+  it('puts ten entries of different groups into a batch', () => {
     const many = entries(...Array.from({ length: 25 }, (_, index) => `g${index}`))
     expect(items(many).map(batch => batch.length)).toEqual([10, 10, 5])
     expect(items(many).flat()).toEqual(many.map(entry => entry.item))
   })
 
-  it('is the next of a group in a later one, which waits for the one before', () => {
+  it('puts the next entry of a group into a later batch, which waits for the one before', () => {
     expect(
       planBatches(entries('a', 'a', 'b', 'a')).map(({ entries, after }) => [entries.map(e => e.item), after]),
     ).toEqual([
@@ -26,25 +26,25 @@ describe('how are messages put into requests', () => {
     ])
   })
 
-  it('is a request filled up by others while a group waits', () => {
+  it('fills a batch with other groups while a group waits', () => {
     const busy = entries('a', 'a', 'a', ...Array.from({ length: 12 }, (_, index) => `g${index}`))
     expect(items(busy).map(batch => batch.length)).toEqual([10, 4, 1])
   })
 
-  it('does a request stay below one MiB, counted in bytes', () => {
+  it('keeps a batch below one MiB, counted in bytes', () => {
     const big = entries('a', 'b', 'c').map(entry => ({ ...entry, body: 'ü'.repeat(300_000) }))
     expect(items(big)).toEqual([[0], [1], [2]])
     const small = big.map(entry => ({ ...entry, body: 'u'.repeat(300_000) }))
     expect(items(small)).toEqual([[0, 1, 2]])
   })
 
-  it('is nothing no request', () => {
+  it('makes no batch of no entries', () => {
     expect(planBatches([])).toEqual([])
   })
 })
 
-describe('is the order of every group kept', () => {
-  it('does it hold for any mixture', () => {
+describe('planBatches, given 500 entries of 40 groups', () => {
+  it('keeps the order of every group', () => {
     let seed = 42
     const random = (below: number) => {
       seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31

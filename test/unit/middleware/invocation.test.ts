@@ -10,7 +10,7 @@ import { lambdaContext } from '../../../local/lambda/context.ts'
 
 const context = (timeoutMs = 60_000) => lambdaContext('test', timeoutMs)
 
-describe('when does the signal come', () => {
+describe('the signal of an invocation', () => {
   const untilAborted = (options: { reserveMs: number; stopping?: AbortSignal }) =>
     invocation(
       async (_: unknown, { signal }) => {
@@ -21,42 +21,42 @@ describe('when does the signal come', () => {
       { log: silentLog, ...options },
     )
 
-  it('is it the reserve before the end, and does the handler still answer', async () => {
+  it('aborts the reserve before the end, and the handler still answers', async () => {
     const took = await untilAborted({ reserveMs: 1_000 })({}, context(1_100))
     expect(took).toBeGreaterThanOrEqual(90)
     expect(took).toBeLessThan(4_000)
   })
 
-  it('is it at once when less than the reserve is left', async () => {
+  it('aborts at once when less than the reserve is left', async () => {
     expect(await untilAborted({ reserveMs: 1_000 })({}, context(500))).toBeLessThan(4_000)
   })
 
-  it('is it when the process is asked to stop', async () => {
+  it('aborts when the process is asked to stop', async () => {
     const run = untilAborted({ reserveMs: 1_000, stopping: AbortSignal.timeout(30) })
     expect(await run({}, context())).toBeLessThan(4_000)
   })
 
-  it('are two invocations side by side apart from each other', async () => {
+  it('belongs to one of two invocations at the same time', async () => {
     const run = untilAborted({ reserveMs: 1_000 })
     const [short, long] = await Promise.all([run({}, context(1_050)), run({}, context(1_400))])
     expect(long - short).toBeGreaterThan(200)
   })
 })
 
-describe('what becomes of a failure', () => {
+describe('an invocation that fails', () => {
   const failure = new Error('original')
   const fail = async () => {
     throw failure
   }
 
-  it('does it come out as it was, after one line', async () => {
+  it('rejects with the original error, after one line', async () => {
     const lines: unknown[] = []
     const log: Log = { ...silentLog, error: (message, fields) => lines.push([message, fields?.error]) }
     await expect(invocation(fail, { log, reserveMs: 0 })({}, context())).rejects.toBe(failure)
     expect(lines).toEqual([['invocation failed', failure]])
   })
 
-  it('does it come out as it was though log and metrics are broken', async () => {
+  it('rejects with the original error when log and metrics fail too', async () => {
     const broken = () => {
       throw new Error('disk full')
     }
@@ -66,12 +66,12 @@ describe('what becomes of a failure', () => {
   })
 })
 
-describe('are options checked', () => {
+describe('the options of a middleware', () => {
   it.each([
     ['deadline', () => deadline({ reserveMS: 1 } as never), 'reserveMS'],
     ['errorLog', () => errorLog({ logger: silentLog } as never), 'logger'],
     ['metricsFlush', () => metricsFlush({ metric: noMetrics } as never), 'metric'],
-  ])('does %s refuse a name it does not know, by that name', (middleware, make, name) => {
+  ])('are refused by %s if their name is unknown', (middleware, make, name) => {
     expect(make).toThrow(`middleware ${middleware}: unknown option ${name}`)
   })
 })

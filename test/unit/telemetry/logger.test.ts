@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 
-/** The logger writes to the process's own streams, so the lines are read off a process. */
+/** Runs a script in another process and returns its lines, since the logger writes to the streams of its process. */
 async function linesOf(script: string): Promise<Array<Record<string, unknown>>> {
   const module = (name: string) =>
     JSON.stringify(resolve(import.meta.dirname, '../../../lib/telemetry', name))
@@ -22,10 +22,10 @@ async function linesOf(script: string): Promise<Array<Record<string, unknown>>> 
   return lines.map(line => JSON.parse(line))
 }
 
-describe('what is a line', () => {
-  it('is it JSON with level, function, sentence and fields, from the level on that was asked for', async () => {
+describe('openLogger', () => {
+  it('writes JSON with level, function, message and fields, from its level on', async () => {
     const lines = await linesOf(`
-      log.debug('unheard')
+      log.debug('not written')
       log.info('pass ended', { name: 'a', flag: 'flag{x}', level: 'mine' })
       log.child({ service: 'timer', cluster: 'ctf' }).error('late')`)
     expect(lines).toMatchObject([
@@ -42,8 +42,8 @@ describe('what is a line', () => {
   })
 })
 
-describe('what is a metric', () => {
-  it('is it one document for each combination of dimensions, at the flush and not again', async () => {
+describe('openEmfMetrics', () => {
+  it('writes one document for each combination of dimensions, once at the flush', async () => {
     const lines = await linesOf(`
       metrics.count('Passes', 1, { outcome: 'settled' })
       metrics.count('Passes', 1, { outcome: 'settled' })

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { OperatorError } from '../../../lib/errors.ts'
 import { redact } from '../../../lib/telemetry/redact.ts'
 
-describe('what is never written', () => {
+describe('redact', () => {
   it.each(['flag', 'FLAG_SECRET', 'flagHmac', 'password', 'clientSecret', 'session_token', 'pepper'])(
-    'is the value of %s, at any depth',
+    'masks the value of %s at any depth',
     name => {
       const written = JSON.stringify(redact({ [name]: 'HIDDEN', nested: { list: [{ [name]: 'HIDDEN' }] } }))
       expect(written).not.toContain('HIDDEN')
@@ -12,7 +12,7 @@ describe('what is never written', () => {
     },
   )
 
-  it('is a body, a header or a cause, also of an error', () => {
+  it('drops bodies, headers and causes, also those of an error', () => {
     const foreign = Object.assign(new Error('HTTP 500'), { body: 'HIDDEN', headers: { a: 'HIDDEN' } })
     const error = new OperatorError('ClusterUnavailable', 'API server away', { cause: foreign })
     const written = JSON.stringify(
@@ -22,23 +22,23 @@ describe('what is never written', () => {
   })
 })
 
-describe('how is an error written', () => {
-  it('is it its reason and message', () => {
+describe('redact, given an error', () => {
+  it('keeps the reason and the message', () => {
     const error = new OperatorError('QuotaExceeded', 'namespace ns has no room', { fate: 'permanent' })
     expect(redact({ error })).toEqual({
       error: { reason: 'QuotaExceeded', fate: 'permanent', message: 'namespace ns has no room' },
     })
   })
 
-  it('is it with the place it came from, when nobody translated it', () => {
+  it('adds the frames of an error that no adapter translated', () => {
     const { error } = redact({ error: new TypeError('x is undefined') }) as { error: { frames: string[] } }
     expect(error).toMatchObject({ reason: 'Internal', name: 'TypeError', message: 'x is undefined' })
     expect(error.frames[0]).toContain('redact.test.ts')
   })
 })
 
-describe('can a line be written, whatever the fields', () => {
-  it('are circles, sets, dates, bigints and long things bounded', () => {
+describe('redact, given odd fields', () => {
+  it('bounds circles, sets, dates, bigints and long values', () => {
     const circle: Record<string, unknown> = {
       causes: new Set(['pod']),
       at: new Date(0),

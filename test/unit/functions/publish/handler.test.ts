@@ -18,8 +18,8 @@ function setUp(drains: Array<{ claimed: number; published: number }>) {
   return { run }
 }
 
-describe('how long is the outbox drained', () => {
-  it('is it until it is empty', async () => {
+describe('the publish handler', () => {
+  it('publishes until the outbox is empty', async () => {
     const full = { claimed: 2, published: 2 }
     expect(await setUp([full, full, { claimed: 1, published: 1 }]).run()).toEqual({
       calls: 3,
@@ -27,11 +27,11 @@ describe('how long is the outbox drained', () => {
     })
   })
 
-  it('is an empty one no line', async () => {
+  it('writes no line about an empty outbox', async () => {
     expect(await setUp([]).run()).toEqual({ calls: 1, lines: [] })
   })
 
-  it('is it not when the bus accepts nothing: the same events would be claimed for ever', async () => {
+  it('stops when the bus accepts nothing, since it would claim the same events again', async () => {
     expect(await setUp([{ claimed: 2, published: 0 }]).run()).toEqual({ calls: 1, lines: ['warn'] })
   })
 })
