@@ -81,6 +81,19 @@ const functionLimit = 60
 /** Longer functions as `path name`, each with the reason why it is not two. */
 const longFunctions: Record<string, string> = {}
 
+const chainLimit = 7
+/** Folders with a longer chain of imports, each with its own limit and the reason why the chain is not shorter. */
+const longChains: Record<string, { limit: number; reason: string }> = {
+  'lib/reconcile': {
+    limit: 10,
+    reason: 'The steps of a pass follow each other, each named by what the last returned.',
+  },
+  'lib/forward': {
+    limit: 9,
+    reason: 'A row of the table, its mismatch and its verdict build on each other as types.',
+  },
+}
+
 interface Import {
   specifier: string
   /** Nothing of the module is loaded when the program runs. */
@@ -113,6 +126,13 @@ const arrows = modules.flatMap(module =>
       to: join(dirname(module.path), specifier).split(sep).join('/'),
       typeOnly,
     })),
+)
+
+const importsByFile = new Map(
+  Object.entries(Object.groupBy(arrows, ({ from }) => from)).map(([from, own]) => [
+    from,
+    (own ?? []).map(({ to }) => to),
+  ]),
 )
 
 describe('the reading of the sources', () => {
@@ -211,6 +231,34 @@ describe('an import', () => {
   })
 })
 
+describe('a chain of imports', () => {
+  it('leads back to no file that it has passed', () => {
+    const cycle = cycleIn({ a: ['b', 'c'], b: ['c'], c: ['d'], d: ['b'] })
+    expect(cycle).toEqual(['b', 'c', 'd', 'b'])
+    expect(cycleIn({ a: ['b', 'c'], b: ['c'], c: [] })).toBeUndefined()
+    expect(cycleIn(Object.fromEntries(importsByFile))).toBeUndefined()
+  })
+
+  const folders = Map.groupBy(modules, ({ path }) => folderOf(path))
+  const longest = [...folders].map(([folder, files]) => ({
+    folder,
+    chain: files.map(({ path }) => chainFrom(path)).reduce((a, b) => (b.length > a.length ? b : a)),
+  }))
+
+  it(`has at most ${chainLimit} files of one folder`, () => {
+    const long = longest.filter(
+      ({ folder, chain }) => chain.length > (longChains[folder]?.limit ?? chainLimit),
+    )
+    expect(long.map(({ folder, chain }) => `${folder}: ${chain.join(' → ')}`)).toEqual([])
+  })
+
+  it('has an exception from the length only while it needs one', () => {
+    const lengths = new Map(longest.map(({ folder, chain }) => [folder, chain.length]))
+    const needless = Object.keys(longChains).filter(folder => (lengths.get(folder) ?? 0) <= chainLimit)
+    expect(needless).toEqual([])
+  })
+})
+
 describe('a pure file', () => {
   const pure = modules.filter(({ path }) => isPure(path))
 
@@ -305,6 +353,39 @@ describe('a function', () => {
     expect(Object.keys(longFunctions).filter(place => !places.includes(place))).toEqual([])
   })
 })
+
+/** The folder of a part: `lib/store` for what is under it and for `lib/store.ts`, all of `local` as one. */
+function folderOf(path: string): string {
+  const [top = '', part = ''] = path.split('/')
+  return top === 'local' ? top : `${top}/${part.replace(/\.ts$/, '')}`
+}
+
+/** The longest chain of imports that starts in the file and stays in its folder. Relies on there being no cycle. */
+function chainFrom(path: string): string[] {
+  const inside = (importsByFile.get(path) ?? []).filter(to => folderOf(to) === folderOf(path))
+  const rest = inside.map(chainFrom).reduce((a, b) => (b.length > a.length ? b : a), [])
+  return [path, ...rest]
+}
+
+/** One cycle of a graph, its first file again as the last. */
+function cycleIn(graph: Record<string, readonly string[]>): string[] | undefined {
+  const done = new Set<string>()
+  const visit = (file: string, passed: readonly string[]): string[] | undefined => {
+    if (passed.includes(file)) return [...passed.slice(passed.indexOf(file)), file]
+    if (done.has(file)) return undefined
+    for (const next of graph[file] ?? []) {
+      const cycle = visit(next, [...passed, file])
+      if (cycle) return cycle
+    }
+    done.add(file)
+    return undefined
+  }
+  for (const file of Object.keys(graph)) {
+    const cycle = visit(file, [])
+    if (cycle) return cycle
+  }
+  return undefined
+}
 
 function walk(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
