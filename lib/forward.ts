@@ -2,10 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { endTogether, realTimers, type Timers } from './abort.ts'
 import type { ChangesQueue } from './aws/queue-ports.ts'
 import type { KubernetesObject } from './crd/objects.ts'
-import { createClock } from './forward/clock.ts'
-import { createDispatch, type Dispatch } from './forward/dispatch.ts'
-import { createFanOut } from './forward/fan-out.ts'
-import type { Row } from './forward/row.ts'
+import { createDispatch } from './forward/dispatch.ts'
 import { createSender } from './forward/sender.ts'
 import { createTable } from './forward/table.ts'
 import { watchedNamespaces, watchTargets } from './forward/targets.ts'
@@ -19,7 +16,7 @@ export interface ForwardDependencies {
     handlers: WatchHandlers<T>,
     signal: AbortSignal,
   ) => Promise<void>
-  /** Stands for the lease until the signal aborts, then gives it up. */
+  /** Stands for the lease until the signal aborts, then gives the lease up. */
   elect: (callbacks: { onLeading(): void; onFollowing(): void }, signal: AbortSignal) => Promise<void>
   changes: Pick<ChangesQueue, 'sendBatch'>
   /** Watched namespaces; `'*'`: all. */
@@ -28,97 +25,104 @@ export interface ForwardDependencies {
   /** Epoch milliseconds. */
   now: () => number
   timers?: Timers
+  /** In [0, 1): jitter. */
   random?: () => number
 }
 
-/** Runs until the signal aborts. @throws what a watch or the election cannot go on with */
+/** Runs until the signal aborts. */
 export type Forward = (signal: AbortSignal) => Promise<void>
 
-/** What is pending at the end is worth a moment: a gone instance is seen by nobody a second time but the sweep. */
-const lastWordsMs = 3_000
+/**
+ * Time to send pending changes at the end. A DELETED event is not repeated, so a change that is dropped here is found by
+ * the sweep only.
+ */
+const flushMs = 3_000
 
-/** A list that takes longer than this has a problem that somebody should know of. */
+/** A list that takes longer than this has a problem, and an operator should see it. */
 const listsLateMs = 15_000
 
 /**
- * Watches, judges, sends keys. Nothing is judged before every list has ended, and nothing sent but by the holder of the
- * lease: a standby keeps its table and judges the whole of it on taking over, so two forwarders have nothing to tell
- * each other. What is sent twice has the same deduplication id.
+ * Creates the forwarder: it watches the objects, judges whether work is left, and sends the keys of instances with work.
+ *
+ * Flow: the watches fill a table of digests, one row for each instance. Each event that changes a row makes the
+ * dispatcher judge it (`judge`) and send what is due. A row is judged again when its verdict changes with time, for
+ * example at the end of an instance. The lease decides whether this forwarder sends: a standby fills its table, and
+ * judges all of it when it takes over.
+ *
+ * Guarantees: nothing is judged before every list has ended, so that an object that is not listed yet never counts as
+ * absent. Only the holder of the lease sends. A mismatch that lasts is sent again until its effect shows. When the queue
+ * refuses changes, they are kept, and the watches wait before the memory grows.
+ *
+ * Caveats: for a short time there may be two leaders. That is harmless: the same change has the same deduplication id.
+ * Changes that are still pending `flushMs` after the signal are lost. Except for deleted instances the next leader finds
+ * their mismatches again.
+ *
+ * Errors: failed calls are logged and tried again. Rejects with the error of a watch or of the election that cannot go
+ * on; all the others are ended first.
  */
 export function createForward(deps: ForwardDependencies): Forward {
   return async signal => {
     const { log, now, timers = realTimers, random = Math.random } = deps
-    // Outlives the watches, for what is pending when they end.
+    // The sender outlives the watches by `flushMs`.
     const sending = new AbortController()
     const ended = new AbortController()
     const stop = AbortSignal.any([signal, ended.signal])
-    const watched = watchedNamespaces(deps.namespaces)
-    const unlisted = new Set(watchTargets(deps.namespaces))
+    const targets = watchTargets(deps.namespaces)
+    const unlisted = new Set(targets)
     let leading = false
 
+    const isActive = () => leading && unlisted.size === 0 && !stop.aborted
     const sender = createSender({ changes: deps.changes, log, random, timers, now }, sending.signal)
-    const active = () => leading && unlisted.size === 0 && !stop.aborted
-    const judged = (row: Row) => {
-      if (active()) dispatch.evaluate(row)
-    }
-    const clock = createClock<Row>(judged, now, timers)
-    const fanOut = createFanOut(row => active() && dispatch.release(row), timers)
-    const dispatch: Dispatch = createDispatch({ sender, clock, fanOut, now, trace: traceparent })
-    const table = createTable(watched, {
-      onRow: judged,
-      onInstanceGone: (row, gone) => active() && dispatch.instanceGone(row, gone),
-      onRowEmpty: row => clock.set(row, undefined),
+    const dispatch = createDispatch({ sender, isActive, now, timers, trace: traceparent })
+    const table = createTable(watchedNamespaces(deps.namespaces), {
+      onRow: dispatch.evaluate,
+      onInstanceGone: dispatch.instanceGone,
+      onRowEmpty: dispatch.forget,
     })
 
-    const judgeAll = () => {
-      if (!active()) return
+    const evaluateAll = () => {
+      if (!isActive()) return
       const started = performance.now()
-      let rows = 0
-      for (const row of table.rows()) {
-        rows += 1
-        dispatch.forget(row)
-        dispatch.evaluate(row)
-      }
+      const rows = dispatch.evaluateAnew(table.rows())
       const milliseconds = Math.round(performance.now() - started)
       log.info('whole table judged', { rows, milliseconds, pending: sender.pending })
     }
     const handlersOf = (target: WatchTarget): WatchHandlers<KubernetesObject> => ({
-      // Items of a list do not always carry their kind.
-      onObject: object => table.put(object.kind === target.kind ? object : { ...object, kind: target.kind }),
+      onObject: table.put,
       onGone: object => table.remove(target.kind, object),
       onListed: () => {
-        if (unlisted.delete(target) && unlisted.size === 0) judgeAll()
+        if (unlisted.delete(target) && unlisted.size === 0) evaluateAll()
       },
       drained: () => sender.drained(stop),
     })
     const callbacks = {
       onLeading: () => {
         leading = true
-        judgeAll()
+        evaluateAll()
       },
       onFollowing: () => {
         leading = false
-        clock.clear()
-        fanOut.clear()
+        dispatch.stop()
         sender.clear()
       },
     }
 
-    const late = timers.set(() => {
-      const kinds = [...unlisted].map(({ kind, namespace }) => `${kind} in ${namespace ?? 'all namespaces'}`)
-      if (kinds.length > 0) log.warn('lists have not ended yet, nothing is judged before', { kinds })
-    }, listsLateMs)
+    const late = timers.set(() => warnOfLists(unlisted, log), listsLateMs)
     try {
-      const watches = [...unlisted].map(target => deps.watch(target, handlersOf(target), stop))
+      const watches = targets.map(target => deps.watch(target, handlersOf(target), stop))
       await endTogether([...watches, deps.elect(callbacks, stop)], ended)
     } finally {
       timers.clear(late)
-      clock.clear()
-      fanOut.clear()
-      await sender.flushed(AbortSignal.timeout(lastWordsMs))
+      dispatch.stop()
+      await sender.flushed(AbortSignal.timeout(flushMs))
       sending.abort()
     }
   }
+}
+
+function warnOfLists(unlisted: ReadonlySet<WatchTarget>, log: Log): void {
+  const kinds = [...unlisted].map(({ kind, namespace }) => `${kind} in ${namespace ?? 'all namespaces'}`)
+  if (kinds.length > 0) log.warn('lists have not ended yet, nothing is judged before', { kinds })
 }
 
 function traceparent(): string {

@@ -1,7 +1,8 @@
+import type { Timers } from '../abort.ts'
 import type { Cause } from '../messages.ts'
-import type { Clock } from './clock.ts'
+import { createClock } from './clock.ts'
 import { createEffectLatency } from './effect-latency.ts'
-import type { FanOut } from './fan-out.ts'
+import { createFanOut } from './fan-out.ts'
 import type { InstanceDigest } from './instance-digest.ts'
 import { judge } from './judge.ts'
 import { mismatchKey } from './mismatch.ts'
@@ -10,28 +11,32 @@ import type { Outstanding, Row } from './row.ts'
 import type { Sender } from './sender.ts'
 import type { Wake } from './verdict.ts'
 
-export interface DispatchParts {
+export interface DispatchOptions {
   sender: Sender
-  clock: Clock<Row>
-  fanOut: FanOut
+  /** Whether every list has ended and this forwarder holds the lease. Otherwise nothing is judged or sent. */
+  isActive: () => boolean
   /** Epoch milliseconds. */
   now: () => number
+  timers: Timers
   /** A W3C traceparent for a change that starts here. */
   trace: () => string
 }
 
 /**
  * Turns mismatches into messages. Sends each mismatch once, delays it while it may be the echo of our own write, and
- * sends it again when its message seems lost.
+ * sends it again when its message seems lost. Rows whose verdict changes with time are evaluated again by a clock, and
+ * template changes are sent in their turn (`createFanOut`).
  */
 export interface Dispatch {
-  /** Judges the row, and sends what is due. */
+  /** Judges the row and sends what is due. */
   evaluate(row: Row): void
-  /** Sends the row's template change: it is its turn. */
-  release(row: Row): void
+  /** Evaluates the rows as if nothing had been sent before, so that every mismatch is sent. @returns number of rows */
+  evaluateAnew(rows: Iterable<Row>): number
   instanceGone(row: Row, gone: InstanceDigest): void
-  /** Forgets what was sent, so that every mismatch is sent again. */
+  /** Nothing is left of the row, so the clock forgets it. */
   forget(row: Row): void
+  /** Stops the clock and the pacing of template changes. */
+  stop(): void
 }
 
 /**
@@ -45,11 +50,12 @@ const longestWaitMs = 600_000
 /** A message is not lost while others, sent at the same time, still take effect: the queue is long. */
 const patience = 3
 
-export function createDispatch({ sender, clock, fanOut, now, trace }: DispatchParts): Dispatch {
+export function createDispatch({ sender, isActive, now, timers, trace }: DispatchOptions): Dispatch {
+  const clock = createClock<Row>(evaluate, now, timers)
+  const fanOut = createFanOut(sendRollout, timers)
   const latency = createEffectLatency({ patience })
 
-  function effectSeen(subject: string, outstanding: Outstanding | undefined, at: number): void {
-    if (outstanding === undefined) return
+  function effectSeen(subject: string, outstanding: Outstanding, at: number): void {
     sender.effectSeen(subject)
     // Of a repeated message it is unknown which sending took effect, so its latency does not count (Karn's algorithm).
     if (!outstanding.repeated) latency.effectSeen(at - outstanding.sentAt)
@@ -113,6 +119,7 @@ export function createDispatch({ sender, clock, fanOut, now, trace }: DispatchPa
   }
 
   function evaluate(row: Row): void {
+    if (!isActive()) return
     const at = now()
     const verdict = judge(row, row.template?.digest, at)
     const rolloutAt = evaluateRollout(row, verdict.rollout, at)
@@ -125,42 +132,56 @@ export function createDispatch({ sender, clock, fanOut, now, trace }: DispatchPa
     clock.set(row, next === Infinity ? undefined : next)
   }
 
+  /** The row's turn has come to take up its template. */
+  function sendRollout(row: Row): void {
+    if (!isActive()) return
+    const at = now()
+    const { rollout } = judge(row, row.template?.digest, at)
+    if (rollout) row.rollout = send(row, rollout, rolloutSubject(rollout.uid), at, row.rollout)
+    evaluate(row)
+  }
+
+  function instanceGone(row: Row, gone: InstanceDigest): void {
+    if (!isActive()) return
+    const at = now()
+    const { outstanding, rollout } = row
+    if (outstanding) effectSeen(outstanding.uid, outstanding, at)
+    if (rollout) effectSeen(rolloutSubject(rollout.uid), rollout, at)
+    forgetSent(row)
+    fanOut.withdraw(row)
+    sender.withdraw(rolloutSubject(gone.uid))
+    if (!isLastStepSent(row, gone, outstanding)) send(row, instanceGoneWake(gone), gone.uid, at)
+  }
+
   return {
     evaluate,
-    release(row) {
-      const at = now()
-      const { rollout } = judge(row, row.template?.digest, at)
-      if (rollout) row.rollout = send(row, rollout, rolloutSubject(rollout.uid), at, row.rollout)
-      evaluate(row)
-    },
-    instanceGone(row, gone) {
-      const { outstanding, rollout } = row
-      if (outstanding) effectSeen(outstanding.uid, outstanding, now())
-      if (rollout) effectSeen(rolloutSubject(rollout.uid), rollout, now())
-      row.outstanding = undefined
-      row.rollout = undefined
-      row.delayedSince = undefined
-      fanOut.withdraw(row)
-      sender.withdraw(rolloutSubject(gone.uid))
-      if (isLastStepSent(row, gone, outstanding)) return
-      const { uid, resourceVersion } = gone
-      const mismatch = { kind: 'instance-gone' } as const
-      const wake: Wake = {
-        uid,
-        cause: 'deleted',
-        mismatch,
-        readVersions: [],
-        resourceVersion,
-        delayMs: 0,
+    evaluateAnew(rows) {
+      let count = 0
+      for (const row of rows) {
+        count += 1
+        forgetSent(row)
+        evaluate(row)
       }
-      send(row, wake, uid, now())
+      return count
     },
-    forget(row) {
-      row.outstanding = undefined
-      row.rollout = undefined
-      row.delayedSince = undefined
+    instanceGone,
+    forget: row => clock.set(row, undefined),
+    stop() {
+      clock.clear()
+      fanOut.clear()
     },
   }
+}
+
+function forgetSent(row: Row): void {
+  row.outstanding = undefined
+  row.rollout = undefined
+  row.delayedSince = undefined
+}
+
+function instanceGoneWake({ uid, resourceVersion }: InstanceDigest): Wake {
+  const mismatch = { kind: 'instance-gone' } as const
+  return { uid, cause: 'deleted', mismatch, readVersions: [], resourceVersion, delayMs: 0 }
 }
 
 const startingCauses: readonly Cause[] = ['changed', 'template', 'child', 'orphan']
