@@ -9,9 +9,9 @@ type Row = Omit<OpenRow, 'reason' | 'url'> & { reason: OpenRow['reason'] | null;
 const pageSize = 500
 
 /**
- * Yields the open rows by uid, in pages. A row with a recorded `platform_problem` counts as in step, because its instance
- * already retries on a timer. When the platform's tables cannot be read, every other row counts as out of step; the next
- * `record` then stores the problem.
+ * Yields the open rows by uid, in pages. A row with a recorded `platform_problem` (except `UrlTooLong`) counts as in step,
+ * because its instance already retries on a timer. When the platform's tables cannot be read, every other row counts as
+ * out of step; the next `record` then stores the problem.
  */
 export async function* openRowPages(db: Database, signal: AbortSignal): AsyncGenerator<OpenRow[]> {
   let after = ''

@@ -1,7 +1,7 @@
 import { OperatorError } from '../../errors.ts'
 
 /** What Node, its TLS and undici say when there is no answer, in our words. */
-const sentences: Record<string, string> = {
+const sentenceByCode: Record<string, string> = {
   ECONNREFUSED: 'nobody listens there',
   ECONNRESET: 'the connection broke',
   EPIPE: 'the connection broke',
@@ -34,7 +34,7 @@ export function transportError(thrown: unknown, call: string, signal: AbortSigna
   }
   if (thrown instanceof OperatorError) return thrown
   const code = codeOf(thrown)
-  const sentence = sentences[code ?? ''] ?? code ?? (thrown instanceof Error ? thrown.name : 'no answer')
+  const sentence = sentenceByCode[code ?? ''] ?? code ?? (thrown instanceof Error ? thrown.name : 'no answer')
   return new OperatorError(
     'ClusterUnavailable',
     `The cluster cannot be reached (${shortCall(call)}): ${sentence}.`,

@@ -222,7 +222,7 @@ function fail(state: WatchState, failure: Failure, moment: Moment): [WatchState,
     openedAt: undefined,
   }
   const fields = { kind, answer: message, failures, waitMs: ms }
-  return [next, [say(levelOf(kind, failures), sentences[kind], fields), { do: 'wait', ms }]]
+  return [next, [say(levelOf(kind, failures), messageByFailure[kind], fields), { do: 'wait', ms }]]
 }
 
 function garbled(state: WatchState, type: string, moment: Moment): [WatchState, Effect[]] {
@@ -230,7 +230,7 @@ function garbled(state: WatchState, type: string, moment: Moment): [WatchState, 
   return fail(state, { kind: 'garbled', message }, moment)
 }
 
-const sentences: Record<Failure['kind'], string> = {
+const messageByFailure: Record<Failure['kind'], string> = {
   expired: 'watch is too far behind, listing again',
   unsupported: 'watch was rejected, listing again',
   unavailable: 'watch was interrupted',
