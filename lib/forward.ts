@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { endTogether, realTimers, type Timers } from './abort.ts'
 import type { ChangesQueue } from './aws/queue-ports.ts'
+import { type WatchedNamespaces, watchedBy } from './crd/namespaces.ts'
 import type { KubernetesObject } from './crd/objects.ts'
 import { createDispatch } from './forward/dispatch.ts'
 import { createSender } from './forward/sender.ts'
 import { createTable } from './forward/table.ts'
-import { watchedNamespaces, watchTargets } from './forward/targets.ts'
+import { watchTargets } from './forward/targets.ts'
 import type { WatchHandlers, WatchTarget } from './kubernetes/cluster.ts'
 import type { Log } from './telemetry/log.ts'
 
@@ -19,8 +20,7 @@ export interface ForwardDependencies {
   /** Stands for the lease until the signal aborts, then gives the lease up. */
   elect: (callbacks: { onLeading(): void; onFollowing(): void }, signal: AbortSignal) => Promise<void>
   changes: Pick<ChangesQueue, 'sendBatch'>
-  /** Watched namespaces; `'*'`: all. */
-  namespaces: readonly string[] | '*'
+  namespaces: WatchedNamespaces
   log: Log
   /** Epoch milliseconds. */
   now: () => number
@@ -74,7 +74,7 @@ export function createForward(deps: ForwardDependencies): Forward {
     const isActive = () => leading && unlisted.size === 0 && !stop.aborted
     const sender = createSender({ changes: deps.changes, log, random, timers, now }, sending.signal)
     const dispatch = createDispatch({ sender, isActive, now, timers, trace: traceparent })
-    const table = createTable(watchedNamespaces(deps.namespaces), {
+    const table = createTable(watchedBy(deps.namespaces), {
       onRow: dispatch.evaluate,
       onInstanceGone: dispatch.instanceGone,
       onRowEmpty: dispatch.forget,

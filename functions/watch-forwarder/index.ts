@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto'
 import { openQueues } from '../../lib/aws/sqs.ts'
 import { clusterSection, queueSection } from '../../lib/config/connections.ts'
 import { operatorSection } from '../../lib/config/operator.ts'
+import { firstNamespace } from '../../lib/crd/namespaces.ts'
 import { keepHeapSmall } from '../../lib/forward/heap.ts'
 import { createForward } from '../../lib/forward.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { elect } from '../../lib/kubernetes/lease/elect.ts'
-import { leaseNamespace } from '../../lib/kubernetes/lease/record.ts'
 import { watch } from '../../lib/kubernetes/watch/watch.ts'
 import { configured, once } from '../../lib/middleware/start-up.ts'
 import { clientFor } from '../cluster.ts'
@@ -21,7 +21,7 @@ const { operator, cluster, queues, log } = configured({
 const { namespaces } = operator
 const client = clientFor('watch-forwarder', cluster)
 const identity = randomUUID()
-const namespace = leaseNamespace(namespaces)
+const namespace = firstNamespace(namespaces)
 const forward = createForward({
   watch: (target, handlers, signal) => watch(client, target, handlers, { log }, signal),
   elect: (callbacks, signal) => elect({ client, namespace, identity, log, ...callbacks }, signal),

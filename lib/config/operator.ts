@@ -1,3 +1,4 @@
+import type { WatchedNamespaces } from '../crd/namespaces.ts'
 import { parseCidr } from './cidr.ts'
 import { dnsDefault, parseDns } from './dns.ts'
 import { configurationReference, notYet } from './reference.ts'
@@ -5,8 +6,7 @@ import { type Environment, readConfig, type Section, type Variables } from './se
 import { unknownVariables } from './unknown.ts'
 
 export interface OperatorConfig {
-  /** The watched namespaces; `'*'` means all. */
-  namespaces: readonly string[] | '*'
+  namespaces: WatchedNamespaces
   /** Seconds between sweeps. */
   intervalSeconds: number
   /** Minutes between verifications of all children. */
@@ -63,7 +63,7 @@ export function parseOperatorConfig(environment: Environment): OperatorConfig {
   return readConfig(environment, { operator: operatorSection }).operator
 }
 
-function namespaces(variables: Variables): readonly string[] | '*' {
+function namespaces(variables: Variables): WatchedNamespaces {
   if (variables.text('OPERATOR_NAMESPACE')?.trim() === '*') return '*'
   const expected = 'the name of a namespace, or * alone for all'
   return variables.list('OPERATOR_NAMESPACE', namespaceName, expected) ?? ['default']

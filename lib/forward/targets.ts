@@ -1,4 +1,5 @@
 import { apiVersion, managedBySelector } from '../crd/group.ts'
+import { scopesOf, type WatchedNamespaces } from '../crd/namespaces.ts'
 import type { WatchTarget } from '../kubernetes/cluster.ts'
 
 const own: WatchTarget[] = [
@@ -19,20 +20,13 @@ const managed: WatchTarget[] = [
 
 const childKinds = new Set(['Deployment', 'Service', 'NetworkPolicy'])
 
-/** Every collection the forwarder watches; `'*'`: of all namespaces. */
-export function watchTargets(namespaces: readonly string[] | '*'): WatchTarget[] {
+/** Every collection the forwarder watches. */
+export function watchTargets(namespaces: WatchedNamespaces): WatchTarget[] {
   const kinds = [...own, ...managed]
-  if (namespaces === '*') return kinds
-  return [...new Set(namespaces)].flatMap(namespace => kinds.map(target => ({ ...target, namespace })))
+  return scopesOf(namespaces).flatMap(scope => kinds.map(target => ({ ...target, ...scope })))
 }
 
 export type Watched = (namespace: string) => boolean
-
-export function watchedNamespaces(namespaces: readonly string[] | '*'): Watched {
-  if (namespaces === '*') return () => true
-  const watched = new Set(namespaces)
-  return namespace => watched.has(namespace)
-}
 
 /** Whether absence from the table means that a recorded child is gone. */
 export function isWatchedChild(kind: string, namespace: string, watched: Watched): boolean {

@@ -2,6 +2,7 @@ import { queueDepth } from '../../lib/aws/queue-check.ts'
 import { parseOperatorConfig } from '../../lib/config/operator.ts'
 import { variablesWithoutEffect } from '../../lib/config/reference.ts'
 import type { Environment } from '../../lib/config/section.ts'
+import type { WatchedNamespaces } from '../../lib/crd/namespaces.ts'
 import { rightsMissing } from '../../lib/kubernetes/install/rights.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { openDatabase } from '../../lib/store/database.ts'
@@ -86,7 +87,7 @@ const remedies: Record<string, string> = {
   database: 'check DATABASE_URL, and that Postgres accepts connections from this machine',
 }
 
-function clusterChecks(env: Environment, parts: ExternalParts, namespaces: readonly string[] | '*'): Check[] {
+function clusterChecks(env: Environment, parts: ExternalParts, namespaces: WatchedNamespaces): Check[] {
   if (!parts.cluster) return [skipped('cluster', 'KUBECONFIG is not set; npm start starts a cluster')]
   const client = openExternalClient(env, 'doctor')
   return [

@@ -2,6 +2,7 @@ import { parseOperatorConfig } from '../../lib/config/operator.ts'
 import type { Environment } from '../../lib/config/section.ts'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
+import { scopesOf, type WatchedNamespaces } from '../../lib/crd/namespaces.ts'
 import type { Cluster } from '../../lib/kubernetes/cluster.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { openExternalClient } from '../parts/external-parts.ts'
@@ -26,14 +27,13 @@ const columns = [
  */
 export async function printInstances(
   cluster: Cluster,
-  namespaces: readonly string[] | '*',
+  namespaces: WatchedNamespaces,
   names: readonly string[],
   print: (line: string) => void,
   signal: AbortSignal,
 ): Promise<number> {
   const rows: string[][] = []
-  const scopes = namespaces === '*' ? [{}] : namespaces.map(namespace => ({ namespace }))
-  for (const scope of scopes)
+  for (const scope of scopesOf(namespaces))
     for await (const page of cluster.list<ChallengeInstance>(
       { apiVersion, kind: 'ChallengeInstance' },
       scope,

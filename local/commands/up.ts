@@ -5,6 +5,7 @@ import { variablesWithoutEffect } from '../../lib/config/reference.ts'
 import type { Environment } from '../../lib/config/section.ts'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
+import { firstNamespace, scopesOf, type WatchedNamespaces } from '../../lib/crd/namespaces.ts'
 import { installManifests } from '../../lib/kubernetes/install/install.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { watch } from '../../lib/kubernetes/watch/watch.ts'
@@ -84,8 +85,7 @@ async function runOperator({ options, config, parts, samples }: Run, stopping: A
   const running = AbortSignal.any([stopping, ending.signal])
   const transitions = showTransitions(print, Date.now)
   const client = parts.addresses.clientFor('local')
-  const scopes = config.namespaces === '*' ? [{}] : config.namespaces.map(namespace => ({ namespace }))
-  const watching = scopes.map(scope =>
+  const watching = scopesOf(config.namespaces).map(scope =>
     watch<ChallengeInstance>(
       client,
       { apiVersion, kind: 'ChallengeInstance', ...scope },
@@ -117,7 +117,7 @@ function asTyped(path: string): string {
 /** Installs the CRDs and admission policies and migrates the database. */
 async function prepareParts(
   parts: Parts,
-  namespaces: readonly string[] | '*',
+  namespaces: WatchedNamespaces,
   print: (line: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
@@ -139,10 +139,10 @@ async function prepareParts(
 async function prepareSamples(
   { samples: wanted }: UpOptions,
   parts: Parts,
-  namespaces: readonly string[] | '*',
+  namespaces: WatchedNamespaces,
   signal: AbortSignal,
 ): Promise<Samples | undefined> {
-  const namespace = namespaces === '*' ? 'default' : (namespaces[0] ?? 'default')
+  const namespace = firstNamespace(namespaces)
   const samples = await readSamples(samplesDirectory, namespace)
   if (parts.embedded.database) {
     const database = openDatabase({ url: parts.addresses.databaseUrl, max: 1, applicationName: 'samples' })

@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { ChangesQueue } from '../../lib/aws/queue-ports.ts'
 import type { OperatorConfig } from '../../lib/config/operator.ts'
+import { firstNamespace } from '../../lib/crd/namespaces.ts'
 import { createForward, type Forward, type ForwardDependencies } from '../../lib/forward.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import { elect } from '../../lib/kubernetes/lease/elect.ts'
-import { type LeaseTimes, leaseNamespace } from '../../lib/kubernetes/lease/record.ts'
+import type { LeaseTimes } from '../../lib/kubernetes/lease/record.ts'
 import type { WatchTimes } from '../../lib/kubernetes/watch/stream.ts'
 import { watch } from '../../lib/kubernetes/watch/watch.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
@@ -42,7 +43,7 @@ export function composeForward(
       elect(
         {
           client,
-          namespace: leaseNamespace(namespaces),
+          namespace: firstNamespace(namespaces),
           identity,
           log,
           times: leaseTimes,

@@ -1,4 +1,5 @@
 import { apiVersion, finalizer } from '../../crd/group.ts'
+import { firstNamespace, type WatchedNamespaces } from '../../crd/namespaces.ts'
 import type { KubernetesObject } from '../../crd/objects.ts'
 import { OperatorError } from '../../errors.ts'
 import { pollUntil } from '../../poll.ts'
@@ -47,10 +48,10 @@ export async function untilSchemaInForce(client: KubernetesClient, signal: Abort
 
 export async function untilFinalizerInForce(
   client: KubernetesClient,
-  namespaces: readonly string[] | '*',
+  namespaces: WatchedNamespaces,
   signal: AbortSignal,
 ): Promise<void> {
-  const namespace = namespaces === '*' ? 'default' : (namespaces[0] ?? 'default')
+  const namespace = firstNamespace(namespaces)
   await pollUntil(
     async () => {
       const { status, body } = await dryRun(client, namespace, 'finalizer-in-force', signal)

@@ -2,14 +2,14 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { group } from '../../crd/group.ts'
+import type { WatchedNamespaces } from '../../crd/namespaces.ts'
 import type { KubernetesObject } from '../../crd/objects.ts'
 
 /** Of what was installed: another one means other namespaces, other registries or another version of a policy. */
 export const contentHash = `${group}/content-hash`
 
 export interface ManifestOptions {
-  /** Watched namespaces; `'*'` means all. */
-  namespaces: readonly string[] | '*'
+  namespaces: WatchedNamespaces
   /** Registries, or folders in them (`registry.example.com/ctf`), that images may come from; none allows all. */
   allowedRegistries: readonly string[]
 }

@@ -1,4 +1,5 @@
 import { runLimited } from '../../concurrency.ts'
+import { scopesOf, type WatchedNamespaces } from '../../crd/namespaces.ts'
 import type { KubernetesObject } from '../../crd/objects.ts'
 import type { KubernetesClient } from '../client/http.ts'
 import { collectionPath } from '../client/paths.ts'
@@ -34,19 +35,18 @@ const sideBySide = 5
 
 /**
  * What whoever asks lacks of what the functions do together, as the roles in `manifests/rbac/` list it.
- * @param namespaces the watched ones
  * @throws OperatorError when the question itself is refused
  */
 export async function rightsMissing(
   client: KubernetesClient,
-  namespaces: readonly string[] | '*',
+  namespaces: WatchedNamespaces,
   signal: AbortSignal,
 ): Promise<Right[]> {
   const roles = (await readManifests('rbac')).filter(object => object.kind === 'ClusterRole') as Role[]
-  const scopes = namespaces === '*' ? [undefined] : namespaces
+  const scopes = scopesOf(namespaces)
   const asked = new Map(
     attributesOf(roles)
-      .flatMap(each => (inNoNamespace(each) ? [each] : scopes.map(scope => scoped(each, scope))))
+      .flatMap(each => (inNoNamespace(each) ? [each] : scopes.map(scope => scoped(each, scope.namespace))))
       .map(each => [JSON.stringify(each), each]),
   )
   const questions = [...asked.values()]

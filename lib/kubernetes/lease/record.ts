@@ -26,11 +26,6 @@ export const leaseTimes = {
 
 export type LeaseTimes = typeof leaseTimes
 
-/** The namespace of the Lease is the operator's: the first watched one, or `default` if all are watched. */
-export function leaseNamespace(namespaces: readonly string[] | '*'): string {
-  return namespaces === '*' ? 'default' : (namespaces[0] ?? 'default')
-}
-
 /** Returns the identity of the holder; empty if there is none. */
 export function holderOf(lease: Lease | undefined): string {
   return lease?.spec?.holderIdentity ?? ''

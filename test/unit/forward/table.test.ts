@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
 import { labels } from '../../../lib/crd/group.ts'
+import { watchedBy } from '../../../lib/crd/namespaces.ts'
 import type { KubernetesObject, Stored } from '../../../lib/crd/objects.ts'
 import { createTable } from '../../../lib/forward/table.ts'
-import { watchedNamespaces } from '../../../lib/forward/targets.ts'
 import { childrenOf, instance, namespace, pod, settled, template } from './world.ts'
 
-function setUp(watched = watchedNamespaces('*')) {
+function setUp(watched = watchedBy('*')) {
   const told: string[] = []
   const table = createTable(watched, {
     onRow: row => told.push(`row ${row.name}`),
@@ -72,7 +72,7 @@ test('a template tells its instances, in either order of appearance, and only wh
 })
 
 test('children of instances in namespaces that are not watched are nobody’s orphans', () => {
-  const { table, rows } = setUp(watchedNamespaces([namespace]))
+  const { table, rows } = setUp(watchedBy([namespace]))
   const [service] = childrenOf(instance('a')) as [Stored<KubernetesObject>]
   const own = { ...service.metadata.labels, [labels.instanceNamespace]: 'elsewhere' }
   table.put({ ...service, metadata: { ...service.metadata, labels: own } })
@@ -80,7 +80,7 @@ test('children of instances in namespaces that are not watched are nobody’s or
 })
 
 test('recorded children where nobody watches are not missed', () => {
-  const { table } = setUp(watchedNamespaces(['other']))
+  const { table } = setUp(watchedBy(['other']))
   const { instance: whole } = settled('a')
   table.put({ ...whole, metadata: { ...whole.metadata, namespace: 'other' } })
   expect([...table.rows()][0]?.instance?.children).toEqual([])

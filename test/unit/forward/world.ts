@@ -6,6 +6,7 @@ import type {
   Child,
 } from '../../../lib/crd/challenge-instance.ts'
 import { fieldManager, finalizer, labels } from '../../../lib/crd/group.ts'
+import type { WatchedNamespaces } from '../../../lib/crd/namespaces.ts'
 import type { Deployment, KubernetesObject, ObjectMeta, Pod, Stored } from '../../../lib/crd/objects.ts'
 import { createForward } from '../../../lib/forward.ts'
 import type { WatchHandlers } from '../../../lib/kubernetes/cluster.ts'
@@ -179,7 +180,7 @@ export function settled(name = 'team-1', more: ChallengeInstanceStatus = {}) {
 }
 
 /** The forwarder between watches, a lease and a queue that the test plays. */
-export function forwarder(namespaces: readonly string[] | '*' = [namespace]) {
+export function forwarder(namespaces: WatchedNamespaces = [namespace]) {
   const time = virtualTime()
   const handlers = new Map<string, WatchHandlers<KubernetesObject>>()
   const sent: OutgoingChange[] = []

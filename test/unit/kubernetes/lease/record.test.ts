@@ -7,7 +7,6 @@ import {
   isNewer,
   type Lease,
   leaseKind,
-  leaseNamespace,
   leaseTimes,
   releasedLease,
   takeableInMs,
@@ -34,15 +33,6 @@ describe('leaseTimes', () => {
     const page = readFileSync(join(import.meta.dirname, '../../../../docs/operations.md'), 'utf8')
     const [, duration, renewal] = page.match(/lasts (\d+) s and is renewed every (\d+) s/) ?? []
     expect([Number(duration) * 1_000, Number(renewal) * 1_000]).toEqual([durationMs, renewMs])
-  })
-})
-
-describe('leaseNamespace', () => {
-  it.each<[readonly string[] | '*', string]>([
-    ['*', 'default'],
-    [['ctf', 'other'], 'ctf'],
-  ])('of %j is %s', (namespaces, expected) => {
-    expect(leaseNamespace(namespaces)).toBe(expected)
   })
 })
 
