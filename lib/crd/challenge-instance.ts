@@ -23,6 +23,8 @@ export interface Child {
   version: string
   /** Of the desired state that was applied; keyed where it covers secret content. */
   hash: string
+  /** Repairs of late, each soon after the one before: something else keeps changing the child. */
+  repairs?: { count: number; at: string }
 }
 
 export interface Endpoint {
@@ -54,7 +56,21 @@ export interface ChallengeInstanceStatus {
     generation: number
     /** Of the template as it is in use by the workload. */
     hash: string
+    /** Name of the Secret that keeps the template as it is in use. */
+    revision?: string
+    /** The instance served when it took this template up. Only such an instance can hold a roll-out. */
+    served?: boolean
+    /** resourceVersion of the Secret that a flag's `secretRef` names, as it was read last. */
+    flagVersion?: string
   }
+  /** Hash of the operator's settings that the workload was built with. */
+  configuration?: string
+  /** RFC 3339; present only while it lies ahead. */
+  availableFrom?: string
+  /** The instance comes from an older operator, and its objects are still to be taken over. */
+  adopting?: boolean
+  /** Changes of the phase since an RFC 3339 date: a flapping phase is reported at growing distances. */
+  phaseChanges?: { count: number; since: string }
   /** The value of the force-sync annotation that was taken up last. */
   handledSync?: string
   endpoints?: Endpoint[]

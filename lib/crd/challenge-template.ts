@@ -28,6 +28,8 @@ export interface TemplateContainer {
   image: string
   resources: { cpu: string | number; memory: string | number }
   readinessProbe?: TemplateProbe
+  /** Seconds that a start may take; undefined: no startup probe. */
+  startupSeconds?: number
   command?: string[]
   args?: string[]
   env?: TemplateEnvVar[]

@@ -9,7 +9,7 @@ import { objectMissing } from '../errors/api-status.ts'
 export const versionMark = `${group}/crd-version`
 
 /** The mark in `manifests/crds/` that this code needs. */
-export const crdVersion = 1
+export const crdVersion = 2
 
 export const crdKind = {
   apiVersion: 'apiextensions.k8s.io/v1',

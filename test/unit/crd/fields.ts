@@ -29,6 +29,7 @@ const container: Fields<TemplateContainer> = {
   image: 'required',
   resources: 'required',
   readinessProbe: 'optional',
+  startupSeconds: 'optional',
   command: 'optional',
   args: 'optional',
   env: 'optional',
@@ -83,6 +84,10 @@ const status: Fields<ChallengeInstanceStatus> = {
   expiresAt: 'optional',
   lastActivityAt: 'optional',
   template: 'optional',
+  configuration: 'optional',
+  availableFrom: 'optional',
+  adopting: 'optional',
+  phaseChanges: 'optional',
   handledSync: 'optional',
   endpoints: 'optional',
   children: 'optional',
@@ -186,9 +191,14 @@ export const tables: [where: string, schema: Schema, fields: Record<string, 'req
   [
     'template of a status',
     at(instance, 'status.template'),
-    { uid: 'required', generation: 'required', hash: 'required' } satisfies Fields<
-      NonNullable<ChallengeInstanceStatus['template']>
-    >,
+    {
+      uid: 'required',
+      generation: 'required',
+      hash: 'required',
+      revision: 'optional',
+      served: 'optional',
+      flagVersion: 'optional',
+    } satisfies Fields<NonNullable<ChallengeInstanceStatus['template']>>,
   ],
   [
     'endpoints',
@@ -211,7 +221,20 @@ export const tables: [where: string, schema: Schema, fields: Record<string, 'req
       name: 'required',
       version: 'required',
       hash: 'required',
+      repairs: 'optional',
     } satisfies Fields<Child>,
+  ],
+  [
+    'repairs of a child',
+    at(instance, 'status.children[].repairs'),
+    { count: 'required', at: 'required' } satisfies Fields<NonNullable<Child['repairs']>>,
+  ],
+  [
+    'phaseChanges',
+    at(instance, 'status.phaseChanges'),
+    { count: 'required', since: 'required' } satisfies Fields<
+      NonNullable<ChallengeInstanceStatus['phaseChanges']>
+    >,
   ],
   [
     'a template, whole',
