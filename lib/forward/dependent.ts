@@ -1,5 +1,5 @@
 import { labels } from '../crd/group.ts'
-import type { Deployment, KubernetesObject, Pod } from '../crd/objects.ts'
+import type { Deployment, KubernetesObject, Pod, Stored } from '../crd/objects.ts'
 import { childVersion } from '../observed/child-version.ts'
 import { deploymentDigest } from '../observed/deployment.ts'
 import { podDigest } from '../observed/pod.ts'
@@ -8,11 +8,11 @@ import type { Dependent, Row } from './row.ts'
 import type { Watched } from './targets.ts'
 
 /**
- * The instance that an object's labels name. Undefined: none, or one where we do not watch, of which the table cannot
- * say that it is gone.
+ * Returns the instance that an object's labels name. Undefined if they name none, or one in a namespace that is not
+ * watched: whether that one exists, the table does not show.
  */
 export function ownerOf(
-  { metadata }: KubernetesObject,
+  { metadata }: Stored<KubernetesObject>,
   watched: Watched,
 ): { namespace: string; name: string } | undefined {
   const name = metadata.labels?.[labels.instance]
@@ -20,10 +20,12 @@ export function ownerOf(
   return name && namespace && watched(namespace) ? { namespace, name } : undefined
 }
 
-export function dependentOf(object: KubernetesObject, row: Row, intern: Intern): Dependent {
+/** Returns the digest of a child or pod. It shares equal strings with its row: the table holds tens of thousands. */
+export function dependentOf(object: Stored<KubernetesObject>, row: Row, intern: Intern): Dependent {
   const { kind, metadata } = object
-  const { namespace = '', name = '', resourceVersion = '' } = metadata
-  const ownerUid = metadata.labels?.[labels.instanceUid] ?? ''
+  const { namespace, name, resourceVersion } = metadata
+  const ownerUid = metadata.labels?.[labels.instanceUid]
+  const instanceUid = row.instance?.uid
   const recorded = row.instance?.children
   const version = kind === 'Pod' ? '' : childVersion(metadata)
   return {
@@ -31,7 +33,7 @@ export function dependentOf(object: KubernetesObject, row: Row, intern: Intern):
     namespace: intern(namespace),
     name: name === row.name ? row.name : name,
     resourceVersion,
-    ownerUid: ownerUid === row.instance?.uid ? row.instance.uid : ownerUid,
+    ownerUid: ownerUid === instanceUid ? instanceUid : ownerUid,
     version: recorded?.find(child => child.version === version)?.version ?? version,
     deleting: metadata.deletionTimestamp !== undefined,
     deployment: kind === 'Deployment' ? deploymentDigest(object as Deployment) : undefined,
@@ -40,7 +42,7 @@ export function dependentOf(object: KubernetesObject, row: Row, intern: Intern):
   }
 }
 
-/** Phases and reasons repeat ten thousand times over. */
+/** Interns the phase: it is the same for thousands of pods. */
 function compactPod(pod: Pod, intern: Intern): Dependent['pod'] {
   const digest = podDigest(pod)
   return { ...digest, phase: intern(digest.phase) }

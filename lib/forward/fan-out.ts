@@ -3,24 +3,25 @@ import { countsAgainstRollout } from '../reasons.ts'
 import type { InstanceDigest } from './instance-digest.ts'
 import type { Row, TemplateEntry } from './row.ts'
 
-/** Releases template changes in their turn. */
+/** Paces the template changes of rows. */
 export interface FanOut {
-  /** The row waits until it is released, or withdrawn. */
+  /** The row waits until its change is released or withdrawn. */
   offer(row: Row): void
   withdraw(row: Row): void
   clear(): void
 }
 
-/** Ten a second for one template: 1,000 instances in under two minutes, some 60 API calls a second. */
+/** Milliseconds. Ten a second for one template: 1,000 instances in under two minutes, some 60 API calls a second. */
 const releaseEveryMs = 100
 
-/** A rollout that is held looks again this often: a container takes seconds to become ready. */
+/** Milliseconds after which a held roll-out is examined again. A container takes seconds to become ready. */
 const heldEveryMs = 1_000
 
 /**
- * Paces a template's rollout: those that are broken already first (they lose nothing, and may be what the edit is for),
- * and none while too many of those on the new generation are not Ready. That is read off the table each time, so it
- * needs no memory and survives a restart; a corrected edit is a new generation, on which nobody is yet.
+ * Releases one row of a template after the other. Rows that are broken already come first: they lose nothing, and the
+ * edit may be what cures them. While too many rows on the new generation are not Ready, the roll-out is held
+ * (`rolloutHeld`). That is read from the table each time, so it survives a restart. A corrected edit is a new
+ * generation, on which no row is yet.
  */
 export function createFanOut(release: (row: Row) => void, timers: Timers): FanOut {
   const running = new Map<TemplateEntry, unknown>()
@@ -48,7 +49,7 @@ export function createFanOut(release: (row: Row) => void, timers: Timers): FanOu
       if (template === undefined) return
       row.waitsForTurn = true
       if (running.has(template)) return
-      // After this turn of the loop: all rows of the template are offered before the first is chosen.
+      // The first row is chosen in a later turn of the event loop, when all rows of the template have been offered.
       running.set(
         template,
         timers.set(() => tick(template), 0),
@@ -77,27 +78,27 @@ function nextInLine({ rows }: TemplateEntry): Row | undefined {
   return first
 }
 
-/** More than one and more than a tenth of those on the new generation, or sent there, are not Ready. */
+/**
+ * Whether the roll-out must wait: of the instances that are on the new generation or were sent there, more than one and
+ * more than a tenth are not Ready.
+ */
 export function rolloutHeld({ digest, rows }: TemplateEntry): boolean {
   if (digest === undefined || digest.keep) return false
-  let on = 0
+  let onNewGeneration = 0
   let unready = 0
   for (const { instance, rollout } of rows) {
-    if (instance === undefined || instance.deleting || stalledAlone(instance)) continue
+    if (instance === undefined || instance.deleting) continue
+    const { stalledReason } = instance
+    if (stalledReason !== undefined && !countsAgainstRollout(stalledReason)) continue
     const considered = instance.templateUid === digest.uid && instance.templateGeneration >= digest.generation
     if (!considered && rollout === undefined) continue
-    on += 1
+    onNewGeneration += 1
     if (!considered || !serves(instance)) unready += 1
   }
-  return unready > Math.max(1, on / 10)
+  return unready > Math.max(1, onNewGeneration / 10)
 }
 
-/** A stall that concerns this instance only says nothing about its template. */
-function stalledAlone({ stalledReason }: InstanceDigest): boolean {
-  return stalledReason !== undefined && !countsAgainstRollout(stalledReason)
-}
-
-/** Hibernated is as well as Ready: there is nothing that could break. */
+/** Whether the instance is Ready, or hibernated: without a pod there is nothing that could break. */
 function serves(instance: InstanceDigest | undefined): boolean {
   return instance?.ready === true || instance?.phase === 'Idle'
 }

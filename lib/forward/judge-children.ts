@@ -36,9 +36,9 @@ export function childrenUnrecorded(row: Row, instance: InstanceDigest): Wake | u
 /** Finds children whose instance is gone: all of a row without an instance, or those of a predecessor. */
 export function orphaned(row: Row, instance: InstanceDigest | undefined): Wake | undefined {
   const first = row.dependents.find(
-    each => isLeftover(each, instance) && each.ownerUid !== '' && each.ownerUid !== instance?.uid,
+    each => isLeftover(each, instance) && each.ownerUid !== undefined && each.ownerUid !== instance?.uid,
   )
-  if (first === undefined) return undefined
+  if (first?.ownerUid === undefined) return undefined
   const { ownerUid: uid, resourceVersion } = first
   const children = row.dependents.filter(each => isLeftover(each, instance) && each.ownerUid === uid)
   const readVersions = children.map(each => each.resourceVersion)

@@ -3,14 +3,14 @@ import type { DeploymentDigest } from '../observed/deployment.ts'
 import type { PodDigest } from '../observed/pod.ts'
 import type { InstanceDigest } from './instance-digest.ts'
 
-/** A child or pod that carries the labels of an instance; one shape for all kinds, since there are five an instance. */
+/** A child or pod that carries the labels of an instance. One shape serves all kinds: there are five for an instance. */
 export interface Dependent {
   kind: string
   namespace: string
   name: string
   resourceVersion: string
-  /** `instance-uid` label: a predecessor's child has another uid than the instance under its name. */
-  ownerUid: string
+  /** Value of the `instance-uid` label. A predecessor's child has another uid than the instance under its name. */
+  ownerUid: string | undefined
   /** See `childVersion`; empty for a pod. */
   version: string
   deleting: boolean
@@ -26,7 +26,7 @@ export interface TemplateDigest {
   keep: boolean
 }
 
-/** A template, or the place of one that an instance names and nobody has created. */
+/** A template, or the name of one that an instance refers to and that does not exist. */
 export interface TemplateEntry {
   readonly namespace: string
   readonly name: string
@@ -48,7 +48,7 @@ export interface Outstanding {
   repeated: boolean
 }
 
-/** Everything known under one `namespace/name` of an instance: it, what carries its labels, what was sent for it. */
+/** Everything known under one `namespace/name`: the instance, the objects with its labels, the messages sent for it. */
 export interface Row {
   readonly namespace: string
   readonly name: string
@@ -56,14 +56,15 @@ export interface Row {
   template: TemplateEntry | undefined
   dependents: Dependent[]
   outstanding: Outstanding | undefined
-  /** The same for a template change, which waits for its turn and does not hide other mismatches meanwhile. */
+  /** The message for a template change. It waits for its turn and does not hide other mismatches meanwhile. */
   rollout: Outstanding | undefined
   /** Since when a mismatch is delayed that may be the echo of our own write, in epoch milliseconds. */
   delayedSince: number | undefined
+  /** The template change of the row waits for its turn in the fan-out. */
   waitsForTurn: boolean
-  /** Place in the near clock; -1: not in it. */
+  /** Place in the heap of the clock; -1: not in it. */
   clockIndex: number
-  /** When it is judged again although nothing happened, in epoch milliseconds. */
+  /** When the clock evaluates the row again, in epoch milliseconds. */
   dueAt: number
 }
 

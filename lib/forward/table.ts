@@ -1,44 +1,45 @@
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
 import type { ChallengeTemplate } from '../crd/challenge-template.ts'
-import type { KubernetesObject, ObjectMeta } from '../crd/objects.ts'
+import type { GoneObject, KubernetesObject, Stored } from '../crd/objects.ts'
 import { dependentOf, ownerOf } from './dependent.ts'
 import { type InstanceDigest, instanceDigest } from './instance-digest.ts'
 import { createRow, type Dependent, type Row, type TemplateEntry } from './row.ts'
 import type { Watched } from './targets.ts'
 
 export interface TableEvents {
-  /** Something of the row is not as it was: judge it. */
+  /** The row has changed. */
   onRow(row: Row): void
-  /** The instance is gone, or stands under another uid now. Told before `onRow`. */
+  /** The instance is gone, or an instance with another uid has its name. Called before `onRow`. */
   onInstanceGone(row: Row, gone: InstanceDigest): void
-  /** Nothing is left of the row. */
+  /** Nothing is left of the row. The table has dropped it. */
   onRowEmpty(row: Row): void
 }
 
-/** What the watches have told, as digests: an object's bytes are dropped as soon as it was told. */
+/** Everything that the watches have reported, as digests. The objects themselves are not kept. */
 export interface Table {
-  put(object: KubernetesObject): void
-  remove(kind: string, object: { metadata: ObjectMeta }): void
+  put(object: Stored<KubernetesObject>): void
+  remove(kind: string, object: GoneObject): void
   rows(): Iterable<Row>
 }
 
-/** Two levels instead of joined keys: the names are there already, a joined key would be one more string an object. */
-type Names<T> = Map<string, Map<string, T>>
+/** Namespace → name → value. The two strings exist already; a joined key would be one more string for each object. */
+type ByName<T> = Map<string, Map<string, T>>
 
+/** Creates an empty table. @param watched whether a namespace is watched */
 export function createTable(watched: Watched, events: TableEvents): Table {
-  const rows: Names<Row> = new Map()
-  const templates: Names<TemplateEntry> = new Map()
-  const dependents = new Map<string, Names<Dependent>>()
-  const known = new Map<string, string>()
+  const rows: ByName<Row> = new Map()
+  const templates: ByName<TemplateEntry> = new Map()
+  const dependents = new Map<string, ByName<Dependent>>()
+  const interned = new Map<string, string>()
 
   function intern(text: string): string {
-    const before = known.get(text)
-    if (before === undefined) known.set(text, text)
-    return before ?? text
+    const known = interned.get(text)
+    if (known === undefined) interned.set(text, text)
+    return known ?? text
   }
 
-  function putInstance(object: ChallengeInstance): void {
-    const row = rowOf(object.metadata.namespace ?? '', object.metadata.name ?? '')
+  function putInstance(object: Stored<ChallengeInstance>): void {
+    const row = rowOf(object.metadata.namespace, object.metadata.name)
     const before = row.instance
     row.instance = instanceDigest(object, watched, intern)
     const template = templateOf(row.namespace, row.instance.templateRef)
@@ -51,37 +52,37 @@ export function createTable(watched: Watched, events: TableEvents): Table {
     events.onRow(row)
   }
 
-  function removeInstance({ metadata }: { metadata: ObjectMeta }): void {
-    const row = rows.get(metadata.namespace ?? '')?.get(metadata.name ?? '')
+  function removeInstance({ metadata }: GoneObject): void {
+    const row = rows.get(metadata.namespace)?.get(metadata.name)
     const gone = row?.instance
-    if (row === undefined || gone === undefined || gone.uid !== (metadata.uid ?? gone.uid)) return
+    if (row === undefined || gone === undefined || gone.uid !== metadata.uid) return
     row.instance = undefined
     unlinkTemplate(row)
     events.onInstanceGone(row, gone)
-    settle(row)
+    rowChanged(row)
   }
 
-  function putTemplate({ metadata, spec }: ChallengeTemplate): void {
-    const entry = templateOf(metadata.namespace ?? '', metadata.name ?? '')
-    const { uid = '', generation = 0 } = metadata
+  function putTemplate({ metadata, spec }: Stored<ChallengeTemplate>): void {
+    const { namespace, name, uid, generation = 0 } = metadata
+    const entry = templateOf(namespace, name)
     const same = entry.digest?.uid === uid && entry.digest.generation === generation
     entry.digest = { uid: intern(uid), generation, keep: spec.updateStrategy === 'Keep' }
     if (!same) entry.rows.forEach(events.onRow)
   }
 
-  function removeTemplate({ metadata }: { metadata: ObjectMeta }): void {
-    const entry = templates.get(metadata.namespace ?? '')?.get(metadata.name ?? '')
-    if (entry?.digest === undefined || entry.digest.uid !== (metadata.uid ?? entry.digest.uid)) return
+  function removeTemplate({ metadata }: GoneObject): void {
+    const entry = templates.get(metadata.namespace)?.get(metadata.name)
+    if (entry?.digest?.uid !== metadata.uid) return
     entry.digest = undefined
     entry.rows.forEach(events.onRow)
     if (entry.rows.size === 0) drop(templates, entry)
   }
 
-  function putDependent(object: KubernetesObject): void {
+  function putDependent(object: Stored<KubernetesObject>): void {
     const owner = ownerOf(object, watched)
-    const ofKind: Names<Dependent> = dependents.get(object.kind) ?? new Map()
+    const ofKind: ByName<Dependent> = dependents.get(object.kind) ?? new Map()
     dependents.set(object.kind, ofKind)
-    const before = ofKind.get(object.metadata.namespace ?? '')?.get(object.metadata.name ?? '')
+    const before = ofKind.get(object.metadata.namespace)?.get(object.metadata.name)
     if (owner === undefined) {
       if (before) unlink(ofKind, before)
       return
@@ -91,20 +92,20 @@ export function createTable(watched: Watched, events: TableEvents): Table {
     if (before) before.row.dependents = before.row.dependents.filter(each => each !== before)
     row.dependents = [...row.dependents, after]
     place(ofKind, after.namespace, after.name, after)
-    if (before && before.row !== row) settle(before.row)
+    if (before && before.row !== row) rowChanged(before.row)
     events.onRow(row)
   }
 
-  function removeDependent(kind: string, { metadata }: { metadata: ObjectMeta }): void {
+  function removeDependent(kind: string, { metadata }: GoneObject): void {
     const ofKind = dependents.get(kind)
-    const before = ofKind?.get(metadata.namespace ?? '')?.get(metadata.name ?? '')
+    const before = ofKind?.get(metadata.namespace)?.get(metadata.name)
     if (ofKind && before) unlink(ofKind, before)
   }
 
-  function unlink(ofKind: Names<Dependent>, before: Dependent): void {
+  function unlink(ofKind: ByName<Dependent>, before: Dependent): void {
     drop(ofKind, before)
     before.row.dependents = before.row.dependents.filter(each => each !== before)
-    settle(before.row)
+    rowChanged(before.row)
   }
 
   function unlinkTemplate(row: Row): void {
@@ -114,7 +115,8 @@ export function createTable(watched: Watched, events: TableEvents): Table {
     if (template?.rows.size === 0 && template.digest === undefined) drop(templates, template)
   }
 
-  function settle(row: Row): void {
+  /** Drops the row if nothing is left of it. */
+  function rowChanged(row: Row): void {
     if (row.instance !== undefined || row.dependents.length > 0) {
       events.onRow(row)
       return
@@ -141,8 +143,8 @@ export function createTable(watched: Watched, events: TableEvents): Table {
 
   return {
     put(object) {
-      if (object.kind === 'ChallengeInstance') putInstance(object as ChallengeInstance)
-      else if (object.kind === 'ChallengeTemplate') putTemplate(object as ChallengeTemplate)
+      if (object.kind === 'ChallengeInstance') putInstance(object as Stored<ChallengeInstance>)
+      else if (object.kind === 'ChallengeTemplate') putTemplate(object as Stored<ChallengeTemplate>)
       else putDependent(object)
     },
     remove(kind, object) {
@@ -156,13 +158,13 @@ export function createTable(watched: Watched, events: TableEvents): Table {
   }
 }
 
-function place<T>(index: Names<T>, namespace: string, name: string, value: T): T {
+function place<T>(index: ByName<T>, namespace: string, name: string, value: T): T {
   const named = index.get(namespace) ?? new Map<string, T>()
   index.set(namespace, named.set(name, value))
   return value
 }
 
-function drop<T extends { namespace: string; name: string }>(index: Names<T>, value: T): void {
+function drop<T extends { namespace: string; name: string }>(index: ByName<T>, value: T): void {
   const named = index.get(value.namespace)
   named?.delete(value.name)
   if (named?.size === 0) index.delete(value.namespace)

@@ -1,34 +1,37 @@
+import { type ChildKind, childKinds } from '../crd/child-kinds.ts'
 import { apiVersion, managedBySelector } from '../crd/group.ts'
 import { scopesOf, type WatchedNamespaces } from '../crd/namespaces.ts'
 import type { WatchTarget } from '../kubernetes/cluster.ts'
 
-const own: WatchTarget[] = [
+const customResources: WatchTarget[] = [
   { apiVersion, kind: 'ChallengeInstance' },
   { apiVersion, kind: 'ChallengeTemplate' },
 ]
 
-/**
- * Deployments and pods are watched whole: their status is what is judged. Secrets are not watched at all: metadata can
- * leak a value, and the right to watch is the right to read; the sweep verifies them.
- */
+const watchedChildKinds = (childKinds as readonly ChildKind[]).filter(({ watch }) => watch !== 'never')
+
+/** Children and pods. Pods are watched whole, since their status is judged. */
 const managed: WatchTarget[] = [
-  { apiVersion: 'apps/v1', kind: 'Deployment' },
-  { apiVersion: 'v1', kind: 'Service', metadataOnly: true },
-  { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', metadataOnly: true },
+  ...watchedChildKinds.map(child => ({
+    apiVersion: child.apiVersion,
+    kind: child.kind,
+    metadataOnly: child.watch === 'metadata',
+  })),
   { apiVersion: 'v1', kind: 'Pod' },
 ].map(target => ({ ...target, labelSelector: managedBySelector }))
 
-const childKinds = new Set(['Deployment', 'Service', 'NetworkPolicy'])
+const watchedChildKindNames = new Set(watchedChildKinds.map(({ kind }) => kind))
 
-/** Every collection the forwarder watches. */
+/** Returns every collection that the forwarder watches. */
 export function watchTargets(namespaces: WatchedNamespaces): WatchTarget[] {
-  const kinds = [...own, ...managed]
-  return scopesOf(namespaces).flatMap(scope => kinds.map(target => ({ ...target, ...scope })))
+  const targets = [...customResources, ...managed]
+  return scopesOf(namespaces).flatMap(scope => targets.map(target => ({ ...target, ...scope })))
 }
 
+/** Whether a namespace is watched. */
 export type Watched = (namespace: string) => boolean
 
-/** Whether absence from the table means that a recorded child is gone. */
+/** Whether absence from the table means that a recorded child does not exist. */
 export function isWatchedChild(kind: string, namespace: string, watched: Watched): boolean {
-  return childKinds.has(kind) && watched(namespace)
+  return watchedChildKindNames.has(kind) && watched(namespace)
 }

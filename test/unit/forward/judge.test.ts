@@ -9,7 +9,7 @@ import type { Row } from '../../../lib/forward/row.ts'
 import { createTable } from '../../../lib/forward/table.ts'
 import { deployment, instance, nextVersion, pod, settled, start, template, withStatus } from './world.ts'
 
-type World = ReturnType<typeof settled> & { template: KubernetesObject | undefined }
+type World = ReturnType<typeof settled> & { template: Stored<KubernetesObject> | undefined }
 
 /** The verdict on the only row, after a settled world was changed. */
 function verdictOn(change: (world: World) => void, now = start) {
