@@ -1,23 +1,28 @@
 import type { Timers } from '../abort.ts'
 
-/** What the clock holds; the two fields are its own. */
+/** An item that a clock can hold. Only the clock writes the two fields. */
 export interface Due {
+  /** Place in the heap; -1: not in the clock. */
   clockIndex: number
+  /** Epoch milliseconds. */
   dueAt: number
 }
 
 export interface Clock<T extends Due> {
-  /** @param at epoch milliseconds; undefined: nothing to come back for */
+  /** Replaces the time at which the item is due. @param at epoch milliseconds; undefined: removes the item */
   set(item: T, at: number | undefined): void
-  /** Forgets everything and stops its timer. */
+  /** Removes all items and stops the timer. */
   clear(): void
   readonly size: number
 }
 
-/** setTimeout takes 31 bits and fires at once beyond them. */
-const longestMs = 2 ** 31 - 1
+/** setTimeout takes 31 bits, and fires at once for a longer time. */
+const longestTimerMs = 2 ** 31 - 1
 
-/** A binary heap that knows each item's place, so that moving one leaves no stale entry behind; one timer for all. */
+/**
+ * Calls `onDue` for each item when it is due. A binary heap orders the items, and each item knows its place, so that a
+ * moved item leaves no stale entry behind. One timer serves all items.
+ */
 export function createClock<T extends Due>(
   onDue: (item: T) => void,
   now: () => number,
@@ -74,7 +79,8 @@ export function createClock<T extends Due>(
     if (at === armedFor) return
     timers.clear(timer)
     armedFor = at
-    if (at !== Number.POSITIVE_INFINITY) timer = timers.set(run, Math.min(longestMs, Math.max(0, at - now())))
+    if (at !== Number.POSITIVE_INFINITY)
+      timer = timers.set(run, Math.min(longestTimerMs, Math.max(0, at - now())))
   }
 
   function run(): void {

@@ -5,6 +5,7 @@ import type { Stored } from '../crd/objects.ts'
 import type { Reason } from '../reasons.ts'
 import { isWatchedChild, type Watched } from './targets.ts'
 
+/** An entry of `status.children`. */
 export interface RecordedChild {
   kind: string
   namespace: string
