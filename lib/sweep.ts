@@ -1,30 +1,31 @@
 import type { ChangesQueue, OutgoingChange } from './aws/queue-ports.ts'
 import type { ChallengeInstance } from './crd/challenge-instance.ts'
+import { childKinds } from './crd/child-kinds.ts'
 import { apiVersion, managedBySelector } from './crd/group.ts'
-import type { Kind, KubernetesObject } from './crd/objects.ts'
+import { scopesOf, type WatchedNamespaces } from './crd/namespaces.ts'
+import type { Kind, KubernetesObject, Stored } from './crd/objects.ts'
 import { operatorError } from './errors.ts'
-import type { Cluster } from './kubernetes/cluster.ts'
+import type { Cluster, ListOptions } from './kubernetes/cluster.ts'
 import { changeDeduplicationId } from './messages.ts'
 import type { OpenRow, Store } from './store/store.ts'
-import { type InstanceDigest, instanceDigest } from './sweep/instance-digest.ts'
 import {
   childMismatches,
-  leftBehind,
   type Mismatch,
+  missingDefaultDeny,
+  needsRecheck,
   overdue,
   rowMismatches,
   slowTeardowns,
-  unguarded,
 } from './sweep/mismatch.ts'
+import { type SweptInstance, sweptInstance } from './sweep/swept-instance.ts'
 import type { Log } from './telemetry/log.ts'
 
 export interface SweepDependencies {
   cluster: Cluster
   store: Store
   changes: Pick<ChangesQueue, 'send'>
-  /** Watched namespaces; `'*'` means all. */
-  namespaces: readonly string[] | '*'
-  /** Between two sweeps. */
+  namespaces: WatchedNamespaces
+  /** The time between two sweeps. */
   intervalSeconds: number
   /** Epoch milliseconds. */
   now: () => number
@@ -32,40 +33,28 @@ export interface SweepDependencies {
 }
 
 export interface Swept {
-  /** Instances looked at. */
+  /** The number of instances that were compared. */
   examined: number
-  /** Keys the queue accepted; what it refused is found again by the next sweep. */
+  /** The number of keys that the queue accepted. The next sweep finds the refused ones again. */
   enqueued: number
 }
 
-/** `resync` also compares every child with what is recorded of it: Secrets, which nobody watches, too. */
+/** `resync` also compares every child with its record, and so covers Secrets, which the forwarder does not watch. */
 export type Sweep = (options: { resync: boolean }, signal: AbortSignal) => Promise<Swept>
 
-const childKinds: readonly Kind[] = [
-  { apiVersion: 'apps/v1', kind: 'Deployment' },
-  { apiVersion: 'v1', kind: 'Service' },
-  { apiVersion: 'v1', kind: 'Secret' },
-  { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy' },
-]
-
 /**
- * The safety net: enqueues the keys of what does not fit, and changes nothing itself. Rows and children are read
- * before instances, so that what is created meanwhile never looks like an orphan; a list that breaks off throws, so
- * that a partial one condemns nobody.
+ * Creates the safety net for lost messages and timers. A sweep enqueues the key of every instance whose record differs
+ * from what is observed, and changes nothing itself.
+ *
+ * Guarantees: rows and children are read before instances, so an object that is created meanwhile does not look like an
+ * orphan. A list that breaks off throws, so a partial list condemns no object.
  */
 export function createSweep(deps: SweepDependencies): Sweep {
   const { cluster, store, changes, namespaces, intervalSeconds, now, log } = deps
   return async ({ resync }, signal) => {
     const rows = await openRowsByUid(store, log, signal)
-    const children = resync ? await lists<KubernetesObject>(childKinds, true, signal) : []
-    const instances = new Map<string, InstanceDigest>()
-    for await (const page of pages<ChallengeInstance>(
-      { apiVersion, kind: 'ChallengeInstance' },
-      false,
-      signal,
-    ))
-      for (const instance of page) instances.set(instance.metadata.uid ?? '', instanceDigest(instance))
-
+    const children = resync ? await listChildren(signal) : []
+    const instances = await listInstances(signal)
     const at = now()
     const sinceMs = resync ? Number.POSITIVE_INFINITY : intervalSeconds * 1_000
     const found = [
@@ -74,9 +63,9 @@ export function createSweep(deps: SweepDependencies): Sweep {
       ...slowTeardowns(instances.values(), at, sinceMs),
       ...(resync
         ? [
-            ...leftBehind(instances.values(), at),
+            ...needsRecheck(instances.values(), at),
             ...childMismatches(children, instances, at),
-            ...unguarded(children, instances.values()),
+            ...missingDefaultDeny(children, instances.values()),
           ]
         : []),
     ]
@@ -85,26 +74,28 @@ export function createSweep(deps: SweepDependencies): Sweep {
     return { examined: instances.size, enqueued: outgoing.length - refused.length }
   }
 
-  async function* pages<T extends KubernetesObject>(kind: Kind, metadataOnly: boolean, signal: AbortSignal) {
-    const selection = metadataOnly ? { metadataOnly, labelSelector: managedBySelector } : {}
-    const scopes = namespaces === '*' ? [{}] : namespaces.map(namespace => ({ namespace }))
-    for (const scope of scopes) yield* cluster.list<T>(kind, { ...scope, ...selection }, signal)
+  async function listInstances(signal: AbortSignal): Promise<Map<string, SweptInstance>> {
+    const kind = { apiVersion, kind: 'ChallengeInstance' }
+    const instances = new Map<string, SweptInstance>()
+    for await (const page of pages<ChallengeInstance>(kind, {}, signal))
+      for (const instance of page) instances.set(instance.metadata.uid, sweptInstance(instance))
+    return instances
   }
 
-  async function lists<T extends KubernetesObject>(
-    kinds: readonly Kind[],
-    metadataOnly: boolean,
-    signal: AbortSignal,
-  ): Promise<T[]> {
-    const all: T[] = []
-    for (const kind of kinds)
-      for await (const page of pages<T>(kind, metadataOnly, signal))
-        all.push(...page.map(object => ({ ...object, kind: kind.kind })))
-    return all
+  async function listChildren(signal: AbortSignal): Promise<Stored<KubernetesObject>[]> {
+    const selection = { metadataOnly: true, labelSelector: managedBySelector }
+    const children: Stored<KubernetesObject>[] = []
+    for (const kind of childKinds)
+      for await (const page of pages<KubernetesObject>(kind, selection, signal)) children.push(...page)
+    return children
+  }
+
+  async function* pages<T extends KubernetesObject>(kind: Kind, selection: ListOptions, signal: AbortSignal) {
+    for (const scope of scopesOf(namespaces)) yield* cluster.list<T>(kind, { ...selection, ...scope }, signal)
   }
 }
 
-/** The cluster's side is swept even while the database is away. */
+/** Returns undefined if the database is away: the sweep then compares the objects of the cluster only. */
 async function openRowsByUid(
   store: Store,
   log: Log,
@@ -125,10 +116,17 @@ function unique(found: readonly Mismatch[]): Mismatch[] {
   return [...new Map(found.map(each => [`${each.key.uid}/${each.cause}`, each])).values()]
 }
 
-/** The sweep's own time is what changed: a mismatch that outlives its repair is wanted again. */
+/** The deduplication id holds the time of the sweep, so a mismatch that outlives its repair is enqueued again. */
 function message({ key, cause, resourceVersion }: Mismatch, at: number): OutgoingChange {
   return {
-    change: { v: 1, ...key, cause, resourceVersion, attempt: 0, at: new Date(at).toISOString() },
+    change: {
+      v: 1,
+      ...key,
+      cause,
+      resourceVersion: resourceVersion ?? '',
+      attempt: 0,
+      at: new Date(at).toISOString(),
+    },
     deduplicationId: changeDeduplicationId(key.uid, cause, `sweep:${at}`),
   }
 }

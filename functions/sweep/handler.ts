@@ -1,5 +1,5 @@
-import { setTimeout as wait } from 'node:timers/promises'
 import type { ScheduledEvent } from 'aws-lambda'
+import { sleep } from '../../lib/abort.ts'
 import type { DeadlineContext } from '../../lib/middleware/deadline.ts'
 import { invocation } from '../../lib/middleware/invocation.ts'
 import type { Sweep } from '../../lib/sweep.ts'
@@ -7,26 +7,27 @@ import type { Log } from '../../lib/telemetry/log.ts'
 
 export interface SweepHandlerOptions {
   sweep: Sweep
-  /** Rejects while the cluster is not fit for this version. */
+  /** Rejects if the cluster does not fit this version of the operator. */
   ready?: (signal: AbortSignal) => Promise<void>
-  /** Seconds between sweeps. */
+  /** The seconds between two sweeps. */
   intervalSeconds: number
-  /** Minutes between sweeps that also verify children. */
+  /** The minutes between two sweeps that also compare children. */
   resyncMinutes: number
   log: Log
   /** Epoch milliseconds. */
   clock?: () => number
-  /** The process is asked to stop. */
+  /** Aborts when the process is to stop. */
   stopping?: AbortSignal
 }
 
-/** One invocation each minute; its sweeps fill the minute. */
+/** The schedule invokes the function once a minute. */
 const minuteSeconds = 60
 const reserveMs = 3_000
 
 /**
- * Sweeps `60 / interval` times. Which sweeps verify children follows from the schedule's time alone, so that it needs no
- * memory and the same minute is never skipped or done twice.
+ * Creates a handler that sweeps `60 / interval` times in an invocation, or once every `interval / 60` minutes. The
+ * scheduled time alone decides which sweep compares children, so no state is kept between invocations. If that sweep
+ * fails, the next one of the invocation compares them.
  */
 export function createHandler(options: SweepHandlerOptions) {
   const { log, clock = Date.now, stopping, intervalSeconds, resyncMinutes } = options
@@ -54,7 +55,7 @@ export function createHandler(options: SweepHandlerOptions) {
     let failure: unknown
     for (let sweep = 0; sweep < times && !signal.aborted; sweep++) {
       const next = started + sweep * intervalSeconds * 1_000
-      if (next > clock()) await wait(next - clock(), undefined, { signal }).catch(() => {})
+      if (next > clock()) await sleep(next - clock(), signal)
       if (signal.aborted) return
       failure = await sweepOnce(resync, signal)
       if (failure === undefined) resync = false

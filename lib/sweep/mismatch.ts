@@ -1,123 +1,144 @@
 import { defaultDenyName, labels } from '../crd/group.ts'
-import type { KubernetesObject } from '../crd/objects.ts'
+import type { KubernetesObject, Stored } from '../crd/objects.ts'
+import { keyOfObject } from '../crd/reference.ts'
 import { progressDeadlineSeconds } from '../desired/objects/deployment.ts'
 import type { Cause, InstanceKey } from '../messages.ts'
 import { childVersion } from '../observed/child-version.ts'
 import { waitsForTimer } from '../reasons.ts'
 import type { OpenRow } from '../store/store.ts'
-import type { InstanceDigest } from './instance-digest.ts'
+import type { SweptInstance } from './swept-instance.ts'
 
+/** A difference between what is recorded and what is observed. The instance with this key needs a pass. */
 export interface Mismatch {
   key: InstanceKey
   cause: Cause
-  resourceVersion: string
+  /** The version of the object that differs; undefined if it is gone. */
+  resourceVersion: string | undefined
 }
 
-/** A pass takes well under this; what is younger is being dealt with. In milliseconds. */
+/**
+ * An instance that changed within this time is left out: a pass takes well under it, so a younger difference is likely
+ * to be the work of a pass that still runs. In milliseconds.
+ */
 const graceMs = 10_000
 
-/** A teardown that takes longer than this is looked at again. In milliseconds. */
+/** A teardown that takes longer than this is enqueued again. In milliseconds. */
 const teardownMs = 60_000
 
-/** Rows that the cluster does not bear out, and instances that the database does not know, or knows wrongly. */
+/** Returns open rows whose instance is gone, and instances whose row is missing or differs. */
 export function rowMismatches(
   rows: ReadonlyMap<string, OpenRow>,
-  instances: ReadonlyMap<string, InstanceDigest>,
+  instances: ReadonlyMap<string, SweptInstance>,
   now: number,
 ): Mismatch[] {
   const gone = [...rows.values()].filter(row => !instances.has(row.uid))
   const wrong = [...instances.values()].filter(
-    instance => instance.synced && quiet(instance, now) && !rowFits(rows.get(instance.uid), instance),
+    instance =>
+      instance.synced && unchangedForGrace(instance, now) && !rowMatches(rows.get(instance.uid), instance),
   )
-  return [...gone.map(row => mismatch(row, 'orphan')), ...wrong.map(instance => mismatch(instance, 'drift'))]
+  return [
+    ...gone.map(row => ({ key: keyOf(row), cause: 'orphan' as const, resourceVersion: undefined })),
+    ...wrong.map(drift),
+  ]
 }
 
-/** Instances whose time is over and that the forwarder's clock has not ended. `sinceMs`: since the last sweep. */
-export function overdue(instances: Iterable<InstanceDigest>, now: number, sinceMs: number): Mismatch[] {
+/**
+ * Returns instances whose time is over and that the forwarder's clock has not ended.
+ * @param sinceMs milliseconds since the last sweep
+ */
+export function overdue(instances: Iterable<SweptInstance>, now: number, sinceMs: number): Mismatch[] {
   return [...instances]
     .filter(
       ({ expiresAt, deletingSince }) =>
-        deletingSince === undefined && agesAnew(now - (expiresAt ?? now), 1, sinceMs),
+        deletingSince === undefined && ageThresholdCrossed(now - (expiresAt ?? now), 1, sinceMs),
     )
     .map(instance => mismatch(instance, 'expiry'))
 }
 
-/** Instances whose deletion does not come to an end. `sinceMs`: since the last sweep. */
-export function slowTeardowns(instances: Iterable<InstanceDigest>, now: number, sinceMs: number): Mismatch[] {
+/**
+ * Returns instances whose deletion does not come to an end.
+ * @param sinceMs milliseconds since the last sweep
+ */
+export function slowTeardowns(instances: Iterable<SweptInstance>, now: number, sinceMs: number): Mismatch[] {
   return [...instances]
-    .filter(({ deletingSince }) => agesAnew(now - (deletingSince ?? now), teardownMs, sinceMs))
-    .map(instance => mismatch(instance, 'drift'))
+    .filter(({ deletingSince }) => ageThresholdCrossed(now - (deletingSince ?? now), teardownMs, sinceMs))
+    .map(drift)
 }
 
 /**
- * Whether its age has reached `first`, or doubled again, within the last `sinceMs`. What lasts may wait in a queue that is
- * long already: a message for it at every sweep would make it longer, when there is the least room for it.
+ * Returns whether an age has reached `first`, or has doubled again, within the last `sinceMs`. A condition that lasts may
+ * wait in a queue that is long already. A message for it in every sweep would make the queue longer still.
  */
-function agesAnew(age: number, first: number, sinceMs: number): boolean {
+function ageThresholdCrossed(age: number, first: number, sinceMs: number): boolean {
   if (age < first) return false
   const before = age - sinceMs
   return before < first || Math.floor(Math.log2(age / first)) > Math.floor(Math.log2(before / first))
 }
 
 /**
- * Instances that a lost message or timer may have left behind: not dealt with, with a row not written, waiting, or on
- * their way for longer than their Deployment may be without progress. The last become Ready this way where no forwarder
- * runs.
+ * Returns instances that a lost message or timer may have left behind: their spec is not observed, their row is not
+ * written, they wait for a timer, or they make no progress for longer than their Deployment may. Without a forwarder an
+ * instance becomes Ready through the last of these.
  */
-export function leftBehind(instances: Iterable<InstanceDigest>, now: number): Mismatch[] {
+export function needsRecheck(instances: Iterable<SweptInstance>, now: number): Mismatch[] {
   return [...instances]
     .filter(
       instance =>
-        quiet(instance, now) &&
-        (!instance.observed || !instance.synced || waits(instance) || stuck(instance, now)),
+        unchangedForGrace(instance, now) &&
+        (!instance.observed || !instance.synced || isWaiting(instance) || isWithoutProgress(instance, now)),
     )
-    .map(instance => mismatch(instance, 'drift'))
+    .map(drift)
 }
 
-/** Children that do not fit what is recorded: changed, missing, unrecorded, or of nobody. */
+/** Returns instances whose children are missing, changed or not recorded, and owners that are gone. */
 export function childMismatches(
-  children: readonly KubernetesObject[],
-  instances: ReadonlyMap<string, InstanceDigest>,
+  children: readonly Stored<KubernetesObject>[],
+  instances: ReadonlyMap<string, SweptInstance>,
   now: number,
 ): Mismatch[] {
-  const seen = new Set(children.map(keyOf))
-  const missing = [...instances.values()].filter(
-    instance => quiet(instance, now) && [...instance.children.keys()].some(key => !seen.has(key)),
+  const seen = new Set(children.map(keyOfObject))
+  const incomplete = [...instances.values()].filter(
+    instance => unchangedForGrace(instance, now) && [...instance.children.keys()].some(key => !seen.has(key)),
   )
   const wrong = children.flatMap(child => {
-    const own = child.metadata.labels ?? {}
-    const uid = own[labels.instanceUid]
-    if (uid === undefined) return []
-    const instance = instances.get(uid)
-    if (instance === undefined) {
-      const key = { uid, namespace: own[labels.instanceNamespace] ?? '', name: own[labels.instance] ?? '' }
-      return [{ key, cause: 'orphan' as const, resourceVersion: child.metadata.resourceVersion ?? '' }]
-    }
-    const fits = instance.children.get(keyOf(child)) === childVersion(child.metadata)
-    return fits || !quiet(instance, now) ? [] : [mismatch(instance, 'drift')]
+    const owner = ownerOf(child)
+    if (owner === undefined) return []
+    const instance = instances.get(owner.uid)
+    if (instance === undefined)
+      return [{ key: owner, cause: 'orphan' as const, resourceVersion: child.metadata.resourceVersion }]
+    const matches = instance.children.get(keyOfObject(child))?.version === childVersion(child.metadata)
+    return matches || !unchangedForGrace(instance, now) ? [] : [drift(instance)]
   })
-  return [...missing.map(instance => mismatch(instance, 'drift')), ...wrong]
+  return [...incomplete.map(drift), ...wrong]
 }
 
-/** One instance of each namespace whose standing default-deny is missing: its pass puts the policy back. */
-export function unguarded(
-  policies: readonly KubernetesObject[],
-  instances: Iterable<InstanceDigest>,
+/** Returns one instance of each namespace without its default deny policy. The pass of that instance creates it. */
+export function missingDefaultDeny(
+  policies: readonly Stored<KubernetesObject>[],
+  instances: Iterable<SweptInstance>,
 ): Mismatch[] {
   const guarded = new Set(
     policies.filter(each => each.metadata.name === defaultDenyName).map(each => each.metadata.namespace),
   )
-  const first = new Map<string, InstanceDigest>()
+  const first = new Map<string, SweptInstance>()
   for (const instance of instances) {
-    const [child] = instance.children.keys()
-    const namespace = child?.split('/')[1]
-    if (namespace !== undefined && !guarded.has(namespace) && !first.has(namespace))
-      first.set(namespace, instance)
+    const [child] = instance.children.values()
+    if (child !== undefined && !guarded.has(child.namespace) && !first.has(child.namespace))
+      first.set(child.namespace, instance)
   }
-  return [...first.values()].map(instance => mismatch(instance, 'drift'))
+  return [...first.values()].map(drift)
 }
 
-function rowFits(row: OpenRow | undefined, instance: InstanceDigest): boolean {
+/** Returns the key in an object's labels; undefined for the default deny policy, which belongs to no instance. */
+function ownerOf({ metadata }: KubernetesObject): InstanceKey | undefined {
+  const own = metadata.labels ?? {}
+  const uid = own[labels.instanceUid]
+  const namespace = own[labels.instanceNamespace]
+  const name = own[labels.instance]
+  return uid && namespace && name ? { namespace, name, uid } : undefined
+}
+
+function rowMatches(row: OpenRow | undefined, instance: SweptInstance): boolean {
   return (
     row !== undefined &&
     row.phase === instance.phase &&
@@ -127,23 +148,26 @@ function rowFits(row: OpenRow | undefined, instance: InstanceDigest): boolean {
   )
 }
 
-function waits({ reason }: InstanceDigest): boolean {
+function isWaiting({ reason }: SweptInstance): boolean {
   return reason !== undefined && waitsForTimer(reason)
 }
 
-function stuck({ phase, changedAt }: InstanceDigest, now: number): boolean {
+function isWithoutProgress({ phase, changedAt }: SweptInstance, now: number): boolean {
   return phase === 'Provisioning' && now - changedAt > progressDeadlineSeconds * 1_000
 }
 
-function quiet(instance: InstanceDigest, now: number): boolean {
+function unchangedForGrace(instance: SweptInstance, now: number): boolean {
   return instance.deletingSince === undefined && now - instance.changedAt > graceMs
 }
 
-function keyOf({ kind, metadata }: KubernetesObject): string {
-  return `${kind}/${metadata.namespace ?? ''}/${metadata.name ?? ''}`
+function drift(instance: SweptInstance): Mismatch {
+  return mismatch(instance, 'drift')
 }
 
-function mismatch(instance: InstanceKey & { resourceVersion?: string }, cause: Cause): Mismatch {
-  const { namespace, name, uid } = instance
-  return { key: { namespace, name, uid }, cause, resourceVersion: instance.resourceVersion ?? '' }
+function mismatch(instance: SweptInstance, cause: Cause): Mismatch {
+  return { key: keyOf(instance), cause, resourceVersion: instance.resourceVersion }
+}
+
+function keyOf({ namespace, name, uid }: InstanceKey): InstanceKey {
+  return { namespace, name, uid }
 }

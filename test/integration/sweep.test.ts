@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { defaultDenyName, fieldManager, labels } from '../../lib/crd/group.ts'
 import type { KubernetesObject, NetworkPolicy, Secret } from '../../lib/crd/objects.ts'
 import { OperatorError } from '../../lib/errors.ts'
@@ -21,7 +21,7 @@ const names = ['kept', 'forgotten', 'wrong', 'platform', 'secret', 'policy']
 let operator: TestOperator
 let counted: CountedQueues
 
-/** Its own sweeps come once an hour: what is repaired here, the sweeps of the test have found. */
+/** The operator's own sweeps come once an hour, so every repair follows from a sweep of the test. */
 beforeAll(async () => {
   counted = await startCountedQueues(await testQueues())
   const env = { OPERATOR_INTERVAL: '3600', OPERATOR_RESYNC_MINUTES: '1440' }
@@ -34,7 +34,7 @@ beforeAll(async () => {
   for (const [index, name] of names.entries())
     await create(operator, instanceOf(operator.namespace, name, 'web', index + 1))
   for (const name of names) await untilConsistent(operator, name, 'Ready')
-  // A retry from the beginning, when all came at once, would find what the sweeps of the test are to find.
+  // A retry that is left over from the start would find the same mismatches as the sweeps of the test.
   await untilQueuesEmpty(counted.queues, operator.signal)
 })
 afterAll(async () => {
@@ -45,33 +45,34 @@ afterAll(async () => {
 const sweep = (options: { resync?: boolean; cluster?: Cluster } = {}) =>
   sweepOnce(operator, counted.queues, options)
 
-async function uidOf(name: string): Promise<string> {
-  return (await instanceCalled(operator, name))?.metadata.uid ?? ''
+async function uidOf(name: string): Promise<string | undefined> {
+  return (await instanceCalled(operator, name))?.metadata.uid
 }
 
-/** Only this one was found, and it is right again. */
-async function repaired(name: string, options: { resync: boolean }): Promise<void> {
+/** Expects that a sweep finds the instance and no other, and that its pass repairs it. */
+async function expectRepair(name: string, options: { resync: boolean }): Promise<void> {
   const before = counted.sent.length
   expect(await sweep(options)).toEqual({ examined: names.length, enqueued: 1 })
   const [message] = counted.sent.slice(before)
   expect(JSON.parse(message?.body ?? '')).toMatchObject({ name, cause: 'drift' })
   await untilConsistent(operator, name, 'Ready')
-  await nothingFound()
+  await expectNothingFound()
 }
 
-async function nothingFound(): Promise<void> {
+/** Expects that the operator comes to a state in which a resync finds nothing. */
+async function expectNothingFound(): Promise<void> {
   const isQuiet = async () => (await sweep()).enqueued === 0
   await waitUntil('a sweep that finds nothing', 20_000, isQuiet, operator.signal)
   await untilQueuesEmpty(counted.queues, operator.signal)
 }
 
-test('where all is well, it finds nothing', async () => {
-  await nothingFound()
+test('a sweep finds nothing if every record is right', async () => {
+  await expectNothingFound()
   expect(await sweep({ resync: false })).toEqual({ examined: names.length, enqueued: 0 })
 })
 
-describe('what of the database does every sweep find', () => {
-  test('a row whose instance is gone: closed, and the platform told', async () => {
+describe('every sweep', () => {
+  it('finds a row whose instance is gone, and its pass closes the row and notifies the platform', async () => {
     const uid = randomUUID()
     const [row] = await rowsOf(operator, 'kept')
     const lost = {
@@ -93,10 +94,10 @@ describe('what of the database does every sweep find', () => {
       async () => operator.events(uid).includes('instance.deleted'),
       operator.signal,
     )
-    await nothingFound()
+    await expectNothingFound()
   })
 
-  test('an instance that the database does not know', async () => {
+  it('finds an instance without a row', async () => {
     await operator.database
       .deleteFrom(instanceTable)
       .where('uid', '=', await uidOf('forgotten'))
@@ -104,27 +105,27 @@ describe('what of the database does every sweep find', () => {
     await sql`DELETE FROM challenge_operator.outbox WHERE instance_uid = ${await uidOf('forgotten')}`.execute(
       operator.database,
     )
-    await repaired('forgotten', { resync: false })
+    await expectRepair('forgotten', { resync: false })
     expect(await rowsOf(operator, 'forgotten')).toMatchObject([{ phase: 'Ready', deleted_at: null }])
   })
 
-  test.each([
+  it.each([
     ['phase', { phase: 'Failed' }],
     ['reason', { reason: 'CrashLooping' }],
     ['url', { url: 'http://elsewhere.example.com' }],
-  ])('a row with the wrong %s', async (_, wrong) => {
+  ])('finds a row with a wrong %s', async (_, wrong) => {
     const [before] = await rowsOf(operator, 'wrong')
     await operator.database.updateTable(instanceTable).set(wrong).where('name', '=', 'wrong').execute()
-    await repaired('wrong', { resync: false })
+    await expectRepair('wrong', { resync: false })
     const { sequence: _sequence, ...after } = (await rowsOf(operator, 'wrong'))[0] ?? {}
     const { sequence: __, ...expected } = before ?? {}
     expect(after).toEqual(expected)
   })
 
-  test.each([
+  it.each([
     ['status', { status: 'error' }],
     ['address', { endpoint_url: 'http://elsewhere.example.com' }],
-  ])("the platform's row with the wrong %s", async (_, wrong) => {
+  ])('finds a row of the platform with a wrong %s', async (_, wrong) => {
     const team = names.indexOf('platform') + 1
     const [before] = await platformRowsOf(operator, team, 'web')
     await operator.database
@@ -132,33 +133,33 @@ describe('what of the database does every sweep find', () => {
       .set(wrong)
       .where('team_id', '=', team)
       .execute()
-    await repaired('platform', { resync: false })
+    await expectRepair('platform', { resync: false })
     expect(await platformRowsOf(operator, team, 'web')).toEqual([before])
   })
 })
 
-describe('what of the cluster does a resync find', () => {
+describe('a resync', () => {
   const secretOf = () =>
     operator.cluster.get<Secret>(referenceTo(operator, 'Secret', 'secret'), operator.signal)
 
-  test('a Secret that somebody wrote to', async () => {
+  it('finds a Secret that another client wrote to', async () => {
     const before = await secretOf()
     const [key = ''] = Object.keys(before?.data ?? {})
     await edit(operator, 'Secret', 'secret', { data: { [key]: 'bm90IHRoZSBmbGFn', more: 'YQ==' } })
     expect(await sweep({ resync: false })).toMatchObject({ enqueued: 0 })
-    await repaired('secret', { resync: true })
-    // A key that is not ours is another manager's to keep; ours is what it was.
+    await expectRepair('secret', { resync: true })
+    // The key of the other manager stays. Our key has its value again.
     expect((await secretOf())?.data?.[key]).toBe(before?.data?.[key])
   })
 
-  test('a Secret that somebody deleted', async () => {
+  it('finds a Secret that another client deleted', async () => {
     const before = await secretOf()
     await remove(operator, 'Secret', 'secret')
-    await repaired('secret', { resync: true })
+    await expectRepair('secret', { resync: true })
     expect(Object.values((await secretOf())?.data ?? {})[0]).toBe(Object.values(before?.data ?? {})[0])
   })
 
-  test('a policy that nobody owns any more: deleted', async () => {
+  it('finds a policy whose instance is gone, and its pass deletes the policy', async () => {
     const copied = await operator.cluster.get<NetworkPolicy>(
       referenceTo(operator, 'NetworkPolicy', 'policy'),
       operator.signal,
@@ -177,10 +178,10 @@ describe('what of the cluster does a resync find', () => {
     } as KubernetesObject)
     await sweep()
     await eventually(operator, 'NetworkPolicy', 'orphan', each => each === undefined)
-    await nothingFound()
+    await expectNothingFound()
   })
 
-  test('a default-deny that somebody deleted', async () => {
+  it('finds a default deny policy that another client deleted', async () => {
     await remove(operator, 'NetworkPolicy', defaultDenyName)
     expect(await sweep({ resync: false })).toMatchObject({ enqueued: 0 })
     expect(await sweep()).toMatchObject({ enqueued: 1 })
@@ -191,12 +192,12 @@ describe('what of the cluster does a resync find', () => {
       each => each !== undefined,
     )
     expect(policy?.metadata.labels?.[labels.managedBy]).toBe(fieldManager)
-    await nothingFound()
+    await expectNothingFound()
   })
 })
 
-describe('what comes of a list that breaks off', () => {
-  /** The first page, less its last object, and then an error. */
+describe('a sweep whose list breaks off', () => {
+  /** Yields the first object of a list and then throws. */
   const broken = (kind: string): Cluster => ({
     ...operator.cluster,
     async *list(listed, options, signal) {
@@ -209,8 +210,8 @@ describe('what comes of a list that breaks off', () => {
     },
   })
 
-  test.each(['ChallengeInstance', 'Secret', 'NetworkPolicy'])(
-    'of %s: nothing is sent, nobody is condemned',
+  it.each(['ChallengeInstance', 'Secret', 'NetworkPolicy'])(
+    'sends nothing and leaves every instance as it is (%s)',
     async kind => {
       const before = counted.sent.length
       await expect(sweep({ cluster: broken(kind) })).rejects.toThrow('broke off')
@@ -220,7 +221,7 @@ describe('what comes of a list that breaks off', () => {
   )
 })
 
-test('is the cluster swept while the database is away', async () => {
+test('a sweep compares the objects of the cluster while the database is away', async () => {
   await remove(operator, 'Secret', 'secret')
   const away = { ...operator, databaseUrl: 'postgres://nobody@127.0.0.1:1/none' }
   expect(await sweepOnce(away, counted.queues)).toEqual({ examined: names.length, enqueued: 1 })

@@ -51,7 +51,7 @@ const pureFiles = [
   /^lib\/kubernetes\/watch\/(step|known|backoff|failure)\.ts$/,
   /^lib\/kubernetes\/lease\/(step|record)\.ts$/,
   /^lib\/kubernetes\/errors\/(api-status|field-errors)\.ts$/,
-  /^lib\/sweep\/(instance-digest|mismatch)\.ts$/,
+  /^lib\/sweep\/(mismatch|swept-instance)\.ts$/,
   /^lib\/store\/(storable|transition)\.ts$/,
 ]
 

@@ -4,16 +4,16 @@ import { OperatorError } from '../../../../lib/errors.ts'
 import { lambdaContext } from '../../../../local/lambda/context.ts'
 import { keptLog, scheduledEvent } from '../lambda-events.ts'
 
-interface Given {
+interface Options {
   intervalSeconds?: number
   resyncMinutes?: number
-  /** Sweeps that fail, counted from 0. */
+  /** The sweeps that fail, counted from 0. */
   failing?: number[]
   stopping?: AbortSignal
 }
 
-/** The clock leaps by an interval with every sweep, so that no test waits. */
-function setUp({ intervalSeconds = 15, resyncMinutes = 10, failing = [], stopping }: Given = {}) {
+/** The clock advances by an interval with every sweep, so no test waits. */
+function setUp({ intervalSeconds = 15, resyncMinutes = 10, failing = [], stopping }: Options = {}) {
   const resyncs: boolean[] = []
   let now = 0
   const handler = createHandler({
@@ -33,47 +33,47 @@ function setUp({ intervalSeconds = 15, resyncMinutes = 10, failing = [], stoppin
   return { run, resyncs }
 }
 
-describe('how often is swept', () => {
+describe('the number of sweeps', () => {
   it.each([
     [15, 4],
     [5, 12],
     [60, 1],
     [45, 1],
-  ])('is a minute of interval %i filled with %i sweeps', async (intervalSeconds, times) => {
+  ])('with an interval of %i seconds is %i in a minute', async (intervalSeconds, times) => {
     const { run, resyncs } = setUp({ intervalSeconds })
     await run('2026-01-01T00:01:00Z')
     expect(resyncs).toHaveLength(times)
   })
 
-  it('does an interval of minutes leave out the minutes between', async () => {
+  it('is zero in the minutes between with an interval of several minutes', async () => {
     const { run, resyncs } = setUp({ intervalSeconds: 180 })
     for (const minute of [0, 1, 2, 3, 4, 5]) await run(`2026-01-01T00:0${minute}:00Z`)
     expect(resyncs).toHaveLength(2)
   })
 
-  it('does it stop at the signal', async () => {
+  it('is zero after the stopping signal', async () => {
     const { run, resyncs } = setUp({ stopping: AbortSignal.abort() })
     await run('2026-01-01T00:01:00Z')
     expect(resyncs).toEqual([])
   })
 })
 
-describe('when are children verified', () => {
-  it('is it by the first sweep of every tenth minute, whoever asks', async () => {
+describe('the comparison of children', () => {
+  it('belongs to the first sweep of every tenth minute', async () => {
     const { run, resyncs } = setUp({ intervalSeconds: 30 })
     for (const minute of ['09', '10', '11', '20']) await run(`2026-01-01T00:${minute}:00Z`)
     expect(resyncs).toEqual([false, false, true, false, false, false, true, false])
   })
 
-  it('does the next sweep make up for one that failed', async () => {
+  it('is repeated by the next sweep after a failed one', async () => {
     const { run, resyncs } = setUp({ intervalSeconds: 20, failing: [0] })
     await run('2026-01-01T00:10:00Z')
     expect(resyncs).toEqual([true, true, false])
   })
 })
 
-describe('when does the invocation fail', () => {
-  it('is it when its last sweep did', async () => {
+describe('the invocation', () => {
+  it('fails if its last sweep fails', async () => {
     await expect(setUp({ failing: [3] }).run('2026-01-01T00:01:00Z')).rejects.toThrow('away')
     await expect(setUp({ failing: [0, 1, 2] }).run('2026-01-01T00:01:00Z')).resolves.toBeUndefined()
   })

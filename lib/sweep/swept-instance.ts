@@ -1,34 +1,36 @@
-import type { ChallengeInstance } from '../crd/challenge-instance.ts'
+import type { ChallengeInstance, Child } from '../crd/challenge-instance.ts'
+import type { Stored } from '../crd/objects.ts'
+import { childKey } from '../crd/reference.ts'
+import type { InstanceKey } from '../messages.ts'
 import type { Reason } from '../reasons.ts'
 
-/** What the sweep keeps of an instance while it compares; times in epoch milliseconds. */
-export interface InstanceDigest {
-  namespace: string
-  name: string
-  uid: string
+/** The fields of an instance that a sweep compares. Times are epoch milliseconds. */
+export interface SweptInstance extends InstanceKey {
   resourceVersion: string
   phase: string | undefined
   reason: Reason | undefined
   url: string | undefined
+  /** The database row is reported as written. */
   synced: boolean
-  /** The spec is dealt with. */
+  /** The status reports the present generation of the spec. */
   observed: boolean
   deletingSince: number | undefined
   expiresAt: number | undefined
-  /** When it last changed: a mismatch younger than a pass is no mismatch yet. */
+  /** The time of the last change of a condition, or of the creation. */
   changedAt: number
-  /** `kind/namespace/name` → version, as `status.children` records them. */
-  children: ReadonlyMap<string, string>
+  /** `childKey` → the child, as `status.children` records it. */
+  children: ReadonlyMap<string, Pick<Child, 'namespace' | 'version'>>
 }
 
-export function instanceDigest({ metadata, status }: ChallengeInstance): InstanceDigest {
+export function sweptInstance({ metadata, status }: Stored<ChallengeInstance>): SweptInstance {
+  const { namespace, name, uid, resourceVersion } = metadata
   const conditions = status?.conditions ?? []
   const times = [metadata.creationTimestamp, ...conditions.map(each => each.lastTransitionTime)]
   return {
-    namespace: metadata.namespace ?? '',
-    name: metadata.name ?? '',
-    uid: metadata.uid ?? '',
-    resourceVersion: metadata.resourceVersion ?? '',
+    namespace,
+    name,
+    uid,
+    resourceVersion,
     phase: status?.phase,
     reason: status?.reason,
     url: status?.url,
@@ -39,8 +41,8 @@ export function instanceDigest({ metadata, status }: ChallengeInstance): Instanc
     changedAt: Math.max(...times.map(time => Date.parse(time ?? '') || 0)),
     children: new Map(
       (status?.children ?? []).map(child => [
-        `${child.kind}/${child.namespace}/${child.name}`,
-        child.version,
+        childKey(child),
+        { namespace: child.namespace, version: child.version },
       ]),
     ),
   }
