@@ -3,19 +3,19 @@ import { passesByItself } from '../../reasons.ts'
 import type { ApiResponse } from '../client/http.ts'
 import { apiStatus, retryAfterMs } from '../errors/api-status.ts'
 
-/** What follows for a watch when something went wrong. */
+/** How a watch goes on after a failure. */
 export type FailureKind =
-  /** The version to go on from is too old, or one the server has never had: list again. */
+  /** The version to go on from is too old, or the server never had it: list again. */
   | 'expired'
-  /** This server does not know how to stream a list: read it in pages. */
+  /** The server cannot stream a list: read the list in pages. */
   | 'unsupported'
-  /** Nobody was there, or too busy: go on from the same version. */
+  /** The server did not answer, or was too busy: go on from the same version. */
   | 'unavailable'
-  /** Connected, and then nothing: go on from the same version. */
+  /** The connection is open and no byte comes: go on from the same version. */
   | 'silent'
-  /** We may not: go on trying, and say so. */
+  /** The right to watch is missing: go on trying, and log an error each time. */
   | 'refused'
-  /** What came cannot be understood: list again. */
+  /** An event or a page cannot be read: list again. */
   | 'garbled'
 
 export interface Failure {
@@ -24,8 +24,8 @@ export interface Failure {
   retryAfterMs?: number
 }
 
-/** An HTTP answer other than 200. */
-export function refusalOf(response: Omit<ApiResponse, 'body'>, body: unknown, now: number): Failure {
+/** The failure behind an HTTP answer other than 200. @param now epoch milliseconds */
+export function answeredFailure(response: Omit<ApiResponse, 'body'>, body: unknown, now: number): Failure {
   const status = apiStatus(body, response.status)
   const wait = retryAfterMs(response, now)
   const message = `${response.status} ${status.message}`.trim().slice(0, 300)
@@ -36,7 +36,7 @@ export function refusalOf(response: Omit<ApiResponse, 'body'>, body: unknown, no
   }
 }
 
-/** The object of an ERROR event: a Status. */
+/** The failure behind an ERROR event. @param object the event's object, a Status */
 export function streamedFailure(object: unknown): Failure {
   const { code, message, reason } = apiStatus(object, 500)
   const expired = reason === 'Expired' || reason === 'Gone'
@@ -46,7 +46,7 @@ export function streamedFailure(object: unknown): Failure {
   }
 }
 
-/** Anything thrown on the way. */
+/** The failure behind a thrown value. */
 export function thrownFailure(thrown: unknown): Failure {
   const message = thrown instanceof Error ? thrown.message : String(thrown)
   const known = thrown instanceof OperatorError ? thrown : undefined

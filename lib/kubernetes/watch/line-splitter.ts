@@ -1,16 +1,16 @@
-/** etcd takes objects of 1.5 MB, the API server requests of 3 MB; quoting can make that a few times as much. */
+/** Bytes. etcd takes objects of 1.5 MB, the API server requests of 3 MB. JSON escapes can multiply that. */
 const longestLine = 16 * 1024 * 1024
 
 const newline = 0x0a
 
-/** A line longer than the cap: what follows cannot be trusted to be the start of anything. */
+/** A line is longer than the limit. The next bytes are not the start of a line, so the stream is of no more use. */
 export class LineTooLong extends Error {
   override readonly name = 'LineTooLong'
 }
 
 /**
  * Cuts a byte stream into lines. Bytes are joined before they are decoded, so a character that two chunks share stays
- * whole. Empty lines are left out. What follows the last newline is kept for the next chunk, and dropped with the stream.
+ * whole. Empty lines are left out. Bytes after the last newline are kept for the next chunk.
  */
 export class LineSplitter {
   private pending: Uint8Array[] = []
@@ -21,7 +21,7 @@ export class LineSplitter {
     this.limit = limit
   }
 
-  /** @throws LineTooLong */
+  /** Returns the lines that the chunk completes. @throws LineTooLong */
   push(chunk: Uint8Array): string[] {
     const lines: string[] = []
     let start = 0
@@ -42,7 +42,7 @@ export class LineSplitter {
   }
 
   private take(end: Uint8Array): string {
-    // Most lines are whole in one chunk, and a copy would be garbage outside the heap, which is collected late.
+    // Most lines are whole in one chunk. A copy would be garbage outside the heap, which is collected late.
     if (this.pending.length === 0 && end.length <= this.limit) return text(end)
     this.keep(end)
     const whole = Buffer.concat(this.pending)

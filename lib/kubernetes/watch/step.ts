@@ -4,25 +4,26 @@ import { backoffMs, healthyMs } from './backoff.ts'
 import { type Failure, streamedFailure } from './failure.ts'
 import { forget, type Known, keyOf, remember, vanished } from './known.ts'
 
-/**
- * How a watch goes on, without a socket. `streaming`: objects come as events until a bookmark ends the list. `paging`:
- * the same by pages. `watching`: the list is told, changes come. `waiting`: after a failure.
- */
+/** The state of a watch, without a socket. */
 export interface WatchState {
+  /**
+   * `streaming`: objects come as events until a bookmark ends the list. `paging`: objects come in pages. `watching`: the
+   * list has ended, and changes come. `waiting`: a pause after a failure.
+   */
   phase: 'streaming' | 'paging' | 'watching' | 'waiting'
-  /** Belongs to the state that holds it: `step` changes it in place, since a copy of 10,000 keys an event is too dear. */
+  /** Changed in place by `step`, since a copy of 10,000 keys for each event would be too expensive. */
   known: Known
-  /** Keys told by the list under way; what is known and not among them at its end is gone. */
+  /** Keys of the objects in the list under way. An object that is known and not among them at its end is gone. */
   listed: Set<string>
-  /** Where to go on: the newest version told. Undefined: with a list. */
+  /** The newest version that was reported, from which the watch goes on. Undefined: the watch goes on with a list. */
   version: string | undefined
-  /** The server cannot stream a list. */
+  /** The server cannot stream a list, so lists are read in pages. */
   paged: boolean
-  /** In a row, since the last two healthy minutes. */
+  /** Failures in a row, since a stream was open for two minutes. */
   failures: number
-  /** What the last of them was. */
+  /** The kind of the last of these failures. */
   failedBy: Failure['kind'] | undefined
-  /** Since when the present stream is open, in epoch milliseconds. */
+  /** When the present stream was opened, in epoch milliseconds. */
   openedAt: number | undefined
 }
 
@@ -34,8 +35,10 @@ export interface WatchEvent {
 
 export type Input =
   | { type: 'begin' }
+  /** The server answered 200. */
   | { type: 'opened' }
   | { type: 'event'; event: WatchEvent }
+  /** `next`: the token of the next page; undefined on the last one. */
   | { type: 'page'; items: Stored<KubernetesObject>[]; resourceVersion: string; next: string | undefined }
   /** A streamed list did not end in time. */
   | { type: 'late' }
@@ -44,32 +47,30 @@ export type Input =
   | { type: 'failed'; failure: Failure }
   | { type: 'waited' }
 
-/** What the handlers are told, or the log. */
-export type Tell =
+/** A call of a handler, or a line of the log. */
+export type Notice =
   | { do: 'object'; object: Stored<KubernetesObject> }
   | { do: 'gone'; object: GoneObject }
   | { do: 'listed' }
-  | {
-      do: 'say'
-      level: 'debug' | 'info' | 'warn' | 'error'
-      message: string
-      fields: Record<string, unknown>
-    }
+  | { do: 'log'; level: 'info' | 'warn' | 'error'; message: string; fields: Record<string, unknown> }
 
-/** What the pump does next; whatever it did before ends. At most one, and the last of the effects. */
+/** The next connection, page or pause. At most one, and the last of the effects. It ends the one before. */
 export type Move =
-  /** `version` undefined: with a list. `timeoutSeconds`: when the server ends it. */
+  /** `version` undefined: with a list. `timeoutSeconds`: when the server ends the stream. */
   | { do: 'open'; version: string | undefined; timeoutSeconds: number }
+  /** `next` undefined: the first page. */
   | { do: 'page'; next: string | undefined }
   | { do: 'wait'; ms: number }
 
-export type Effect = Tell | Move
+export type Effect = Notice | Move
 
-/** The world at the time of an input. `now` in epoch milliseconds, `random` in [0, 1). */
+/** The time of an input and a random number. `now` in epoch milliseconds, `random` in [0, 1). */
 export interface Moment {
   now: number
   random: number
 }
+
+type Stepped = [WatchState, Effect[]]
 
 export function initialState(): WatchState {
   return {
@@ -84,15 +85,23 @@ export function initialState(): WatchState {
   }
 }
 
-/** Balancers and NAT cut at 350 s; spread, so that all watches do not come back at once. */
+/** Seconds. Load balancers and NAT cut a connection at 350 s. The range spreads the reconnects of all watches. */
 const timeoutFrom = 240
 const timeoutTo = 295
 
-/** A stream that ends in order sooner than this will do so again: not a reason to hurry. */
+/** Milliseconds. A stream that the server ends sooner would end as soon the next time, so it counts as a failure. */
 const shortMs = 5_000
 
-/** Consumes `state`: use the returned one. */
-export function step(state: WatchState, input: Input, moment: Moment): [WatchState, Effect[]] {
+/**
+ * One transition of a watch, without a clock or a socket. Consumes `state`: use the returned one.
+ *
+ *     begin, waited      → open with a list, or from the last version
+ *     event, page        → calls of the handlers; the end of a list makes what is not in it gone
+ *     late               → read the list in pages
+ *     ended              → open again from the last version
+ *     failed             → wait, then go on as the kind of the failure says (`FailureKind`)
+ */
+export function step(state: WatchState, input: Input, moment: Moment): Stepped {
   switch (input.type) {
     case 'begin':
     case 'waited':
@@ -104,9 +113,9 @@ export function step(state: WatchState, input: Input, moment: Moment): [WatchSta
     case 'page':
       return onPage(state, input, moment)
     case 'late':
-      // It did after all, in the moment before it was cut.
+      // The list ended in the moment before the stream was cut.
       if (state.phase !== 'streaming') return resume(state, moment)
-      return page(state, [say('info', 'streamed list did not end in time, it is read in pages')])
+      return page(state, [log('info', 'streamed list did not end in time, it is read in pages')])
     case 'ended':
       if (moment.now - (state.openedAt ?? moment.now) < shortMs || state.version === undefined)
         return fail(
@@ -120,7 +129,7 @@ export function step(state: WatchState, input: Input, moment: Moment): [WatchSta
   }
 }
 
-function onEvent(state: WatchState, event: WatchEvent, moment: Moment): [WatchState, Effect[]] {
+function onEvent(state: WatchState, event: WatchEvent, moment: Moment): Stepped {
   if (event.type === 'ERROR') return fail(state, streamedFailure(event.object), moment)
   const metadata = event.object?.metadata
   const version = metadata?.resourceVersion
@@ -138,7 +147,7 @@ function onEvent(state: WatchState, event: WatchEvent, moment: Moment): [WatchSt
     return [advanced(state, version), [{ do: 'gone', object }]]
   }
   if (event.type === 'ADDED' || event.type === 'MODIFIED')
-    return [advanced(state, version), told(state, object)]
+    return [advanced(state, version), objectSeen(state, object)]
   return garbled(state, event.type, moment)
 }
 
@@ -146,27 +155,27 @@ function onPage(
   state: WatchState,
   { items, resourceVersion, next }: Extract<Input, { type: 'page' }>,
   moment: Moment,
-): [WatchState, Effect[]] {
+): Stepped {
   if (!isVersion(resourceVersion)) return garbled(state, 'list', moment)
-  const tells = items.flatMap(item => told(state, item))
-  if (next !== undefined) return [state, [...tells, { do: 'page', next }]]
+  const notices = items.flatMap(item => objectSeen(state, item))
+  if (next !== undefined) return [state, [...notices, { do: 'page', next }]]
   const [listed, ends] = listEnded(state, resourceVersion)
   const [resumed, moves] = resume(listed, moment)
-  return [resumed, [...tells, ...ends, ...moves]]
+  return [resumed, [...notices, ...ends, ...moves]]
 }
 
-function told(state: WatchState, object: Stored<KubernetesObject>): Tell[] {
+function objectSeen(state: WatchState, object: Stored<KubernetesObject>): Notice[] {
   const key = keyOf(object.metadata)
   if (state.phase !== 'watching') state.listed.add(key)
   const predecessor = remember(state.known, object)
-  const tell: Tell = { do: 'object', object }
-  if (predecessor === undefined) return [tell]
-  return [{ do: 'gone', object: vanished(key, predecessor) }, tell]
+  const notice: Notice = { do: 'object', object }
+  if (predecessor === undefined) return [notice]
+  return [{ do: 'gone', object: vanished(key, predecessor) }, notice]
 }
 
-/** What was known and is not in the list went while nobody looked. */
-function listEnded(state: WatchState, version: string): [WatchState, Tell[]] {
-  const gone: Tell[] = []
+/** The list has ended. An object that is known and not in the list was deleted while no stream was open. */
+function listEnded(state: WatchState, version: string): [WatchState, Notice[]] {
+  const gone: Notice[] = []
   for (const [key, uid] of state.known) {
     if (state.listed.has(key)) continue
     state.known.delete(key)
@@ -175,13 +184,13 @@ function listEnded(state: WatchState, version: string): [WatchState, Tell[]] {
   return [{ ...state, phase: 'watching', listed: new Set(), version }, [...gone, { do: 'listed' }]]
 }
 
-function list(state: WatchState, moment: Moment): [WatchState, Effect[]] {
+function list(state: WatchState, moment: Moment): Stepped {
   if (state.paged) return page(state, [])
   const next: WatchState = { ...state, phase: 'streaming', listed: new Set(), version: undefined }
   return [next, [{ do: 'open', version: undefined, timeoutSeconds: timeout(moment) }]]
 }
 
-function page(state: WatchState, says: Tell[]): [WatchState, Effect[]] {
+function page(state: WatchState, notices: Notice[]): Stepped {
   const next: WatchState = {
     ...state,
     phase: 'paging',
@@ -189,28 +198,28 @@ function page(state: WatchState, says: Tell[]): [WatchState, Effect[]] {
     version: undefined,
     openedAt: undefined,
   }
-  return [next, [...says, { do: 'page', next: undefined }]]
+  return [next, [...notices, { do: 'page', next: undefined }]]
 }
 
-function resume(state: WatchState, moment: Moment): [WatchState, Effect[]] {
+function resume(state: WatchState, moment: Moment): Stepped {
   const next: WatchState = { ...state, phase: 'watching', openedAt: undefined }
   return [next, [{ do: 'open', version: state.version, timeoutSeconds: timeout(moment) }]]
 }
 
-function fail(state: WatchState, failure: Failure, moment: Moment): [WatchState, Effect[]] {
+function fail(state: WatchState, failure: Failure, moment: Moment): Stepped {
   const { kind, message, retryAfterMs } = failure
   if (kind === 'unsupported' && state.phase === 'streaming')
     return page({ ...state, paged: true }, [
-      say('info', 'server does not stream lists, they are read in pages', { answer: message }),
+      log('info', 'server does not stream lists, they are read in pages', { answer: message }),
     ])
   const { failures: before, failedBy } = healed(state, moment)
   const failures = before + 1
-  // Time has been lost to the silence, and an expired version is nobody's trouble: a server that was restarted answers
-  // with it, after failures of its own that have been waited for already. Only one after the other must not hurry.
+  // A silence has cost time already. A restarted server answers that a version has expired, after failures that were
+  // waited for already. Only an expired version right after another one must wait.
   const expiredAnew = kind === 'expired' && state.phase === 'watching' && failedBy !== 'expired'
-  const hurry = expiredAnew || (before === 0 && kind === 'silent')
-  const ms = hurry ? (retryAfterMs ?? 0) : backoffMs(failures, moment.random, retryAfterMs)
-  // A watch that the server rejects as such cannot be mended by sending it again.
+  const atOnce = expiredAnew || (before === 0 && kind === 'silent')
+  const ms = atOnce ? (retryAfterMs ?? 0) : backoffMs(failures, moment.random, retryAfterMs)
+  // A request that the server does not support would be rejected again.
   const listAgain = kind === 'expired' || kind === 'garbled' || kind === 'unsupported'
   const next: WatchState = {
     ...state,
@@ -222,10 +231,10 @@ function fail(state: WatchState, failure: Failure, moment: Moment): [WatchState,
     openedAt: undefined,
   }
   const fields = { kind, answer: message, failures, waitMs: ms }
-  return [next, [say(levelOf(kind, failures), messageByFailure[kind], fields), { do: 'wait', ms }]]
+  return [next, [log(levelOf(kind, failures), messageByFailure[kind], fields), { do: 'wait', ms }]]
 }
 
-function garbled(state: WatchState, type: string, moment: Moment): [WatchState, Effect[]] {
+function garbled(state: WatchState, type: string, moment: Moment): Stepped {
   const message = `an event (${String(type).slice(0, 20)}) that cannot be read`
   return fail(state, { kind: 'garbled', message }, moment)
 }
@@ -244,16 +253,21 @@ function levelOf(kind: Failure['kind'], failures: number): 'info' | 'warn' | 'er
   return failures > 1 ? 'warn' : 'info'
 }
 
-function say(level: 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown> = {}): Tell {
-  return { do: 'say', level, message, fields }
+function log(
+  level: 'info' | 'warn' | 'error',
+  message: string,
+  fields: Record<string, unknown> = {},
+): Notice {
+  return { do: 'log', level, message, fields }
 }
 
+/** Forgets earlier failures after a healthy stream. */
 function healed(state: WatchState, { now }: Moment): WatchState {
   const healthy = state.openedAt !== undefined && now - state.openedAt >= healthyMs
   return healthy ? { ...state, failures: 0, failedBy: undefined } : state
 }
 
-/** While a list is streamed, its objects' versions are no place to go on from. */
+/** The versions of objects in a streamed list are no versions to go on from, so only `watching` advances. */
 function advanced(state: WatchState, version: string): WatchState {
   if (state.phase !== 'watching' || state.version === undefined) return state
   return BigInt(version) > BigInt(state.version) ? { ...state, version } : state

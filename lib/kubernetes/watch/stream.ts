@@ -2,26 +2,30 @@ import type { KubernetesClient, Query } from '../client/http.ts'
 import { json, metadataOf } from '../client/media-types.ts'
 import { collectionPath } from '../client/paths.ts'
 import type { WatchTarget } from '../cluster.ts'
-import { refusalOf, thrownFailure } from './failure.ts'
+import { answeredFailure, thrownFailure } from './failure.ts'
 import { LineSplitter } from './line-splitter.ts'
 import type { Input, Move, WatchEvent } from './step.ts'
 
-/** All in milliseconds; tests shorten them. */
+/** In milliseconds. Tests shorten them. */
 export interface WatchTimes {
-  /** Bookmarks come each minute; a stream without a byte for longer has died without a word. */
+  /** A stream without a byte for this long counts as dead. Bookmarks come each minute. */
   silenceMs: number
-  /** A streamed list that is not at its end and tells nothing for so long will never end; 10,000 objects take seconds. */
+  /** A streamed list without a byte for this long is read in pages instead. 10,000 objects take seconds. */
   listMs: number
-  /** What the server gets beyond its own `timeoutSeconds`. */
+  /** The server has this long beyond `timeoutSeconds` to end the stream. */
   graceMs: number
 }
 
 export const watchTimes: WatchTimes = { silenceMs: 75_000, listMs: 10_000, graceMs: 5_000 }
 
-class Silent extends Error {}
-class Overdue extends Error {}
+/** Reasons why a stream is ended from here. */
+class StreamSilent extends Error {}
+class ListLate extends Error {}
 
-/** What comes of one connection, a batch for each chunk of bytes. Ends with `late`, `ended` or `failed`. */
+/**
+ * Opens one connection and yields its inputs, one batch for each chunk of bytes. The last input is `late`, `ended` or
+ * `failed`, unless the signal aborts.
+ */
 export async function* streamInputs(
   client: KubernetesClient,
   target: WatchTarget,
@@ -30,9 +34,9 @@ export async function* streamInputs(
   signal: AbortSignal,
 ): AsyncGenerator<Input[]> {
   const stop = new AbortController()
-  const silence = alarm(times.silenceMs, () => stop.abort(new Silent()))
-  const total = alarm(move.timeoutSeconds * 1000 + times.graceMs, () => stop.abort(new Silent()))
-  const list = alarm(times.listMs, () => stop.abort(new Overdue()))
+  const silence = alarm(times.silenceMs, () => stop.abort(new StreamSilent()))
+  const total = alarm(move.timeoutSeconds * 1000 + times.graceMs, () => stop.abort(new StreamSilent()))
+  const list = alarm(times.listMs, () => stop.abort(new ListLate()))
   total.restart()
   let listing = move.version === undefined
   if (listing) list.restart()
@@ -47,7 +51,9 @@ export async function* streamInputs(
       both,
     )
     if (status !== 200) {
-      yield [{ type: 'failed', failure: refusalOf({ status, headers }, await readBody(body), Date.now()) }]
+      yield [
+        { type: 'failed', failure: answeredFailure({ status, headers }, await readBody(body), Date.now()) },
+      ]
       return
     }
     yield [{ type: 'opened' }]
@@ -60,7 +66,7 @@ export async function* streamInputs(
       if (inputs.some(endsList)) listing = false
       if (inputs.length > 0) yield inputs
       if (inputs.at(-1)?.type === 'failed') return
-      // Only now: while the handlers hold us up, it is not the server that is silent.
+      // Not before the handlers are done: while they are busy, it is not the server that is silent.
       silence.restart()
       if (listing) list.restart()
     }
@@ -68,8 +74,8 @@ export async function* streamInputs(
   } catch (thrown) {
     if (signal.aborted) return
     const reason = stop.signal.reason
-    if (reason instanceof Overdue) yield [{ type: 'late' }]
-    else if (reason instanceof Silent)
+    if (reason instanceof ListLate) yield [{ type: 'late' }]
+    else if (reason instanceof StreamSilent)
       yield [{ type: 'failed', failure: { kind: 'silent', message: 'no byte came for too long' } }]
     else yield [{ type: 'failed', failure: thrownFailure(thrown) }]
   } finally {
@@ -91,12 +97,12 @@ function parse(splitter: LineSplitter, chunk: Uint8Array, { apiVersion, kind }: 
   try {
     for (const line of splitter.push(chunk)) {
       const event = JSON.parse(line) as WatchEvent
-      // Bare metadata says that it is metadata; an ERROR's object is a Status.
+      // With metadata only, the kind is PartialObjectMetadata. The object of an ERROR is a Status.
       if (event.type !== 'ERROR' && event.object) Object.assign(event.object, { apiVersion, kind })
       inputs.push({ type: 'event', event })
     }
   } catch (thrown) {
-    // The parser's sentence quotes the line.
+    // The parser's message quotes the line, which may contain a flag.
     const message = thrown instanceof SyntaxError ? 'a line that is not JSON' : (thrown as Error).message
     inputs.push({ type: 'failed', failure: { kind: 'garbled', message } })
   }
@@ -110,8 +116,8 @@ function endsList(input: Input): boolean {
   )
 }
 
-/** Of a refusal: a short Status. */
-const longestRefusal = 64 * 1024
+/** Bytes. The body of an error is a short Status. */
+const longestErrorBody = 64 * 1024
 
 async function readBody(body: AsyncIterable<Uint8Array>): Promise<unknown> {
   const chunks: Uint8Array[] = []
@@ -119,7 +125,7 @@ async function readBody(body: AsyncIterable<Uint8Array>): Promise<unknown> {
   for await (const chunk of body) {
     chunks.push(chunk)
     bytes += chunk.length
-    if (bytes > longestRefusal) break
+    if (bytes > longestErrorBody) break
   }
   try {
     return JSON.parse(Buffer.concat(chunks).toString('utf8'))

@@ -10,7 +10,7 @@ import { streamInputs, type WatchTimes, watchTimes } from './stream.ts'
 
 export interface WatchOptions {
   log: Log
-  /** Only what differs from the defaults. */
+  /** Differences from the defaults. Tests shorten the times. */
   times?: Partial<WatchTimes>
   /** Epoch milliseconds. */
   now?: () => number
@@ -18,9 +18,21 @@ export interface WatchOptions {
 }
 
 /**
- * Tells the handlers all there is, then every change, until the signal aborts. Nothing is left out: what changed while
- * the connection was down is told after it, if need be as the difference of two lists. Some things are told twice.
- * Resolves when the signal aborts; rejects only with what a handler threw.
+ * Reports every object of a collection to the handlers, then every change, until the signal aborts.
+ *
+ * Flow: `step` decides what to do next: open a stream, read a page, or wait. `streamInputs`, `pageInputs` and
+ * `waitInputs` do it and yield inputs, which are fed to `step` again. A list is streamed where the server can do that,
+ * and read in pages otherwise.
+ *
+ * Guarantees: no object and no deletion is left out. A stream that breaks off goes on from the last version. If that
+ * version has expired, the collection is listed again, and the difference to the known objects is reported. The end of
+ * each list is reported. The next bytes are not read before `handlers.drained` resolves.
+ *
+ * Caveats: an object may be reported more than once without a change. After a repeated list, versions between the two
+ * lists are not reported. Of an object that was deleted meanwhile, only namespace, name and uid are reported.
+ *
+ * Errors: failures of the server and of the network are logged and tried again without an end, after a growing delay.
+ * Rejects only with what a handler threw.
  */
 export async function watch<T extends KubernetesObject>(
   client: KubernetesClient,
@@ -31,14 +43,14 @@ export async function watch<T extends KubernetesObject>(
 ): Promise<void> {
   const { log, now = Date.now, random = Math.random } = options
   const times = { ...watchTimes, ...options.times }
-  const about = { kind: target.kind, namespace: target.namespace ?? 'all' }
+  const logFields = { kind: target.kind, namespace: target.namespace ?? 'all' }
   let state = initialState()
 
   const feed = (input: Input): Move | undefined => {
     const [next, effects] = step(state, input, { now: now(), random: random() })
     state = next
-    return perform(effects, handlers, (level, message, fields) =>
-      log[level](message, { ...about, ...fields }),
+    return perform(effects, handlers, ({ level, message, fields }) =>
+      log[level](message, { ...logFields, ...fields }),
     )
   }
   const inputsOf = (move: Move): AsyncGenerator<Input[]> => {
@@ -48,9 +60,9 @@ export async function watch<T extends KubernetesObject>(
 
   let move = feed({ type: 'begin' })
   while (move !== undefined && !signal.aborted) {
-    const from: AsyncGenerator<Input[]> = inputsOf(move)
+    const batches: AsyncGenerator<Input[]> = inputsOf(move)
     move = undefined
-    for await (const inputs of from) {
+    for await (const inputs of batches) {
       for (const input of inputs) {
         move = feed(input)
         if (move) break
@@ -62,10 +74,11 @@ export async function watch<T extends KubernetesObject>(
   }
 }
 
+/** Calls the handlers and the log. @returns the move, if there is one */
 function perform<T extends KubernetesObject>(
   effects: Effect[],
   handlers: WatchHandlers<T>,
-  say: (level: 'debug' | 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>) => void,
+  writeLine: (line: Extract<Effect, { do: 'log' }>) => void,
 ): Move | undefined {
   for (const effect of effects)
     switch (effect.do) {
@@ -78,8 +91,8 @@ function perform<T extends KubernetesObject>(
       case 'listed':
         handlers.onListed()
         break
-      case 'say':
-        say(effect.level, effect.message, effect.fields)
+      case 'log':
+        writeLine(effect)
         break
       default:
         return effect
@@ -105,6 +118,7 @@ async function* waitInputs(ms: number, signal: AbortSignal): AsyncGenerator<Inpu
   if (!signal.aborted) yield [{ type: 'waited' }]
 }
 
+/** Waits until the handlers may be fed further, or the signal aborts. */
 async function drained<T extends KubernetesObject>(
   handlers: WatchHandlers<T>,
   signal: AbortSignal,

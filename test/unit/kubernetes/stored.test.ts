@@ -40,7 +40,7 @@ describe.each(['name', 'namespace', 'uid', 'resourceVersion'] as const)('an obje
   it('is an unreadable event of a watch', () => {
     const event = { type: 'ADDED', object: incomplete }
     const [, effects] = step(initialState(), { type: 'event', event }, { now: 0, random: 0 })
-    expect(effects).toMatchObject([{ do: 'say', fields: { kind: 'garbled' } }, { do: 'wait' }])
+    expect(effects).toMatchObject([{ do: 'log', fields: { kind: 'garbled' } }, { do: 'wait' }])
   })
 })
 

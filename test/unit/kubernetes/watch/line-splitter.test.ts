@@ -3,8 +3,8 @@ import { LineSplitter, LineTooLong } from '../../../../lib/kubernetes/watch/line
 
 const text = '{"a":"Füchse 🦊"}\n\n{"b":"水"}\r\n{"c":1}\n'
 
-describe('does a line survive its way through chunks', () => {
-  it.each([1, 2, 3, 5, 7, 1000])('cut every %i bytes', size => {
+describe('LineSplitter', () => {
+  it.each([1, 2, 3, 5, 7, 1000])('returns whole lines from chunks of %i bytes', size => {
     const splitter = new LineSplitter()
     const bytes = Buffer.from(text)
     const lines: string[] = []
@@ -13,15 +13,13 @@ describe('does a line survive its way through chunks', () => {
     expect(lines.map(line => JSON.parse(line))).toEqual([{ a: 'Füchse 🦊' }, { b: '水' }, { c: 1 }])
   })
 
-  it('keeps what has no newline yet', () => {
+  it('keeps bytes without a newline for the next chunk', () => {
     const splitter = new LineSplitter()
     expect(splitter.push(Buffer.from('{"a"'))).toEqual([])
     expect(splitter.push(Buffer.from(':1}\n{"b"'))).toEqual(['{"a":1}'])
   })
-})
 
-describe('is memory bounded', () => {
-  it('by a cap on one line, however it comes', () => {
+  it('throws on a line that is longer than the limit, in one chunk or in several', () => {
     const splitter = new LineSplitter(8)
     expect(splitter.push(Buffer.from('12345678\n'))).toEqual(['12345678'])
     splitter.push(Buffer.from('1234'))
@@ -29,7 +27,7 @@ describe('is memory bounded', () => {
     expect(() => splitter.push(Buffer.from('9'))).toThrow(LineTooLong)
   })
 
-  it('but not on many lines in one chunk', () => {
+  it('takes any number of lines in one chunk', () => {
     expect(new LineSplitter(8).push(Buffer.from('1234567\n'.repeat(1000)))).toHaveLength(1000)
   })
 })

@@ -39,20 +39,23 @@ const page = (items: Stored<KubernetesObject>[], version: number, next?: string)
   next,
 })
 
-/** Feeds inputs and keeps what came of the last one; a number lets so many milliseconds pass. */
-function run(...inputs: (Input | number)[]): { state: WatchState; last: Effect[]; told: string[] } {
+/**
+ * Feeds inputs. A number lets that many milliseconds pass.
+ * @returns the effects of the last input, and those of all inputs but for the log, one word or two each
+ */
+function run(...inputs: (Input | number)[]): { state: WatchState; last: Effect[]; reported: string[] } {
   let state = initialState()
   let last: Effect[] = []
-  const told: string[] = []
+  const reported: string[] = []
   let now = 1_000_000
   for (const input of inputs) {
     if (typeof input === 'number') now += input
     else {
       ;[state, last] = step(state, input, { now, random: 0.5 })
-      for (const effect of last) if (effect.do !== 'say') told.push(show(effect))
+      for (const effect of last) if (effect.do !== 'log') reported.push(show(effect))
     }
   }
-  return { state, last, told }
+  return { state, last, reported }
 }
 
 function show(effect: Effect): string {
@@ -84,28 +87,28 @@ const listed: (Input | number)[] = [
   bookmark(50, true),
 ]
 
-describe('how does a watch start', () => {
-  it('with a streamed list, whose end is a bookmark', () => {
-    expect(run(...listed).told).toEqual(['stream list', 'one=u1', 'two=u2', 'listed'])
+describe('step: the first list', () => {
+  it('streams a list, which ends with a bookmark', () => {
+    expect(run(...listed).reported).toEqual(['stream list', 'one=u1', 'two=u2', 'listed'])
   })
 
-  it("from the bookmark's version, not from one of the list's objects", () => {
-    expect(run(...listed, 6_000, ended).told.at(-1)).toBe('watch from 50')
+  it("goes on from the bookmark's version and from no version of a listed object", () => {
+    expect(run(...listed, 6_000, ended).reported.at(-1)).toBe('watch from 50')
   })
 
-  it('all over, when the list breaks off', () => {
-    const { told } = run(...listed.slice(0, 3), failed('unavailable'), waited)
-    expect(told).toEqual(['stream list', 'one=u1', 'wait 600', 'stream list'])
+  it('starts again when the list breaks off', () => {
+    const { reported } = run(...listed.slice(0, 3), failed('unavailable'), waited)
+    expect(reported).toEqual(['stream list', 'one=u1', 'wait 600', 'stream list'])
   })
 
-  it('in pages, where streaming is not known, and so ever after', () => {
+  it('reads this list and all later ones in pages if the server cannot stream lists', () => {
     const first = [
       begin,
       failed('unsupported'),
       page([pod('one', 'u1', 5)], 70, 'c'),
       page([pod('two', 'u2', 6)], 70),
     ]
-    expect(run(...first).told).toEqual([
+    expect(run(...first).reported).toEqual([
       'stream list',
       'page first',
       'one=u1',
@@ -114,12 +117,12 @@ describe('how does a watch start', () => {
       'listed',
       'watch from 70',
     ])
-    expect(run(...first, opened, failed('expired'), waited).told.at(-1)).toBe('page first')
+    expect(run(...first, opened, failed('expired'), waited).reported.at(-1)).toBe('page first')
   })
 
-  it('in pages, when the streamed list does not end, and only this time', () => {
+  it('reads only this list in pages if the streamed list does not end', () => {
     const late = [...listed.slice(0, 3), { type: 'late' } as const, page([pod('one', 'u1', 5)], 70)]
-    expect(run(...late).told).toEqual([
+    expect(run(...late).reported).toEqual([
       'stream list',
       'one=u1',
       'page first',
@@ -127,60 +130,63 @@ describe('how does a watch start', () => {
       'listed',
       'watch from 70',
     ])
-    expect(run(...late, opened, failed('expired'), waited).told.at(-1)).toBe('stream list')
+    expect(run(...late, opened, failed('expired'), waited).reported.at(-1)).toBe('stream list')
   })
 
-  it('goes on when the list ends in the moment it is cut off as late', () => {
-    expect(run(...listed, { type: 'late' }).told.at(-1)).toBe('watch from 50')
+  it('goes on watching if the list ends in the moment in which it counts as late', () => {
+    expect(run(...listed, { type: 'late' }).reported.at(-1)).toBe('watch from 50')
   })
 })
 
-describe('is nothing lost between two lists', () => {
+describe('step: a repeated list', () => {
   const relist = [...listed, failed('expired'), waited, opened]
 
-  it('what is missing from the second is gone', () => {
-    const { told } = run(...relist, event('ADDED', pod('two', 'u2', 90)), bookmark(200, true))
-    expect(told.slice(4)).toEqual(['wait 0', 'stream list', 'two=u2', 'one-u1', 'listed'])
+  it('reports an object that is missing from the second list as gone', () => {
+    const { reported } = run(...relist, event('ADDED', pod('two', 'u2', 90)), bookmark(200, true))
+    expect(reported.slice(4)).toEqual(['wait 0', 'stream list', 'two=u2', 'one-u1', 'listed'])
   })
 
-  it('what has another uid is gone and there', () => {
-    const { told } = run(
+  it('reports an object with another uid as gone, then as new', () => {
+    const { reported } = run(
       ...relist,
       event('ADDED', pod('one', 'u9', 95)),
       event('ADDED', pod('two', 'u2', 90)),
       bookmark(200, true),
     )
-    expect(told.slice(6)).toEqual(['one-u1', 'one=u9', 'two=u2', 'listed'])
+    expect(reported.slice(6)).toEqual(['one-u1', 'one=u9', 'two=u2', 'listed'])
   })
 
-  it('a second list that breaks off takes nothing away', () => {
-    const { told } = run(...relist, event('ADDED', pod('two', 'u2', 90)), failed('unavailable'), waited)
-    expect(told.slice(6).filter(each => each.includes('-'))).toEqual([])
+  it('reports no object as gone if the second list breaks off', () => {
+    const { reported } = run(...relist, event('ADDED', pod('two', 'u2', 90)), failed('unavailable'), waited)
+    expect(reported.slice(6).filter(each => each.includes('-'))).toEqual([])
   })
 
-  it('also by pages', () => {
+  it('finds the same differences in pages', () => {
     const paged = [begin, failed('unsupported'), page([pod('one', 'u1', 5), pod('two', 'u2', 6)], 70), opened]
-    const { told } = run(...paged, failed('expired'), waited, page([pod('two', 'u3', 90)], 99))
-    expect(told.slice(-5)).toEqual(['two-u2', 'two=u3', 'one-u1', 'listed', 'watch from 99'])
+    const { reported } = run(...paged, failed('expired'), waited, page([pod('two', 'u3', 90)], 99))
+    expect(reported.slice(-5)).toEqual(['two-u2', 'two=u3', 'one-u1', 'listed', 'watch from 99'])
   })
 })
 
-describe('what is told of changes', () => {
-  it('each as it comes', () => {
-    const { told } = run(
+describe('step: changes', () => {
+  it('reports each change as it comes', () => {
+    const { reported } = run(
       ...listed,
       event('MODIFIED', pod('one', 'u1', 60)),
       event('DELETED', pod('two', 'u2', 61)),
     )
-    expect(told.slice(4)).toEqual(['one=u1', 'two-u2'])
+    expect(reported.slice(4)).toEqual(['one=u1', 'two-u2'])
   })
 
-  it('a successor under the same name makes the predecessor gone, even unseen', () => {
-    expect(run(...listed, event('ADDED', pod('one', 'u7', 60))).told.slice(4)).toEqual(['one-u1', 'one=u7'])
+  it('reports a predecessor under the same name as gone if its DELETED event was missed', () => {
+    expect(run(...listed, event('ADDED', pod('one', 'u7', 60))).reported.slice(4)).toEqual([
+      'one-u1',
+      'one=u7',
+    ])
   })
 
-  it('what was gone once is not gone again after a list', () => {
-    const { told } = run(
+  it('reports an object as gone once, also if a list follows', () => {
+    const { reported } = run(
       ...listed,
       event('DELETED', pod('one', 'u1', 61)),
       failed('expired'),
@@ -189,18 +195,18 @@ describe('what is told of changes', () => {
       event('ADDED', pod('two', 'u2', 90)),
       bookmark(200, true),
     )
-    expect(told.filter(each => each === 'one-u1')).toHaveLength(1)
+    expect(reported.filter(each => each === 'one-u1')).toHaveLength(1)
   })
 })
 
-describe('where does it go on', () => {
-  it('from the newest event or bookmark, compared as numbers', () => {
+describe('step: the version to go on from', () => {
+  it('is the one of the newest event or bookmark, compared as numbers', () => {
     expect(
-      run(...listed, event('MODIFIED', pod('one', 'u1', 99)), bookmark(100), 6_000, ended).told.at(-1),
+      run(...listed, event('MODIFIED', pod('one', 'u1', 99)), bookmark(100), 6_000, ended).reported.at(-1),
     ).toBe('watch from 100')
-    expect(run(...listed, bookmark(100), bookmark(99), 6_000, ended).told.at(-1)).toBe('watch from 100')
+    expect(run(...listed, bookmark(100), bookmark(99), 6_000, ended).reported.at(-1)).toBe('watch from 100')
     const huge = event('BOOKMARK', { metadata: { resourceVersion: '99007199254740993' } })
-    expect(run(...listed, huge, 6_000, ended).told.at(-1)).toBe('watch from 99007199254740993')
+    expect(run(...listed, huge, 6_000, ended).reported.at(-1)).toBe('watch from 99007199254740993')
   })
 
   it.each([
@@ -209,14 +215,18 @@ describe('where does it go on', () => {
       'a version the server never had',
       { code: 504, reason: 'Timeout', message: 'Too large resource version: 9, current: 5' },
     ],
-  ])('with a list, after %s', (_name, status) => {
-    const { told } = run(...listed, event('ERROR', { kind: 'Status', ...status }), waited)
-    expect(told.slice(-2)).toEqual(['wait 0', 'stream list'])
+  ])('is dropped for a list after %s', (_name, status) => {
+    const { reported } = run(...listed, event('ERROR', { kind: 'Status', ...status }), waited)
+    expect(reported.slice(-2)).toEqual(['wait 0', 'stream list'])
   })
 
-  it('from the same version, after an in-stream error that will pass', () => {
-    const { told } = run(...listed, event('ERROR', { kind: 'Status', code: 500, message: 'etcd' }), waited)
-    expect(told.slice(-2)).toEqual(['wait 600', 'watch from 50'])
+  it('stays the same after an error in the stream that will pass', () => {
+    const { reported } = run(
+      ...listed,
+      event('ERROR', { kind: 'Status', code: 500, message: 'etcd' }),
+      waited,
+    )
+    expect(reported.slice(-2)).toEqual(['wait 600', 'watch from 50'])
   })
 
   it.each([
@@ -228,24 +238,24 @@ describe('where does it go on', () => {
     ['no object', event('MODIFIED', null)],
     ['an unknown type', event('SURPRISE', pod('one', 'u1', 99))],
     ['no name', event('ADDED', { metadata: { resourceVersion: '99' } })],
-  ])('with a list, after an event with %s', (_name, input) => {
-    expect(run(...listed, input, waited).told.slice(-2)).toEqual(['wait 600', 'stream list'])
+  ])('is dropped for a list after an event with %s', (_name, input) => {
+    expect(run(...listed, input, waited).reported.slice(-2)).toEqual(['wait 600', 'stream list'])
   })
 })
 
-describe('how long does it wait', () => {
+describe('step: the delay after a failure', () => {
   const waits = (...inputs: (Input | number)[]) =>
-    run(...listed, ...inputs).told.filter(each => each.startsWith('wait'))
+    run(...listed, ...inputs).reported.filter(each => each.startsWith('wait'))
   const again = (kind: FailureKind, times: number) =>
     Array.from({ length: times }, () => [failed(kind), waited]).flat()
 
-  it('twice as long each time, up to a cap', () => {
+  it('doubles with each failure, up to a cap', () => {
     expect(waits(...again('unavailable', 8))).toEqual(
       [600, 1200, 2400, 4800, 9600, 19200, 22500, 22500].map(ms => `wait ${ms}`),
     )
   })
 
-  it('not at all after a first silence or a first 410', () => {
+  it('is zero after a first silence or a first 410', () => {
     expect(waits(failed('silent'))).toEqual(['wait 0'])
     expect(waits(failed('expired'))).toEqual(['wait 0'])
     expect(waits(failed('expired'), waited, opened, bookmark(60, true), failed('expired'))).toEqual([
@@ -254,46 +264,49 @@ describe('how long does it wait', () => {
     ])
   })
 
-  it('not at all for a 410 after an outage, which has been waited for already', () => {
+  it('is zero for a 410 after an outage, during which the watch has waited already', () => {
     const outage = [...again('unavailable', 5), failed('expired')]
     expect(waits(...outage).at(-1)).toBe('wait 0')
     expect(waits(...outage, waited, opened, bookmark(60, true), failed('expired')).at(-1)).toBe('wait 22500')
   })
 
-  it('as long as the server asks, if that is longer', () => {
+  it('is at least the one that the server asks for', () => {
     expect(waits(failed('unavailable', 9_000))).toEqual(['wait 9000'])
   })
 
-  it('as at first, after two healthy minutes', () => {
+  it('starts from the first step again after two healthy minutes', () => {
     const healthy = [...again('unavailable', 5), opened, 120_000, failed('unavailable')]
     expect(waits(...healthy).at(-1)).toBe('wait 600')
     const brief = [...again('unavailable', 5), opened, 119_000, failed('unavailable')]
     expect(waits(...brief).at(-1)).toBe('wait 19200')
   })
 
-  it('after a stream that ends at once, in whatever order', () => {
-    expect(run(...listed, ended).told.at(-1)).toBe('wait 600')
-    expect(run(begin, opened, 60_000, ended).told.at(-1)).toBe('wait 600')
+  it('applies to a stream that the server ends at once', () => {
+    expect(run(...listed, ended).reported.at(-1)).toBe('wait 600')
+    expect(run(begin, opened, 60_000, ended).reported.at(-1)).toBe('wait 600')
   })
 })
 
-describe('what is said aloud', () => {
-  it('a missing right, as an error, each time', () => {
+describe('step: the log', () => {
+  it('has an error for each attempt without the right to watch', () => {
     const { last } = run(...listed, failed('refused'), waited, failed('refused'))
-    expect(last[0]).toMatchObject({ do: 'say', level: 'error' })
+    expect(last[0]).toMatchObject({ do: 'log', level: 'error' })
   })
 
-  it('nothing, when a stream ends in order', () => {
+  it('has no line for a stream that the server ends in order', () => {
     expect(run(...listed, 250_000, ended).last).toMatchObject([{ do: 'open', version: '50' }])
   })
 })
 
-describe('does a stream end before a balancer cuts it', () => {
+describe('step: the timeout of a stream', () => {
   it.each([
     [0, 240],
     [0.999, 295],
-  ])('random %d: %d s', (random, timeoutSeconds) => {
-    const [, effects] = step(initialState(), begin, { now: 0, random })
-    expect(effects).toEqual([{ do: 'open', version: undefined, timeoutSeconds }])
-  })
+  ])(
+    'for the random number %d is %d s, before a load balancer cuts the connection',
+    (random, timeoutSeconds) => {
+      const [, effects] = step(initialState(), begin, { now: 0, random })
+      expect(effects).toEqual([{ do: 'open', version: undefined, timeoutSeconds }])
+    },
+  )
 })
