@@ -1,7 +1,7 @@
 import type { OperatorConfig } from '../config/operator.ts'
 import type { ChallengeInstance, Endpoint } from '../crd/challenge-instance.ts'
 import type { ChallengeTemplate, ChallengeTemplateSpec } from '../crd/challenge-template.ts'
-import type { KubernetesObject } from '../crd/objects.ts'
+import type { KubernetesObject, Named, Stored } from '../crd/objects.ts'
 import { endpoints } from './address.ts'
 import { shortHash } from './canonical.ts'
 import { flagFingerprint } from './flag/fingerprint.ts'
@@ -18,7 +18,7 @@ import { nameProblem } from './validation/name-problems.ts'
 import { templateProblem } from './validation/template-problems.ts'
 
 export interface DesiredInput {
-  instance: ChallengeInstance
+  instance: Stored<ChallengeInstance>
   template: ChallengeTemplate
   config: OperatorConfig
   /** The result of `flagValue`; undefined if the template wants no flag. */
@@ -30,7 +30,7 @@ export interface DesiredInput {
 }
 
 export interface DesiredChild {
-  object: KubernetesObject
+  object: Named<KubernetesObject>
   /** Hash of the whole object. A Secret's hash covers the fingerprint of the flag in place of the flag. */
   hash: string
 }
@@ -97,7 +97,7 @@ export function desiredState(input: DesiredInput): Desired | Problem {
   }
 }
 
-function hashed(object: KubernetesObject): DesiredChild {
+function hashed(object: Named<KubernetesObject>): DesiredChild {
   return { object, hash: shortHash(object) }
 }
 

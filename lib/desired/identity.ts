@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
 import { apiVersion, fieldManager, labels as labelNames } from '../crd/group.ts'
-import type { OwnerReference } from '../crd/objects.ts'
+import type { OwnerReference, Stored } from '../crd/objects.ts'
 
 /** The name, labels and owner that the children of an instance share. Only this file composes them. */
 export interface Identity {
@@ -18,8 +18,11 @@ export interface Identity {
 }
 
 /** @param placementNamespace namespace that the workload runs in */
-export function identity({ metadata, spec }: ChallengeInstance, placementNamespace: string): Identity {
-  const { name = '', namespace = '', uid = '' } = metadata
+export function identity(
+  { metadata, spec }: Stored<ChallengeInstance>,
+  placementNamespace: string,
+): Identity {
+  const { name, namespace, uid } = metadata
   const podSelector = { [labelNames.app]: name, [labelNames.instanceUid]: uid }
   return {
     name,

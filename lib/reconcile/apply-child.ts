@@ -1,7 +1,7 @@
 import type { ChallengeInstance, Child } from '../crd/challenge-instance.ts'
 import { isWorkload } from '../crd/child-kinds.ts'
 import type { KubernetesObject, NamespacedReference, Stored } from '../crd/objects.ts'
-import { childKey } from '../crd/reference.ts'
+import { childKey, referenceTo } from '../crd/reference.ts'
 import type { DesiredChild } from '../desired/desired.ts'
 import { OperatorError, operatorError } from '../errors.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
@@ -39,7 +39,7 @@ export async function applyChild(
   { observed, desired, keep }: ChildToApply,
   signal: AbortSignal,
 ): Promise<ChildResult> {
-  const reference = referenceToDesired(desired)
+  const reference = referenceTo(desired.object)
   const key = childKey(reference)
   const recorded = observed.instance.status?.children?.find(child => childKey(child) === key)
   try {
@@ -60,14 +60,6 @@ export async function applyChild(
   }
 }
 
-/** @throws Error for a desired child without a namespace or name, which no builder makes */
-export function referenceToDesired({ object }: DesiredChild): NamespacedReference {
-  const { apiVersion, kind, metadata } = object
-  const { namespace, name } = metadata
-  if (namespace === undefined || name === undefined) throw new Error(`a desired ${kind} has no name`)
-  return { apiVersion, kind, namespace, name }
-}
-
 /** @returns 'unread' if this pass had no cause to verify the record */
 function lookUp(observed: Observed, recorded: Child): KubernetesObject | 'unread' | undefined {
   if (isWorkload(recorded)) return observed.deployment
@@ -81,7 +73,7 @@ async function configure(
   desired: DesiredChild,
   signal: AbortSignal,
 ): Promise<ChildResult> {
-  const reference = referenceToDesired(desired)
+  const reference = referenceTo(desired.object)
   const existing = await cluster.get(reference, signal)
   if (existing === undefined) {
     const created = await cluster.create(desired.object, signal)
@@ -98,7 +90,7 @@ async function configure(
 }
 
 function written(object: KubernetesObject, desired: DesiredChild, action: Change['action']): ChildResult {
-  const reference = referenceToDesired(desired)
+  const reference = referenceTo(desired.object)
   const child: Child = { ...reference, version: childVersion(object.metadata), hash: desired.hash }
   const { generation } = object.metadata
   return { key: childKey(child), child, change: { child, action, generation } }

@@ -1,10 +1,10 @@
 import type { Child } from '../crd/challenge-instance.ts'
 import { applyWaves } from '../crd/child-kinds.ts'
-import { childKey } from '../crd/reference.ts'
+import { childKey, keyOfObject } from '../crd/reference.ts'
 import type { DesiredChild } from '../desired/desired.ts'
 import { type OperatorError, operatorError } from '../errors.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
-import { applyChild, type Change, type ChildResult, referenceToDesired } from './apply-child.ts'
+import { applyChild, type Change, type ChildResult } from './apply-child.ts'
 import type { Observed } from './observe.ts'
 
 /** The result of applying and pruning. A failed child does not stop the others of its wave. */
@@ -45,7 +45,7 @@ export async function converge(
 }
 
 function notDesired(recorded: readonly Child[], desired: readonly DesiredChild[]): Child[] {
-  const keys = new Set(desired.map(child => childKey(referenceToDesired(child))))
+  const keys = new Set(desired.map(child => keyOfObject(child.object)))
   return recorded.filter(child => !keys.has(childKey(child)))
 }
 

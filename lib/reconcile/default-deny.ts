@@ -1,4 +1,4 @@
-import type { NetworkPolicy } from '../crd/objects.ts'
+import type { Named, NetworkPolicy } from '../crd/objects.ts'
 import { referenceTo } from '../crd/reference.ts'
 import { OperatorError } from '../errors.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
@@ -24,7 +24,7 @@ const memoryLimit = 1_000
 
 export function createDefaultDenyGuard(
   cluster: Cluster,
-  defaultDeny: (namespace: string) => NetworkPolicy,
+  defaultDeny: (namespace: string) => Named<NetworkPolicy>,
   now: () => number,
 ): EnsureDefaultDeny {
   const ensured = new Map<string, { uid: string; until: number }>()
@@ -43,7 +43,7 @@ export function createDefaultDenyGuard(
     ensured.set(namespace, { uid, until: now() + trustMs })
   }
 
-  async function put(policy: NetworkPolicy, signal: AbortSignal): Promise<void> {
+  async function put(policy: Named<NetworkPolicy>, signal: AbortSignal): Promise<void> {
     if ((await cluster.create(policy, signal)) !== 'exists') return
     const existing = await cluster.get(referenceTo(policy), signal)
     if (existing) await cluster.applyOver(existing, policy, signal)

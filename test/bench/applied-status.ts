@@ -30,7 +30,7 @@ export function appliedStatus({
     apiVersion: object.apiVersion,
     kind: object.kind,
     namespace,
-    name: object.metadata.name ?? '',
+    name: object.metadata.name,
     version: childVersion(made[index]?.metadata ?? {}),
     hash,
   }))

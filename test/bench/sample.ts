@@ -1,7 +1,7 @@
 import { parseOperatorConfig } from '../../lib/config/operator.ts'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import type { ChallengeTemplate } from '../../lib/crd/challenge-template.ts'
-import type { Named } from '../../lib/crd/objects.ts'
+import type { Named, Stored } from '../../lib/crd/objects.ts'
 import { type Desired, desiredState } from '../../lib/desired/desired.ts'
 import { isProblem } from '../../lib/desired/problem.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
@@ -38,8 +38,8 @@ export function instance(namespace: string, name: string, teamId: number): Named
 }
 
 /** The desired state that the operator computes for an instance. */
-export function desiredOf(whole: ChallengeInstance): Desired {
-  const namespace = whole.metadata.namespace ?? ''
+export function desiredOf(whole: Stored<ChallengeInstance>): Desired {
+  const namespace = whole.metadata.namespace
   const desired = desiredState({
     instance: whole,
     template: template(namespace),

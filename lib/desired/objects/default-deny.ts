@@ -1,8 +1,8 @@
 import { defaultDenyName, fieldManager, labels } from '../../crd/group.ts'
-import type { NetworkPolicy } from '../../crd/objects.ts'
+import type { Named, NetworkPolicy } from '../../crd/objects.ts'
 
 /** The policy that exists in a namespace before its first workload. With it, the policies of instances only open ports and ranges. */
-export function defaultDeny(namespace: string): NetworkPolicy {
+export function defaultDeny(namespace: string): Named<NetworkPolicy> {
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',

@@ -1,5 +1,5 @@
 import { labels as labelNames } from '../../crd/group.ts'
-import type { Deployment } from '../../crd/objects.ts'
+import type { Deployment, Named } from '../../crd/objects.ts'
 import { type PodInput, pod } from './pod.ts'
 
 /** Seconds until Kubernetes reports that a pod does not start. Its default is ten minutes. */
@@ -11,7 +11,7 @@ export interface DeploymentInput extends PodInput {
 }
 
 /** The selector equals that of the older operator's Deployments: the operator adopts them, and a selector cannot be changed. */
-export function deployment({ replicas, ...input }: DeploymentInput): Deployment {
+export function deployment({ replicas, ...input }: DeploymentInput): Named<Deployment> {
   const { name, namespace, labels, owners } = input.identity
   return {
     apiVersion: 'apps/v1',

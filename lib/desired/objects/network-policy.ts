@@ -1,7 +1,7 @@
 import type { OperatorConfig } from '../../config/operator.ts'
 import type { ChallengeTemplateSpec } from '../../crd/challenge-template.ts'
 import { fieldManager, labels as labelNames } from '../../crd/group.ts'
-import type { NetworkPolicy, NetworkPolicyPeer } from '../../crd/objects.ts'
+import type { Named, NetworkPolicy, NetworkPolicyPeer } from '../../crd/objects.ts'
 import type { Identity } from '../identity.ts'
 import { declaredPorts } from '../ports.ts'
 import { egressRules, namespaceNameLabel } from './egress.ts'
@@ -16,7 +16,7 @@ export function networkPolicy(
   { name, namespace, labels, podSelector }: Identity,
   spec: ChallengeTemplateSpec,
   config: Pick<OperatorConfig, 'ingressNamespaces' | 'dns' | 'clusterCidrs'>,
-): NetworkPolicy {
+): Named<NetworkPolicy> {
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',

@@ -1,4 +1,4 @@
-import type { Service } from '../../crd/objects.ts'
+import type { Named, Service } from '../../crd/objects.ts'
 import type { Identity } from '../identity.ts'
 import type { DeclaredPort } from '../ports.ts'
 
@@ -6,7 +6,7 @@ import type { DeclaredPort } from '../ports.ts'
 export function service(
   { name, namespace, labels, owners, podSelector }: Identity,
   ports: readonly DeclaredPort[],
-): Service {
+): Named<Service> {
   return {
     apiVersion: 'v1',
     kind: 'Service',

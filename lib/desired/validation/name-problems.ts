@@ -1,5 +1,6 @@
 import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
 import type { ChallengeTemplateSpec } from '../../crd/challenge-template.ts'
+import type { Named } from '../../crd/objects.ts'
 import type { Problem } from '../problem.ts'
 
 /** A DNS-1035 label, which Kubernetes requires as the name of a Service. */
@@ -7,7 +8,7 @@ const serviceName = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/
 
 /** The problem of an instance whose name its children cannot have. */
 export function nameProblem(
-  { metadata: { name = '' } }: ChallengeInstance,
+  { metadata: { name } }: Named<ChallengeInstance>,
   { containers = [] }: ChallengeTemplateSpec,
 ): Problem | undefined {
   if (!serviceName.test(name))
