@@ -131,7 +131,7 @@ describe('the election', () => {
     await until('the first leads', 5_000, () => one.turns.length > 0)
     one.front.answer = () => away
     await one.recorder.until('a warning', () =>
-      one.recorder.said.some(({ message }) => message.includes('leading on')),
+      one.recorder.logged.some(({ message }) => message.includes('leading on')),
     )
     one.front.answer = () => undefined
     await sleep(1_000)

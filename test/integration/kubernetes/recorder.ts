@@ -2,59 +2,58 @@ import type { KubernetesObject } from '../../../lib/crd/objects.ts'
 import type { WatchHandlers } from '../../../lib/kubernetes/cluster.ts'
 import type { Log } from '../../../lib/telemetry/log.ts'
 
-/** Remembers what a watch told and said. */
+/** Keeps the calls of a watch's handlers and the lines of its log. */
 export interface Recorder {
   handlers: WatchHandlers<KubernetesObject>
   log: Log
-  /** `+name`, `-name`, `listed`, in order. */
-  told: string[]
+  /** The calls in order: `+name`, `-name`, `listed`. */
+  reported: string[]
   objects: KubernetesObject[]
-  said: { level: string; message: string; fields: Record<string, unknown> }[]
-  /** What is there, by what was told: name → uid. */
+  logged: { level: string; message: string; fields: Record<string, unknown> }[]
+  /** The objects that exist according to the calls: name → uid. */
   present: Map<string, string>
-  /** Resolves once `condition` holds; looked at after each thing told or said. */
+  /** Resolves once `condition` holds. It is checked after each call and each line. */
   until(what: string, condition: () => boolean, ms?: number): Promise<void>
 }
 
 export function createRecorder(): Recorder {
   const waiting = new Set<() => void>()
-  const look = () => {
+  const checkAll = () => {
     for (const each of waiting) each()
   }
-  const sayer =
+  const logger =
     (level: string) =>
     (message: string, fields: Record<string, unknown> = {}) => {
-      recorder.said.push({ level, message, fields })
-      look()
+      recorder.logged.push({ level, message, fields })
+      checkAll()
     }
   const recorder: Recorder = {
-    told: [],
+    reported: [],
     objects: [],
-    said: [],
+    logged: [],
     present: new Map(),
     log: {
-      debug: sayer('debug'),
-      info: sayer('info'),
-      warn: sayer('warn'),
-      error: sayer('error'),
+      debug: logger('debug'),
+      info: logger('info'),
+      warn: logger('warn'),
+      error: logger('error'),
       child: () => recorder.log,
     },
     handlers: {
       onObject(object) {
-        recorder.told.push(`+${object.metadata.name}`)
+        recorder.reported.push(`+${object.metadata.name}`)
         recorder.objects.push(object)
-        recorder.present.set(object.metadata.name ?? '', object.metadata.uid ?? '')
-        look()
+        recorder.present.set(object.metadata.name, object.metadata.uid)
+        checkAll()
       },
       onGone({ metadata }) {
-        recorder.told.push(`-${metadata.name}`)
-        if (recorder.present.get(metadata.name ?? '') === metadata.uid)
-          recorder.present.delete(metadata.name ?? '')
-        look()
+        recorder.reported.push(`-${metadata.name}`)
+        if (recorder.present.get(metadata.name) === metadata.uid) recorder.present.delete(metadata.name)
+        checkAll()
       },
       onListed() {
-        recorder.told.push('listed')
-        look()
+        recorder.reported.push('listed')
+        checkAll()
       },
     },
     until(what, condition, ms = 30_000) {
@@ -67,12 +66,12 @@ export function createRecorder(): Recorder {
       }
       const timer = setTimeout(() => {
         waiting.delete(check)
-        const log = recorder.said.map(
+        const log = recorder.logged.map(
           ({ level, message, fields }) => `${level} ${message} ${JSON.stringify(fields)}`,
         )
         reject(
           new Error(
-            `not in ${ms} ms: ${what}\n${recorder.told.slice(-20).join(' ')}\n${log.slice(-10).join('\n')}`,
+            `not in ${ms} ms: ${what}\n${recorder.reported.slice(-20).join(' ')}\n${log.slice(-10).join('\n')}`,
           ),
         )
       }, ms)

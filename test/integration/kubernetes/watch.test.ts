@@ -79,7 +79,7 @@ function start(
 }
 
 const listedTimes = (recorder: Recorder, times: number) =>
-  recorder.until(`list ${times}`, () => recorder.told.filter(each => each === 'listed').length >= times)
+  recorder.until(`list ${times}`, () => recorder.reported.filter(each => each === 'listed').length >= times)
 const sees = (recorder: Recorder, names: string[]) =>
   recorder.until(
     `exactly ${names}`,
@@ -106,21 +106,21 @@ async function viaFront(answer: Front['answer'] = () => undefined) {
   return { front, [Symbol.asyncDispose]: () => front.stop() }
 }
 
-describe('is everything told', () => {
-  it('what was there, then what happens', async () => {
+describe('watch', () => {
+  it('reports every object, then every change', async () => {
     await add('one')
     const recorder = start()
     await listedTimes(recorder, 1)
-    expect(recorder.told).toEqual(['+one', 'listed'])
+    expect(recorder.reported).toEqual(['+one', 'listed'])
     await add('two')
     await edit('two')
     await remove('one')
     await sees(recorder, ['two'])
-    expect(recorder.told).toEqual(['+one', 'listed', '+two', '+two', '-one'])
+    expect(recorder.reported).toEqual(['+one', 'listed', '+two', '+two', '-one'])
     expect(recorder.objects[0]).toMatchObject(configMap)
   })
 
-  it('metadata only, without a value', async () => {
+  it('reports metadata without values if the target asks for metadata only', async () => {
     await add('one', { password: 'flag{x}' })
     const recorder = start(undefined, { target: { metadataOnly: true } })
     await listedTimes(recorder, 1)
@@ -133,7 +133,7 @@ describe('is everything told', () => {
     expect(JSON.stringify(recorder.objects)).not.toContain('flag{x}')
   })
 
-  it('to many watches of one client side by side, while it makes calls', async () => {
+  it('shares one client with many watches and with calls', async () => {
     const client = openClient({ connection: { kind: 'kubeconfig', path: plane.kubeconfig }, userAgent })
     clients.push(client)
     const recorders = Array.from({ length: 12 }, () => {
@@ -148,10 +148,10 @@ describe('is everything told', () => {
     const own = openCluster(client)
     await own.create({ ...configMap, metadata: { namespace, name: 'one' } }, signal)
     await Promise.all(recorders.map(recorder => recorder.until('one', () => recorder.present.has('one'))))
-    expect(recorders.flatMap(recorder => recorder.said)).toEqual([])
+    expect(recorders.flatMap(recorder => recorder.logged)).toEqual([])
   })
 
-  it('is an object gone that leaves the selection', async () => {
+  it('reports an object that leaves the selection as gone', async () => {
     await add('one')
     const recorder = start()
     await listedTimes(recorder, 1)
@@ -160,11 +160,11 @@ describe('is everything told', () => {
   })
 })
 
-describe('does it read pages where lists cannot be streamed', () => {
+describe('watch where the server does not stream a list', () => {
   it.each([
     ['a 400', { status: 400, body: { kind: 'Status', message: 'unknown parameter' } }],
     ['a stream whose list never ends', { status: 200, body: undefined, lines: [] }],
-  ])('%s', async (_name, answer) => {
+  ])('reads the list in pages after %s', async (_name, answer) => {
     await add('one')
     await using via = await viaFront(url => (isList(url) ? answer : undefined))
     const recorder = start(via.front.connection, { times: { listMs: 300 } })
@@ -175,7 +175,7 @@ describe('does it read pages where lists cannot be streamed', () => {
   })
 })
 
-it('is a streamed list waited for that is slow, but comes', async () => {
+it('waits for a streamed list that is slow', async () => {
   const object = (name: string) => ({ metadata: { namespace, name, uid: name, resourceVersion: '5' } })
   const names = ['one', 'two', 'three', 'four', 'five']
   const end = { metadata: { resourceVersion: '5', annotations: { 'k8s.io/initial-events-end': 'true' } } }
@@ -190,8 +190,8 @@ it('is a streamed list waited for that is slow, but comes', async () => {
   expect(via.front.requests).toHaveLength(1)
 })
 
-describe('is nothing missed while the connection is down', () => {
-  it('an API server that restarts', async () => {
+describe('watch after a broken connection', () => {
+  it('reports every change that an API server saw before and after its restart', async () => {
     await add('one')
     await add('two')
     const recorder = start()
@@ -202,7 +202,7 @@ describe('is nothing missed while the connection is down', () => {
     await sees(recorder, ['two', 'three'])
   })
 
-  it('a wire that goes dead without a word', async () => {
+  it('goes on from the last version after a silent connection', async () => {
     await using via = await viaProxy()
     await add('one')
     const recorder = start(via.connection, { times: { silenceMs: 1_500 } })
@@ -211,12 +211,12 @@ describe('is nothing missed while the connection is down', () => {
     await remove('one')
     await add('two')
     await sees(recorder, ['two'])
-    expect(recorder.said.map(({ fields }) => fields.kind)).toContain('silent')
-    // Resumed, not listed again.
-    expect(recorder.told.filter(each => each === 'listed')).toHaveLength(1)
+    expect(recorder.logged.map(({ fields }) => fields.kind)).toContain('silent')
+    // The watch has resumed, and has not listed again.
+    expect(recorder.reported.filter(each => each === 'listed')).toHaveLength(1)
   })
 
-  it('a connection that is reset', async () => {
+  it('reports a change after the connection was reset', async () => {
     await using via = await viaProxy()
     const recorder = start(via.connection)
     await listedTimes(recorder, 1)
@@ -230,7 +230,7 @@ describe('is nothing missed while the connection is down', () => {
     ['an HTTP 410', { status: 410, body: gone }],
     ['a 410 in the stream', { status: 200, body: undefined, lines: [{ type: 'ERROR', object: gone }] }],
     ['half a line', { status: 200, body: undefined, lines: ['{"type":"ADDED","obj\n'] }],
-  ])('%s: a list tells what went, came, and came anew', async (_name, answer) => {
+  ])('lists again after %s and reports deleted, new and replaced objects', async (_name, answer) => {
     await using door = await viaFront()
     await add('one')
     await add('two')
@@ -244,7 +244,7 @@ describe('is nothing missed while the connection is down', () => {
     const recorder = start(door.front.connection, { times: { silenceMs: 1_000 } })
     await listedTimes(recorder, 1)
     const before = recorder.present.get('two')
-    // The first stream is cut at once by the short silence; meanwhile the world moves on.
+    // The short `silenceMs` cuts the first stream. The objects change meanwhile.
     await remove('one')
     await remove('two')
     await add('two')
@@ -255,7 +255,7 @@ describe('is nothing missed while the connection is down', () => {
     expect(resumes).toBeGreaterThan(0)
   })
 
-  it('goes on asking, and says so, while it is not allowed', async () => {
+  it('tries again and logs an error while it is not allowed', async () => {
     let refused = 0
     await using door = await viaFront(() => {
       refused += 1
@@ -264,37 +264,37 @@ describe('is nothing missed while the connection is down', () => {
     await add('one')
     const recorder = start(door.front.connection)
     await listedTimes(recorder, 1)
-    expect(recorder.said.filter(({ level }) => level === 'error')).toHaveLength(2)
+    expect(recorder.logged.filter(({ level }) => level === 'error')).toHaveLength(2)
   })
 })
 
-describe('does it hold back', () => {
-  it('while its handlers are busy, and tells all of it after', async () => {
+describe('watch with busy handlers', () => {
+  it('reads no further until they are drained, then reports everything', async () => {
     for (let i = 0; i < 20; i++) await add(`object-${i}`)
     const recorder = createRecorder()
     const gate = Promise.withResolvers<void>()
     recorder.handlers.drained = async () => {
-      if (recorder.told.length > 0) await gate.promise
+      if (recorder.reported.length > 0) await gate.promise
     }
     start(undefined, { recorder })
-    await recorder.until('the first chunk', () => recorder.told.length > 0)
-    const before = recorder.told.length
+    await recorder.until('the first chunk', () => recorder.reported.length > 0)
+    const before = recorder.reported.length
     await add('late')
     await new Promise(resolve => setTimeout(resolve, 500))
-    expect(recorder.told.length).toBe(before)
+    expect(recorder.reported.length).toBe(before)
     gate.resolve()
     await recorder.until('the rest', () => recorder.present.has('late'))
     expect(recorder.present.size).toBe(21)
   })
 
-  it('ends at once when it is told to, whatever it waits for', async () => {
+  it('ends at once when the signal aborts', async () => {
     const recorder = createRecorder()
     recorder.handlers.drained = async () => {
-      if (recorder.told.length > 0) await new Promise(() => {})
+      if (recorder.reported.length > 0) await new Promise(() => {})
     }
     await add('one')
     start(undefined, { recorder })
-    await recorder.until('the first chunk', () => recorder.told.length > 0)
+    await recorder.until('the first chunk', () => recorder.reported.length > 0)
     const began = Date.now()
     for (const { stop, done } of watching) {
       stop.abort()
