@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Timers } from '../../../lib/abort.ts'
 import { createClock, type Due } from '../../../lib/forward/clock.ts'
-import { start, virtualTime } from './world.ts'
+import { start, virtualTime } from './virtual-time.ts'
 
 type Item = Due & { id: number }
 const item = (id: number): Item => ({ id, clockIndex: -1, dueAt: 0 })

@@ -3,7 +3,8 @@ import type { ChallengeInstanceStatus } from '../../../lib/crd/challenge-instanc
 import { createFanOut, rolloutHeld } from '../../../lib/forward/fan-out.ts'
 import type { Row, TemplateEntry } from '../../../lib/forward/row.ts'
 import { createTable } from '../../../lib/forward/table.ts'
-import { settled, start, template, virtualTime, withStatus } from './world.ts'
+import { start, virtualTime } from './virtual-time.ts'
+import { settled, template, withStatus } from './watched-objects.ts'
 
 /** Rows whose instances are on these generations of the template, Ready or not. */
 function rowsOn(

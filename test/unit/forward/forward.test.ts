@@ -2,25 +2,25 @@ import { expect, test } from 'vitest'
 import type { Deployment, Stored } from '../../../lib/crd/objects.ts'
 import { createForward } from '../../../lib/forward.ts'
 import { silentLog } from '../../../lib/telemetry/log.ts'
+import { simulatedForwarder } from './simulated-forwarder.ts'
 import {
   childrenOf,
   deployment,
-  forwarder,
   instance,
   pod,
   settled,
   status,
   template,
   withStatus,
-} from './world.ts'
+} from './watched-objects.ts'
 
 test('creating an instance wakes once, and once more when it serves', async () => {
-  const world = forwarder()
+  const world = simulatedForwarder()
   await world.begin(template())
   const created = instance('team-1', { finalizers: [] })
   world.see(created)
   await world.advance()
-  expect(world.news()).toEqual(['changed team-1'])
+  expect(world.takeSent()).toEqual(['changed team-1'])
 
   const held = instance('team-1')
   world.see(held)
@@ -32,7 +32,7 @@ test('creating an instance wakes once, and once more when it serves', async () =
   const provisioning = withStatus(held, status(children, false))
   world.see(provisioning)
   await world.advance(5_000)
-  expect(world.news()).toEqual([])
+  expect(world.takeSent()).toEqual([])
 
   const available = children.map(each =>
     each.kind === 'Deployment' ? deployment(each as Stored<Deployment>, true) : each,
@@ -41,55 +41,55 @@ test('creating an instance wakes once, and once more when it serves', async () =
   world.see(pod(held, true), ...available.filter(each => each.kind === 'Deployment'))
   await world.advance(100)
   expect(world.sent[0]?.change.pod).toBe('team-1-pod')
-  expect(world.news()).toEqual(['pod team-1'])
+  expect(world.takeSent()).toEqual(['pod team-1'])
   world.see(withStatus(held, status(available, true, { podName: 'team-1-pod' })))
   await world.advance(300_000)
-  expect(world.news()).toEqual([])
+  expect(world.takeSent()).toEqual([])
   await world.end()
 })
 
 test('a start over settled instances sends nothing', async () => {
-  const world = forwarder()
+  const world = simulatedForwarder()
   await world.begin(template(), ...['a', 'b', 'c'].flatMap(name => settled(name).all))
   await world.advance(3_600_000)
-  expect(world.news()).toEqual([])
+  expect(world.takeSent()).toEqual([])
   await world.end()
 })
 
 test('nothing is judged before every list has ended', async () => {
-  const world = forwarder()
+  const world = simulatedForwarder()
   const { all } = settled()
   world.lead()
   world.see(...all.filter(each => each.kind !== 'Pod'), template())
   world.listed('ChallengeInstance', 'ChallengeTemplate', 'Deployment', 'Service', 'NetworkPolicy')
   await world.advance(10_000)
-  expect(world.news()).toEqual([])
+  expect(world.takeSent()).toEqual([])
   world.see(...all.filter(each => each.kind === 'Pod'))
   world.listed('Pod')
   await world.advance(10_000)
-  expect(world.news()).toEqual([])
+  expect(world.takeSent()).toEqual([])
   await world.end()
 })
 
 test('a standby sends nothing, and judges its whole table on taking over', async () => {
-  const world = forwarder()
+  const world = simulatedForwarder()
   world.see(template(), instance('a'), instance('b'))
   world.listed()
   await world.advance(5_000)
-  expect(world.news()).toEqual([])
+  expect(world.takeSent()).toEqual([])
   world.lead()
   await world.advance()
-  expect(world.news()).toEqual(['changed a', 'changed b'])
+  expect(world.takeSent()).toEqual(['changed a', 'changed b'])
   world.follow()
   world.see(instance('c'))
   await world.advance(120_000)
-  expect(world.news()).toEqual([])
+  expect(world.takeSent()).toEqual([])
   await world.end()
 })
 
 test('two forwarders send the same change under the same id', async () => {
-  const one = forwarder()
-  const two = forwarder()
+  const one = simulatedForwarder()
+  const two = simulatedForwarder()
   const objects = [template(), instance('a')]
   await one.begin(...objects)
   await two.begin(...objects)
@@ -99,11 +99,11 @@ test('two forwarders send the same change under the same id', async () => {
 })
 
 test('the end of the forwarder sends what is pending', async () => {
-  const world = forwarder()
+  const world = simulatedForwarder()
   await world.begin(template(), ...settled().all)
   world.gone(settled().instance)
   await world.end()
-  expect(world.news()).toEqual(['deleted team-1'])
+  expect(world.takeSent()).toEqual(['deleted team-1'])
 })
 
 test('a watch that cannot go on ends the forwarder with its error', async () => {

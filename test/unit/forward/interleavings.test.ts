@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Deployment, KubernetesObject, Stored } from '../../../lib/crd/objects.ts'
-import { childrenOf, deployment, forwarder, instance, pod, status, template, withStatus } from './world.ts'
+import { simulatedForwarder } from './simulated-forwarder.ts'
+import { childrenOf, deployment, instance, pod, status, template, withStatus } from './watched-objects.ts'
 
 /** Small, fast and good enough to shuffle with: the seed names the case. */
 function random(seed: number): () => number {
@@ -34,13 +35,13 @@ const seeds = Array.from({ length: 40 }, (_, index) => index + 1)
 
 test.each(seeds)('seed %i: however the watches interleave, all settles with few messages', async seed => {
   const chance = random(seed)
-  const world = forwarder()
+  const world = simulatedForwarder()
   await world.begin(template())
   const names = ['a', 'b', 'c', 'd', 'e']
   const streams = names.flatMap(life)
   const counts = new Map<string, number>()
   const count = () => {
-    for (const each of world.news()) {
+    for (const each of world.takeSent()) {
       const name = each.split(' ')[1] ?? ''
       counts.set(name, (counts.get(name) ?? 0) + 1)
     }
@@ -56,7 +57,7 @@ test.each(seeds)('seed %i: however the watches interleave, all settles with few 
   await world.advance(10_000)
   count()
   await world.advance(3_600_000)
-  expect(world.news(), `seed ${seed}: everything has settled`).toEqual([])
+  expect(world.takeSent(), `seed ${seed}: everything has settled`).toEqual([])
   // One for the creation; one for Ready, and one more where a status overtook an event of another watch.
   for (const name of names) expect(counts.get(name) ?? 0, `seed ${seed}, ${name}`).toBeLessThanOrEqual(4)
   await world.end()

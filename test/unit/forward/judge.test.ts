@@ -7,7 +7,8 @@ import { mismatchKey } from '../../../lib/forward/mismatch.ts'
 import { outgoingChange } from '../../../lib/forward/outgoing-change.ts'
 import type { Row } from '../../../lib/forward/row.ts'
 import { createTable } from '../../../lib/forward/table.ts'
-import { deployment, instance, nextVersion, pod, settled, start, template, withStatus } from './world.ts'
+import { start } from './virtual-time.ts'
+import { deployment, instance, nextVersion, pod, settled, template, withStatus } from './watched-objects.ts'
 
 type World = ReturnType<typeof settled> & { template: Stored<KubernetesObject> | undefined }
 

@@ -1,40 +1,32 @@
 import { expect, test } from 'vitest'
-import {
-  forwarder,
-  instance,
-  nextVersion,
-  pod,
-  settled,
-  start,
-  status,
-  template,
-  withStatus,
-} from './world.ts'
+import { simulatedForwarder } from './simulated-forwarder.ts'
+import { start } from './virtual-time.ts'
+import { instance, nextVersion, pod, settled, status, template, withStatus } from './watched-objects.ts'
 
 test('a child deleted by hand twice within five minutes wakes twice, under two ids', async () => {
-  const world = forwarder()
+  const world = simulatedForwarder()
   const { instance: whole, children, all } = settled()
   await world.begin(template(), ...all)
-  const service = children[0] as (typeof children)[0]
+  const [child] = children as [(typeof children)[0]]
   const ids: (string | undefined)[] = []
   let now = whole
   for (let round = 0; round < 2; round++) {
-    world.gone(service)
+    world.gone(child)
     await world.advance(1_100)
     ids.push(world.sent[0]?.deduplicationId)
-    expect(world.news()).toEqual(['child team-1'])
-    world.see(service)
+    expect(world.takeSent()).toEqual(['child team-1'])
+    world.see(child)
     now = withStatus(now, now.status ?? {})
     world.see(now)
     await world.advance(2_000)
-    expect(world.news()).toEqual([])
+    expect(world.takeSent()).toEqual([])
   }
   expect(new Set(ids).size).toBe(2)
   await world.end()
 })
 
 test('a pod that flaps while nobody writes a status wakes under a new id each time', async () => {
-  const world = forwarder()
+  const world = simulatedForwarder()
   const { instance: whole, all } = settled()
   await world.begin(template(), ...all)
   const ids: (string | undefined)[] = []
@@ -42,7 +34,7 @@ test('a pod that flaps while nobody writes a status wakes under a new id each ti
     world.see(pod(whole, false))
     await world.advance(600)
     ids.push(world.sent[0]?.deduplicationId)
-    expect(world.news()).toEqual(['pod team-1'])
+    expect(world.takeSent()).toEqual(['pod team-1'])
     world.see(pod(whole, true))
     await world.advance(600)
   }
@@ -51,59 +43,59 @@ test('a pod that flaps while nobody writes a status wakes under a new id each ti
 })
 
 test('an end is sent within the second it is due, and again while nothing follows', async () => {
-  const world = forwarder()
+  const world = simulatedForwarder()
   const expiresAt = new Date(start + 3_600_000).toISOString()
   const { all } = settled('team-1', { expiresAt })
   await world.begin(template(), ...all)
   await world.advance(3_599_999)
-  expect(world.news()).toEqual([])
+  expect(world.takeSent()).toEqual([])
   await world.advance(1)
-  expect(world.news()).toEqual(['expiry team-1'])
+  expect(world.takeSent()).toEqual(['expiry team-1'])
   await world.advance(5_000)
-  expect(world.news()).toEqual(['expiry team-1'])
+  expect(world.takeSent()).toEqual(['expiry team-1'])
   await world.advance(10_000)
-  expect(world.news()).toEqual(['expiry team-1'])
+  expect(world.takeSent()).toEqual(['expiry team-1'])
   await world.end()
 })
 
 test('a lost message is sent again after a minute, under an id of its own', async () => {
-  const world = forwarder()
+  const world = simulatedForwarder()
   await world.begin(template(), instance())
   const [first] = world.sent
-  expect(world.news()).toEqual(['changed team-1'])
+  expect(world.takeSent()).toEqual(['changed team-1'])
   await world.advance(59_000)
   world.see(instance())
   await world.advance(999)
-  expect(world.news()).toEqual([])
+  expect(world.takeSent()).toEqual([])
   await world.advance(1)
   expect(world.sent[0]?.deduplicationId).not.toBe(first?.deduplicationId)
-  expect(world.news()).toEqual(['changed team-1'])
+  expect(world.takeSent()).toEqual(['changed team-1'])
   await world.advance(119_999)
-  expect(world.news()).toEqual([])
+  expect(world.takeSent()).toEqual([])
   await world.end()
 })
 
 test('while others that were sent with it still take effect, nothing counts as lost', async () => {
-  const world = forwarder()
+  const world = simulatedForwarder()
   const names = ['a', 'b', 'c']
   await world.begin(template(), ...names.map(name => instance(name)))
-  expect(world.news()).toHaveLength(3)
+  expect(world.takeSent()).toHaveLength(3)
   const takesEffect = (name: string) => world.see(...settled(name).all)
   await world.advance(55_000)
   takesEffect('a')
   await world.advance(55_000)
   takesEffect('b')
-  expect(world.news()).toEqual([])
+  expect(world.takeSent()).toEqual([])
   // Three times as long as the slowest took.
   await world.advance(219_000)
-  expect(world.news()).toEqual([])
+  expect(world.takeSent()).toEqual([])
   await world.advance(2_000)
-  expect(world.news()).toEqual(['changed c'])
+  expect(world.takeSent()).toEqual(['changed c'])
   await world.end()
 })
 
 test('while the queue refuses, one change an instance is kept, and sent when it accepts again', async () => {
-  const world = forwarder()
+  const world = simulatedForwarder()
   world.queue.refuses = true
   await world.begin(template(), ...settled('a').all)
   for (let generation = 2; generation < 30; generation++) {
@@ -112,15 +104,15 @@ test('while the queue refuses, one change an instance is kept, and sent when it 
     world.see(edited)
     await world.advance(1_000)
   }
-  expect(world.news()).toEqual([])
+  expect(world.takeSent()).toEqual([])
   world.queue.refuses = false
   await world.advance(30_000)
-  expect(world.news()).toEqual(['changed a'])
+  expect(world.takeSent()).toEqual(['changed a'])
   await world.end()
 })
 
 test('the repair of several children is not taken for drift', async () => {
-  const world = forwarder()
+  const world = simulatedForwarder()
   const { instance: whole, children, all } = settled()
   await world.begin(template(), ...all)
   const drifted = children.map(each => ({
@@ -136,7 +128,7 @@ test('the repair of several children is not taken for drift', async () => {
   }))
   world.see(...drifted)
   await world.advance(1_000)
-  expect(world.news()).toEqual(['child team-1'])
+  expect(world.takeSent()).toEqual(['child team-1'])
   const repaired = children.map(each => ({
     ...each,
     metadata: { ...each.metadata, generation: 3, resourceVersion: nextVersion() },
@@ -147,6 +139,6 @@ test('the repair of several children is not taken for drift', async () => {
   }
   world.see(withStatus(whole, status(repaired, false, { podName: 'team-1-pod' })))
   await world.advance(10_000)
-  expect(world.news()).toEqual([])
+  expect(world.takeSent()).toEqual([])
   await world.end()
 })

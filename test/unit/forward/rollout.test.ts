@@ -1,24 +1,16 @@
 import { expect, test } from 'vitest'
-import {
-  forwarder,
-  instance,
-  nextVersion,
-  pod,
-  settled,
-  start,
-  status,
-  template,
-  withStatus,
-} from './world.ts'
+import { simulatedForwarder } from './simulated-forwarder.ts'
+import { start } from './virtual-time.ts'
+import { instance, nextVersion, pod, settled, status, template, withStatus } from './watched-objects.ts'
 
 test('a broken edit stops by itself after two, and a corrected one goes on', async () => {
-  const world = forwarder()
+  const world = simulatedForwarder()
   const names = Array.from({ length: 20 }, (_, index) => `t${index}`)
   const before = names.map(name => settled(name))
   const instances = new Map(before.map(each => [each.instance.metadata.name, each]))
   await world.begin(template(), ...before.flatMap(each => each.all))
   const takeUp = (generation: number, ready: boolean) => {
-    const released = world.news().map(each => each.split(' ')[1] ?? '')
+    const released = world.takeSent().map(each => each.split(' ')[1] ?? '')
     for (const name of released) {
       const each = instances.get(name)
       if (!each) continue
@@ -50,7 +42,7 @@ test('a broken edit stops by itself after two, and a corrected one goes on', asy
 })
 
 test('instances that waited for their template start at once when it comes', async () => {
-  const world = forwarder()
+  const world = simulatedForwarder()
   const waiting = ['a', 'b', 'c', 'd'].map(name => {
     const lastTransitionTime = new Date(start).toISOString()
     const reason = 'TemplateMissing' as const
@@ -62,20 +54,20 @@ test('instances that waited for their template start at once when it comes', asy
     })
   })
   await world.begin(...waiting)
-  expect(world.news()).toEqual([])
+  expect(world.takeSent()).toEqual([])
   world.see(template())
   await world.advance()
-  expect(world.news()).toEqual(['template a', 'template b', 'template c', 'template d'])
+  expect(world.takeSent()).toEqual(['template a', 'template b', 'template c', 'template d'])
   await world.end()
 })
 
 test('the writes of a slow pass for a new template are not taken for drift', async () => {
-  const world = forwarder()
+  const world = simulatedForwarder()
   const { instance: whole, children, all } = settled()
   await world.begin(template(), ...all)
   world.see(template(2))
   await world.advance(100)
-  expect(world.news()).toEqual(['template team-1'])
+  expect(world.takeSent()).toEqual(['template team-1'])
   const rolled = children.map(each => ({
     ...each,
     metadata: { ...each.metadata, generation: 2, resourceVersion: nextVersion() },
@@ -87,20 +79,20 @@ test('the writes of a slow pass for a new template are not taken for drift', asy
   const considered = { uid: 'template-1', generation: 2, hash: 'h2' }
   world.see(withStatus(whole, status(rolled, false, { podName: 'team-1-pod', template: considered })))
   await world.advance(10_000)
-  expect(world.news()).toEqual([])
+  expect(world.takeSent()).toEqual([])
   await world.end()
 })
 
 test('while a rollout is held, what else is wrong still wakes', async () => {
-  const world = forwarder()
+  const world = simulatedForwarder()
   const { all, children } = settled('a')
   const other = { uid: 'template-1', generation: 2, hash: 'h' }
   const stuck = ['x', 'y'].map(name => withStatus(instance(name), { ...status([], false), template: other }))
   await world.begin(template(2), ...stuck, ...all)
   await world.advance(5_000)
-  expect(world.news()).toEqual([])
+  expect(world.takeSent()).toEqual([])
   world.gone(...children.filter(each => each.kind === 'Service'))
   await world.advance(1_100)
-  expect(world.news()).toEqual(['child a'])
+  expect(world.takeSent()).toEqual(['child a'])
   await world.end()
 })

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { OutgoingChange } from '../../../lib/aws/queue-ports.ts'
 import { createSender } from '../../../lib/forward/sender.ts'
 import { silentLog } from '../../../lib/telemetry/log.ts'
-import { start, virtualTime } from './world.ts'
+import { start, virtualTime } from './virtual-time.ts'
 
 function change(name: string, version = '1'): OutgoingChange {
   return {

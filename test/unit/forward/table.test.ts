@@ -3,17 +3,17 @@ import { labels } from '../../../lib/crd/group.ts'
 import { watchedBy } from '../../../lib/crd/namespaces.ts'
 import type { KubernetesObject, Stored } from '../../../lib/crd/objects.ts'
 import { createTable } from '../../../lib/forward/table.ts'
-import { childrenOf, instance, namespace, pod, settled, template } from './world.ts'
+import { childrenOf, instance, namespace, pod, settled, template } from './watched-objects.ts'
 
 function setUp(watched = watchedBy('*')) {
-  const told: string[] = []
+  const events: string[] = []
   const table = createTable(watched, {
-    onRow: row => told.push(`row ${row.name}`),
-    onInstanceGone: (row, gone) => told.push(`gone ${row.name} ${gone.uid}`),
-    onRowEmpty: row => told.push(`empty ${row.name}`),
+    onRow: row => events.push(`row ${row.name}`),
+    onInstanceGone: (row, gone) => events.push(`gone ${row.name} ${gone.uid}`),
+    onRowEmpty: row => events.push(`empty ${row.name}`),
   })
   const rows = () => [...table.rows()].map(row => `${row.name} ${row.dependents.length}`)
-  return { table, rows, news: () => told.splice(0) }
+  return { table, rows, takeEvents: () => events.splice(0) }
 }
 
 test('children and pods are found under the instance that their labels name', () => {
@@ -23,59 +23,59 @@ test('children and pods are found under the instance that their labels name', ()
 })
 
 test('what goes leaves nothing behind', () => {
-  const { table, rows, news } = setUp()
+  const { table, rows, takeEvents } = setUp()
   const { all } = settled('a')
   all.forEach(table.put)
-  news()
+  takeEvents()
   for (const each of all) table.remove(each.kind, each)
   expect(rows()).toEqual([])
-  expect(news()).toEqual(['gone a uid-a', 'row a', 'row a', 'row a', 'row a', 'empty a'])
+  expect(takeEvents()).toEqual(['gone a uid-a', 'row a', 'row a', 'row a', 'row a', 'empty a'])
 })
 
 test('an instance under another uid tells of the old one first', () => {
-  const { table, news } = setUp()
+  const { table, takeEvents } = setUp()
   table.put(instance('a'))
   table.put(instance('a', { uid: 'new' }))
-  expect(news()).toEqual(['row a', 'gone a uid-a', 'row a'])
+  expect(takeEvents()).toEqual(['row a', 'gone a uid-a', 'row a'])
 })
 
 test('a late deletion of a predecessor leaves the successor alone', () => {
-  const { table, news } = setUp()
+  const { table, takeEvents } = setUp()
   table.put(instance('a', { uid: 'new' }))
-  news()
+  takeEvents()
   table.remove('ChallengeInstance', instance('a'))
-  expect(news()).toEqual([])
+  expect(takeEvents()).toEqual([])
 })
 
 test('a child that is relabelled leaves its row', () => {
   const { table, rows } = setUp()
-  const [service] = childrenOf(instance('a')) as [Stored<KubernetesObject>]
+  const [child] = childrenOf(instance('a')) as [Stored<KubernetesObject>]
   table.put(instance('a'))
-  table.put(service)
-  const own = { ...service.metadata.labels, [labels.instance]: 'b' }
-  table.put({ ...service, metadata: { ...service.metadata, labels: own } })
+  table.put(child)
+  const own = { ...child.metadata.labels, [labels.instance]: 'b' }
+  table.put({ ...child, metadata: { ...child.metadata, labels: own } })
   expect(rows()).toEqual(['a 0', 'b 1'])
-  table.put({ ...service, metadata: { ...service.metadata, labels: {} } })
+  table.put({ ...child, metadata: { ...child.metadata, labels: {} } })
   expect(rows()).toEqual(['a 0'])
 })
 
 test('a template tells its instances, in either order of appearance, and only when it is another one', () => {
-  const { table, news } = setUp()
+  const { table, takeEvents } = setUp()
   table.put(instance('a'))
   table.put(instance('b'))
-  news()
+  takeEvents()
   table.put(template(1))
   table.put(template(1))
-  expect(news()).toEqual(['row a', 'row b'])
+  expect(takeEvents()).toEqual(['row a', 'row b'])
   table.remove('ChallengeTemplate', template(1))
-  expect(news()).toEqual(['row a', 'row b'])
+  expect(takeEvents()).toEqual(['row a', 'row b'])
 })
 
 test('children of instances in namespaces that are not watched are nobody’s orphans', () => {
   const { table, rows } = setUp(watchedBy([namespace]))
-  const [service] = childrenOf(instance('a')) as [Stored<KubernetesObject>]
-  const own = { ...service.metadata.labels, [labels.instanceNamespace]: 'elsewhere' }
-  table.put({ ...service, metadata: { ...service.metadata, labels: own } })
+  const [child] = childrenOf(instance('a')) as [Stored<KubernetesObject>]
+  const own = { ...child.metadata.labels, [labels.instanceNamespace]: 'elsewhere' }
+  table.put({ ...child, metadata: { ...child.metadata, labels: own } })
   expect(rows()).toEqual([])
 })
 

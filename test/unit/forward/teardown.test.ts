@@ -1,17 +1,19 @@
 import { expect, test } from 'vitest'
 import type { Deployment, Stored } from '../../../lib/crd/objects.ts'
-import { forwarder, instance, nextVersion, settled, start, template, withStatus } from './world.ts'
+import { simulatedForwarder } from './simulated-forwarder.ts'
+import { start } from './virtual-time.ts'
+import { instance, nextVersion, settled, template, withStatus } from './watched-objects.ts'
 
 test('a deletion wakes when marked and when the workload is gone, not when the pass released it', async () => {
-  const world = forwarder()
+  const world = simulatedForwarder()
   const { instance: whole, children, all, pod: running } = settled()
   await world.begin(template(), ...all)
   const marked = withStatus(whole, whole.status ?? {})
   marked.metadata = { ...marked.metadata, generation: 2, deletionTimestamp: new Date(start).toISOString() }
   world.see(marked)
   await world.advance(100)
-  expect(world.news()).toEqual(['deleted team-1'])
-  const [service, policy, workload] = children as [Stored<Deployment>, Stored<Deployment>, Stored<Deployment>]
+  expect(world.takeSent()).toEqual(['deleted team-1'])
+  const [policy, service, workload] = children as [Stored<Deployment>, Stored<Deployment>, Stored<Deployment>]
   world.see({
     ...workload,
     metadata: { ...workload.metadata, deletionTimestamp: 'now', generation: 2 },
@@ -19,32 +21,32 @@ test('a deletion wakes when marked and when the workload is gone, not when the p
   const terminating = withStatus(marked, { ...marked.status, phase: 'Terminating', observedGeneration: 2 })
   world.see(terminating)
   await world.advance(5_000)
-  expect(world.news()).toEqual([])
+  expect(world.takeSent()).toEqual([])
   world.gone(running, workload)
   await world.advance(100)
-  expect(world.news()).toEqual(['deleted team-1'])
+  expect(world.takeSent()).toEqual(['deleted team-1'])
   // The DELETED event comes before the last child's, from another watch.
   world.gone(service, terminating, policy)
   await world.advance(60_000)
-  expect(world.news()).toEqual([])
+  expect(world.takeSent()).toEqual([])
   await world.end()
 })
 
 test('an instance whose finalizer was stripped closes its row, and its children are orphans', async () => {
-  const world = forwarder()
+  const world = simulatedForwarder()
   const { instance: whole, all } = settled()
   await world.begin(template(), ...all)
   world.gone(whole)
   await world.advance(100)
-  expect(world.news()).toEqual(['deleted team-1'])
+  expect(world.takeSent()).toEqual(['deleted team-1'])
   await world.advance(2_000)
   expect(world.sent[0]?.change.uid).toBe('uid-team-1')
-  expect(world.news()).toEqual(['orphan team-1'])
+  expect(world.takeSent()).toEqual(['orphan team-1'])
   await world.end()
 })
 
 test('an instance created again under its name: the old uid is closed, the new one starts', async () => {
-  const world = forwarder()
+  const world = simulatedForwarder()
   await world.begin(template(), ...settled().all)
   world.see(instance('team-1', { uid: 'uid-2' }))
   await world.advance(100)
@@ -56,7 +58,7 @@ test('an instance created again under its name: the old uid is closed, the new o
 })
 
 test('a finalizer stripped twice within five minutes wakes twice, under two ids', async () => {
-  const world = forwarder()
+  const world = simulatedForwarder()
   const { instance: whole, all } = settled()
   await world.begin(template(), ...all)
   const ids: (string | undefined)[] = []
@@ -68,7 +70,7 @@ test('a finalizer stripped twice within five minutes wakes twice, under two ids'
     world.see(stripped)
     await world.advance(10)
     ids.push(world.sent[0]?.deduplicationId)
-    expect(world.news()).toEqual(['changed team-1'])
+    expect(world.takeSent()).toEqual(['changed team-1'])
     world.see({ ...whole, metadata: { ...whole.metadata, resourceVersion: nextVersion() } })
   }
   expect(new Set(ids).size).toBe(2)

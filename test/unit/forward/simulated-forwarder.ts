@@ -1,0 +1,75 @@
+import type { OutgoingChange } from '../../../lib/aws/queue-ports.ts'
+import type { WatchedNamespaces } from '../../../lib/crd/namespaces.ts'
+import type { KubernetesObject, Stored } from '../../../lib/crd/objects.ts'
+import { createForward } from '../../../lib/forward.ts'
+import type { WatchHandlers } from '../../../lib/kubernetes/cluster.ts'
+import { silentLog } from '../../../lib/telemetry/log.ts'
+import { virtualTime } from './virtual-time.ts'
+import { namespace } from './watched-objects.ts'
+
+/** A forwarder on a virtual clock. The test controls its watches, its lease and its queue. */
+export function simulatedForwarder(namespaces: WatchedNamespaces = [namespace]) {
+  const time = virtualTime()
+  const handlers = new Map<string, WatchHandlers<KubernetesObject>>()
+  const sent: OutgoingChange[] = []
+  const queue = { refuses: false }
+  let lease: { onLeading(): void; onFollowing(): void } | undefined
+  const stop = new AbortController()
+  const aborted = new Promise<void>(resolve => stop.signal.addEventListener('abort', () => resolve()))
+  const forward = createForward({
+    watch: (target, given) => {
+      handlers.set(target.kind, given as unknown as WatchHandlers<KubernetesObject>)
+      return aborted
+    },
+    elect: callbacks => {
+      lease = callbacks
+      return aborted
+    },
+    changes: {
+      sendBatch: async changes => {
+        if (queue.refuses) return changes
+        sent.push(...changes)
+        return []
+      },
+    },
+    namespaces,
+    log: silentLog,
+    now: time.now,
+    timers: time.timers,
+    random: () => 0.5,
+  })
+  const done = forward(stop.signal)
+  const see = (...objects: Stored<KubernetesObject>[]) => {
+    for (const object of objects) handlers.get(object.kind)?.onObject(object)
+  }
+  return {
+    ...time,
+    handlers,
+    sent,
+    queue,
+    see,
+    gone: (...objects: Stored<KubernetesObject>[]) => {
+      for (const object of objects) handlers.get(object.kind)?.onGone(object)
+    },
+    lead: () => lease?.onLeading(),
+    follow: () => lease?.onFollowing(),
+    listed: (...kindsListed: string[]) => {
+      for (const [kind, each] of handlers)
+        if (kindsListed.length === 0 || kindsListed.includes(kind)) each.onListed()
+    },
+    /** Ends every list after these objects, and takes the lease. */
+    async begin(...objects: Stored<KubernetesObject>[]) {
+      see(...objects)
+      for (const each of handlers.values()) each.onListed()
+      lease?.onLeading()
+      await time.advance()
+    },
+    /** Removes and returns the changes sent since the last call, as `cause name`. */
+    takeSent: () => sent.splice(0).map(({ change }) => `${change.cause} ${change.name}`),
+    async end() {
+      stop.abort()
+      await time.advance()
+      await done
+    },
+  }
+}
