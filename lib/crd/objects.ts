@@ -70,7 +70,7 @@ export type Stored<T extends KubernetesObject> = T & { metadata: StoredMeta & { 
 /** A `Stored` object whose kind may be cluster-scoped, such as a Namespace or a CRD. */
 export type StoredOfAnyScope<T extends KubernetesObject> = T & { metadata: StoredMeta }
 
-interface StoredMeta extends ObjectMeta {
+export interface StoredMeta extends ObjectMeta {
   name: string
   uid: string
   resourceVersion: string

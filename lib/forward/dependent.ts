@@ -37,13 +37,13 @@ export function dependentOf(object: Stored<KubernetesObject>, row: Row, intern: 
     version: recorded?.find(child => child.version === version)?.version ?? version,
     deleting: metadata.deletionTimestamp !== undefined,
     deployment: kind === 'Deployment' ? deploymentDigest(object as Deployment) : undefined,
-    pod: kind === 'Pod' ? compactPod(object as Pod, intern) : undefined,
+    pod: kind === 'Pod' ? compactPod(object as Stored<Pod>, intern) : undefined,
     row,
   }
 }
 
 /** Interns the phase: it is the same for thousands of pods. */
-function compactPod(pod: Pod, intern: Intern): Dependent['pod'] {
+function compactPod(pod: Stored<Pod>, intern: Intern): Dependent['pod'] {
   const digest = podDigest(pod)
   return { ...digest, phase: intern(digest.phase) }
 }

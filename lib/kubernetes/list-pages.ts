@@ -4,14 +4,14 @@ import { json, metadataOf } from './client/media-types.ts'
 import { collectionPath } from './client/paths.ts'
 import type { ListOptions } from './cluster.ts'
 import { apiError } from './errors/api-error.ts'
-import { provenStored } from './stored.ts'
+import { provenList, provenStored } from './stored.ts'
 
-/** client-go's chunk: small enough for the server's memory, large enough to be few. */
+/** The page size of client-go. */
 export const pageSize = 500
 
 export interface Page<T extends KubernetesObject> {
   items: Stored<T>[]
-  /** Version of the whole list, the same on every page. */
+  /** The version of the whole list. It is the same on every page. */
   resourceVersion: string
   /** Undefined on the last page. */
   next: string | undefined
@@ -21,12 +21,7 @@ export interface ListTarget extends Kind, ListOptions {
   fieldSelector?: string
 }
 
-interface ListBody {
-  metadata?: { continue?: string; resourceVersion?: string }
-  items?: KubernetesObject[] | null
-}
-
-/** @throws OperatorError, also when the version of a half-read list has expired (410) */
+/** @throws OperatorError, also if the version of a half-read list has expired (410) */
 export async function fetchPage<T extends KubernetesObject>(
   client: KubernetesClient,
   target: ListTarget,
@@ -39,11 +34,11 @@ export async function fetchPage<T extends KubernetesObject>(
   const accept = target.metadataOnly ? metadataOf.list : json
   const response = await client.request('GET', collectionPath(target, namespace), { query, accept }, signal)
   if (response.status !== 200) throw apiError(attempt, response)
-  const { metadata, items } = response.body as ListBody
+  const { metadata, items } = provenList(response.body, attempt)
   return {
-    // A list's items do not say what they are, and bare metadata says it is metadata.
+    // The items of a list carry no kind, and metadata alone carries the kind PartialObjectMetadata.
     items: (items ?? []).map(item => ({ ...provenStored<T>(item, attempt), apiVersion, kind })),
-    resourceVersion: metadata?.resourceVersion ?? '',
-    next: metadata?.continue || undefined,
+    resourceVersion: metadata.resourceVersion,
+    next: metadata.continue || undefined,
   }
 }

@@ -21,14 +21,35 @@ export function provenStoredOfAnyScope<T extends KubernetesObject>(
   return body as StoredOfAnyScope<T>
 }
 
+/** One page of a list as the API server sends it. */
+export interface ListBody {
+  metadata: { resourceVersion: string; continue?: string }
+  items?: unknown[] | null
+}
+
+/**
+ * Proves that an answer is a list. Without the check, a page of a proxy would be read as an empty list, and every object
+ * would seem to be gone.
+ * @throws OperatorError
+ */
+export function provenList(body: unknown, attempt: Attempt): ListBody {
+  const metadata = metadataOf(body)
+  if (!metadata?.resourceVersion) throw unexpected(attempt, 'a list without metadata.resourceVersion')
+  return body as ListBody
+}
+
 function metadataOf(body: unknown): ObjectMeta | undefined {
   return (body as Partial<KubernetesObject> | null | undefined)?.metadata
 }
 
 function notStored(attempt: Attempt, field: string): OperatorError {
+  return unexpected(attempt, `an object without metadata.${field}`)
+}
+
+function unexpected(attempt: Attempt, answer: string): OperatorError {
   return new OperatorError(
     'ClusterUnavailable',
-    `Cannot ${attemptText(attempt)}: the cluster answered with an object without metadata.${field}; ` +
+    `Cannot ${attemptText(attempt)}: the cluster answered with ${answer}; ` +
       'check what stands between the operator and the API server.',
   )
 }

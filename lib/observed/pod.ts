@@ -1,4 +1,4 @@
-import type { ContainerStatus, Pod } from '../crd/objects.ts'
+import type { ContainerStatus, Pod, Stored } from '../crd/objects.ts'
 
 export interface Termination {
   reason: string
@@ -27,14 +27,14 @@ export interface PodDigest {
 /** Waiting reasons of a start that simply takes its time. */
 const startingUp = new Set(['ContainerCreating', 'PodInitializing'])
 
-export function podDigest(pod: Pod): PodDigest {
+export function podDigest(pod: Stored<Pod>): PodDigest {
   const { metadata, status } = pod
   const container = worst(status?.containerStatuses ?? [])
   const condition = (type: string) => status?.conditions?.find(each => each.type === type)
   const scheduled = condition('PodScheduled')
   const waiting = container?.state?.waiting?.reason
   return {
-    name: metadata.name ?? '',
+    name: metadata.name,
     createdAt: Date.parse(metadata.creationTimestamp ?? '') || 0,
     terminating: metadata.deletionTimestamp !== undefined,
     phase: status?.phase ?? 'Pending',

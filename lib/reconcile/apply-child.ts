@@ -61,7 +61,7 @@ export async function applyChild(
 }
 
 /** @returns 'unread' if this pass had no cause to verify the record */
-function lookUp(observed: Observed, recorded: Child): KubernetesObject | 'unread' | undefined {
+function lookUp(observed: Observed, recorded: Child): Stored<KubernetesObject> | 'unread' | undefined {
   if (isWorkload(recorded)) return observed.deployment
   const key = childKey(recorded)
   return observed.verified.has(key) ? observed.verified.get(key) : 'unread'
@@ -89,7 +89,11 @@ async function configure(
   return written(applied, desired, ownership === 'adoptable' ? 'adopted' : 'configured')
 }
 
-function written(object: KubernetesObject, desired: DesiredChild, action: Change['action']): ChildResult {
+function written(
+  object: Stored<KubernetesObject>,
+  desired: DesiredChild,
+  action: Change['action'],
+): ChildResult {
   const reference = referenceTo(desired.object)
   const child: Child = { ...reference, version: childVersion(object.metadata), hash: desired.hash }
   const { generation } = object.metadata

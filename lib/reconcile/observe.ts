@@ -22,7 +22,7 @@ export interface Observed {
   deployment: Stored<Deployment> | undefined
   pod: Stored<Pod> | undefined
   /** Recorded children by `childKey`, metadata only; undefined: gone. Empty unless the pass verifies children. */
-  verified: ReadonlyMap<string, KubernetesObject | undefined>
+  verified: ReadonlyMap<string, Stored<KubernetesObject> | undefined>
 }
 
 export type ObservedTemplate =

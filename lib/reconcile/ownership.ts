@@ -1,11 +1,11 @@
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
 import { fieldManager, labels } from '../crd/group.ts'
-import type { Deployment, KubernetesObject, Service } from '../crd/objects.ts'
+import type { Deployment, KubernetesObject, Service, Stored } from '../crd/objects.ts'
 
 /** Whose a child is that stands under a name we want. */
 export type Ownership = 'ours' | 'predecessor' | 'adoptable' | 'foreign'
 
-export function ownershipOf(existing: KubernetesObject, instance: ChallengeInstance): Ownership {
+export function ownershipOf(existing: KubernetesObject, instance: Stored<ChallengeInstance>): Ownership {
   const own = existing.metadata.labels ?? {}
   if (own[labels.managedBy] === fieldManager) {
     const sameKey =
@@ -14,7 +14,7 @@ export function ownershipOf(existing: KubernetesObject, instance: ChallengeInsta
     if (!sameKey) return 'foreign'
     return own[labels.instanceUid] === instance.metadata.uid ? 'ours' : 'predecessor'
   }
-  return madeByOldOperator(existing, instance.metadata.name ?? '') ? 'adoptable' : 'foreign'
+  return madeByOldOperator(existing, instance.metadata.name) ? 'adoptable' : 'foreign'
 }
 
 /** The old Python operator left nothing but `app: <name>` and a container named as the instance. */

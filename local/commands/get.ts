@@ -3,6 +3,7 @@ import type { Environment } from '../../lib/config/section.ts'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
 import { scopesOf, type WatchedNamespaces } from '../../lib/crd/namespaces.ts'
+import type { Stored } from '../../lib/crd/objects.ts'
 import type { Cluster } from '../../lib/kubernetes/cluster.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { openExternalClient } from '../parts/external-parts.ts'
@@ -39,9 +40,7 @@ export async function printInstances(
       scope,
       signal,
     ))
-      rows.push(
-        ...page.filter(each => names.length === 0 || names.includes(each.metadata.name ?? '')).map(row),
-      )
+      rows.push(...page.filter(each => names.length === 0 || names.includes(each.metadata.name)).map(row))
   if (rows.length === 0) {
     print(names.length > 0 ? `No instance is called ${names.join(' or ')}.` : 'There are no instances.')
     return 0
@@ -59,11 +58,11 @@ export async function printInstances(
   return rows.length
 }
 
-function row({ metadata, spec, status }: ChallengeInstance): string[] {
+function row({ metadata, spec, status }: Stored<ChallengeInstance>): string[] {
   const synced = status?.conditions?.find(each => each.type === 'Synced')
   return [
-    metadata.namespace ?? '',
-    metadata.name ?? '',
+    metadata.namespace,
+    metadata.name,
     metadata.deletionTimestamp === undefined ? (status?.phase ?? '-') : 'Terminating',
     spec.templateRef,
     String(spec.owner.teamId),

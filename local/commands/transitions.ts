@@ -1,4 +1,5 @@
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
+import type { Stored } from '../../lib/crd/objects.ts'
 
 /** The fields of an instance whose change is printed. */
 interface Shown {
@@ -9,8 +10,8 @@ interface Shown {
 }
 
 export interface Transitions {
-  onObject(instance: ChallengeInstance): void
-  onGone(key: { namespace?: string; name?: string }): void
+  onObject(instance: Stored<ChallengeInstance>): void
+  onGone(key: { namespace: string; name: string }): void
   /** Resolves when every named instance is Ready and its row is written. */
   allReady(names: readonly string[], signal: AbortSignal): Promise<void>
   /** One line for each named instance that is not Ready, with the reason. */
@@ -86,7 +87,7 @@ export function showTransitions(print: (line: string) => void, now: () => number
   }
 }
 
-function keyOf(metadata: { namespace?: string; name?: string }): string {
+function keyOf(metadata: { namespace: string; name: string }): string {
   return `${metadata.namespace}/${metadata.name}`
 }
 

@@ -1,6 +1,7 @@
 import type { ChallengeInstance, ChallengeInstanceStatus } from '../../lib/crd/challenge-instance.ts'
 import type { ChallengeTemplate } from '../../lib/crd/challenge-template.ts'
 import type { KubernetesObject, Stored } from '../../lib/crd/objects.ts'
+import { referenceTo } from '../../lib/crd/reference.ts'
 import type { Desired } from '../../lib/desired/desired.ts'
 import { childVersion } from '../../lib/observed/child-version.ts'
 import type { WorkloadVerdict } from '../../lib/observed/workload.ts'
@@ -12,7 +13,7 @@ export interface Applied {
   template: ChallengeTemplate
   desired: Desired
   /** The created children, in the order of `desired.children`. */
-  made: readonly KubernetesObject[]
+  made: readonly Stored<KubernetesObject>[]
   verdict?: WorkloadVerdict
 }
 
@@ -26,13 +27,10 @@ export function appliedStatus({
 }: Applied): ChallengeInstanceStatus {
   const now = new Date().toISOString()
   const { namespace, url, endpoints, cpuMillicores, memMb, templateHash } = desired
-  const children = desired.children.map(({ object, hash }, index) => ({
-    apiVersion: object.apiVersion,
-    kind: object.kind,
-    namespace,
-    name: object.metadata.name,
-    version: childVersion(made[index]?.metadata ?? {}),
-    hash,
+  const children = made.map((object, index) => ({
+    ...referenceTo(object),
+    version: childVersion(object.metadata),
+    hash: desired.children[index]?.hash ?? '',
   }))
   const { uid = '', generation = 0 } = template.metadata
   const status = statusOf(

@@ -22,7 +22,7 @@ export function createFloor(client: BareClient): Floor {
   const desired = desiredOf(stored)
   const made = desired.children.map(({ object }) => ({
     ...object,
-    metadata: { ...object.metadata, generation: 1 },
+    metadata: { ...object.metadata, uid: 'child-uid', resourceVersion: '1', generation: 1 },
   }))
   const status = appliedStatus({ instance: stored, template: template(floor), desired, made })
   const children = desired.children.map(({ object }) => ({

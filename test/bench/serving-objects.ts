@@ -1,7 +1,7 @@
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import type { ChallengeTemplate } from '../../lib/crd/challenge-template.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
-import type { Deployment, KubernetesObject, Pod, Stored } from '../../lib/crd/objects.ts'
+import type { Deployment, KubernetesObject, Named, Pod, Stored } from '../../lib/crd/objects.ts'
 import { collectionPath, objectPath } from '../../lib/kubernetes/client/paths.ts'
 import { deploymentDigest } from '../../lib/observed/deployment.ts'
 import { podDigest } from '../../lib/observed/pod.ts'
@@ -15,11 +15,14 @@ import { desiredOf, instance, operated, template } from './sample.ts'
  * because no forwarder reads them.
  */
 export async function createServingObjects(bare: BareClient, signal: AbortSignal) {
-  const post = async <T extends KubernetesObject>(object: T): Promise<T> =>
+  const post = async <T extends KubernetesObject>(object: T): Promise<Stored<T>> =>
     parsed(await bare.call('POST', collectionPath(object, operated), JSON.stringify(object), signal))
-  const putStatus = async <T extends KubernetesObject>(object: T, status: unknown): Promise<T> => {
+  const putStatus = async <T extends KubernetesObject>(
+    object: Stored<T>,
+    status: unknown,
+  ): Promise<Stored<T>> => {
     const { apiVersion, kind, metadata } = object
-    const path = objectPath({ apiVersion, kind, namespace: operated, name: metadata.name ?? '' })
+    const path = objectPath({ apiVersion, kind, namespace: operated, name: metadata.name })
     return parsed(await bare.call('PUT', `${path}/status`, JSON.stringify({ ...object, status }), signal))
   }
   const { metadata } = template(operated)
@@ -27,23 +30,21 @@ export async function createServingObjects(bare: BareClient, signal: AbortSignal
     apiVersion,
     kind: 'ChallengeTemplate',
     namespace: operated,
-    name: metadata.name ?? '',
+    name: metadata.name,
   })
   const stored = parsed<ChallengeTemplate>(await bare.call('GET', at, undefined, signal))
 
   return async (name: string, teamId: number): Promise<void> => {
-    const made = (await post<ChallengeInstance>(
-      instance(operated, name, teamId),
-    )) as Stored<ChallengeInstance>
+    const made = await post<ChallengeInstance>(instance(operated, name, teamId))
     const desired = desiredOf(made)
     const children = await Promise.all(
       desired.children.map(async ({ object }) => {
-        if (object.kind === 'Secret') return object
+        if (object.kind === 'Secret') return neverPosted(object)
         const child = await post(headless(object))
         return object.kind === 'Deployment' ? putStatus(child, servingStatus) : child
       }),
     )
-    const deployment = children.find(child => child.kind === 'Deployment') as Deployment
+    const deployment = children.find(child => child.kind === 'Deployment') as Stored<Deployment>
     const pod = await putStatus(await post(podOf(deployment)), podStatus)
     const verdict = workloadVerdict(deploymentDigest(deployment), [podDigest(pod)], Date.now())
     await putStatus(
@@ -57,6 +58,11 @@ function parsed<T>(text: string): T {
   return JSON.parse(text) as T
 }
 
+/** A Secret as the API server would return it. */
+function neverPosted(object: Named<KubernetesObject>): Stored<KubernetesObject> {
+  return { ...object, metadata: { ...object.metadata, uid: 'secret-uid', resourceVersion: '1' } }
+}
+
 /** Makes a Service headless: ten thousand addresses would be as many more objects, none of which is watched. */
 function headless(object: KubernetesObject): KubernetesObject {
   if (object.kind !== 'Service') return object
@@ -65,8 +71,8 @@ function headless(object: KubernetesObject): KubernetesObject {
 }
 
 /** The pod as a ReplicaSet names and owns it. */
-function podOf({ metadata, spec }: Deployment): Pod {
-  const { name = '', uid = '' } = metadata
+function podOf({ metadata, spec }: Stored<Deployment>): Pod {
+  const { name, uid } = metadata
   const owner = {
     apiVersion: 'apps/v1',
     kind: 'ReplicaSet',

@@ -1,6 +1,6 @@
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { childKinds } from '../../lib/crd/child-kinds.ts'
-import type { KubernetesObject } from '../../lib/crd/objects.ts'
+import type { KubernetesObject, Stored } from '../../lib/crd/objects.ts'
 import { childVersion } from '../../lib/observed/child-version.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { referenceTo, type TestOperator } from './operator.ts'
@@ -9,7 +9,7 @@ export const childKindNames = childKinds.map(({ kind }) => kind).toSorted()
 
 type Whole = KubernetesObject & { spec?: unknown; data?: unknown }
 
-export const childrenOf = async (operator: TestOperator, name: string): Promise<Whole[]> => {
+export const childrenOf = async (operator: TestOperator, name: string): Promise<Stored<Whole>[]> => {
   const found = childKindNames.map(kind =>
     operator.cluster.get<Whole>(referenceTo(operator, kind, name), operator.signal),
   )

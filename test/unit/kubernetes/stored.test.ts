@@ -44,6 +44,26 @@ describe.each(['name', 'namespace', 'uid', 'resourceVersion'] as const)('an obje
   })
 })
 
+describe('a list', () => {
+  it.each([
+    ['a page of a proxy', '<html>Welcome</html>'],
+    ['no body', undefined],
+    ['an object without metadata', { items: [] }],
+    ['a list without a version', { metadata: {}, items: [] }],
+  ])('fails with %s in place of a list', async (_, body) => {
+    await expect(fetchPage(answering(body), secret, undefined, signal)).rejects.toMatchObject({
+      reason: 'ClusterUnavailable',
+      message: expect.stringContaining('a list without metadata.resourceVersion; check'),
+    })
+  })
+
+  it('is empty if its items are null', async () => {
+    const body = { metadata: { resourceVersion: '1' }, items: null }
+    const page = await fetchPage(answering(body), secret, undefined, signal)
+    expect(page).toEqual({ items: [], resourceVersion: '1', next: undefined })
+  })
+})
+
 it('accepts a cluster-scoped object without a namespace', async () => {
   const { namespace: _, ...rest } = metadata
   const cluster = openCluster(answering({ metadata: rest }))

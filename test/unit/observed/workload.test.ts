@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest'
-import type { ContainerStatus, Deployment, Pod } from '../../../lib/crd/objects.ts'
+import { describe, expect, it } from 'vitest'
+import type { ContainerStatus, Deployment, Pod, Stored } from '../../../lib/crd/objects.ts'
 import { deploymentDigest } from '../../../lib/observed/deployment.ts'
 import { podDigest } from '../../../lib/observed/pod.ts'
 import { verdictReflected, workloadVerdict } from '../../../lib/observed/workload.ts'
@@ -19,11 +19,15 @@ function deployment(status: Deployment['status'] = {}, replicas = 1): Deployment
 
 const available = deployment({ availableReplicas: 1, updatedReplicas: 1 })
 
-function pod(container: Partial<ContainerStatus>, more: Partial<Pod['status']> = {}, name = 'web-7-x'): Pod {
+function pod(
+  container: Partial<ContainerStatus>,
+  more: Partial<Pod['status']> = {},
+  name = 'web-7-x',
+): Stored<Pod> {
   return {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { name, creationTimestamp: ago(60) },
+    metadata: { name, namespace: 'ctf', uid: name, resourceVersion: '1', creationTimestamp: ago(60) },
     status: {
       phase: 'Running',
       containerStatuses: [{ name: 'web-7', ready: false, restartCount: 0, ...container }],
@@ -36,21 +40,26 @@ const ready = { conditions: [{ type: 'Ready', status: 'True' }] }
 const running = (seconds: number) => ({ running: { startedAt: ago(seconds) } })
 const exit = (exitCode: number, reason: string) => ({ terminated: { exitCode, reason } })
 
-function verdict(of: Deployment, ...pods: Pod[]) {
+function verdict(of: Deployment, ...pods: Stored<Pod>[]) {
   return workloadVerdict(deploymentDigest(of), pods.map(podDigest), now)
 }
 
-describe('what does a workload amount to', () => {
-  const troubles: [string, Pod, string | undefined, boolean][] = [
+describe('workloadVerdict', () => {
+  const troubles: [string, Stored<Pod>, string | undefined, boolean][] = [
     [
-      'image cannot be pulled',
+      'the image cannot be pulled',
       pod({ state: { waiting: { reason: 'ErrImagePull' } } }),
       'ImagePullFailed',
       true,
     ],
-    ['pull backs off', pod({ state: { waiting: { reason: 'ImagePullBackOff' } } }), 'ImagePullFailed', true],
     [
-      'image name is invalid',
+      'the kubelet backs off from pulling the image',
+      pod({ state: { waiting: { reason: 'ImagePullBackOff' } } }),
+      'ImagePullFailed',
+      true,
+    ],
+    [
+      'the image name is invalid',
       pod({ state: { waiting: { reason: 'InvalidImageName' } } }),
       'ImageInvalid',
       true,
@@ -81,9 +90,9 @@ describe('what does a workload amount to', () => {
       'ConfigInvalid',
       true,
     ],
-    ['it crashed once', pod({ restartCount: 1, state: exit(1, 'Error') }), 'CrashLooping', false],
+    ['the container crashed once', pod({ restartCount: 1, state: exit(1, 'Error') }), 'CrashLooping', false],
     [
-      'it crashed once and the kubelet backs off for a moment',
+      'the container crashed once and the kubelet backs off for a moment',
       pod({
         restartCount: 1,
         state: { waiting: { reason: 'CrashLoopBackOff' } },
@@ -92,21 +101,26 @@ describe('what does a workload amount to', () => {
       'CrashLooping',
       false,
     ],
-    ['it crashes again and again', pod({ restartCount: 4, state: exit(1, 'Error') }), 'CrashLooping', true],
     [
-      'it is Ready for a moment between two crashes',
+      'the container crashes again and again',
+      pod({ restartCount: 4, state: exit(1, 'Error') }),
+      'CrashLooping',
+      true,
+    ],
+    [
+      'the pod is Ready for a moment between two crashes',
       pod({ ready: true, restartCount: 3, state: running(0.4), lastState: exit(1, 'Error') }, ready),
       'CrashLooping',
       true,
     ],
     [
-      'it ran out of memory',
+      'the container ran out of memory',
       pod({ ready: true, restartCount: 2, state: running(1), lastState: exit(137, 'OOMKilled') }, ready),
       'OutOfMemory',
       true,
     ],
     [
-      'there is no room',
+      'no node has room',
       pod(
         {},
         {
@@ -117,7 +131,7 @@ describe('what does a workload amount to', () => {
       'Unschedulable',
       false,
     ],
-    ['it was evicted', pod({}, { phase: 'Failed', reason: 'Evicted' }), 'Evicted', false],
+    ['the pod was evicted', pod({}, { phase: 'Failed', reason: 'Evicted' }), 'Evicted', false],
     ['the probe never answers', pod({ state: running(40) }), 'ProbeFailing', false],
     ['the probe has not answered yet', pod({ state: running(3) }), undefined, false],
     [
@@ -128,22 +142,22 @@ describe('what does a workload amount to', () => {
     ],
   ]
 
-  test.each(troubles)('when %s', (_, observed, reason, failed) => {
+  it.each(troubles)('finds the trouble: %s', (_, observed, reason, failed) => {
     expect(verdict(deployment(), observed)).toMatchObject({ ready: false, reason, failed })
   })
 
-  test('ready needs the Deployment and its pod to say so', () => {
+  it('is ready only if the Deployment is available and its pod is Ready', () => {
     const serving = pod({ ready: true, state: running(5) }, ready)
     expect(verdict(available, serving)).toMatchObject({ ready: true, reason: undefined, podName: 'web-7-x' })
     expect(verdict(deployment(), serving).ready).toBe(false)
     expect(verdict(available, pod({ state: running(5) })).ready).toBe(false)
   })
 
-  test('a dead node is believed by its condition, not by the container', () => {
+  it('takes readiness from the condition of the pod, which alone changes on a dead node', () => {
     expect(verdict(available, pod({ ready: true, state: running(900) })).ready).toBe(false)
   })
 
-  test('a container that crashed long ago and has run since is cured', () => {
+  it('counts a container that has run since its last crash as cured', () => {
     const cured = pod(
       { ready: true, restartCount: 5, state: running(600), lastState: exit(1, 'Error') },
       ready,
@@ -151,7 +165,7 @@ describe('what does a workload amount to', () => {
     expect(verdict(available, cured)).toMatchObject({ ready: true, failed: false })
   })
 
-  test('a cure is due at a time, so that somebody looks again without an event', () => {
+  it('names the time at which a running container counts as cured', () => {
     const flapping = pod(
       { ready: true, restartCount: 3, state: running(1), lastState: exit(1, 'Error') },
       ready,
@@ -162,7 +176,7 @@ describe('what does a workload amount to', () => {
     expect(later.ready).toBe(true)
   })
 
-  test('a terminating pod and an evicted one never stand for a healthy one', () => {
+  it('prefers a healthy pod to a terminating and an evicted one', () => {
     const serving = pod({ ready: true, state: running(5) }, ready, 'web-7-new')
     const evicted = pod({}, { phase: 'Failed', reason: 'Evicted' }, 'web-7-old')
     const killed = pod(exit(137, 'Error') as never, { phase: 'Failed' }, 'web-7-gone')
@@ -170,16 +184,16 @@ describe('what does a workload amount to', () => {
     expect(verdict(available, evicted, serving, killed)).toMatchObject({ ready: true, podName: 'web-7-new' })
   })
 
-  test.each([
+  it.each([
     ['exceeded quota: ctf-quota, requested: limits.cpu=1', 'QuotaExceeded', false],
     ['pods "x" is forbidden: violates PodSecurity "baseline:latest"', 'PodSecurityRefused', true],
     ['admission webhook "policy.example" denied the request', 'AdmissionRefused', true],
-  ])('a refusal that makes no pod shows by its text: %s', (message, reason, failed) => {
+  ])('classifies a refused pod by the message of ReplicaFailure: %s', (message, reason, failed) => {
     const refused = deployment({ conditions: [{ type: 'ReplicaFailure', status: 'True', message }] })
     expect(verdict(refused)).toMatchObject({ ready: false, reason, failed })
   })
 
-  test('a deadline without a better reason is the reason', () => {
+  it('reports the progress deadline unless the pod shows a reason', () => {
     const late = deployment({
       conditions: [{ type: 'Progressing', status: 'False', reason: 'ProgressDeadlineExceeded' }],
     })
@@ -190,30 +204,30 @@ describe('what does a workload amount to', () => {
     })
   })
 
-  test('a rollout that the controller has not seen yet does not count as available', () => {
+  it('does not count a generation as available before the controller has observed it', () => {
     const behind = deployment({ observedGeneration: 1, availableReplicas: 1, updatedReplicas: 1 })
     expect(verdict(behind, pod({ ready: true, state: running(50) }, ready)).ready).toBe(false)
   })
 
-  test('no replicas wanted is hibernation, not failure', () => {
+  it('reports zero wanted replicas as Suspended, not as failed', () => {
     expect(verdict(deployment({}, 0))).toMatchObject({ ready: false, failed: false, reason: 'Suspended' })
   })
 })
 
-describe('does a status say what the verdict says', () => {
+describe('verdictReflected', () => {
   const serving = { ready: true, failed: false, reason: undefined, podName: 'a', dueAt: undefined }
   const reported = { ready: true, readyReason: 'Available', phase: 'Ready', podName: 'a' }
 
-  test('yes, when nothing differs', () => expect(verdictReflected(reported, serving)).toBe(true))
-  test.each([
+  it('is true if nothing differs', () => expect(verdictReflected(reported, serving)).toBe(true))
+  it.each([
     ['readiness', { ready: false }],
     ['reason', { readyReason: 'CrashLooping' }],
     ['failure', { phase: 'Failed' }],
     ['pod', { podName: 'b' }],
-  ])('no, when the %s differs', (_, difference) => {
+  ])('is false if the %s differs', (_, difference) => {
     expect(verdictReflected({ ...reported, ...difference }, serving)).toBe(false)
   })
-  test('the pod does not matter before it serves', () => {
+  it('ignores the name of a pod that does not serve yet', () => {
     const starting = { ...serving, ready: false }
     const said = { ready: false, readyReason: 'Progressing', phase: 'Provisioning', podName: 'b' }
     expect(verdictReflected(said, starting)).toBe(true)
