@@ -6,7 +6,7 @@ import { start, virtualTime } from './virtual-time.ts'
 type Item = Due & { id: number }
 const item = (id: number): Item => ({ id, clockIndex: -1, dueAt: 0 })
 
-test('items come due in order, each once, however they were moved meanwhile', async () => {
+test('the clock calls for each item once, in the order of the times, also if items were moved', async () => {
   const time = virtualTime()
   const seen: number[] = []
   const clock = createClock<Item>(({ id }) => seen.push(id), time.now, time.timers)
@@ -22,7 +22,7 @@ test('items come due in order, each once, however they were moved meanwhile', as
   expect(seen.map(due)).toEqual(seen.map(due).sort((a, b) => a - b))
 })
 
-test('an end a year away does not fire at once', async () => {
+test('the clock sets no timer that is longer than setTimeout allows', async () => {
   const waits: number[] = []
   const timers: Timers = { set: (_, afterMs) => waits.push(afterMs), clear() {} }
   const clock = createClock<Item>(
@@ -34,7 +34,7 @@ test('an end a year away does not fire at once', async () => {
   expect(waits).toEqual([2 ** 31 - 1])
 })
 
-test('an end a year away comes after a year', async () => {
+test('an item that is due in a year is due after a year', async () => {
   const time = virtualTime()
   const seen: number[] = []
   const clock = createClock<Item>(({ id }) => seen.push(id), time.now, time.timers)
@@ -45,7 +45,7 @@ test('an end a year away comes after a year', async () => {
   expect(seen).toEqual([1])
 })
 
-test('ten thousand that are due in one second are told within it', async () => {
+test('ten thousand items that are due in one second are called for within that second', async () => {
   const time = virtualTime()
   let seen = 0
   const clock = createClock<Item>(() => seen++, time.now, time.timers)
@@ -54,7 +54,7 @@ test('ten thousand that are due in one second are told within it', async () => {
   expect([seen, clock.size]).toEqual([10_000, 0])
 })
 
-test('an item that is set again while it is told comes again', async () => {
+test('an item that is set again in its call is due again', async () => {
   const time = virtualTime()
   let seen = 0
   const clock = createClock<Item>(

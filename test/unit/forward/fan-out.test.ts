@@ -6,7 +6,7 @@ import { createTable } from '../../../lib/forward/table.ts'
 import { start, virtualTime } from './virtual-time.ts'
 import { settled, template, withStatus } from './watched-objects.ts'
 
-/** Rows whose instances are on these generations of the template, Ready or not. */
+/** Rows of the template, with instances on these generations. */
 function rowsOn(
   template2: ReturnType<typeof template>,
   instances: { generation: number; ready: boolean; more?: ChallengeInstanceStatus }[],
@@ -41,19 +41,22 @@ test.each<[held: boolean, ready: number, unready: number]>([
   [true, 17, 3],
   [false, 90, 10],
   [true, 89, 11],
-])('held: %s with %i Ready and %i not on the new generation', (held, ready, unready) => {
-  const instances = [...many(ready, 2, true), ...many(unready, 2, false), ...many(5, 1, false)]
-  expect(rolloutHeld(rowsOn(template(2), instances).entry)).toBe(held)
-})
+])(
+  'rolloutHeld is %s with %i Ready and %i unready instances on the new generation',
+  (held, ready, unready) => {
+    const instances = [...many(ready, 2, true), ...many(unready, 2, false), ...many(5, 1, false)]
+    expect(rolloutHeld(rowsOn(template(2), instances).entry)).toBe(held)
+  },
+)
 
-test('those that were sent and are not there yet count as not Ready', () => {
+test('instances whose template change was sent count as not Ready until they are on the new generation', () => {
   const { rows, entry } = rowsOn(template(2), many(5, 1, true))
   for (const row of rows.slice(0, 2))
     row.rollout = { uid: '', cause: 'template', key: '', sentAt: 0, waitMs: 0, repeated: false }
   expect(rolloutHeld(entry)).toBe(true)
 })
 
-test('hibernated instances and troubles of their own do not hold a rollout', () => {
+test('a roll-out is not held by hibernated instances or by reasons that concern a single instance', () => {
   const lastTransitionTime = new Date(start).toISOString()
   const conditions = [
     { type: 'Stalled', status: 'True' as const, reason: 'EnvInvalid', message: '', lastTransitionTime },
@@ -67,7 +70,7 @@ test('hibernated instances and troubles of their own do not hold a rollout', () 
   expect(rolloutHeld(rowsOn(template(2), [...idle, ...own]).entry)).toBe(false)
 })
 
-test('a template that keeps its running instances is not held by any of them', () => {
+test('a roll-out with the strategy Keep is not held by running instances', () => {
   const kept = { ...template(2), spec: { updateStrategy: 'Keep' } }
   expect(rolloutHeld(rowsOn(kept, many(5, 2, false)).entry)).toBe(false)
 })
@@ -80,7 +83,7 @@ function released(rows: Row[]) {
   return { ...time, names, fanOut }
 }
 
-test('ten a second are released, the broken ones first', async () => {
+test('the fan-out releases ten rows a second, broken ones first', async () => {
   const { rows } = rowsOn(template(2), [...many(30, 1, true), { generation: 1, ready: false }])
   const world = released(rows)
   await world.advance(999)
@@ -90,7 +93,7 @@ test('ten a second are released, the broken ones first', async () => {
   expect(world.names).toHaveLength(31)
 })
 
-test('one that is withdrawn is not released, nor is any after all were forgotten', async () => {
+test('the fan-out releases no row that was withdrawn, and none after it was cleared', async () => {
   const { rows } = rowsOn(template(2), many(10, 1, true))
   const world = released(rows)
   world.fanOut.withdraw(rows[1] as Row)

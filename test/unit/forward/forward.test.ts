@@ -14,7 +14,7 @@ import {
   withStatus,
 } from './watched-objects.ts'
 
-test('creating an instance wakes once, and once more when it serves', async () => {
+test('the forwarder sends one change for a new instance and one when it serves', async () => {
   const world = simulatedForwarder()
   await world.begin(template())
   const created = instance('team-1', { finalizers: [] })
@@ -48,7 +48,7 @@ test('creating an instance wakes once, and once more when it serves', async () =
   await world.end()
 })
 
-test('a start over settled instances sends nothing', async () => {
+test('the forwarder sends nothing when it starts over settled instances', async () => {
   const world = simulatedForwarder()
   await world.begin(template(), ...['a', 'b', 'c'].flatMap(name => settled(name).all))
   await world.advance(3_600_000)
@@ -56,7 +56,7 @@ test('a start over settled instances sends nothing', async () => {
   await world.end()
 })
 
-test('nothing is judged before every list has ended', async () => {
+test('the forwarder judges nothing before every list has ended', async () => {
   const world = simulatedForwarder()
   const { all } = settled()
   world.lead()
@@ -71,7 +71,7 @@ test('nothing is judged before every list has ended', async () => {
   await world.end()
 })
 
-test('a standby sends nothing, and judges its whole table on taking over', async () => {
+test('a standby sends nothing, and judges its whole table when it takes over', async () => {
   const world = simulatedForwarder()
   world.see(template(), instance('a'), instance('b'))
   world.listed()
@@ -87,7 +87,7 @@ test('a standby sends nothing, and judges its whole table on taking over', async
   await world.end()
 })
 
-test('two forwarders send the same change under the same id', async () => {
+test('two forwarders send the same change with the same deduplication id', async () => {
   const one = simulatedForwarder()
   const two = simulatedForwarder()
   const objects = [template(), instance('a')]
@@ -98,7 +98,7 @@ test('two forwarders send the same change under the same id', async () => {
   await two.end()
 })
 
-test('the end of the forwarder sends what is pending', async () => {
+test('the forwarder sends pending changes before it ends', async () => {
   const world = simulatedForwarder()
   await world.begin(template(), ...settled().all)
   world.gone(settled().instance)
@@ -106,14 +106,14 @@ test('the end of the forwarder sends what is pending', async () => {
   expect(world.takeSent()).toEqual(['deleted team-1'])
 })
 
-test('a watch that cannot go on ends the forwarder with its error', async () => {
-  const { forward, stopped } = failing()
+test('the forwarder ends with the error of a watch that cannot go on', async () => {
+  const { forward, stopped } = forwarderWithFailingWatch()
   await expect(forward(new AbortController().signal)).rejects.toThrow('no such kind')
   expect(stopped()).toBe(6)
 })
 
-/** Five watches and an election that run until they are stopped, and one watch that fails. */
-function failing() {
+/** A forwarder with five watches and an election that run until they are stopped, and one watch that fails. */
+function forwarderWithFailingWatch() {
   let stopped = 0
   const untilStopped = (signal: AbortSignal) =>
     new Promise<void>(resolve =>

@@ -12,7 +12,7 @@ import { deployment, instance, nextVersion, pod, settled, template, withStatus }
 
 type World = ReturnType<typeof settled> & { template: Stored<KubernetesObject> | undefined }
 
-/** The verdict on the only row, after a settled world was changed. */
+/** Judges the row of a settled instance after a change. */
 function verdictOn(change: (world: World) => void, now = start) {
   const world: World = { ...settled(), template: template() }
   change(world)
@@ -35,11 +35,11 @@ const replace = (
   world.children = world.children.map(each => (each.kind === kind ? make(each as Stored<Deployment>) : each))
 }
 
-const meta = (object: KubernetesObject, metadata: KubernetesObject['metadata']) => {
+const setMetadata = (object: KubernetesObject, metadata: KubernetesObject['metadata']) => {
   object.metadata = { ...object.metadata, ...metadata }
 }
 
-const say = (world: World, status: ChallengeInstanceStatus) => {
+const setStatus = (world: World, status: ChallengeInstanceStatus) => {
   world.instance.status = { ...world.instance.status, ...status }
 }
 
@@ -53,92 +53,92 @@ const stalled = (reason: string) => ({
 })
 
 test.each<[why: string, expected: string | undefined, change: (world: World) => void]>([
-  ['settled', undefined, () => {}],
-  ['a new generation', 'changed', world => meta(world.instance, { generation: 2 })],
+  ['a settled instance', undefined, () => {}],
+  ['a new generation', 'changed', world => setMetadata(world.instance, { generation: 2 })],
   [
-    'a new generation hides its children',
+    'a new generation and absent children',
     'changed',
     world => {
-      meta(world.instance, { generation: 2 })
+      setMetadata(world.instance, { generation: 2 })
       world.children = []
     },
   ],
-  ['live without our finalizer', 'changed', world => meta(world.instance, { finalizers: ['other'] })],
+  ['an absent finalizer', 'changed', world => setMetadata(world.instance, { finalizers: ['other'] })],
   [
-    'force-sync not taken up',
+    'a force-sync that no pass has handled',
     'manual',
-    world => meta(world.instance, { annotations: { [annotations.forceSync]: '2' } }),
+    world => setMetadata(world.instance, { annotations: { [annotations.forceSync]: '2' } }),
   ],
   [
-    'force-sync taken up',
+    'a handled force-sync',
     undefined,
     world => {
-      meta(world.instance, { annotations: { [annotations.forceSync]: '2' } })
-      say(world, { handledSync: '2' })
+      setMetadata(world.instance, { annotations: { [annotations.forceSync]: '2' } })
+      setStatus(world, { handledSync: '2' })
     },
   ],
-  ['force-sync taken off', undefined, world => say(world, { handledSync: '2' })],
+  ['a removed force-sync', undefined, world => setStatus(world, { handledSync: '2' })],
   [
-    'paused, not reflected',
+    'a pause that the status does not show',
     'changed',
-    world => meta(world.instance, { annotations: { [annotations.paused]: 'true' } }),
+    world => setMetadata(world.instance, { annotations: { [annotations.paused]: 'true' } }),
   ],
   [
-    'paused and reflected, children gone, template changed',
+    'a paused instance with absent children and a newer template',
     undefined,
     world => {
-      meta(world.instance, { annotations: { [annotations.paused]: 'true' } })
-      say(world, { reason: 'Paused' })
+      setMetadata(world.instance, { annotations: { [annotations.paused]: 'true' } })
+      setStatus(world, { reason: 'Paused' })
       world.children = []
       world.template = template(2)
     },
   ],
-  ['resumed, not reflected', 'changed', world => say(world, { reason: 'Paused' })],
+  ['a resumption that the status does not show', 'changed', world => setStatus(world, { reason: 'Paused' })],
   [
-    'paused, deleted',
+    'a paused instance that is deleted',
     'deleted',
-    world => meta(world.instance, { ...marked, annotations: { [annotations.paused]: 'true' } }),
+    world => setMetadata(world.instance, { ...marked, annotations: { [annotations.paused]: 'true' } }),
   ],
-  ['marked for deletion', 'deleted', world => meta(world.instance, marked)],
+  ['an instance that is marked for deletion', 'deleted', world => setMetadata(world.instance, marked)],
   [
-    'marked, our finalizer off',
+    'an instance that is marked for deletion and has no finalizer of ours',
     undefined,
-    world => meta(world.instance, { ...marked, finalizers: ['other'] }),
+    world => setMetadata(world.instance, { ...marked, finalizers: ['other'] }),
   ],
   [
-    'terminating, the workload stands',
+    'a terminating instance with a workload',
     undefined,
     world => {
-      meta(world.instance, marked)
-      say(world, { phase: 'Terminating' })
+      setMetadata(world.instance, marked)
+      setStatus(world, { phase: 'Terminating' })
     },
   ],
   [
-    'terminating, the workload is gone',
+    'a terminating instance without its workload',
     'deleted',
     world => {
-      meta(world.instance, marked)
-      say(world, { phase: 'Terminating' })
+      setMetadata(world.instance, marked)
+      setStatus(world, { phase: 'Terminating' })
       world.children = world.children.filter(each => each.kind !== 'Deployment')
     },
   ],
   [
-    'terminating, there was no workload',
+    'a terminating instance that never had a workload',
     'deleted',
     world => {
-      meta(world.instance, marked)
+      setMetadata(world.instance, marked)
       world.instance.status = { phase: 'Terminating' }
       world.children = []
     },
   ],
   ['a newer template', 'rollout', world => Object.assign(world, { template: template(2) })],
   [
-    'another template under the name',
+    'another template under the same name',
     'rollout',
     world => Object.assign(world, { template: template(1, 'template-2') }),
   ],
   [
-    'no template any more',
+    'a deleted template',
     'rollout',
     world => {
       world.template = undefined
@@ -153,7 +153,7 @@ test.each<[why: string, expected: string | undefined, change: (world: World) => 
     },
   ],
   [
-    'no template, and said so',
+    'a missing template that the status reports',
     undefined,
     world => {
       const status = world.instance.status ?? {}
@@ -165,7 +165,7 @@ test.each<[why: string, expected: string | undefined, change: (world: World) => 
     },
   ],
   [
-    'a template where none was',
+    'a template that was missing before',
     'rollout',
     world => {
       const status = world.instance.status ?? {}
@@ -176,23 +176,23 @@ test.each<[why: string, expected: string | undefined, change: (world: World) => 
     },
   ],
   [
-    'a newer template, nothing running',
+    'a newer template and no workload',
     'template',
     world => {
-      say(world, { children: [] })
+      setStatus(world, { children: [] })
       world.children = []
       world.template = template(2)
     },
   ],
-  ['a child is absent', 'child', world => void world.children.shift()],
+  ['an absent child', 'child', world => void world.children.shift()],
   [
-    'a child has another generation',
+    'a child with another generation',
     'child',
     world =>
       replace(world, 'NetworkPolicy', each => ({ ...each, metadata: { ...each.metadata, generation: 2 } })),
   ],
   [
-    'a child has another label',
+    'a child with another label',
     'child',
     world =>
       replace(world, 'Deployment', each => ({
@@ -201,7 +201,7 @@ test.each<[why: string, expected: string | undefined, change: (world: World) => 
       })),
   ],
   [
-    'a Deployment has a new revision',
+    'a Deployment with a new revision',
     undefined,
     world =>
       replace(world, 'Deployment', each => ({
@@ -222,7 +222,7 @@ test.each<[why: string, expected: string | undefined, change: (world: World) => 
     },
   ],
   [
-    'a child that is not recorded, on its way out',
+    'a child that is not recorded and is being deleted',
     undefined,
     world => {
       const policy = child(world, 'NetworkPolicy')
@@ -233,7 +233,7 @@ test.each<[why: string, expected: string | undefined, change: (world: World) => 
     },
   ],
   [
-    "a copy of a child under somebody's own name",
+    'a copy of a child under a name of its own',
     undefined,
     world => {
       const policy = child(world, 'NetworkPolicy')
@@ -249,14 +249,14 @@ test.each<[why: string, expected: string | undefined, change: (world: World) => 
       world.children.push({ ...policy, metadata: { ...policy.metadata, name: 'team-1-extra', labels: own } })
     },
   ],
-  ['the pod is not ready', 'pod', world => Object.assign(world, { pod: pod(world.instance, false) })],
+  ['a pod that is not ready', 'pod', world => Object.assign(world, { pod: pod(world.instance, false) })],
   [
-    'another pod is ready',
+    'another pod that is ready',
     'pod',
     world => Object.assign(world, { pod: pod(world.instance, true, 'team-1-other') }),
   ],
   [
-    'a quota refuses pods',
+    'a quota that refuses pods',
     'child',
     world => {
       world.pod = pod(instance('elsewhere'), true)
@@ -267,19 +267,23 @@ test.each<[why: string, expected: string | undefined, change: (world: World) => 
       })
     },
   ],
-  ['its time is over', 'expiry', world => say(world, { expiresAt: new Date(start).toISOString() })],
-])('%s: %s', (_, expected, change) => {
+  [
+    'an instance whose time is over',
+    'expiry',
+    world => setStatus(world, { expiresAt: new Date(start).toISOString() }),
+  ],
+])('judge: for %s the cause is %s', (_, expected, change) => {
   const { wake, rollout } = verdictOn(change)
   expect(wake?.cause ?? (rollout ? 'rollout' : undefined)).toBe(expected)
 })
 
-test('an end to come is when the row is judged again', () => {
+test('judge returns the end of an instance as the time to judge again', () => {
   const expiresAt = new Date(start + 60_000).toISOString()
-  const verdict = verdictOn(world => say(world, { expiresAt }))
+  const verdict = verdictOn(world => setStatus(world, { expiresAt }))
   expect(verdict).toEqual({ wake: undefined, rollout: undefined, dueAt: start + 60_000 })
 })
 
-test('a running container that does not get ready is judged again when its patience is over', () => {
+test('judge returns a time for a running container that is not ready yet', () => {
   const verdict = verdictOn(world => {
     world.pod = pod(world.instance, false)
     world.instance = withStatus(world.instance, {
@@ -307,7 +311,7 @@ test('a mismatch that was cured and comes back has another deduplication id', ()
   expect(second?.deduplicationId).not.toBe(first?.deduplicationId)
 })
 
-test('children of an instance that is gone are orphans of the uid they name', () => {
+test('judge returns orphans with the uid that the labels of the children name', () => {
   const { children } = settled()
   const table = createTable(() => true, { onRow() {}, onInstanceGone() {}, onRowEmpty() {} })
   children.forEach(table.put)

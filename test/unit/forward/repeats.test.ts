@@ -3,7 +3,7 @@ import { simulatedForwarder } from './simulated-forwarder.ts'
 import { start } from './virtual-time.ts'
 import { instance, nextVersion, pod, settled, status, template, withStatus } from './watched-objects.ts'
 
-test('a child deleted by hand twice within five minutes wakes twice, under two ids', async () => {
+test('two deletions of a child within five minutes are two changes with different deduplication ids', async () => {
   const world = simulatedForwarder()
   const { instance: whole, children, all } = settled()
   await world.begin(template(), ...all)
@@ -25,7 +25,7 @@ test('a child deleted by hand twice within five minutes wakes twice, under two i
   await world.end()
 })
 
-test('a pod that flaps while nobody writes a status wakes under a new id each time', async () => {
+test('each flap of a pod is a change with a new deduplication id, also without a status write', async () => {
   const world = simulatedForwarder()
   const { instance: whole, all } = settled()
   await world.begin(template(), ...all)
@@ -42,7 +42,7 @@ test('a pod that flaps while nobody writes a status wakes under a new id each ti
   await world.end()
 })
 
-test('an end is sent within the second it is due, and again while nothing follows', async () => {
+test('the end of an instance is sent when it is due, and again while it has no effect', async () => {
   const world = simulatedForwarder()
   const expiresAt = new Date(start + 3_600_000).toISOString()
   const { all } = settled('team-1', { expiresAt })
@@ -58,7 +58,7 @@ test('an end is sent within the second it is due, and again while nothing follow
   await world.end()
 })
 
-test('a lost message is sent again after a minute, under an id of its own', async () => {
+test('a lost message is sent again after a minute, with another deduplication id', async () => {
   const world = simulatedForwarder()
   await world.begin(template(), instance())
   const [first] = world.sent
@@ -75,7 +75,7 @@ test('a lost message is sent again after a minute, under an id of its own', asyn
   await world.end()
 })
 
-test('while others that were sent with it still take effect, nothing counts as lost', async () => {
+test('no message counts as lost while others that were sent with it still take effect', async () => {
   const world = simulatedForwarder()
   const names = ['a', 'b', 'c']
   await world.begin(template(), ...names.map(name => instance(name)))
@@ -86,7 +86,7 @@ test('while others that were sent with it still take effect, nothing counts as l
   await world.advance(55_000)
   takesEffect('b')
   expect(world.takeSent()).toEqual([])
-  // Three times as long as the slowest took.
+  // A message is waited for three times as long as the slowest effect took.
   await world.advance(219_000)
   expect(world.takeSent()).toEqual([])
   await world.advance(2_000)
@@ -94,7 +94,7 @@ test('while others that were sent with it still take effect, nothing counts as l
   await world.end()
 })
 
-test('while the queue refuses, one change an instance is kept, and sent when it accepts again', async () => {
+test('one change for each instance is kept while the queue refuses, and sent when it accepts again', async () => {
   const world = simulatedForwarder()
   world.queue.refuses = true
   await world.begin(template(), ...settled('a').all)
@@ -111,7 +111,7 @@ test('while the queue refuses, one change an instance is kept, and sent when it 
   await world.end()
 })
 
-test('the repair of several children is not taken for drift', async () => {
+test('the repair of several children causes no change', async () => {
   const world = simulatedForwarder()
   const { instance: whole, children, all } = settled()
   await world.begin(template(), ...all)

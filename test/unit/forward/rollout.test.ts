@@ -3,7 +3,7 @@ import { simulatedForwarder } from './simulated-forwarder.ts'
 import { start } from './virtual-time.ts'
 import { instance, nextVersion, pod, settled, status, template, withStatus } from './watched-objects.ts'
 
-test('a broken edit stops by itself after two, and a corrected one goes on', async () => {
+test('a broken edit is held after two instances, and a corrected edit goes on', async () => {
   const world = simulatedForwarder()
   const names = Array.from({ length: 20 }, (_, index) => `t${index}`)
   const before = names.map(name => settled(name))
@@ -31,17 +31,17 @@ test('a broken edit stops by itself after two, and a corrected one goes on', asy
   }
   expect(broken).toHaveLength(2)
   world.see(template(3))
-  const mended: string[] = []
+  const corrected: string[] = []
   for (let tick = 0; tick < 60; tick++) {
     await world.advance(100)
-    mended.push(...takeUp(3, true))
+    corrected.push(...takeUp(3, true))
   }
-  expect(mended.slice(0, 2).sort()).toEqual(broken.sort())
-  expect([...mended].sort()).toEqual([...names].sort())
+  expect(corrected.slice(0, 2).sort()).toEqual(broken.sort())
+  expect([...corrected].sort()).toEqual([...names].sort())
   await world.end()
 })
 
-test('instances that waited for their template start at once when it comes', async () => {
+test('instances that wait for their template start at once when it is created', async () => {
   const world = simulatedForwarder()
   const waiting = ['a', 'b', 'c', 'd'].map(name => {
     const lastTransitionTime = new Date(start).toISOString()
@@ -61,7 +61,7 @@ test('instances that waited for their template start at once when it comes', asy
   await world.end()
 })
 
-test('the writes of a slow pass for a new template are not taken for drift', async () => {
+test('the writes of a slow pass for a new template cause no change', async () => {
   const world = simulatedForwarder()
   const { instance: whole, children, all } = settled()
   await world.begin(template(), ...all)
@@ -83,7 +83,7 @@ test('the writes of a slow pass for a new template are not taken for drift', asy
   await world.end()
 })
 
-test('while a rollout is held, what else is wrong still wakes', async () => {
+test('a held roll-out does not hide other mismatches', async () => {
   const world = simulatedForwarder()
   const { all, children } = settled('a')
   const other = { uid: 'template-1', generation: 2, hash: 'h' }

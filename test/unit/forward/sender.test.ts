@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest'
 import type { OutgoingChange } from '../../../lib/aws/queue-ports.ts'
+import type { PendingChange } from '../../../lib/forward/send-queue.ts'
 import { createSender } from '../../../lib/forward/sender.ts'
 import { silentLog } from '../../../lib/telemetry/log.ts'
 import { start, virtualTime } from './virtual-time.ts'
 
-function change(name: string, version = '1'): OutgoingChange {
-  return {
+function pending(name: string, { version = '1', startsWork = false } = {}): PendingChange {
+  const change: OutgoingChange = {
     change: {
       v: 1,
       namespace: 'ctf',
@@ -18,8 +19,10 @@ function change(name: string, version = '1'): OutgoingChange {
     },
     deduplicationId: `${name}-${version}`,
   }
+  return { subject: name, change, startsWork }
 }
 
+/** A sender on a virtual clock, whose queue answers with the refused changes. */
 function setUp(answer: (changes: OutgoingChange[]) => Promise<OutgoingChange[]>) {
   const time = virtualTime()
   const stop = new AbortController()
@@ -36,19 +39,18 @@ function setUp(answer: (changes: OutgoingChange[]) => Promise<OutgoingChange[]>)
   return { ...time, sender, stop, lines }
 }
 
-test('changes of one turn share batches of ten', async () => {
+test('the sender puts changes of one turn into batches of ten', async () => {
   const batches: number[] = []
   const world = setUp(async changes => {
     batches.push(changes.length)
     return []
   })
-  for (let index = 0; index < 25; index++)
-    world.sender.put({ subject: String(index), change: change(String(index)), startsWork: false })
+  for (let index = 0; index < 25; index++) world.sender.put(pending(String(index)))
   await world.advance()
   expect(batches).toEqual([10, 10, 5])
 })
 
-test('at most four batches are under way, and never two changes of one instance', async () => {
+test('the sender has at most four batches under way, and never two changes of one instance', async () => {
   const open: { names: string[]; answer: () => void }[] = []
   const world = setUp(
     changes =>
@@ -56,11 +58,10 @@ test('at most four batches are under way, and never two changes of one instance'
         open.push({ names: changes.map(each => each.change.name), answer: () => resolve([]) })
       }),
   )
-  for (let index = 0; index < 60; index++)
-    world.sender.put({ subject: String(index), change: change(String(index)), startsWork: false })
+  for (let index = 0; index < 60; index++) world.sender.put(pending(String(index)))
   await world.advance()
   expect(open).toHaveLength(4)
-  world.sender.put({ subject: '0', change: change('0', '2'), startsWork: false })
+  world.sender.put(pending('0', { version: '2' }))
   for (const each of open.splice(1)) each.answer()
   await world.advance()
   expect(open.slice(1).flatMap(each => each.names)).not.toContain('0')
@@ -69,14 +70,14 @@ test('at most four batches are under way, and never two changes of one instance'
   expect(open.at(-1)?.names).toEqual(['0'])
 })
 
-test('what is refused is kept and tried again, 0.5 s doubling to 30 s, and said once', async () => {
+test('the sender tries refused changes again after 0.5 s doubling to 30 s, and logs that once', async () => {
   const tries: number[] = []
   let refuses = true
   const world = setUp(async changes => {
     tries.push(world.now() - start)
     return refuses ? changes : []
   })
-  world.sender.put({ subject: 'a', change: change('a'), startsWork: false })
+  world.sender.put(pending('a'))
   await world.advance(100_000)
   expect(tries).toEqual([0, 500, 1_500, 3_500, 7_500, 15_500, 31_500, 61_500, 91_500])
   refuses = false
@@ -85,27 +86,26 @@ test('what is refused is kept and tried again, 0.5 s doubling to 30 s, and said 
   expect(world.lines).toHaveLength(2)
 })
 
-test('what is refused never overtakes or replaces what came after it', async () => {
+test('a refused change never overtakes or replaces a newer one', async () => {
   const accepted: string[] = []
   let refusals = 1
   const world = setUp(async changes => {
     if (refusals-- > 0) {
-      world.sender.put({ subject: 'a', change: change('a', '2'), startsWork: false })
+      world.sender.put(pending('a', { version: '2' }))
       throw new Error('no')
     }
     accepted.push(...changes.map(each => each.deduplicationId))
     return []
   })
-  world.sender.put({ subject: 'a', change: change('a'), startsWork: false })
+  world.sender.put(pending('a'))
   await world.advance(10_000)
   expect(accepted).toEqual(['a-2'])
 })
 
-test('the watches wait while two thousand are pending', async () => {
+test('drained waits while two thousand changes are pending', async () => {
   let refuses = true
   const world = setUp(async changes => (refuses ? changes : []))
-  for (let index = 0; index < 3_000; index++)
-    world.sender.put({ subject: String(index), change: change(String(index)), startsWork: false })
+  for (let index = 0; index < 3_000; index++) world.sender.put(pending(String(index)))
   let room = false
   const waited = world.sender.drained(world.stop.signal).then(() => {
     room = true
@@ -118,22 +118,21 @@ test('the watches wait while two thousand are pending', async () => {
   expect([room, world.sender.pending]).toEqual([true, 0])
 })
 
-test('what begins work waits for its place, which an answer or five seconds free; the rest goes ahead', async () => {
+test('changes that start work wait for a place, which an effect or five seconds free; others go first', async () => {
   const accepted: string[] = []
   const world = setUp(async changes => {
     accepted.push(...changes.map(each => each.change.name))
     return []
   })
-  for (let index = 0; index < 500; index++)
-    world.sender.put({ subject: String(index), change: change(String(index)), startsWork: true })
+  for (let index = 0; index < 500; index++) world.sender.put(pending(String(index), { startsWork: true }))
   await world.advance()
   expect(accepted).toHaveLength(200)
-  world.sender.put({ subject: 'ready', change: change('ready'), startsWork: false })
+  world.sender.put(pending('ready'))
   await world.advance(1_000)
   expect(accepted.slice(200)).toEqual(['ready'])
   for (let index = 0; index < 9; index++) world.sender.effectSeen(String(index))
   await world.advance()
-  // Not before there is room for a whole batch.
+  // Nothing is sent before there are places for a whole batch.
   expect(accepted).toHaveLength(201)
   for (let index = 9; index < 20; index++) world.sender.effectSeen(String(index))
   await world.advance()
@@ -145,14 +144,13 @@ test('what begins work waits for its place, which an answer or five seconds free
   expect(world.sender.pending).toBe(100)
 })
 
-test('places are kept longer where answers take longer', async () => {
+test('places are kept for longer where effects take longer', async () => {
   const accepted: string[] = []
   const world = setUp(async changes => {
     accepted.push(...changes.map(each => each.change.name))
     return []
   })
-  for (let index = 0; index < 500; index++)
-    world.sender.put({ subject: String(index), change: change(String(index)), startsWork: true })
+  for (let index = 0; index < 500; index++) world.sender.put(pending(String(index), { startsWork: true }))
   await world.advance(4_000)
   for (let index = 0; index < 10; index++) world.sender.effectSeen(String(index))
   await world.advance(3_999)
@@ -161,14 +159,13 @@ test('places are kept longer where answers take longer', async () => {
   expect(accepted).toHaveLength(400)
 })
 
-test('what waits for its place holds up no watch, and at the end it goes too', async () => {
+test('changes that wait for the start limit do not delay drained, and flushed sends them', async () => {
   let sent = 0
   const world = setUp(async changes => {
     sent += changes.length
     return []
   })
-  for (let index = 0; index < 3_000; index++)
-    world.sender.put({ subject: String(index), change: change(String(index)), startsWork: true })
+  for (let index = 0; index < 3_000; index++) world.sender.put(pending(String(index), { startsWork: true }))
   await world.advance()
   await world.sender.drained(world.stop.signal)
   expect(sent).toBe(200)
@@ -178,9 +175,9 @@ test('what waits for its place holds up no watch, and at the end it goes too', a
   expect(sent).toBe(3_000)
 })
 
-test('waiting ends with the signal', async () => {
+test('flushed ends with the signal', async () => {
   const world = setUp(async changes => changes)
-  world.sender.put({ subject: 'a', change: change('a'), startsWork: false })
+  world.sender.put(pending('a'))
   const waited = world.sender.flushed(world.stop.signal)
   world.stop.abort()
   await expect(waited).resolves.toBeUndefined()

@@ -16,13 +16,13 @@ function setUp(watched = watchedBy('*')) {
   return { table, rows, takeEvents: () => events.splice(0) }
 }
 
-test('children and pods are found under the instance that their labels name', () => {
+test('children and pods belong to the row of the instance that their labels name', () => {
   const { table, rows } = setUp()
   for (const each of [...settled('a').all, ...settled('b').all]) table.put(each)
   expect(rows()).toEqual(['a 4', 'b 4'])
 })
 
-test('what goes leaves nothing behind', () => {
+test('removed objects leave nothing in the table', () => {
   const { table, rows, takeEvents } = setUp()
   const { all } = settled('a')
   all.forEach(table.put)
@@ -32,14 +32,14 @@ test('what goes leaves nothing behind', () => {
   expect(takeEvents()).toEqual(['gone a uid-a', 'row a', 'row a', 'row a', 'row a', 'empty a'])
 })
 
-test('an instance under another uid tells of the old one first', () => {
+test('an instance with another uid under the same name reports the old one as gone first', () => {
   const { table, takeEvents } = setUp()
   table.put(instance('a'))
   table.put(instance('a', { uid: 'new' }))
   expect(takeEvents()).toEqual(['row a', 'gone a uid-a', 'row a'])
 })
 
-test('a late deletion of a predecessor leaves the successor alone', () => {
+test('a late deletion of a predecessor does not remove the successor', () => {
   const { table, takeEvents } = setUp()
   table.put(instance('a', { uid: 'new' }))
   takeEvents()
@@ -47,7 +47,7 @@ test('a late deletion of a predecessor leaves the successor alone', () => {
   expect(takeEvents()).toEqual([])
 })
 
-test('a child that is relabelled leaves its row', () => {
+test('a child with changed labels leaves its row', () => {
   const { table, rows } = setUp()
   const [child] = childrenOf(instance('a')) as [Stored<KubernetesObject>]
   table.put(instance('a'))
@@ -59,7 +59,7 @@ test('a child that is relabelled leaves its row', () => {
   expect(rows()).toEqual(['a 0'])
 })
 
-test('a template tells its instances, in either order of appearance, and only when it is another one', () => {
+test('a new, changed or removed template changes the rows of its instances', () => {
   const { table, takeEvents } = setUp()
   table.put(instance('a'))
   table.put(instance('b'))
@@ -71,7 +71,7 @@ test('a template tells its instances, in either order of appearance, and only wh
   expect(takeEvents()).toEqual(['row a', 'row b'])
 })
 
-test('children of instances in namespaces that are not watched are nobody’s orphans', () => {
+test('children of instances in namespaces that are not watched are not in the table', () => {
   const { table, rows } = setUp(watchedBy([namespace]))
   const [child] = childrenOf(instance('a')) as [Stored<KubernetesObject>]
   const own = { ...child.metadata.labels, [labels.instanceNamespace]: 'elsewhere' }
@@ -79,14 +79,14 @@ test('children of instances in namespaces that are not watched are nobody’s or
   expect(rows()).toEqual([])
 })
 
-test('recorded children where nobody watches are not missed', () => {
+test('recorded children in namespaces that are not watched are not in the digest', () => {
   const { table } = setUp(watchedBy(['other']))
   const { instance: whole } = settled('a')
   table.put({ ...whole, metadata: { ...whole.metadata, namespace: 'other' } })
   expect([...table.rows()][0]?.instance?.children).toEqual([])
 })
 
-test('an event takes the place of what was known', () => {
+test('a newer version of an object replaces the older one', () => {
   const { table, rows } = setUp()
   const bare = instance('a')
   table.put(pod(bare, false))

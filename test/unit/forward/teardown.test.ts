@@ -4,7 +4,7 @@ import { simulatedForwarder } from './simulated-forwarder.ts'
 import { start } from './virtual-time.ts'
 import { instance, nextVersion, settled, template, withStatus } from './watched-objects.ts'
 
-test('a deletion wakes when marked and when the workload is gone, not when the pass released it', async () => {
+test('a deletion is sent when it is marked and when the workload is gone, and not after the finalizer is removed', async () => {
   const world = simulatedForwarder()
   const { instance: whole, children, all, pod: running } = settled()
   await world.begin(template(), ...all)
@@ -25,14 +25,14 @@ test('a deletion wakes when marked and when the workload is gone, not when the p
   world.gone(running, workload)
   await world.advance(100)
   expect(world.takeSent()).toEqual(['deleted team-1'])
-  // The DELETED event comes before the last child's, from another watch.
+  // The DELETED event of the instance comes before that of its last child, which another watch reports.
   world.gone(service, terminating, policy)
   await world.advance(60_000)
   expect(world.takeSent()).toEqual([])
   await world.end()
 })
 
-test('an instance whose finalizer was stripped closes its row, and its children are orphans', async () => {
+test('an instance that is gone without a teardown is sent as deleted, then its children as orphans', async () => {
   const world = simulatedForwarder()
   const { instance: whole, all } = settled()
   await world.begin(template(), ...all)
@@ -45,7 +45,7 @@ test('an instance whose finalizer was stripped closes its row, and its children 
   await world.end()
 })
 
-test('an instance created again under its name: the old uid is closed, the new one starts', async () => {
+test('an instance that is created again under its name is sent as deleted with the old uid, then as changed with the new one', async () => {
   const world = simulatedForwarder()
   await world.begin(template(), ...settled().all)
   world.see(instance('team-1', { uid: 'uid-2' }))
@@ -57,7 +57,7 @@ test('an instance created again under its name: the old uid is closed, the new o
   await world.end()
 })
 
-test('a finalizer stripped twice within five minutes wakes twice, under two ids', async () => {
+test('two removals of the finalizer within five minutes are two changes with different deduplication ids', async () => {
   const world = simulatedForwarder()
   const { instance: whole, all } = settled()
   await world.begin(template(), ...all)
