@@ -132,7 +132,6 @@ export interface PodSpec {
   terminationGracePeriodSeconds?: number
   runtimeClassName?: string
   imagePullSecrets?: { name: string }[]
-  [field: string]: unknown
 }
 
 export interface DeploymentCondition {

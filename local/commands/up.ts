@@ -36,8 +36,6 @@ export interface UpOptions {
 /** Time that the samples have to become Ready with `--once`. */
 const onceMs = 120_000
 
-const samplesDirectory = join(import.meta.dirname, '../..', 'manifests', 'samples')
-
 /**
  * `challenge-operator up`, the whole operator on one machine. Starts the parts that the environment does not name,
  * installs CRDs and tables, runs every function until `stopping`, and ends in order.
@@ -143,7 +141,7 @@ async function prepareSamples(
   signal: AbortSignal,
 ): Promise<Samples | undefined> {
   const namespace = firstNamespace(namespaces)
-  const samples = await readSamples(samplesDirectory, namespace)
+  const samples = await readSamples(namespace)
   if (parts.embedded.database) {
     const database = openDatabase({ url: parts.addresses.databaseUrl, max: 1, applicationName: 'samples' })
     await createPlatformTables(database, platformFacts(samples), signal).finally(() => database.destroy())

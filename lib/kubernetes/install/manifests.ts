@@ -5,12 +5,12 @@ import { group } from '../../crd/group.ts'
 import type { WatchedNamespaces } from '../../crd/namespaces.ts'
 import type { KubernetesObject } from '../../crd/objects.ts'
 
-/** Of what was installed: another one means other namespaces, other registries or another version of a policy. */
+/** The hash of an installed policy. It changes with the namespaces, the registries and the version of the policy. */
 export const contentHash = `${group}/content-hash`
 
 export interface ManifestOptions {
   namespaces: WatchedNamespaces
-  /** Registries, or folders in them (`registry.example.com/ctf`), that images may come from; none allows all. */
+  /** The registries, or folders in them (`registry.example.com/ctf`), that images may come from. None allows all. */
   allowedRegistries: readonly string[]
 }
 
@@ -21,19 +21,22 @@ interface Policy extends KubernetesObject {
   }
 }
 
-/** @param folder of `manifests/` */
-export async function readManifests(folder: 'crds' | 'admission' | 'rbac'): Promise<KubernetesObject[]> {
-  // Lazily, both: a bundled function may contain this file, but neither a parser it does not need nor a folder.
+/** An object of a manifest. The file is part of the release, so its name is there. */
+export type Manifest = KubernetesObject & { metadata: { name: string } }
+
+/** Reads the objects of a folder of `manifests/`. */
+export async function readManifests(folder: 'crds' | 'admission' | 'rbac' | 'samples'): Promise<Manifest[]> {
+  // The parser is loaded on demand: the bundle of a function that never reads a manifest may contain this file.
   const { parseAllDocuments } = await import('yaml')
   const path = join(import.meta.dirname, '../../../manifests', folder)
   const files = (await readdir(path)).filter(file => file.endsWith('.yaml')).toSorted()
   const texts = await Promise.all(files.map(file => readFile(join(path, file), 'utf8')))
   return texts
-    .flatMap(text => parseAllDocuments(text).map(document => document.toJS() as KubernetesObject | null))
+    .flatMap(text => parseAllDocuments(text).map(document => document.toJS() as Manifest | null))
     .filter(object => object !== null)
 }
 
-/** A policy of `manifests/admission/` as it goes into this cluster, with the hash of its content. */
+/** Returns a policy of `manifests/admission/` as this cluster gets it, with the hash of its content. */
 export function renderedPolicy(object: KubernetesObject, options: ManifestOptions): KubernetesObject {
   const { metadata, spec, ...rest } = object as Policy
   const content = { ...rest, metadata, ...(spec && { spec: renderedSpec(spec, options) }) }
@@ -65,7 +68,7 @@ function renderedSpec(
   }
 }
 
-/** A JSON string is a CEL string too: the escapes are the same. */
+/** Writes a list of strings in CEL. The escapes of JSON are valid in CEL. */
 function celList(values: readonly string[]): string {
   return JSON.stringify([...values].toSorted())
 }

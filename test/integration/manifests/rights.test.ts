@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { KubernetesObject } from '../../../lib/crd/objects.ts'
 import { openClient } from '../../../lib/kubernetes/client/client.ts'
 import type { KubernetesClient } from '../../../lib/kubernetes/client/http.ts'
 import { readManifests } from '../../../lib/kubernetes/install/manifests.ts'
@@ -26,7 +25,7 @@ beforeAll(async () => {
   for (const { name } of users) clients.set(name, open(await plane.kubeconfigOf(name)))
   clients.set('admin', open(plane.kubeconfig))
   const cluster = openCluster(as('admin'))
-  for (const object of await readManifests('rbac')) await cluster.apply(object as KubernetesObject, signal)
+  for (const object of await readManifests('rbac')) await cluster.apply(object, signal)
 })
 afterAll(async () => {
   await Promise.all([...clients.values()].map(client => client.close()))

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { apiVersion } from '../../../lib/crd/group.ts'
 import { openClient } from '../../../lib/kubernetes/client/client.ts'
@@ -10,7 +9,6 @@ import { sharedControlPlane, testNamespace } from '../../support/shared-parts.ts
 import { badInstances, badTemplates, goodTemplates, instanceSpec, templateSpec } from './inputs.ts'
 
 const signal = AbortSignal.timeout(110_000)
-const samplesDirectory = resolve(import.meta.dirname, '../../../manifests/samples')
 let client: KubernetesClient
 let namespace: string
 
@@ -97,7 +95,7 @@ describe('what does the API server say to an instance', () => {
 })
 
 it('do the samples apply, twice, and change nothing the second time', async () => {
-  const samples = await readSamples(samplesDirectory, namespace)
+  const samples = await readSamples(namespace)
   expect([samples.templates.length, samples.instances.length]).toEqual([3, 4])
   const cluster = openCluster(client)
   const versions = () =>
