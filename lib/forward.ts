@@ -33,12 +33,12 @@ export interface ForwardDependencies {
 export type Forward = (signal: AbortSignal) => Promise<void>
 
 /**
- * Time to send pending changes at the end. A DELETED event is not repeated, so a change that is dropped here is found by
+ * Milliseconds to send pending changes at the end. A DELETED event is not repeated, so a change that is dropped here is found by
  * the sweep only.
  */
 const flushMs = 3_000
 
-/** A list that takes longer than this has a problem, and an operator should see it. */
+/** Milliseconds. A list that takes longer has a problem, which the log should show. */
 const listsLateMs = 15_000
 
 /**

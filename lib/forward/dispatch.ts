@@ -47,7 +47,7 @@ const lostAfterMs = 60_000
 const expiryLostAfterMs = 5_000
 const longestWaitMs = 600_000
 
-/** A message is not lost while others, sent at the same time, still take effect: the queue is long. */
+/** While messages that were sent at the same time still take effect, the queue is long and no message is lost. */
 const patience = 3
 
 export function createDispatch({ sender, isActive, now, timers, trace }: DispatchOptions): Dispatch {
@@ -57,7 +57,7 @@ export function createDispatch({ sender, isActive, now, timers, trace }: Dispatc
 
   function effectSeen(subject: string, outstanding: Outstanding, at: number): void {
     sender.effectSeen(subject)
-    // Of a repeated message it is unknown which sending took effect, so its latency does not count (Karn's algorithm).
+    // A repeated message does not count, since it is unknown which sending took effect (Karn's algorithm).
     if (!outstanding.repeated) latency.effectSeen(at - outstanding.sentAt)
   }
 

@@ -3,7 +3,7 @@ import { changeGroupId } from '../messages.ts'
 import { createStartLimit } from './start-limit.ts'
 
 export interface PendingChange {
-  /** Of two changes with the same subject only the newer one is kept. */
+  /** A newer change with the same subject replaces an older one that is not sent yet. */
   subject: string
   change: OutgoingChange
   /** The change starts work and waits for a place under the start limit. The others go first. */

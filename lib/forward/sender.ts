@@ -65,7 +65,7 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
 
   function pump(): void {
     while (underWay < (refusals > 0 ? 1 : parallelBatches) && !signal.aborted) {
-      // After the end nobody is here to see an effect, so the start limit would never open.
+      // After the end no effect is seen, so the start limit would never open.
       const { batch, opensInMs } = queue.take({ ignoreStartLimit: flushing })
       if (opensInMs !== undefined) void pumpAfter(opensInMs)
       if (batch.length === 0) return

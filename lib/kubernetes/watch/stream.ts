@@ -18,8 +18,9 @@ export interface WatchTimes {
 
 export const watchTimes: WatchTimes = { silenceMs: 75_000, listMs: 10_000, graceMs: 5_000 }
 
-/** Reasons why a stream is ended from here. */
+/** The stream is cut because no byte came for too long. */
 class StreamSilent extends Error {}
+/** The stream is cut because its list did not end. */
 class ListLate extends Error {}
 
 /**

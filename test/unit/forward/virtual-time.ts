@@ -1,6 +1,6 @@
 import type { Timers } from '../../../lib/abort.ts'
 
-/** Where a virtual clock starts, in epoch milliseconds. */
+/** The first time of a virtual clock, in epoch milliseconds. */
 export const start = Date.parse('2026-05-01T12:00:00Z')
 
 /** A clock that only `advance` moves, and timers that run in the order in which they are due. */
