@@ -6,7 +6,10 @@ import type { Mismatch } from './mismatch.ts'
 import type { Row, TemplateDigest } from './row.ts'
 import type { Verdict, Wake } from './verdict.ts'
 
-/** A template that is replaced is absent between two events. A second is what a slow API server takes. */
+/**
+ * Milliseconds. Another watch reports the template, so its event may arrive after that of its instance. A slow API server
+ * takes a second.
+ */
 const templateMissingMs = 1_000
 
 /**
