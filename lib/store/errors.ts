@@ -6,8 +6,16 @@ export function sqlState(thrown: unknown): string | undefined {
   return typeof code === 'string' && severity !== undefined && /^[0-9A-Z]{5}$/.test(code) ? code : undefined
 }
 
-/** What to do about a SQLSTATE or a class of them. The first match wins. */
-const adviceByState: { states: RegExp; advice: string }[] = [
+interface KnownState {
+  states: RegExp
+  /** What the database did, and what to do about it. */
+  advice: string
+  /** The session is no good: it is over, or the next statement on it fails in the same way. */
+  endsSession?: true
+}
+
+/** The SQLSTATEs, or classes of them, that are known. The first match wins. */
+const knownStates: readonly KnownState[] = [
   {
     states: /^(42P01|42703|3F000)$/,
     advice: 'lacks our tables, or has old ones; run `challenge-operator migrate`',
@@ -19,11 +27,44 @@ const adviceByState: { states: RegExp; advice: string }[] = [
   { states: /^28/, advice: 'refuses our user or password; check DATABASE_URL' },
   { states: /^3D000$/, advice: 'has no database of that name; check DATABASE_URL' },
   { states: /^53/, advice: 'is full (connections, disk or memory); give it more, or put a proxy in front' },
-  { states: /^(57P0|08)/, advice: 'ended the connection; it is restarting or being failed over' },
-  { states: /^(57014|55P03|25P03|57P05)$/, advice: 'did not answer in time; look for long transactions' },
+  {
+    states: /^25006$/,
+    advice: 'is read-only; it is being failed over, or DATABASE_URL does not name the primary',
+    endsSession: true,
+  },
+  {
+    states: /^25P03$/,
+    advice: 'ended a transaction that waited too long; look for a slow event bus',
+    endsSession: true,
+  },
+  {
+    states: /^(57P0|08)/,
+    advice: 'ended the connection; it is restarting or being failed over',
+    endsSession: true,
+  },
+  { states: /^(57014|55P03)$/, advice: 'did not answer in time; look for long transactions' },
   { states: /^40/, advice: 'gave up the transaction for another one; it is tried again' },
-  { states: /^25006$/, advice: 'is read-only; DATABASE_URL must name the primary' },
 ]
+
+/** 0A000 has other causes, too, so `knownState` looks at the function of the server that raised it. */
+const changedPlan: KnownState = {
+  states: /^0A000$/,
+  advice: 'changed a table that the session had planned for; it is tried again in a new session',
+  endsSession: true,
+}
+
+function knownState(thrown: unknown): KnownState | undefined {
+  const state = sqlState(thrown)
+  if (state === undefined) return undefined
+  const { routine } = thrown as { routine?: unknown }
+  if (changedPlan.states.test(state) && routine === 'RevalidateCachedQuery') return changedPlan
+  return knownStates.find(({ states }) => states.test(state))
+}
+
+/** Whether an error of the server says that its session must not be used again. */
+export function endsSession(thrown: unknown): boolean {
+  return knownState(thrown)?.endsSession === true
+}
 
 /** Error codes of Node's sockets and TLS. */
 const networkCodes = /^(E[A-Z_]+|CERT_.*|.*_CERT.*|UNABLE_TO_.*)$/
@@ -41,7 +82,7 @@ export function storeError(thrown: unknown, signal: AbortSignal): OperatorError 
   const unavailable = (what: string) =>
     new OperatorError('DatabaseUnavailable', `the database ${what}`, { cause: thrown })
   const state = sqlState(thrown)
-  const known = adviceByState.find(({ states }) => state !== undefined && states.test(state))
+  const known = knownState(thrown)
   if (known) return unavailable(`${known.advice} (SQLSTATE ${state})`)
   if (signal.aborted) return unavailable('did not answer before the deadline')
   if (state !== undefined) {

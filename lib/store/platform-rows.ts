@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type RawBuilder, sql, type Transaction } from 'kysely'
 import type { PlatformProblem } from '../reasons.ts'
-import { sqlState } from './errors.ts'
+import { endsSession, sqlState } from './errors.ts'
 import type { PlatformStatus, Schema } from './schema.ts'
 
 /** A team and a challenge. The platform has one row for each. */
@@ -54,7 +54,7 @@ export async function mirrorPair(
     if (row === undefined) return 'ChallengeUnknown'
     return row.url_too_long && row.uid === uid ? 'UrlTooLong' : undefined
   } catch (cause) {
-    throw sqlState(cause) === undefined ? cause : new PlatformRowRefused('platform row', { cause })
+    throw isOfWholeServer(cause) ? cause : new PlatformRowRefused('platform row', { cause })
   }
 }
 
@@ -93,8 +93,14 @@ function mirrorStatement({ teamId, template }: Pair): RawBuilder<MirroredPair> {
     SELECT uid, url_too_long, (SELECT count(notice) FROM notified) AS notices FROM wanted`
 }
 
-/** Retryable classes of SQLSTATE. They concern the whole server: connections, deadlocks, space, locks, shutdowns. */
-const retryableStates = /^(08|25|40|53|55|57|58|XX)/
+/** Classes of SQLSTATE that concern the whole server: transactions, deadlocks, space, locks, cancellation, its system. */
+const serverStates = /^(25|40|53|55|57|58|XX)/
+
+/** Whether an error says nothing about the platform's tables. */
+function isOfWholeServer(thrown: unknown): boolean {
+  const state = sqlState(thrown)
+  return state === undefined || endsSession(thrown) || serverStates.test(state)
+}
 
 /**
  * Returns the platform's problem that made a transaction fail, or undefined if it failed for another reason. Foreign keys
@@ -107,7 +113,7 @@ export function platformProblemOf(thrown: unknown): PlatformProblem | undefined 
   const state = sqlState(cause)
   if (state === '23503' && (refused || cause.table === 'challenges_teamserviceinstance'))
     return /team_id/.test(`${cause.constraint} ${cause.detail}`) ? 'TeamUnknown' : 'ChallengeUnknown'
-  return refused && !retryableStates.test(state ?? '') ? 'PlatformTablesMissing' : undefined
+  return refused ? 'PlatformTablesMissing' : undefined
 }
 
 /**

@@ -6,6 +6,7 @@ import type {
   QueryResult,
 } from 'kysely'
 import type { QueryResult as PgResult, Pool, PoolClient } from 'pg'
+import { endsSession, sqlState } from './errors.ts'
 
 /**
  * Upper bounds for the locks that a vanished client would leave behind. They are local to the transaction, since a pooler
@@ -13,11 +14,17 @@ import type { QueryResult as PgResult, Pool, PoolClient } from 'pg'
  */
 const limits = { statement_timeout: '10s', lock_timeout: '5s', idle_in_transaction_session_timeout: '60s' }
 
-/** The start of a transaction. It is sent together with the first statement if that one has no parameters. */
-const begin = [
+/**
+ * The start of a transaction. It is sent together with the first statement if that one has no parameters. Its last
+ * statement asks whether the session may write: after a failover a session may have stayed on a server that is read-only
+ * now, and what it reads there may be old.
+ */
+const beginStatements = [
   'begin isolation level read committed',
   ...Object.entries(limits).map(([name, value]) => `set local ${name} = '${value}'`),
-].join('; ')
+  'show transaction_read_only',
+]
+const begin = beginStatements.join('; ')
 
 /**
  * Kysely's driver over a pool of pg, with a signal for each connection that is acquired.
@@ -30,6 +37,8 @@ const begin = [
  *   server rolls back as soon as it notices. A silent database holds up neither the caller nor the pool's next user.
  * - A session that has sent no statement has taken no client, so nothing needs to be rolled back.
  * - A rollback never fails: a client that cannot roll back is closed, and the server rolls back then.
+ * - A session that is read-only, or that the server says is no good (`endsSession`), is closed, not reused.
+ * - Every statement after one that failed in a transaction fails with the error of that one.
  *
  * Caveats: pg cannot cancel a statement. The server may finish the statement of a closed client, within the limits above,
  * and a commit that was under way may have happened. Streams are not supported.
@@ -88,6 +97,7 @@ class Session implements DatabaseConnection {
   #rejectConnect: ((why: Error) => void) | undefined
   #client: PoolClient | undefined
   #beginIsDue = false
+  #failure: unknown
   #hasEnded = false
 
   constructor(pool: Pool, signal: AbortSignal | undefined) {
@@ -99,6 +109,7 @@ class Session implements DatabaseConnection {
 
   deferBegin(): void {
     this.#beginIsDue = true
+    this.#failure = undefined
   }
 
   get hasBegun(): boolean {
@@ -109,15 +120,23 @@ class Session implements DatabaseConnection {
     if (this.#hasEnded) throw terminated()
     this.#connecting ??= this.#connect()
     const client = await this.#connecting
+    try {
+      return await this.#send(client, text, values)
+    } catch (thrown) {
+      if (endsSession(thrown)) this.terminate()
+      this.#failure ??= thrown
+      throw sqlState(thrown) === transactionAborted ? this.#failure : thrown
+    }
+  }
+
+  async #send(client: PoolClient, text: string, values: readonly unknown[]): Promise<PgResult> {
     if (!this.#beginIsDue) return client.query(text, [...values])
     this.#beginIsDue = false
-    if (values.length === 0) {
-      // Several statements in one query have a result each and, under "read committed", a snapshot each.
-      const results = (await client.query(`${begin}; ${text}`)) as unknown as PgResult[]
-      return results.at(-1) as PgResult
-    }
-    await client.query(begin)
-    return client.query(text, [...values])
+    const isAlone = values.length > 0
+    // Several statements in one query have a result each and, under "read committed", a snapshot each.
+    const results = (await client.query(isAlone ? begin : `${begin}; ${text}`)) as unknown as PgResult[]
+    if (results[beginStatements.length - 1]?.rows[0]?.transaction_read_only === 'on') throw readOnly()
+    return isAlone ? client.query(text, [...values]) : (results.at(-1) as PgResult)
   }
 
   async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
@@ -165,4 +184,12 @@ class Session implements DatabaseConnection {
 /** The error that pg throws itself for a client that was closed. */
 function terminated(): Error {
   return new Error('Connection terminated')
+}
+
+/** The SQLSTATE of every statement after one that failed in the same transaction. */
+const transactionAborted = '25P02'
+
+/** The error that a server gives to a write in a read-only session. */
+function readOnly(): Error {
+  return Object.assign(new Error('the session is read-only'), { code: '25006', severity: 'ERROR' })
 }
