@@ -1,7 +1,7 @@
 import type { WatchedNamespaces } from '../crd/namespaces.ts'
 import { parseCidr } from './cidr.ts'
 import { dnsDefault, parseDns } from './dns.ts'
-import { configurationReference, notYet } from './reference.ts'
+import { configurationReference, notYet, restrictionsNotYet } from './reference.ts'
 import { type Environment, readConfig, type Section, type Variables } from './section.ts'
 import { unknownVariables } from './unknown.ts'
 
@@ -32,8 +32,10 @@ const flagSecretLength = 32
 const ttlLimit = 43_200
 
 export const operatorSection: Section<OperatorConfig> = variables => {
-  const known = [...configurationReference.map(({ name }) => name), ...notYet]
+  const known = [...configurationReference.map(({ name }) => name), ...notYet, ...restrictionsNotYet]
   for (const problem of unknownVariables(variables.names, known)) variables.addProblem(problem)
+  for (const name of variables.names.filter(each => restrictionsNotYet.includes(each)))
+    variables.addProblem(`${name} is a restriction that this release does not have; remove it`)
   const flagSecret = variables.secret('FLAG_SECRET')
   if (flagSecret !== undefined && flagSecret.length < flagSecretLength)
     variables.addProblem(

@@ -77,19 +77,14 @@ export const configurationReference: readonly ConfigurationVariable[] = [
 ]
 
 /**
- * Variables that belong to features of later releases. This release accepts them, so that one set of variables suits
- * several releases, and reads none of them. Start-up and `doctor` name those that are set.
+ * Variables that belong to features of later releases and restrict nothing. This release accepts them, so that one set
+ * of variables suits several releases, and reads none of them. Start-up and `doctor` name those that are set.
  */
 export const notYet: readonly string[] = [
   'OPERATOR_PLATFORM',
   'OPERATOR_PLACEMENTS',
   'OPERATOR_NAMESPACE_PREFIX',
-  'OPERATOR_ALLOWED_REGISTRIES',
-  'OPERATOR_EVENT_QUOTA',
   'OPERATOR_EVENT_GRACE_MINUTES',
-  'OPERATOR_MAX_PER_TEAM',
-  'OPERATOR_MAX_PER_EVENT',
-  'OPERATOR_MAX_INSTANCES',
   'OPERATOR_HISTORY_DAYS',
   'OPERATOR_IDLE_MILLICORES',
   'OPERATOR_WARN_MINUTES',
@@ -105,6 +100,18 @@ export const notYet: readonly string[] = [
   'OPERATOR_NODE_SELECTOR',
   'OPERATOR_TOLERATIONS',
   'OPERATOR_LEASE_NAMESPACE',
+]
+
+/**
+ * Restrictions of later releases. They are refused: a user who sets one believes that it is enforced, and a warning in a
+ * log would not undo that.
+ */
+export const restrictionsNotYet: readonly string[] = [
+  'OPERATOR_ALLOWED_REGISTRIES',
+  'OPERATOR_EVENT_QUOTA',
+  'OPERATOR_MAX_PER_TEAM',
+  'OPERATOR_MAX_PER_EVENT',
+  'OPERATOR_MAX_INSTANCES',
 ]
 
 /** @returns one sentence for each variable of `notYet` that is set; an empty variable counts as unset */

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { configurationReference, notYet } from '../../lib/config/reference.ts'
+import { configurationReference, notYet, restrictionsNotYet } from '../../lib/config/reference.ts'
 import { type Reason, reasons } from '../../lib/reasons.ts'
 import { metricUnits } from '../../lib/telemetry/metrics.ts'
 
@@ -22,9 +22,12 @@ describe('the documentation', () => {
     expect(items(list)).toEqual(expected)
   })
 
-  it('lists every variable without effect in the README, in order', () => {
-    const names = [...between(text('README.md'), 'not-yet').matchAll(/`(\w+)`/g)].map(match => match[1])
-    expect(names).toEqual([...notYet])
+  it.each([
+    ['without effect', 'not-yet', notYet],
+    ['that is refused', 'restrictions-not-yet', restrictionsNotYet],
+  ])('lists every variable %s in the README, in order', (_, mark, expected) => {
+    const names = [...between(text('README.md'), mark).matchAll(/`(\w+)`/g)].map(match => match[1])
+    expect(names).toEqual([...expected])
   })
 
   it('explains every reason once in operations.md, with its recovery', () => {

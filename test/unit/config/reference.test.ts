@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { parseOperatorConfig } from '../../../lib/config/operator.ts'
-import { configurationReference, notYet, variablesWithoutEffect } from '../../../lib/config/reference.ts'
+import {
+  configurationReference,
+  notYet,
+  restrictionsNotYet,
+  variablesWithoutEffect,
+} from '../../../lib/config/reference.ts'
 import { problemsOf } from './problems-of.ts'
 
 describe('the configuration reference', () => {
@@ -21,8 +26,9 @@ describe('the configuration reference', () => {
 describe('a variable of a later release', () => {
   it('is not in the reference', () => {
     const names = configurationReference.map(each => each.name)
-    expect(notYet.filter(name => names.includes(name))).toEqual([])
-    expect(new Set(notYet).size).toBe(notYet.length)
+    const later = [...notYet, ...restrictionsNotYet]
+    expect(later.filter(name => names.includes(name))).toEqual([])
+    expect(new Set(later).size).toBe(later.length)
   })
 
   it.each(notYet)('is accepted and changes nothing: %s', name => {
@@ -36,5 +42,12 @@ describe('a variable of a later release', () => {
       OPERATOR_NAMESPACE: 'ctf',
     }
     expect(variablesWithoutEffect(environment)).toEqual(['OPERATOR_DOMAIN has no effect in this release.'])
+  })
+
+  it.each(restrictionsNotYet)('is refused if it is a restriction: %s', name => {
+    expect(problemsOf({ [name]: '5' }, parseOperatorConfig)).toBe(
+      `${name} is a restriction that this release does not have; remove it`,
+    )
+    expect(parseOperatorConfig({ [name]: '' })).toEqual(parseOperatorConfig({}))
   })
 })

@@ -45,9 +45,14 @@ describe('configured', () => {
   })
 
   it('ends the process with all problems and exit code 78', async () => {
-    const { code, stderr } = await startUp({ OPERATOR_INTERVAL: 'x', OPERATOR_LOG_LEVEL: 'y' })
+    const { code, stderr } = await startUp({
+      OPERATOR_INTERVAL: 'x',
+      OPERATOR_LOG_LEVEL: 'y',
+      OPERATOR_MAX_INSTANCES: '100',
+    })
     expect(code).toBe(78)
-    for (const name of ['OPERATOR_INTERVAL', 'OPERATOR_LOG_LEVEL']) expect(stderr).toContain(name)
+    for (const name of ['OPERATOR_INTERVAL', 'OPERATOR_LOG_LEVEL', 'OPERATOR_MAX_INSTANCES'])
+      expect(stderr).toContain(name)
   })
 })
 
