@@ -5,6 +5,7 @@ import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import type { Deployment, KubernetesObject, Secret } from '../../lib/crd/objects.ts'
 import type { Cause, InstanceKey } from '../../lib/messages.ts'
 import { waitUntil } from '../../local/process/wait.ts'
+import { quotasIn } from '../support/admin-objects.ts'
 import { instanceCalled, rowsOf, untilConsistent } from '../support/consistency.ts'
 import { type CountedQueues, startCountedQueues } from '../support/counted-queues.ts'
 import { create, edit, messageOf, remove } from '../support/edits.ts'
@@ -60,26 +61,19 @@ async function label(seen: TestOperator, labels: Record<string, string | null>):
 
 /** The quota controller counts in its own time; before, everything is refused as not counted yet. */
 async function makeQuota(seen: TestOperator, hard: Record<string, string>): Promise<void> {
-  const kind = { apiVersion: 'v1', kind: 'ResourceQuota' }
-  await make(seen, { ...kind, metadata: { name: 'full' }, spec: { hard } } as KubernetesObject)
+  const path = quotasIn(seen.namespace)
+  const body = { apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'full' }, spec: { hard } }
+  expect((await operator.client.request('POST', path, { body }, seen.signal)).status).toBe(201)
   const isCounted = async () => {
-    const reference = { ...kind, namespace: seen.namespace, name: 'full' }
-    const quota = await seen.cluster.get<KubernetesObject & { status?: { hard?: object } }>(
-      reference,
-      seen.signal,
-    )
-    return JSON.stringify(quota?.status?.hard) === JSON.stringify(hard)
+    const response = await operator.client.request('GET', `${path}/full`, {}, seen.signal)
+    const quota = response.body as { status?: { hard?: object } }
+    return JSON.stringify(quota.status?.hard) === JSON.stringify(hard)
   }
   await waitUntil('the quota to be counted', 20_000, isCounted, seen.signal)
 }
 
 const dropQuota = (seen: TestOperator) =>
-  operator.client.request(
-    'DELETE',
-    `/api/v1/namespaces/${seen.namespace}/resourcequotas/full`,
-    {},
-    operator.signal,
-  )
+  operator.client.request('DELETE', `${quotasIn(seen.namespace)}/full`, {}, operator.signal)
 
 const stalled = ({ status }: ChallengeInstance) =>
   status?.conditions?.find(each => each.type === 'Stalled')?.status

@@ -9,6 +9,7 @@ import { forwarderLease } from '../../lib/kubernetes/lease/elect.ts'
 import type { Lease } from '../../lib/kubernetes/lease/record.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { waitUntil } from '../../local/process/wait.ts'
+import { createAsAdmin } from '../support/admin-objects.ts'
 import { type AuditedCall, type AuditedPlane, startAuditedPlane } from '../support/audited-plane.ts'
 import { instanceCalled, untilConsistent } from '../support/consistency.ts'
 import { type CountedQueues, startCountedQueues } from '../support/counted-queues.ts'
@@ -58,7 +59,7 @@ beforeAll(async () => {
   const { queues } = counted
 
   const admin = openClient({ connection: { kind: 'kubeconfig', path: plane.kubeconfig }, userAgent: 'test' })
-  for (const object of roles) await openCluster(admin).apply(object, AbortSignal.timeout(10_000))
+  for (const object of roles) await createAsAdmin(admin, object, AbortSignal.timeout(10_000))
   await admin.close()
   const clients = new Map<string, KubernetesClient>()
   for (const name of functions) {

@@ -3,20 +3,14 @@ import type { Kind, ObjectReference } from '../../crd/objects.ts'
 
 type Scope = 'namespaced' | 'cluster'
 
-/** Every kind we read or write: asking the server's discovery for these would cost a call at each cold start. */
+/** The kinds that the operator reads or writes. Asking the server's discovery would cost a call at each cold start. */
 const resources: Record<string, [resource: string, scope: Scope]> = {
   [`${apiVersion} ChallengeInstance`]: ['challengeinstances', 'namespaced'],
   [`${apiVersion} ChallengeTemplate`]: ['challengetemplates', 'namespaced'],
-  'v1 ConfigMap': ['configmaps', 'namespaced'],
-  'v1 Event': ['events', 'namespaced'],
-  'v1 LimitRange': ['limitranges', 'namespaced'],
   'v1 Namespace': ['namespaces', 'cluster'],
-  'v1 Node': ['nodes', 'cluster'],
   'v1 Pod': ['pods', 'namespaced'],
-  'v1 ResourceQuota': ['resourcequotas', 'namespaced'],
   'v1 Secret': ['secrets', 'namespaced'],
   'v1 Service': ['services', 'namespaced'],
-  'v1 ServiceAccount': ['serviceaccounts', 'namespaced'],
   'admissionregistration.k8s.io/v1 MutatingAdmissionPolicy': ['mutatingadmissionpolicies', 'cluster'],
   'admissionregistration.k8s.io/v1 MutatingAdmissionPolicyBinding': [
     'mutatingadmissionpolicybindings',
@@ -29,19 +23,12 @@ const resources: Record<string, [resource: string, scope: Scope]> = {
   ],
   'apiextensions.k8s.io/v1 CustomResourceDefinition': ['customresourcedefinitions', 'cluster'],
   'apps/v1 Deployment': ['deployments', 'namespaced'],
-  'apps/v1 ReplicaSet': ['replicasets', 'namespaced'],
   'authorization.k8s.io/v1 SelfSubjectAccessReview': ['selfsubjectaccessreviews', 'cluster'],
   'coordination.k8s.io/v1 Lease': ['leases', 'namespaced'],
-  'gateway.networking.k8s.io/v1 HTTPRoute': ['httproutes', 'namespaced'],
-  'networking.k8s.io/v1 Ingress': ['ingresses', 'namespaced'],
   'networking.k8s.io/v1 NetworkPolicy': ['networkpolicies', 'namespaced'],
-  'rbac.authorization.k8s.io/v1 ClusterRole': ['clusterroles', 'cluster'],
-  'rbac.authorization.k8s.io/v1 ClusterRoleBinding': ['clusterrolebindings', 'cluster'],
-  'rbac.authorization.k8s.io/v1 Role': ['roles', 'namespaced'],
-  'rbac.authorization.k8s.io/v1 RoleBinding': ['rolebindings', 'namespaced'],
 }
 
-/** Path of a collection; without a namespace, of all namespaces. @throws Error for a kind that is not in the table */
+/** Returns the path of a collection, of all namespaces if none is given. @throws Error for a kind that is not in the table */
 export function collectionPath(kind: Kind, namespace?: string): string {
   const [resource, scope] = lookUp(kind)
   const root = kind.apiVersion.includes('/') ? `/apis/${kind.apiVersion}` : `/api/${kind.apiVersion}`
@@ -49,7 +36,7 @@ export function collectionPath(kind: Kind, namespace?: string): string {
   return `${root}/namespaces/${segment(namespace)}/${resource}`
 }
 
-/** Path of one object. @throws Error for an unknown kind, or a namespaced one without its namespace */
+/** Returns the path of one object. @throws Error for an unknown kind, or a namespaced one without its namespace */
 export function objectPath(reference: ObjectReference): string {
   const { kind, namespace, name } = reference
   if (namespace === undefined && lookUp(reference)[1] === 'namespaced')
@@ -63,7 +50,7 @@ function lookUp({ apiVersion: version, kind }: Kind): [string, Scope] {
   return found
 }
 
-/** An empty name would turn an object's path into its collection's, a dot would climb. */
+/** @throws Error for an empty name, which would name the collection, and for dots, which would name a parent */
 function segment(name: string): string {
   if (name === '' || name === '.' || name === '..') throw new Error(`${JSON.stringify(name)} is no name`)
   return encodeURIComponent(name)

@@ -93,8 +93,10 @@ describe('get', () => {
   })
 
   it('a kind that is not served is an error, not an absence', async () => {
-    const route = { apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', namespace, name }
-    await expect(cluster.get(route, signal)).rejects.toMatchObject({ reason: 'SchemaOutdated' })
+    const request: KubernetesClient['request'] = (method, path, ...rest) =>
+      client.request(method, path.replace('/api/v1/', '/apis/not-served.example.com/v1/'), ...rest)
+    const answer = openCluster({ ...client, request }).get(reference(), signal)
+    await expect(answer).rejects.toMatchObject({ reason: 'SchemaOutdated' })
   })
 
   it('metadata come without values', async () => {
@@ -277,12 +279,15 @@ describe('list', () => {
       message: 'The provided continue parameter is too old',
     }
     const page = secret()
-    // A server always sends these two.
+    // A server always sends uid and resourceVersion.
     const items = [{ ...page, metadata: { ...page.metadata, uid: 'uid-1', resourceVersion: '1' } }]
     front.answer = url =>
       url.searchParams.has('continue')
         ? { status: 410, body }
-        : { status: 200, body: { kind: 'SecretList', metadata: { continue: 'x' }, items } }
+        : {
+            status: 200,
+            body: { kind: 'SecretList', metadata: { continue: 'x', resourceVersion: '1' }, items },
+          }
     const through = openClient({ connection: front.connection, userAgent })
     const listing = openCluster(through)
       .list({ apiVersion: 'v1', kind: 'Secret' }, {}, signal)

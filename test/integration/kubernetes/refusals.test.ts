@@ -3,10 +3,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { KubernetesObject } from '../../../lib/crd/objects.ts'
 import { openClient } from '../../../lib/kubernetes/client/client.ts'
 import type { KubernetesClient } from '../../../lib/kubernetes/client/http.ts'
-import { objectPath } from '../../../lib/kubernetes/client/paths.ts'
 import type { Cluster } from '../../../lib/kubernetes/cluster.ts'
 import { openCluster } from '../../../lib/kubernetes/open-cluster.ts'
 import type { ControlPlane } from '../../../local/control-plane/start.ts'
+import { quotasIn } from '../../support/admin-objects.ts'
 import { startTestControlPlane } from '../../support/control-plane.ts'
 
 const signal = AbortSignal.timeout(110_000)
@@ -14,7 +14,7 @@ let plane: ControlPlane
 let client: KubernetesClient
 let cluster: Cluster
 
-// Without controllers: nobody counts a quota, finishes a namespace or makes a pod but we.
+// Without controllers, nothing but the test counts a quota, finishes a namespace or creates a pod.
 beforeAll(async () => {
   plane = await startTestControlPlane({ full: false })
   const connection = { kind: 'kubeconfig', path: plane.kubeconfig } as const
@@ -33,52 +33,50 @@ async function create(object: Record<string, unknown>): Promise<void> {
 
 const namespaceNamed = (name: string, labels: Record<string, string> = {}) =>
   create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } })
-const configMap = (namespace: string, name = 'x') => ({
+const secret = (namespace: string, name = 'x') => ({
   apiVersion: 'v1',
-  kind: 'ConfigMap',
+  kind: 'Secret',
   metadata: { namespace, name },
 })
 
-/** Creates until the server, which learns of quotas and policies a moment late, refuses. */
+/** Creates objects until the server refuses one. It learns of quotas and policies with a delay. */
 async function refusal(namespace: string): Promise<unknown> {
   for (let tries = 0; tries < 200; tries++) {
-    const thrown: unknown = await create(configMap(namespace, `x-${tries}`)).catch(reason => reason)
+    const thrown: unknown = await create(secret(namespace, `x-${tries}`)).catch(reason => reason)
     if (thrown !== undefined) return thrown
     await sleep(50)
   }
   throw new Error(`nothing was refused in namespace ${namespace}`)
 }
 
-describe('is each refusal of the real server known', () => {
-  it('a quota that is used up', async () => {
+describe('the error for a refusal of a real server', () => {
+  it('is QuotaExceeded for a quota that is used up', async () => {
     await namespaceNamed('quota')
-    const reference = { apiVersion: 'v1', kind: 'ResourceQuota', namespace: 'quota', name: 'event' }
-    const hard = { configmaps: '1' }
-    await create({ ...reference, metadata: { namespace: 'quota', name: 'event' }, spec: { hard } })
-    const quota = await cluster.get(reference, signal)
-    const body = { ...quota, status: { hard, used: { configmaps: '1' } } }
-    expect((await client.request('PUT', `${objectPath(reference)}/status`, { body }, signal)).status).toBe(
-      200,
-    )
+    const hard = { secrets: '1' }
+    const quota = { apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'event' }, spec: { hard } }
+    const created = await client.request('POST', quotasIn('quota'), { body: quota }, signal)
+    const counted = { ...(created.body as object), status: { hard, used: { secrets: '1' } } }
+    const path = `${quotasIn('quota')}/event/status`
+    expect((await client.request('PUT', path, { body: counted }, signal)).status).toBe(200)
     const refused = await refusal('quota')
     expect(refused).toMatchObject({
       reason: 'QuotaExceeded',
       fate: 'retryable',
-      message: expect.stringContaining('exceeded quota: event, requested: configmaps=1'),
+      message: expect.stringContaining('exceeded quota: event, requested: secrets=1'),
     })
   })
 
-  it('a namespace that is being deleted', async () => {
+  it('is NamespaceStuck for a namespace that is being deleted', async () => {
     await namespaceNamed('leaving')
     const reference = { apiVersion: 'v1', kind: 'Namespace', name: 'leaving' }
     expect(await cluster.delete(reference, {}, signal)).toBe('deleting')
-    await expect(create(configMap('leaving'))).rejects.toMatchObject({
+    await expect(create(secret('leaving'))).rejects.toMatchObject({
       reason: 'NamespaceStuck',
-      message: 'Cannot create ConfigMap "x" in namespace "leaving": its namespace is being deleted.',
+      message: 'Cannot create Secret "x" in namespace "leaving": its namespace is being deleted.',
     })
   })
 
-  it('Pod Security', async () => {
+  it('is PodSecurityRefused for a violation of Pod Security', async () => {
     await namespaceNamed('secure', { 'pod-security.kubernetes.io/enforce': 'baseline' })
     const containers = [{ name: 'a', image: 'b', securityContext: { privileged: true } }]
     const pod = {
@@ -93,37 +91,37 @@ describe('is each refusal of the real server known', () => {
     })
   })
 
-  it('an admission policy', async () => {
+  it('is AdmissionRefused with the message of an admission policy', async () => {
     await namespaceNamed('policed')
     const admission = 'admissionregistration.k8s.io/v1'
     await create({
       apiVersion: admission,
       kind: 'ValidatingAdmissionPolicy',
-      metadata: { name: 'no-maps' },
+      metadata: { name: 'no-secrets' },
       spec: {
         matchConstraints: {
           namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'policed' } },
           resourceRules: [
-            { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['configmaps'] },
+            { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['secrets'] },
           ],
         },
-        validations: [{ expression: 'false', message: 'no maps here' }],
+        validations: [{ expression: 'false', message: 'no secrets here' }],
       },
     })
     await create({
       apiVersion: admission,
       kind: 'ValidatingAdmissionPolicyBinding',
-      metadata: { name: 'no-maps' },
-      spec: { policyName: 'no-maps', validationActions: ['Deny'] },
+      metadata: { name: 'no-secrets' },
+      spec: { policyName: 'no-secrets', validationActions: ['Deny'] },
     })
     const refused = await refusal('policed')
     expect(refused).toMatchObject({
       reason: 'AdmissionRefused',
-      message: expect.stringContaining('no maps here'),
+      message: expect.stringContaining('no secrets here'),
     })
   })
 
-  it('fields that are invalid, without their values', async () => {
+  it('is TemplateInvalid for an invalid field, without its value', async () => {
     await namespaceNamed('invalid')
     const service = {
       apiVersion: 'v1',

@@ -13,7 +13,7 @@ import { createRecorder, type Recorder } from './recorder.ts'
 import { startTcpProxy } from './tcp-proxy.ts'
 
 const userAgent = 'challenge-operator/test (watch)'
-const configMap = { apiVersion: 'v1', kind: 'ConfigMap' }
+const secret = { apiVersion: 'v1', kind: 'Secret' }
 const signal = AbortSignal.timeout(110_000)
 
 let plane: ControlPlane
@@ -49,10 +49,11 @@ afterEach(async () => {
   await Promise.all(clients.map(client => client.close()))
 })
 
-const reference = (name: string) => ({ ...configMap, namespace, name })
+const flag = Buffer.from('flag{x}').toString('base64')
+const reference = (name: string) => ({ ...secret, namespace, name })
 const add = (name: string, data: Record<string, string> = {}) =>
   cluster.create(
-    { ...configMap, metadata: { namespace, name, labels: { watched: 'yes' } }, data } as never,
+    { ...secret, metadata: { namespace, name, labels: { watched: 'yes' } }, data } as never,
     signal,
   )
 const remove = (name: string) => cluster.delete(reference(name), {}, signal)
@@ -70,7 +71,7 @@ function start(
   const recorder = options.recorder ?? createRecorder()
   const client = openClient({ connection, userAgent })
   const stop = new AbortController()
-  const target = { ...configMap, namespace, labelSelector: 'watched=yes', ...options.target }
+  const target = { ...secret, namespace, labelSelector: 'watched=yes', ...options.target }
   const times = options.times ?? {}
   const done = watch(client, target, recorder.handlers, { log: recorder.log, times }, stop.signal)
   clients.push(client)
@@ -117,20 +118,20 @@ describe('watch', () => {
     await remove('one')
     await sees(recorder, ['two'])
     expect(recorder.reported).toEqual(['+one', 'listed', '+two', '+two', '-one'])
-    expect(recorder.objects[0]).toMatchObject(configMap)
+    expect(recorder.objects[0]).toMatchObject(secret)
   })
 
   it('reports metadata without values if the target asks for metadata only', async () => {
-    await add('one', { password: 'flag{x}' })
+    await add('one', { password: flag })
     const recorder = start(undefined, { target: { metadataOnly: true } })
     await listedTimes(recorder, 1)
-    await add('two', { password: 'flag{x}' })
+    await add('two', { password: flag })
     await sees(recorder, ['one', 'two'])
     expect(recorder.objects.map(object => [object.kind, object.apiVersion])).toEqual([
-      ['ConfigMap', 'v1'],
-      ['ConfigMap', 'v1'],
+      ['Secret', 'v1'],
+      ['Secret', 'v1'],
     ])
-    expect(JSON.stringify(recorder.objects)).not.toContain('flag{x}')
+    expect(JSON.stringify(recorder.objects)).not.toContain(flag)
   })
 
   it('shares one client with many watches and with calls', async () => {
@@ -139,14 +140,14 @@ describe('watch', () => {
     const recorders = Array.from({ length: 12 }, () => {
       const recorder = createRecorder()
       const stop = new AbortController()
-      const target = { ...configMap, namespace }
+      const target = { ...secret, namespace }
       const done = watch(client, target, recorder.handlers, { log: recorder.log }, stop.signal)
       watching.push({ stop, done })
       return recorder
     })
     await Promise.all(recorders.map(recorder => listedTimes(recorder, 1)))
     const own = openCluster(client)
-    await own.create({ ...configMap, metadata: { namespace, name: 'one' } }, signal)
+    await own.create({ ...secret, metadata: { namespace, name: 'one' } }, signal)
     await Promise.all(recorders.map(recorder => recorder.until('one', () => recorder.present.has('one'))))
     expect(recorders.flatMap(recorder => recorder.logged)).toEqual([])
   })

@@ -6,6 +6,7 @@ import { collectionPath } from '../../../lib/kubernetes/client/paths.ts'
 import { installManifests } from '../../../lib/kubernetes/install/install.ts'
 import type { ControlPlane } from '../../../local/control-plane/start.ts'
 import { waitUntil } from '../../../local/process/wait.ts'
+import { createAsAdmin } from '../../support/admin-objects.ts'
 import { startTestControlPlane } from '../../support/control-plane.ts'
 import { templateSpec } from './inputs.ts'
 
@@ -18,9 +19,8 @@ beforeAll(async () => {
   plane = await startTestControlPlane({ full: false })
   const connection = { kind: 'kubeconfig', path: plane.kubeconfig } as const
   client = openClient({ connection, userAgent: 'challenge-operator/test (guardrails)' })
-  const account = { apiVersion: 'v1', kind: 'ServiceAccount' }
-  const named = { ...account, metadata: { name: 'default' } }
-  await client.request('POST', collectionPath(account, namespace), { body: named }, signal)
+  const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace } }
+  await createAsAdmin(client, account, signal)
   const allowedRegistries = ['registry.example.com/ctf/', 'docker.io/library']
   await installManifests(client, { namespaces: '*', allowedRegistries }, signal)
   const inForce = async () =>

@@ -3,8 +3,8 @@ import { openClient } from '../../../lib/kubernetes/client/client.ts'
 import type { KubernetesClient } from '../../../lib/kubernetes/client/http.ts'
 import { readManifests } from '../../../lib/kubernetes/install/manifests.ts'
 import { rightsMissing } from '../../../lib/kubernetes/install/rights.ts'
-import { openCluster } from '../../../lib/kubernetes/open-cluster.ts'
 import type { ControlPlane } from '../../../local/control-plane/start.ts'
+import { createAsAdmin } from '../../support/admin-objects.ts'
 import { startTestControlPlane } from '../../support/control-plane.ts'
 
 const signal = AbortSignal.timeout(110_000)
@@ -24,8 +24,7 @@ beforeAll(async () => {
   const open = (path: string) => openClient({ connection: { kind: 'kubeconfig', path }, userAgent })
   for (const { name } of users) clients.set(name, open(await plane.kubeconfigOf(name)))
   clients.set('admin', open(plane.kubeconfig))
-  const cluster = openCluster(as('admin'))
-  for (const object of await readManifests('rbac')) await cluster.apply(object, signal)
+  for (const object of await readManifests('rbac')) await createAsAdmin(as('admin'), object, signal)
 })
 afterAll(async () => {
   await Promise.all([...clients.values()].map(client => client.close()))
