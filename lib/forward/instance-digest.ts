@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { ChallengeInstance, Phase } from '../crd/challenge-instance.ts'
 import { annotations, finalizer } from '../crd/group.ts'
 import type { Stored } from '../crd/objects.ts'
+import { isAdopting } from '../observed/adopting.ts'
 import type { Reason } from '../reasons.ts'
 import { isWatchedChild, type Watched } from './targets.ts'
 
@@ -28,6 +29,8 @@ export interface InstanceDigest {
   /** Hash of a `force-sync` annotation that no pass has handled yet; undefined if there is none. */
   syncWanted: string | undefined
   paused: boolean
+  /** See `isAdopting`. */
+  adopting: boolean
   phase: Phase | undefined
   reason: Reason | undefined
   ready: boolean
@@ -67,6 +70,7 @@ export function instanceDigest(
     hasFinalizer: metadata.finalizers?.includes(finalizer) === true,
     syncWanted: syncWanted(userAnnotations[annotations.forceSync], status?.handledSync),
     paused: userAnnotations[annotations.paused] === 'true',
+    adopting: isAdopting(status),
     phase: status?.phase && (intern(status.phase) as Phase),
     reason: status?.reason && (intern(status.reason) as Reason),
     ready: ready?.status === 'True',

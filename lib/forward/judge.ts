@@ -39,8 +39,8 @@ export function judge(row: Row, template: TemplateDigest | undefined, now: numbe
   const own = generationUnobserved(instance) ?? pauseUnreflected(instance)
   if (instance.paused) return { wake: own }
   const { expiresAt = Number.POSITIVE_INFINITY } = instance
-  if (template !== undefined && isAdopted(instance) && !expired(instance, now))
-    return { rollout: own, dueAt: later(expiresAt, now) }
+  const takeover = instance.adopting && !expired(instance, now) ? takeoverDue(instance, template) : undefined
+  if (takeover) return { rollout: takeover, dueAt: later(expiresAt, now) }
   const pressing = expired(instance, now) ?? own ?? finalizerMissing(instance) ?? syncUnhandled(instance)
   if (pressing) return { wake: pressing, dueAt: later(expiresAt, now) }
   const rollout = templateUnconsidered(instance, template)
@@ -55,11 +55,14 @@ function later(at: number, now: number): number | undefined {
 }
 
 /**
- * Whether the instance has its phase from the older operator, and no pass of ours has observed it yet. The takeover of
- * its Deployment restarts its pod. All takeovers at once would be an outage, so they are paced like a template change.
+ * Finds an instance of the older operator whose objects can be taken over. That restarts its pod. All takeovers at once
+ * would be an outage, so they are paced like a template change.
  */
-function isAdopted(instance: InstanceDigest): boolean {
-  return instance.observedGeneration === 0 && instance.phase !== undefined
+function takeoverDue(instance: InstanceDigest, template: TemplateDigest | undefined): Wake | undefined {
+  if (template === undefined) return undefined
+  return (
+    generationUnobserved(instance) ?? pauseUnreflected(instance) ?? templateUnconsidered(instance, template)
+  )
 }
 
 /** Whether a template change can break something. Without a Deployment it cannot, and is not paced. */

@@ -1,11 +1,12 @@
 import type { ChallengeInstance, Child } from '../crd/challenge-instance.ts'
 import { isWorkload } from '../crd/child-kinds.ts'
-import type { KubernetesObject, NamespacedReference, Stored } from '../crd/objects.ts'
+import type { KubernetesObject, Stored } from '../crd/objects.ts'
 import { childKey, referenceTo } from '../crd/reference.ts'
 import type { DesiredChild } from '../desired/desired.ts'
 import { OperatorError, operatorError } from '../errors.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
 import { childVersion } from '../observed/child-version.ts'
+import { nameTaken } from './name-taken.ts'
 import type { Observed } from './observe.ts'
 import { ownershipOf } from './ownership.ts'
 
@@ -82,7 +83,7 @@ async function configure(
     throw new OperatorError('ClusterUnavailable', message)
   }
   const ownership = ownershipOf(existing, instance)
-  if (ownership === 'foreign') throw nameTaken(reference)
+  if (ownership === 'foreign') throw nameTaken(existing)
   if (existing.metadata.deletionTimestamp !== undefined)
     throw new OperatorError('Terminating', `${childKey(reference)} is still being deleted.`)
   const applied = await cluster.applyOver(existing, desired.object, signal)
@@ -98,13 +99,4 @@ function written(
   const child: Child = { ...reference, version: childVersion(object.metadata), hash: desired.hash }
   const { generation } = object.metadata
   return { key: childKey(child), child, change: { child, action, generation } }
-}
-
-function nameTaken({ kind, name, namespace }: NamespacedReference): OperatorError {
-  return new OperatorError(
-    'NameTaken',
-    `${kind} "${name}" in namespace "${namespace}" belongs to another owner. ` +
-      'Delete it, or create the instance under another name.',
-    { fate: 'permanent' },
-  )
 }

@@ -44,6 +44,7 @@ export function conclude(facts: PassFacts): Conclusion {
     children: acted.children,
     observesGeneration: observes,
     terminating: false,
+    complete: decision.kind === 'converge' && acted.failures.length === 0,
     ...(decision.kind === 'converge' ? { granted: grantedBy(decision) } : {}),
     ...(observes ? consideredTemplate(observed, decision) : {}),
   }

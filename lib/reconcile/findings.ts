@@ -14,6 +14,8 @@ export interface Findings {
   /** Whether the pass is the answer to this generation. A failed pass that comes back is not. */
   observesGeneration: boolean
   terminating: boolean
+  /** Every desired child is recorded. */
+  complete?: boolean
 }
 
 export type WorkloadFinding =

@@ -1,11 +1,19 @@
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
 import { fieldManager, labels } from '../crd/group.ts'
 import type { Deployment, KubernetesObject, Service, Stored } from '../crd/objects.ts'
+import { childKey, keyOfObject } from '../crd/reference.ts'
+import { isAdopting } from '../observed/adopting.ts'
 
-/** Whose a child is that stands under a name we want. */
+/** The owner of an object that exists under the name of a child. */
 export type Ownership = 'ours' | 'predecessor' | 'adoptable' | 'foreign'
 
-export function ownershipOf(existing: KubernetesObject, instance: Stored<ChallengeInstance>): Ownership {
+export const kindsOfOldOperator: ReadonlySet<string> = new Set(['Deployment', 'Service'])
+
+/** @param existing the whole object */
+export function ownershipOf(
+  existing: Stored<KubernetesObject>,
+  instance: Stored<ChallengeInstance>,
+): Ownership {
   const own = existing.metadata.labels ?? {}
   if (own[labels.managedBy] === fieldManager) {
     const sameKey =
@@ -14,11 +22,30 @@ export function ownershipOf(existing: KubernetesObject, instance: Stored<Challen
     if (!sameKey) return 'foreign'
     return own[labels.instanceUid] === instance.metadata.uid ? 'ours' : 'predecessor'
   }
-  return madeByOldOperator(existing, instance.metadata.name) ? 'adoptable' : 'foreign'
+  return isAdoptable(existing, instance) ? 'adoptable' : 'foreign'
 }
 
-/** The old Python operator left nothing but `app: <name>` and a container named as the instance. */
-function madeByOldOperator(existing: KubernetesObject, name: string): boolean {
+/**
+ * Whether the older operator made the object for this instance. The shape alone does not tell: `kubectl create
+ * deployment` makes the same. So the instance must come from that operator, the object must not be older than the
+ * instance, and no child may be recorded under its name: what replaces a recorded child is somebody else's.
+ */
+function isAdoptable(existing: Stored<KubernetesObject>, instance: Stored<ChallengeInstance>): boolean {
+  return (
+    isAdopting(instance.status) &&
+    createdAt(existing) >= createdAt(instance) &&
+    !instance.status?.children?.some(child => childKey(child) === keyOfObject(existing)) &&
+    hasShapeOfOldOperator(existing, instance.metadata.name)
+  )
+}
+
+/** @returns epoch milliseconds; NaN, which compares as false, without a creation date */
+function createdAt({ metadata }: KubernetesObject): number {
+  return Date.parse(metadata.creationTimestamp ?? '')
+}
+
+/** The older operator left nothing but `app: <name>` and a container named as the instance. */
+function hasShapeOfOldOperator(existing: KubernetesObject, name: string): boolean {
   if (existing.metadata.labels?.[labels.app] !== name) return false
   if (existing.kind === 'Deployment') {
     const { selector, template } = (existing as Deployment).spec

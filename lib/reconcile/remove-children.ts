@@ -1,8 +1,10 @@
-import type { Child } from '../crd/challenge-instance.ts'
+import type { ChallengeInstance, Child } from '../crd/challenge-instance.ts'
 import { childKinds, removalOf, removeWaves } from '../crd/child-kinds.ts'
 import { fieldManager, labels } from '../crd/group.ts'
+import type { Stored } from '../crd/objects.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
 import type { InstanceKey } from '../messages.ts'
+import { kindsOfOldOperator, ownershipOf } from './ownership.ts'
 
 export interface OwnedChild extends Pick<Child, 'apiVersion' | 'kind' | 'namespace' | 'name'> {
   /** The uid of the child, if it is known. A successor under the same name is left alone. */
@@ -52,5 +54,23 @@ export async function findOwned(
       own[labels.instanceUid] === uid &&
       own[labels.instanceNamespace] === namespace
     return object && owned ? [{ ...candidate, uid: object.metadata.uid }] : []
+  })
+}
+
+/** Finds the children of an instance that the older operator made, and that no pass has taken over. */
+export async function findAdoptable(
+  cluster: Cluster,
+  instance: Stored<ChallengeInstance>,
+  signal: AbortSignal,
+): Promise<OwnedChild[]> {
+  const { namespace, name } = instance.metadata
+  const candidates = childKinds
+    .filter(({ kind }) => kindsOfOldOperator.has(kind))
+    .map(({ apiVersion, kind }) => ({ apiVersion, kind, namespace, name }))
+  const found = await Promise.all(candidates.map(candidate => cluster.get(candidate, signal)))
+  return candidates.flatMap((candidate, index) => {
+    const object = found[index]
+    const adoptable = object && ownershipOf(object, instance) === 'adoptable'
+    return adoptable ? [{ ...candidate, uid: object.metadata.uid }] : []
   })
 }

@@ -1,5 +1,7 @@
 import type { ChallengeInstanceStatus, Phase } from '../crd/challenge-instance.ts'
 import { annotations } from '../crd/group.ts'
+import { childKey } from '../crd/reference.ts'
+import { isAdopting } from '../observed/adopting.ts'
 import type { WorkloadVerdict } from '../observed/workload.ts'
 import { type Reason, reasons } from '../reasons.ts'
 import { conditionsOf } from './conditions.ts'
@@ -28,6 +30,7 @@ export function statusOf(findings: Findings, now: string): ChallengeInstanceStat
   assign(status, 'expiresAt', expiresAt)
   assign(status, 'podName', verdict ? verdict.podName : before.podName)
   assign(status, 'template', findings.template ?? before.template)
+  assign(status, 'adopting', stillAdopting(findings) ? true : undefined)
   assign(status, 'handledSync', instance.metadata.annotations?.[annotations.forceSync])
   assign(
     status,
@@ -35,6 +38,16 @@ export function statusOf(findings: Findings, now: string): ChallengeInstanceStat
     findings.observesGeneration ? (instance.metadata.generation ?? 0) : before.observedGeneration,
   )
   return status
+}
+
+/**
+ * Whether children of the older operator may still have to be taken over. A recorded child that is lost ends it, since
+ * the object under its name is somebody else's.
+ */
+function stillAdopting({ instance, children, complete = false }: Findings): boolean {
+  if (!isAdopting(instance.status) || complete) return false
+  const keys = new Set(children.map(childKey))
+  return (instance.status?.children ?? []).every(child => keys.has(childKey(child)))
 }
 
 function verdictOf({ workload }: Findings): WorkloadVerdict | undefined {

@@ -3,6 +3,7 @@ import { isWorkload } from '../crd/child-kinds.ts'
 import type { Stored } from '../crd/objects.ts'
 import { childKey } from '../crd/reference.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
+import { isAdopting } from '../observed/adopting.ts'
 import { asksWhatBlocksTeardown } from './causes.ts'
 import { closeRow } from './database-row.ts'
 import { reportFailedRead } from './failed-read.ts'
@@ -10,8 +11,11 @@ import { hasFinalizer, releaseFinalizer } from './finalizer.ts'
 import type { Findings } from './findings.ts'
 import type { Obstacle } from './obstacle.ts'
 import { type Pass, type PassResult, requeue, waitOutcome } from './outcome.ts'
-import { findOwned, removeChildren } from './remove-children.ts'
+import { findAdoptable, findOwned, removeChildren } from './remove-children.ts'
 import { type Reporting, report } from './report.ts'
+
+/** When to look again at a Deployment that is going and that the forwarder does not watch, in milliseconds. */
+const unwatchedMs = 2_000
 
 interface Teardown extends Reporting {
   random: () => number
@@ -77,7 +81,9 @@ async function reportWaiting(
     terminating: true,
   }
   const { events } = await report(deps, { findings }, signal)
-  return { outcome: { kind: 'settled' }, events }
+  // A Deployment of the older operator has no labels of ours, so the forwarder does not see its end.
+  const unwatched = isAdopting(instance.status)
+  return { outcome: unwatched ? requeue('Terminating', unwatchedMs) : { kind: 'settled' }, events }
 }
 
 async function finish(
@@ -94,17 +100,22 @@ async function finish(
   return { outcome: { kind: 'settled' }, events }
 }
 
-/** The recorded children. If the last pass may have ended before it recorded them, also those that carry our labels. */
+/**
+ * The recorded children. If the last pass may have ended before it recorded them, also those that carry our labels. For
+ * an instance of the older operator also those of its objects that no pass has taken over yet.
+ */
 async function childrenToRemove(
   cluster: Cluster,
-  { metadata, status }: Stored<ChallengeInstance>,
+  instance: Stored<ChallengeInstance>,
   signal: AbortSignal,
 ): Promise<Child[]> {
+  const { metadata, status } = instance
   const recorded = status?.children ?? []
+  const adoptable = isAdopting(status) ? await findAdoptable(cluster, instance, signal) : []
   // A deletion mark is a new generation of its own.
   const alreadyReconciled = status?.observedGeneration === (metadata.generation ?? 0) - 1
-  if (alreadyReconciled || status?.phase === 'Terminating') return recorded
-  const found = await findOwned(cluster, metadata, signal)
+  const complete = alreadyReconciled || status?.phase === 'Terminating'
+  const found = [...adoptable, ...(complete ? [] : await findOwned(cluster, metadata, signal))]
   const known = new Set(recorded.map(childKey))
   const unknown = found.filter(child => !known.has(childKey(child)))
   const added = unknown.map(({ apiVersion, kind, namespace, name }) => ({

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
-import { labels } from '../../lib/crd/group.ts'
+import { annotations, labels } from '../../lib/crd/group.ts'
 import type { Deployment, KubernetesObject, Service } from '../../lib/crd/objects.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import { waitUntil } from '../../local/process/wait.ts'
@@ -20,13 +20,30 @@ let stranger: KubernetesClient
 let forwarder: { stop(): Promise<void> }
 
 beforeAll(async () => {
-  operator = await startFaultyOperator({ forwarder: false })
+  operator = await startFaultyOperator({ forwarder: false, client: failing })
   forwarder = operator.startForwarder()
   stranger = operator.clientFor('stranger')
   const spec = { flagStrategy: { type: 'hmac-per-instance' } } as const
   await operator.cluster.create(templateOf(operator.namespace, 'web', spec), operator.signal)
 })
 afterAll(() => operator?.stop())
+
+/** The name of the Service whose next creation by reconcile fails. */
+let failsToCreate: string | undefined
+
+function failing(functionName: string, inner: KubernetesClient): KubernetesClient {
+  if (functionName !== 'reconcile') return inner
+  return {
+    ...inner,
+    async request(method, path, request, signal) {
+      const { kind, metadata } = (request.body ?? {}) as Partial<KubernetesObject>
+      const fails = method === 'POST' && kind === 'Service' && metadata?.name === failsToCreate
+      if (!fails) return inner.request(method, path, request, signal)
+      failsToCreate = undefined
+      return { status: 500, body: { kind: 'Status', message: 'a fault of the test', code: 500 }, headers: {} }
+    },
+  }
+}
 
 /** Writes as another client, with another field manager. */
 async function createAs(
@@ -58,7 +75,7 @@ describe('the objects of the older Python operator', () => {
   const metadata = (name: string) => ({ name, namespace: operator.namespace, labels: { app: name } })
 
   /** The objects as the builders of that operator made them. */
-  async function madeByPython(name: string): Promise<void> {
+  async function madeByPython(name: string, kinds = ['Deployment', 'Service']): Promise<void> {
     const container = {
       name,
       image: 'registry.example.com/ctf/web:0',
@@ -70,7 +87,7 @@ describe('the objects of the older Python operator', () => {
       ],
       resources: { requests: { cpu: '50m', memory: '32Mi' }, limits: { cpu: '50m', memory: '32Mi' } },
     }
-    await createAs('kopf', deployments, {
+    const deployment = {
       apiVersion: 'apps/v1',
       kind: 'Deployment',
       metadata: metadata(name),
@@ -80,28 +97,60 @@ describe('the objects of the older Python operator', () => {
         strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
         template: { metadata: { labels: { app: name } }, spec: { containers: [container] } },
       },
-    } as KubernetesObject)
-    await createAs('kopf', services, {
+    } as KubernetesObject
+    const service = {
       apiVersion: 'v1',
       kind: 'Service',
       metadata: metadata(name),
       spec: { selector: { app: name }, ports: [{ port: 8080, targetPort: 8080 }] },
-    } as KubernetesObject)
+    } as KubernetesObject
+    if (kinds.includes('Deployment')) await createAs('kopf', deployments, deployment)
+    if (kinds.includes('Service')) await createAs('kopf', services, service)
   }
 
-  test('are kept and changed to the exact desired state, with one restart of the pod', async () => {
-    await madeByPython('old-2')
-    await waitUntil('the old pod', 20_000, async () => (await podsOf('old-2')).length === 1, operator.signal)
-    const [oldPod] = await podsOf('old-2')
-    const uids = await Promise.all([uidOf('Deployment', 'old-2'), uidOf('Service', 'old-2')])
+  /** Creates an instance as that operator left it: with a phase, without conditions. No forwarder sees it before. */
+  async function ofPython(name: string, template = 'web', annotations: Record<string, string> = {}) {
+    const { cluster, namespace, signal } = operator
+    const whole = instanceOf(namespace, name, template, 2)
+    const created = await cluster.create({ ...whole, metadata: { ...whole.metadata, annotations } }, signal)
+    if (created === 'exists') throw new Error(`${name} exists`)
+    const url = `http://${name}.${namespace}.svc.cluster.local:8080`
+    await cluster.putStatus({ ...created, status: { phase: 'Ready', url, namespace } }, signal)
+  }
 
-    await create('old-2', 2)
+  const uidsOf = (name: string) => Promise.all([uidOf('Deployment', name), uidOf('Service', name)])
+
+  /** Runs `arrange` before any forwarder can see its objects. */
+  async function unseen(arrange: () => Promise<void>): Promise<void> {
+    await forwarder.stop()
+    await arrange()
+    forwarder = operator.startForwarder()
+  }
+
+  const annotate = (name: string, value: Record<string, string>) =>
+    operator.cluster.patchJson(
+      referenceTo(operator, 'ChallengeInstance', name),
+      [{ op: 'add', path: '/metadata/annotations', value }],
+      operator.signal,
+    )
+
+  test('are kept and changed to the exact desired state, with one restart of the pod', async () => {
+    let oldPod: KubernetesObject | undefined
+    await unseen(async () => {
+      await ofPython('old-2')
+      await madeByPython('old-2')
+      const hasPod = async () => (await podsOf('old-2')).length === 1
+      await waitUntil('the old pod', 20_000, hasPod, operator.signal)
+      oldPod = (await podsOf('old-2'))[0]
+    })
+    const uids = await uidsOf('old-2')
     await create('new-3', 3)
     await Promise.all([
       untilConsistent(operator, 'old-2', 'Ready'),
       untilConsistent(operator, 'new-3', 'Ready'),
     ])
-    expect(await Promise.all([uidOf('Deployment', 'old-2'), uidOf('Service', 'old-2')])).toEqual(uids)
+    expect(await uidsOf('old-2')).toEqual(uids)
+    expect((await instanceCalled(operator, 'old-2'))?.status).not.toHaveProperty('adopting')
 
     const [adopted, fresh] = await Promise.all([desiredOf('old-2'), desiredOf('new-3')])
     expect(adopted).toEqual(fresh)
@@ -114,6 +163,88 @@ describe('the objects of the older Python operator', () => {
     expect(pods).toHaveLength(1)
     // One revision is the older operator's, the other one that of the take-over.
     expect(deployment?.metadata.annotations?.['deployment.kubernetes.io/revision']).toBe('2')
+  })
+
+  test('are taken over after a pause', async () => {
+    await unseen(async () => {
+      await ofPython('old-paused', 'web', { [annotations.paused]: 'true' })
+      await madeByPython('old-paused')
+    })
+    const uids = await uidsOf('old-paused')
+    const paused = await phaseOf(operator, 'old-paused', 'Pending', 'Paused')
+    expect(paused.status).toMatchObject({ adopting: true, observedGeneration: 1 })
+    await annotate('old-paused', {})
+    await untilConsistent(operator, 'old-paused', 'Ready')
+    expect(await uidsOf('old-paused')).toEqual(uids)
+  })
+
+  test('are taken over when a missing template comes', async () => {
+    await unseen(async () => {
+      await ofPython('old-late', 'late')
+      await madeByPython('old-late')
+    })
+    const uids = await uidsOf('old-late')
+    await phaseOf(operator, 'old-late', 'Pending', 'TemplateMissing')
+    await operator.cluster.create(templateOf(operator.namespace, 'late'), operator.signal)
+    await waitUntil(
+      'the takeover',
+      20_000,
+      async () => (await instanceCalled(operator, 'old-late'))?.status?.phase === 'Ready',
+      operator.signal,
+    )
+    expect(await uidsOf('old-late')).toEqual(uids)
+    expect((await instanceCalled(operator, 'old-late'))?.status?.children).toHaveLength(3)
+  })
+
+  test('are taken over after half an adoption, once the other half is free', async () => {
+    await unseen(async () => {
+      await ofPython('old-half')
+      await madeByPython('old-half', ['Service'])
+      const containers = [{ name: 'db', image: 'registry.example.com/db:1' }]
+      const selector = { app: 'old-half' }
+      await createAs('helm', deployments, {
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        metadata: metadata('old-half'),
+        spec: {
+          selector: { matchLabels: selector },
+          template: { metadata: { labels: selector }, spec: { containers } },
+        },
+      } as KubernetesObject)
+    })
+    const service = await uidOf('Service', 'old-half')
+    const half = await phaseOf(operator, 'old-half', 'Failed', 'NameTaken')
+    expect(half.status?.adopting).toBe(true)
+    expect(half.status?.children?.map(child => child.kind)).toContain('Service')
+    await operator.cluster.delete(referenceTo(operator, 'Deployment', 'old-half'), {}, operator.signal)
+    await madeByPython('old-half', ['Deployment'])
+    const uids = [await uidOf('Deployment', 'old-half'), service]
+    await annotate('old-half', { [annotations.forceSync]: 'now' })
+    await untilConsistent(operator, 'old-half', 'Ready')
+    expect(await uidsOf('old-half')).toEqual(uids)
+  })
+
+  test('are taken over by a retry after the first pass failed', async () => {
+    failsToCreate = 'old-retry'
+    await unseen(async () => {
+      await ofPython('old-retry')
+      await madeByPython('old-retry')
+    })
+    const uids = await uidsOf('old-retry')
+    await untilConsistent(operator, 'old-retry', 'Ready')
+    expect(failsToCreate).toBeUndefined()
+    expect(await uidsOf('old-retry')).toEqual(uids)
+  })
+
+  test('go with an instance that is deleted before they were taken over', async () => {
+    await unseen(async () => {
+      await ofPython('old-gone', 'web', { [annotations.paused]: 'true' })
+      await madeByPython('old-gone')
+    })
+    await phaseOf(operator, 'old-gone', 'Pending', 'Paused')
+    await operator.cluster.delete(referenceTo(operator, 'ChallengeInstance', 'old-gone'), {}, operator.signal)
+    await untilConsistent(operator, 'old-gone', 'gone')
+    expect(await uidsOf('old-gone')).toEqual([undefined, undefined])
   })
 
   /** The desired fields of Deployment and Service, without the values that differ between two instances. */
@@ -179,6 +310,83 @@ describe('the children of a predecessor of the same name', () => {
     const instance = referenceTo(operator, 'ChallengeInstance', name)
     await operator.cluster.patchJson(instance, remove('/metadata/finalizers'), operator.signal)
     await operator.cluster.delete(instance, {}, operator.signal)
+  }
+})
+
+describe('objects that kubectl made, under the name of a new instance', () => {
+  const labelled = (name: string) => ({ name, namespace: operator.namespace, labels: { app: name } })
+  const versionOf = async (kind: string, name: string) =>
+    (await operator.cluster.getMetadata(referenceTo(operator, kind, name), operator.signal))?.metadata
+      .resourceVersion
+
+  async function likeKubectlExpose(name: string): Promise<void> {
+    await createAs('kubectl-expose', services, {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: labelled(name),
+      spec: { selector: { app: name }, ports: [{ port: 8000, targetPort: 8000 }] },
+    } as KubernetesObject)
+  }
+
+  async function likeKubectlCreateDeployment(name: string): Promise<void> {
+    const selector = { app: name }
+    const containers = [{ name, image: 'registry.example.com/ctfd/ctfd:3.7' }]
+    await createAs('kubectl-create', deployments, {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: labelled(name),
+      spec: {
+        replicas: 1,
+        selector: { matchLabels: selector },
+        template: { metadata: { labels: selector }, spec: { containers } },
+      },
+    } as KubernetesObject)
+  }
+
+  test('are not touched, and outlive the instance', async () => {
+    await likeKubectlCreateDeployment('ctfd')
+    await likeKubectlExpose('ctfd')
+    const before = await operator.cluster.get<Service>(
+      referenceTo(operator, 'Service', 'ctfd'),
+      operator.signal,
+    )
+    await create('ctfd', 1)
+    const { status } = await phaseOf(operator, 'ctfd', 'Failed', 'NameTaken')
+    expect(status?.message).toContain('Service "ctfd"')
+    expect(status?.message).toContain('the user of "kubectl-expose"')
+    expect(status?.message).not.toMatch(/delete/i)
+    await operator.cluster.delete(referenceTo(operator, 'ChallengeInstance', 'ctfd'), {}, operator.signal)
+    const isGone = async () => (await instanceCalled(operator, 'ctfd')) === undefined
+    await waitUntil('the instance to be gone', 20_000, isGone, operator.signal)
+    expect(await versionOf('Service', 'ctfd')).toBe(before?.metadata.resourceVersion)
+    const deployment = await operator.cluster.get<Deployment>(
+      referenceTo(operator, 'Deployment', 'ctfd'),
+      operator.signal,
+    )
+    expect(deployment?.metadata.generation).toBe(1)
+    expect(deployment?.spec.template.spec.containers[0]?.image).toBe('registry.example.com/ctfd/ctfd:3.7')
+  })
+
+  test('are not touched where they are younger than the instance', async () => {
+    await annotatedInstance('billing', { [annotations.paused]: 'true' })
+    await phaseOf(operator, 'billing', 'Pending', 'Paused')
+    await likeKubectlExpose('billing')
+    const before = await versionOf('Service', 'billing')
+    await operator.cluster.patchJson(
+      referenceTo(operator, 'ChallengeInstance', 'billing'),
+      [{ op: 'remove', path: '/metadata/annotations' }],
+      operator.signal,
+    )
+    await phaseOf(operator, 'billing', 'Failed', 'NameTaken')
+    expect(await versionOf('Service', 'billing')).toBe(before)
+  })
+
+  async function annotatedInstance(name: string, value: Record<string, string>): Promise<void> {
+    const whole = instanceOf(operator.namespace, name, 'web', 1)
+    await operator.cluster.create(
+      { ...whole, metadata: { ...whole.metadata, annotations: value } },
+      operator.signal,
+    )
   }
 })
 

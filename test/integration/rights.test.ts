@@ -1,6 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { defaultDenyName } from '../../lib/crd/group.ts'
-import type { Deployment, KubernetesObject, NetworkPolicy, Secret, Service } from '../../lib/crd/objects.ts'
+import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
+import { annotations, defaultDenyName } from '../../lib/crd/group.ts'
+import type {
+  Deployment,
+  KubernetesObject,
+  NetworkPolicy,
+  Secret,
+  Service,
+  Stored,
+} from '../../lib/crd/objects.ts'
 import { openClient } from '../../lib/kubernetes/client/client.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import { readManifests } from '../../lib/kubernetes/install/manifests.ts'
@@ -88,14 +96,12 @@ async function wholeLife(resync: () => Promise<unknown>): Promise<void> {
   const secretRef = { name: 'fixed', key: 'key' }
   await create(operator, templateOf(namespace, 'fixed', { flagStrategy: { type: 'static', secretRef } }))
   await create(operator, templateOf(namespace, 'web', { flagStrategy: { type: 'hmac-per-instance' } }))
-  await create(operator, oldDeployment('adopted'))
-  await create(operator, oldService('adopted'))
   for (const [name, template] of [
     ['made', 'web'],
     ['static', 'fixed'],
-    ['adopted', 'web'],
   ] as const)
     await create(operator, instanceOf(namespace, name, template))
+  await createAdopted('adopted')
   for (const name of ['made', 'static', 'adopted']) await phaseOf(operator, name, 'Ready')
 
   const format = 'ctf{%s}'
@@ -139,6 +145,19 @@ async function leaseRenewed(): Promise<boolean> {
   const { namespace, cluster, signal } = operator
   const lease = await cluster.get<Lease>({ ...kind, namespace, name: forwarderLease }, signal)
   return lease !== undefined && lease.spec?.renewTime !== lease.spec?.acquireTime
+}
+
+/** Creates an instance of the older operator with its objects. It is paused meanwhile, so that no pass comes first. */
+async function createAdopted(name: string): Promise<void> {
+  const { cluster, namespace, signal } = operator
+  const whole = instanceOf(namespace, name, 'web')
+  const metadata = { ...whole.metadata, annotations: { [annotations.paused]: 'true' } }
+  await create(operator, { ...whole, metadata })
+  const paused = (await phaseOf(operator, name, 'Pending', 'Paused')) as Stored<ChallengeInstance>
+  await cluster.putStatus({ ...paused, status: { ...paused.status, adopting: true } }, signal)
+  await create(operator, oldDeployment(name))
+  await create(operator, oldService(name))
+  await edit(operator, 'ChallengeInstance', name, { metadata: { annotations: null } })
 }
 
 function oldDeployment(name: string): Deployment {

@@ -20,7 +20,7 @@ export interface ForwarderOptions extends ForwardSeams {
 }
 
 export interface FaultyOperatorOptions
-  extends Pick<OperatorPartsOptions, 'plane' | 'databaseUrl' | 'env' | 'challenges' | 'teams'> {
+  extends Pick<OperatorPartsOptions, 'plane' | 'databaseUrl' | 'env' | 'challenges' | 'teams' | 'client'> {
   /** Wraps the queue that forwarder, timer and sweep send to. */
   changes?: (inner: ChangesQueue) => ChangesQueue
   store?: (inner: Store) => Store

@@ -33,6 +33,8 @@ export interface OperatorPartsOptions {
   teams?: number[] | undefined
   /** The kubeconfig with which a function calls the API server. Default: the administrator's. */
   kubeconfigOf?: ((functionName: string) => string) | undefined
+  /** Wraps the client of a function. */
+  client?: ((functionName: string, inner: KubernetesClient) => KubernetesClient) | undefined
 }
 
 /** The parts that an operator in a test runs over, and what the test needs to look at them. */
@@ -78,7 +80,7 @@ export async function openOperatorParts(options: OperatorPartsOptions): Promise<
     const connection = { kind: 'kubeconfig', path } as const
     const client = openClient({ connection, userAgent: `challenge-operator/test (${name})` })
     clients.push(client)
-    return client
+    return options.client?.(name, client) ?? client
   }
   const opened = openDatabase({ url: db.url, max: 8, applicationName: 'test' })
   await migrate(opened, signal)

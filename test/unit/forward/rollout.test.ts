@@ -96,3 +96,22 @@ test('a held roll-out does not hide other mismatches', async () => {
   expect(world.takeSent()).toEqual(['child a'])
   await world.end()
 })
+
+test('instances of the older operator are taken over in turn, also after a pause of all of them', async () => {
+  const world = simulatedForwarder()
+  const lastTransitionTime = new Date(start).toISOString()
+  const names = Array.from({ length: 6 }, (_, index) => `old-${index}`)
+  const resumed = names.map(name =>
+    withStatus(instance(name), {
+      phase: 'Ready',
+      reason: 'Paused',
+      observedGeneration: 1,
+      adopting: true,
+      conditions: [{ type: 'Ready', status: 'True', reason: 'Available', message: '', lastTransitionTime }],
+    }),
+  )
+  await world.begin(template(), ...resumed)
+  await world.advance(250)
+  expect(world.takeSent().length).toBeLessThan(4)
+  await world.end()
+})

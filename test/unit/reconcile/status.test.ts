@@ -186,3 +186,32 @@ describe('statusOf', () => {
     expect(conditionOf(status, 'Synced')).toMatchObject({ status: 'False', reason: 'TeamUnknown' })
   })
 })
+
+describe('adopting, the mark of an instance of the older operator', () => {
+  const old: ChallengeInstanceStatus = { phase: 'Ready', url: 'http://web-7' }
+  const paused = { reason: 'Paused', message: 'm', stalled: true } as const
+
+  test('is set by the first status write, whatever that says', () =>
+    expect(statusOf(findings({ instance: instance(old), obstacle: paused }), late).adopting).toBe(true))
+
+  test('stays until every child is recorded', () => {
+    const half = { ...old, conditions: [], observedGeneration: 3, adopting: true }
+    const before = instance(half)
+    expect(statusOf(findings({ instance: before, children: [child] }), late).adopting).toBe(true)
+    const whole = statusOf(findings({ instance: before, children: [child], complete: true }), late)
+    expect(whole).not.toHaveProperty('adopting')
+  })
+
+  test('ends where a recorded child is lost, since the object of its name is foreign', () => {
+    const half = { ...old, conditions: [], observedGeneration: 3, adopting: true, children: [child] }
+    expect(statusOf(findings({ instance: instance(half) }), late)).not.toHaveProperty('adopting')
+  })
+
+  test('is not set on a new instance, nor after a first pass that failed', () => {
+    const failed = { phase: 'Pending', conditions: [] } as const
+    expect(statusOf(findings({}), late)).not.toHaveProperty('adopting')
+    expect(
+      statusOf(findings({ instance: instance({ ...failed, conditions: [] }) }), late),
+    ).not.toHaveProperty('adopting')
+  })
+})
