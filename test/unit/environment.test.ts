@@ -11,12 +11,12 @@ const property = (rule: object, more: object = {}) => ({
   ...more,
 })
 
-describe('what does a container get?', () => {
-  test('what the instance says, without a schema', async () => {
+describe('checkEnvironment', () => {
+  test('returns the values of the instance if the template has no schema', async () => {
     expect(await check({ A: '1', _b: 'ü €' })).toEqual({ env: { A: '1', _b: 'ü €' } })
   })
 
-  test('defaults of the schema, as strings', async () => {
+  test('adds the defaults of the schema, as strings', async () => {
     const schema = {
       $schema: 'https://json-schema.org/draft/2020-12/schema',
       $id: 'https://example.com/env',
@@ -31,13 +31,13 @@ describe('what does a container get?', () => {
     expect(await check({}, schema)).toEqual({ env: { LEVEL: '3', HARD: 'true', NAME: 'x' } })
   })
 
-  test('the value that was checked, not the text that was coerced', async () => {
+  test('returns the value that was checked, not the text before its conversion', async () => {
     expect(await check({ LEVEL: '0x10' }, property({ type: 'integer', maximum: 16 }))).toEqual({
       env: { LEVEL: '16' },
     })
   })
 
-  test('what a local $ref allows', async () => {
+  test('follows a local $ref', async () => {
     const schema = {
       ...property({ $ref: '#/definitions/port' }),
       definitions: { port: { type: 'integer', minimum: 1 } },
@@ -47,7 +47,7 @@ describe('what does a container get?', () => {
   })
 })
 
-describe('which environments are refused?', () => {
+describe('checkEnvironment, given an environment that cannot be used', () => {
   test.each([
     [{ 'A-B': '1' }, '"A-B"'],
     [{ '1A': '1' }, '"1A"'],
@@ -58,7 +58,7 @@ describe('which environments are refused?', () => {
     [{ A: '€'.repeat(342) }, '1026 bytes in A'],
     [{ A: 'a\0b' }, 'NUL'],
     [Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`A${i}`, ''])), 'at most 64'],
-  ])('%#: %s', async (env, sentence) => {
+  ])('names the problem without a schema: %#: %s', async (env, sentence) => {
     const result = await check(env as Record<string, string>)
     expect(result).toMatchObject({ reason: 'EnvInvalid' })
     expect((result as { message: string }).message).toContain(sentence)
@@ -76,13 +76,13 @@ describe('which environments are refused?', () => {
       'has OTHER, which the template does not know',
     ],
     [{ LEVEL: 'x' }, { allOf: [property({ const: 'y' })] }, 'LEVEL'],
-  ])('%j by %j', async (env, schema, sentence) => {
+  ])('names the problem of %j under the schema %j', async (env, schema, sentence) => {
     const result = await check(env as Record<string, string>, schema)
     expect(result).toMatchObject({ reason: 'EnvInvalid' })
     expect((result as { message: string }).message).toContain(sentence)
   })
 
-  test('in a sentence that a database can hold', async () => {
+  test('returns a sentence that a database can store', async () => {
     const pattern = `^a\0${'🦀'.repeat(400)}$`
     const { message } = (await check({ LEVEL: 'x' }, property({ pattern }))) as { message: string }
     expect(message).toContain('must match pattern')
@@ -91,13 +91,13 @@ describe('which environments are refused?', () => {
     expect(message.length).toBeLessThan(500)
   })
 
-  test('without showing the value', async () => {
+  test('returns a sentence without the value', async () => {
     const result = await check({ LEVEL: 'hunter2' }, property({ pattern: '^x$' }))
     expect(JSON.stringify(result)).not.toContain('hunter2')
   })
 })
 
-describe('which schemas are refused?', () => {
+describe('checkEnvironment, given a schema that cannot be used', () => {
   const doubling = (levels: number) => ({
     allOf: [{ $ref: '#/definitions/d0' }],
     definitions: Object.fromEntries(
@@ -128,7 +128,7 @@ describe('which schemas are refused?', () => {
       'leads back to itself',
     ],
     ['doubling $refs', doubling(60), 'millions'],
-    ['a tower', deep(5_000), 'nested deeper'],
+    ['deep nesting', deep(5_000), 'nested deeper'],
     ['a huge enum', property({ enum: Array.from({ length: 20_000 }, (_, i) => `v${i}`) }), 'characters'],
     ['inner names', property({ $id: 'x' }), 'refer by place'],
     ['an unknown type', property({ type: 'text' }), 'correct the schema'],
@@ -147,28 +147,31 @@ describe('which schemas are refused?', () => {
       },
       'async',
     ],
-  ])('%s', async (_, schema, sentence) => {
+  ])('refuses %s', async (_, schema, sentence) => {
     const result = await check({ LEVEL: '1' }, schema)
     expect(result).toMatchObject({ reason: 'TemplateInvalid' })
     expect((result as { message: string }).message).toContain(sentence)
   })
 
-  test('not one that only says it is asynchronous: its verdict counts', async () => {
+  test('accepts a schema that only declares itself asynchronous', async () => {
     expect(await check({ LEVEL: 'x' }, property({ type: 'integer' }, { $async: true }))).toMatchObject({
       reason: 'EnvInvalid',
     })
   })
 })
 
-describe('is a check over in no time, whatever is thrown at it?', () => {
+describe('the time of a check', () => {
   const soon = 4_000
 
-  test.each(['^(a+)+$', '^(a|a)*$', '^(.*a){20}$', '(x+x+)+y'])('pattern %s', async pattern => {
-    const started = performance.now()
-    const result = await check({ LEVEL: `${'a'.repeat(1000)}!` }, property({ pattern }))
-    expect(performance.now() - started).toBeLessThan(soon)
-    expect(result).toMatchObject({ reason: 'EnvInvalid' })
-  })
+  test.each(['^(a+)+$', '^(a|a)*$', '^(.*a){20}$', '(x+x+)+y'])(
+    'stays below four seconds for the pattern %s',
+    async pattern => {
+      const started = performance.now()
+      const result = await check({ LEVEL: `${'a'.repeat(1000)}!` }, property({ pattern }))
+      expect(performance.now() - started).toBeLessThan(soon)
+      expect(result).toMatchObject({ reason: 'EnvInvalid' })
+    },
+  )
 
   test.each([
     'date-time',
@@ -188,7 +191,7 @@ describe('is a check over in no time, whatever is thrown at it?', () => {
     'json-pointer',
     'byte',
     'iso-date-time',
-  ])('format %s', async format => {
+  ])('stays below four seconds for the format %s', async format => {
     for (const value of [
       'a'.repeat(1000),
       `${'1.'.repeat(500)}!`,

@@ -33,8 +33,8 @@ function functionNames(): string[] {
   return ofType('AWS::Lambda::Function').map(({ Properties }) => String(Properties.FunctionName))
 }
 
-describe('does the package hold what the architecture names', () => {
-  it('are there all functions, of our runtime, each with a role of its own', () => {
+describe('the package of serverless.yml', () => {
+  it('contains the five functions, each with our runtime and a role of its own', () => {
     expect(functionNames().map(name => name.replace('challenge-operator-prod-', ''))).toEqual([
       'watch-forwarder',
       'reconcile',
@@ -48,7 +48,7 @@ describe('does the package hold what the architecture names', () => {
     expect(new Set(functions.map(each => JSON.stringify(each.Role))).size).toBe(5)
   })
 
-  it('are the queues and the bus there, the FIFO ones with high throughput', () => {
+  it('contains the queues and the bus, and gives FIFO queues high throughput', () => {
     const names = ofType('AWS::SQS::Queue').map(({ Properties }) => Properties.QueueName)
     expect(names.sort()).toEqual([
       'challenge-operator-ctf-changes.fifo',
@@ -65,7 +65,7 @@ describe('does the package hold what the architecture names', () => {
     expect(ofType('AWS::Events::EventBus')).toHaveLength(1)
   })
 
-  it('does every queue hide a message for six timeouts of its function, and end in dead letters', () => {
+  it('makes every queue hide a message for six timeouts of its function, and move it to dead letters', () => {
     const timeouts = { ChangesQueue: timeoutOf('reconcile'), TimersQueue: timeoutOf('timer') }
     for (const [queue, timeout] of Object.entries(timeouts)) {
       const { VisibilityTimeout, RedrivePolicy } = resources[queue]?.Properties ?? {}
@@ -74,7 +74,7 @@ describe('does the package hold what the architecture names', () => {
     }
   })
 
-  it('do both mappings report single failures and bound their concurrency', () => {
+  it('makes both mappings report single failures and limit their concurrency', () => {
     const mappings = ofType('AWS::Lambda::EventSourceMapping')
     expect(mappings).toHaveLength(2)
     for (const { Properties } of mappings)
@@ -85,7 +85,7 @@ describe('does the package hold what the architecture names', () => {
       })
   })
 
-  it('does no role grant a wildcard', () => {
+  it('grants no role a wildcard', () => {
     const statements = ofType('AWS::IAM::Role').flatMap(({ Properties }) =>
       JSON.stringify(Properties.Policies ?? []),
     )
@@ -94,8 +94,8 @@ describe('does the package hold what the architecture names', () => {
   })
 })
 
-describe('are the bundles small enough to start fast', () => {
-  it('is each below four MiB', async () => {
+describe('the bundles', () => {
+  it('stay below four MiB each, so that a function starts fast', async () => {
     const bundles = (await readdir(folder)).filter(file => file.endsWith('.zip'))
     expect(bundles).toHaveLength(5)
     for (const bundle of bundles) expect((await stat(join(folder, bundle))).size).toBeLessThan(4 * 2 ** 20)

@@ -12,7 +12,7 @@ test.each([
   '2001:db8:0:1::/64',
   '1:2:3:4:5:6:7:8/128',
   'ff00::/8',
-])('is %s written as it was read?', text => {
+])('formatCidr writes %s as it was read', text => {
   expect(formatCidr(cidr(text))).toBe(text)
 })
 
@@ -33,15 +33,15 @@ test.each([
   '1::2::3/64',
   '10.0.0.0/-1',
   'fe80::1/64',
-])('is %j refused?', text => {
+])('parseCidr refuses %j', text => {
   expect(parseCidr(text)).toBeTypeOf('string')
 })
 
-test('is a dotted tail understood?', () => {
+test('parseCidr reads the dotted tail of a mapped address', () => {
   expect(formatCidr(cidr('64:ff9b::10.0.0.0/104'))).toBe('64:ff9b::a00:0/104')
 })
 
-test('does a range contain what is in it and nothing else?', () => {
+test('contains and overlaps compare the addresses of two ranges', () => {
   expect(contains(cidr('172.16.0.0/12'), cidr('172.31.255.255/32'))).toBe(true)
   expect(contains(cidr('172.16.0.0/12'), cidr('172.32.0.0/32'))).toBe(false)
   expect(contains(cidr('::/0'), cidr('10.0.0.0/8'))).toBe(false)

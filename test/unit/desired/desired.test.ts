@@ -13,8 +13,8 @@ const hashes = (state: Desired) =>
 
 const staticFlag = (format: string) => template({ flagStrategy: { type: 'static', format } })
 
-describe('what does a hash cover?', () => {
-  test('the content, whatever the order of its fields', () => {
+describe('the hash of a child', () => {
+  test('covers the content and not the order of its fields', () => {
     expect(canonicalJson({ b: [{ d: 1, c: undefined }], a: 'ü' })).toBe('{"a":"ü","b":[{"d":1}]}')
     const turned = {
       ...template(),
@@ -23,7 +23,7 @@ describe('what does a hash cover?', () => {
     expect(built({ template: turned })).toEqual(built())
   })
 
-  test('a changed flag: the Secret, the pod and the template, and nothing else', () => {
+  test('of the Secret, the Deployment and the template, and no other one, changes with the flag of a template', () => {
     const one = built({ template: staticFlag('flag{one}') })
     const two = built({ template: staticFlag('flag{two}') })
     const changed = Object.keys(hashes(one)).filter(kind => hashes(one)[kind] !== hashes(two)[kind])
@@ -31,7 +31,7 @@ describe('what does a hash cover?', () => {
     expect(one.templateHash).not.toBe(two.templateHash)
   })
 
-  test('a changed flag of a Secret too, whose template stays the same', () => {
+  test('of the Secret and the Deployment changes with the flag in a Secret, and the hash of the template stays', () => {
     const referring = template({ flagStrategy: { type: 'static', secretRef: { name: 'flags', key: 'web' } } })
     const one = built({ template: referring }, 'flag{one}')
     const two = built({ template: referring }, 'flag{two}')
@@ -40,7 +40,7 @@ describe('what does a hash cover?', () => {
     expect(one.templateHash).toBe(two.templateHash)
   })
 
-  test('suspending: the Deployment only', () => {
+  test('of the Deployment, and no other one, changes when the instance is suspended', () => {
     const [up, down] = [built(), built({ instance: instance({ suspend: true }) })]
     expect(Object.keys(hashes(up)).filter(kind => hashes(up)[kind] !== hashes(down)[kind])).toEqual([
       'Deployment',
@@ -48,7 +48,7 @@ describe('what does a hash cover?', () => {
   })
 })
 
-test('are its inputs left as they were, and do the same ones make the same bytes?', () => {
+test('the desired state is the same bytes for the same input, and the input stays unchanged', () => {
   const input = {
     instance: frozen(instance()),
     template: frozen(template({ networkProfile: 'open', capabilities: ['SETUID', 'CHOWN'] })),
@@ -63,7 +63,7 @@ function frozen<T extends object>(value: T): T {
   return Object.freeze(value)
 }
 
-test('is the flag nowhere but in the Secret?', () => {
+test('the desired state contains the flag in the Secret only', () => {
   const state = built(
     { template: template({ flagStrategy: { type: 'static', secretRef: { name: 'flags', key: 'web' } } }) },
     'flag{s3cret}',
@@ -76,12 +76,12 @@ test('is the flag nowhere but in the Secret?', () => {
   expect(elsewhere).not.toContain(Buffer.from('flag{s3cret}').toString('base64'))
 })
 
-test("are the platform's notes kept from pods?", () => {
+test("the desired state contains no annotation of the platform's instance", () => {
   const noted = built({ instance: instance({ annotations: { 'sidecar.istio.io/inject': 'false' } }) })
   expect(noted).toEqual(built())
 })
 
-test('does a policy without ports or without anybody to let in open nothing?', () => {
+test('networkPolicy opens nothing without a port, or without a namespace to admit', () => {
   const spec = { ...template().spec, ports: [] }
   const own = identity(instance(), 'ctf')
   const closed = (policy: NetworkPolicy) => expect(policy.spec.ingress).toEqual([])
@@ -89,13 +89,13 @@ test('does a policy without ports or without anybody to let in open nothing?', (
   closed(networkPolicy(own, template().spec, { ...config, ingressNamespaces: [] }))
 })
 
-describe('which value has a variable?', () => {
+describe('the environment of the container', () => {
   const env = (input: Partial<DesiredInput>) => {
     const workload = child(built(input), 'Deployment')?.object as Deployment
     return workload.spec.template.spec.containers[0]?.env ?? []
   }
 
-  test('flag before owner before instance before template', () => {
+  test('prefers the flag, then the owner, then the instance, then the template', () => {
     const all = [
       { name: 'FLAG', value: 't' },
       { name: 'TEAM_ID', value: 't' },
@@ -115,7 +115,7 @@ describe('which value has a variable?', () => {
     ])
   })
 
-  test("an instance's is taken literally, a template's is not", () => {
+  test("takes a value of the instance literally, and leaves the references in a template's value", () => {
     const seen = env({
       template: template({ env: [{ name: 'T', value: '$(TEAM_ID)' }] }),
       env: { I: '$(TEAM_ID)$', J: '5 $' },
@@ -128,12 +128,16 @@ describe('which value has a variable?', () => {
   })
 })
 
-describe('which templates are refused, and is it said what to write?', () => {
+describe('a template', () => {
   test.each<[string, Partial<ChallengeTemplateSpec>, string]>([
-    ['no quantity', { resources: { cpu: 'lots', memory: '128Mi' } }, 'resources.cpu "lots" is no quantity'],
-    ['no memory', { resources: { cpu: 1, memory: '128m' } }, 'thousandths of a byte'],
-    ['zero', { resources: { cpu: 0, memory: '128Mi' } }, 'more than zero'],
-    ['no image', { image: ' ' }, 'image is empty'],
+    [
+      'a cpu that is no quantity',
+      { resources: { cpu: 'lots', memory: '128Mi' } },
+      'resources.cpu "lots" is no quantity',
+    ],
+    ['a memory below one byte', { resources: { cpu: 1, memory: '128m' } }, 'thousandths of a byte'],
+    ['a cpu of zero', { resources: { cpu: 0, memory: '128Mi' } }, 'more than zero'],
+    ['an empty image', { image: ' ' }, 'image is empty'],
     ['no ports', { ports: [] }, 'ports is empty'],
     [
       'a port name twice',
@@ -167,7 +171,7 @@ describe('which templates are refused, and is it said what to write?', () => {
       { readinessProbe: { tcpSocket: { port: 1 }, httpGet: { path: '/', port: 1 } } },
       'write one of them',
     ],
-    ['a capability', { capabilities: ['SYS_ADMIN'] }, 'write only AUDIT_WRITE'],
+    ['a capability that is not allowed', { capabilities: ['SYS_ADMIN'] }, 'write only AUDIT_WRITE'],
     [
       'a capability under restricted',
       { capabilities: ['CHOWN'], podSecurity: 'restricted' },
@@ -183,8 +187,8 @@ describe('which templates are refused, and is it said what to write?', () => {
       },
       '"A" twice',
     ],
-    ['exposure', { exposure: { type: 'Ingress' } }, 'only exposure.type None'],
-    ['placement', { placement: 'Instance' }, 'only placement Shared'],
+    ['an exposure', { exposure: { type: 'Ingress' } }, 'only exposure.type None'],
+    ['a placement', { placement: 'Instance' }, 'only placement Shared'],
     ['maxInstances', { maxInstances: 5 }, 'remove maxInstances'],
     ['a date without zone', { availableUntil: '2026-11-28' }, 'availableUntil is no date'],
     [
@@ -193,12 +197,12 @@ describe('which templates are refused, and is it said what to write?', () => {
       'remove it',
     ],
     [
-      'everything',
+      'an egress to every address',
       { networkProfile: 'egress-allowlist', egressAllowlist: [{ cidr: '0.0.0.0/0' }] },
       'add 169.254.0.0/16 to its except',
     ],
     [
-      'everything over IPv6',
+      'an egress to every IPv6 address',
       { networkProfile: 'egress-allowlist', egressAllowlist: [{ cidr: '::/0', except: ['fe80::/10'] }] },
       'add fd00:ec2::254/128',
     ],
@@ -216,13 +220,13 @@ describe('which templates are refused, and is it said what to write?', () => {
       'leave it out for every port',
     ],
     ['a list without its profile', { egressAllowlist: [{ cidr: '10.0.0.0/8' }] }, 'has no effect'],
-  ])('%s', (_, spec, sentence) => {
+  ])('with %s is refused, and the message says what to write', (_, spec, sentence) => {
     const refused = problemOf(spec)
     expect(refused).toMatchObject({ reason: 'TemplateInvalid' })
     expect(refused?.message).toContain(sentence)
   })
 
-  test("the cluster's own ranges", () => {
+  test("with the cluster's own ranges is refused", () => {
     const result = desired({
       template: template({
         networkProfile: 'egress-allowlist',
@@ -236,7 +240,7 @@ describe('which templates are refused, and is it said what to write?', () => {
     })
   })
 
-  test('all faults in one message of bearable length', () => {
+  test('with several problems is refused with all of them in one message of limited length', () => {
     const many = problemOf({ image: '', ports: [], resources: { cpu: 'x', memory: 'y' } })
     for (const part of ['image', 'ports', 'cpu', 'memory']) expect(many?.message).toContain(part)
     const endless = Array.from({ length: 32 }, () => ({ cidr: 'x'.repeat(500) }))
@@ -246,16 +250,16 @@ describe('which templates are refused, and is it said what to write?', () => {
   })
 })
 
-describe('which names can an instance have?', () => {
-  test.each(['a', 'x'.repeat(63), 'a-1'])('%s', name => {
+describe('the name of an instance', () => {
+  test.each(['a', 'x'.repeat(63), 'a-1'])('may be %s', name => {
     expect(desired({ instance: instance({}, name) })).not.toHaveProperty('reason')
   })
 
-  test.each(['x'.repeat(64), '1a', 'a.b', 'A', 'a-', ''])('not %j', name => {
+  test.each(['x'.repeat(64), '1a', 'a.b', 'A', 'a-', ''])('may not be %j', name => {
     expect(desired({ instance: instance({}, name) })).toMatchObject({ reason: 'NameInvalid' })
   })
 
-  test('not that of a further container', () => {
+  test('may not be the name of another container', () => {
     const containers = [{ name: 'db', image: 'db', resources: { cpu: 1, memory: '1Gi' } }]
     const result = desired({ instance: instance({}, 'db'), template: template({ containers }) })
     expect(result).toMatchObject({ reason: 'NameInvalid' })

@@ -83,8 +83,8 @@ const shapes: Record<string, () => unknown> = {
   'long-template-name': () => built({ instance: instance({ templateRef: `${'very.'.repeat(20)}long` }) }),
 }
 
-describe('does the desired state of each shape still say the same bytes?', () => {
-  test.each(Object.keys(shapes))('%s', name => {
+describe('the desired state of a shape', () => {
+  test.each(Object.keys(shapes))('consists of the bytes in golden/%s.json', name => {
     const file = fileURLToPath(new URL(`golden/${name}.json`, import.meta.url))
     const bytes = `${JSON.stringify(shapes[name]?.(), null, 2)}\n`
     if (process.env.UPDATE_GOLDEN === '1') writeFileSync(file, bytes)

@@ -14,16 +14,16 @@ test.each([
   '🦀',
   '',
   '---',
-])('is %j a value that a label can have?', text => {
+])('labelValue makes %j a valid value of a label', text => {
   expect(labelValue(text)).toMatch(/^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/)
 })
 
-test('do two long names that begin alike stay two?', () => {
+test('labelValue keeps two long names with the same beginning apart', () => {
   expect(labelValue(`${'x'.repeat(70)}1`)).not.toBe(labelValue(`${'x'.repeat(70)}2`))
   expect(labelValue('a/b')).not.toBe(labelValue('a-b'))
 })
 
-test('is a child owned only where its owner is?', () => {
+test('identity gives an owner reference in the namespace of the instance only', () => {
   expect(identity(instance(), 'ctf').owners).toHaveLength(1)
   expect(identity(instance(), 'elsewhere').owners).toEqual([])
 })

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { cpuMillicores, memoryMebibytes } from '../../../lib/desired/quantity.ts'
 
-describe('how many millicores?', () => {
+describe('cpuMillicores', () => {
   test.each([
     ['250m', 250],
     ['0.25', 250],
@@ -17,7 +17,7 @@ describe('how many millicores?', () => {
     ['1n', 1],
     ['1Ki', 1_024_000],
     ['+1', 1000],
-  ])('%s', (quantity, millicores) => {
+  ])('reads %s as %d', (quantity, millicores) => {
     expect(cpuMillicores(quantity)).toBe(millicores)
   })
 
@@ -56,7 +56,7 @@ describe('how many millicores?', () => {
   )
 })
 
-describe('how many mebibytes?', () => {
+describe('memoryMebibytes', () => {
   test.each([
     ['128Mi', 128],
     ['1Gi', 1024],
@@ -68,11 +68,11 @@ describe('how many mebibytes?', () => {
     ['1e9', 954],
     ['0.5Gi', 512],
     ['1Ti', 1_048_576],
-  ])('%s', (quantity, mebibytes) => {
+  ])('reads %s as %d', (quantity, mebibytes) => {
     expect(memoryMebibytes(quantity)).toBe(mebibytes)
   })
 
-  test('is the usual slip explained?', () => {
+  test('explains the unit m, and an amount that no machine has', () => {
     expect(memoryMebibytes('128m')).toContain('thousandths of a byte')
     expect(memoryMebibytes('100Ei')).toContain('more than any machine has')
   })

@@ -29,8 +29,8 @@ const container = (fields: Record<string, unknown>) => ({
   'f:spec': { 'f:containers': { 'k:{"name":"a"}': { '.': {}, ...fields } } },
 })
 
-describe('whose are the fields afterwards', () => {
-  it('are all of them ours, by one apply', () => {
+describe('takenOver', () => {
+  it('makes every field ours, as of one apply', () => {
     const patch = takenOver(
       object([
         entry('challenge-operator', 'Apply', container({ 'f:image': {} })),
@@ -59,7 +59,7 @@ describe('whose are the fields afterwards', () => {
     ])
   })
 
-  it('do subresources stay with who wrote them', () => {
+  it('leaves the fields of a subresource with their manager', () => {
     const status = {
       ...entry('kube-controller-manager', 'Update', { 'f:status': {} }),
       subresource: 'status',
@@ -68,7 +68,7 @@ describe('whose are the fields afterwards', () => {
     expect(replace?.value).toEqual([entry('challenge-operator', 'Apply', {}), status])
   })
 
-  it("does the deployment controller's revision stay its own", () => {
+  it('leaves the revision with the deployment controller', () => {
     const annotations = { 'f:deployment.kubernetes.io/revision': {}, 'f:note': {} }
     const [, replace] = takenOver(
       object([entry('kubectl', 'Update', { 'f:metadata': { 'f:annotations': annotations } })]),
@@ -78,7 +78,7 @@ describe('whose are the fields afterwards', () => {
     ])
   })
 
-  it('does an entry of another version count too', () => {
+  it('takes over an entry of another API version', () => {
     const old = {
       ...entry('kubectl', 'Update', { 'f:spec': { 'f:replicas': {} } }),
       apiVersion: 'apps/v1beta1',
@@ -88,14 +88,14 @@ describe('whose are the fields afterwards', () => {
   })
 })
 
-describe('when is there nothing to take', () => {
+describe('takenOver, when there is nothing to take over', () => {
   const status = { ...entry('kube-controller-manager', 'Update', { 'f:status': {} }), subresource: 'status' }
 
   it.each([
     ['only we applied', [entry('challenge-operator', 'Apply', { 'f:spec': {} })]],
     ['only we applied, beside a status', [status, entry('challenge-operator', 'Apply', { 'f:spec': {} })]],
-    ['nobody is recorded', []],
-  ])('%s', (_name, entries) => {
+    ['no manager is recorded', []],
+  ])('returns no patch if %s', (_name, entries) => {
     expect(takenOver(object(entries))).toEqual([])
   })
 })

@@ -8,13 +8,13 @@ import { template, uid } from '../inputs.ts'
 const source = (flagStrategy: FlagStrategy) => flagSource(template({ flagStrategy }))
 const keys = { flagSecret: 'secret', flagHmacPepper: 'pepper' }
 
-describe('where does a flag come from?', () => {
-  test('nowhere, when the template wants none', () => {
+describe('the flag', () => {
+  test('is undefined if the template asks for none', () => {
     expect(flagSource(template())).toEqual({ kind: 'none' })
     expect(flagValue({ kind: 'none' }, uid, { flagSecret: undefined })).toEqual({ flag: undefined })
   })
 
-  test('an HMAC over the uid, in the format', () => {
+  test('of hmac-per-instance is an HMAC over the uid, in the format', () => {
     const hex = createHmac('sha256', 'secret').update(uid).digest('hex').slice(0, 32)
     const hmac = source({ type: 'hmac-per-instance' })
     expect(hmac).toEqual({ kind: 'hmac', envName: 'FLAG', format: 'flag{%s}' })
@@ -24,7 +24,7 @@ describe('where does a flag come from?', () => {
     })
   })
 
-  test('a Secret before a format in clear', () => {
+  test('of a static strategy comes from the Secret, or else from the format', () => {
     const secretRef = { name: 'flags', key: 'web' }
     expect(source({ type: 'static', secretRef, format: 'flag{x}' })).toMatchObject({
       kind: 'secretRef',
@@ -37,7 +37,7 @@ describe('where does a flag come from?', () => {
   })
 })
 
-describe('when is there no flag?', () => {
+describe('a flag that cannot be made', () => {
   test.each<[FlagStrategy, string]>([
     [{ type: 'hmac-per-instance', format: 'flag{}' }, '%s exactly once'],
     [{ type: 'hmac-per-instance', format: '%s%s' }, '%s exactly once'],
@@ -45,13 +45,13 @@ describe('when is there no flag?', () => {
     [{ type: 'static', format: '  ' }, 'secretRef'],
     [{ type: 'static', format: 'x', envName: 'A B' }, 'envName'],
     [{ type: 'dynamic' as never }, 'not known'],
-  ])('%j', (strategy, sentence) => {
+  ])('is a problem of the template: %j', (strategy, sentence) => {
     const refused = source(strategy)
     expect(refused).toMatchObject({ reason: 'TemplateInvalid' })
     expect((refused as { message: string }).message).toContain(sentence)
   })
 
-  test('without what it is made from', () => {
+  test('lacks FLAG_SECRET or the Secret of the template', () => {
     const hmac = flagValue({ kind: 'hmac', envName: 'FLAG', format: '%s' }, uid, { flagSecret: undefined })
     const absent = flagValue(
       { kind: 'secretRef', envName: 'FLAG', secret: { name: 'flags', key: 'web' } },
@@ -66,21 +66,21 @@ describe('when is there no flag?', () => {
   })
 })
 
-test('does the platform find the flag under the same hash, with or without blanks around it?', () => {
+test('platformFlagHash ignores blanks around the flag, and returns no hash without flag or pepper', () => {
   const hash = createHmac('sha256', 'pepper').update('flag{x}').digest('hex')
   expect(platformFlagHash(' flag{x}\n', 'pepper')).toBe(hash)
   expect(platformFlagHash('flag{x}', undefined)).toBeUndefined()
   expect(platformFlagHash(undefined, 'pepper')).toBeUndefined()
 })
 
-describe('does a fingerprint tell flags apart, and nothing else?', () => {
+describe('flagFingerprint', () => {
   const withoutKeys = { flagSecret: undefined, flagHmacPepper: undefined }
 
   test.each([
     ['FLAG_SECRET', keys],
     ['FLAG_HMAC_PEPPER', { ...keys, flagSecret: undefined }],
     ['neither', withoutKeys],
-  ])('keyed by %s', (_, by) => {
+  ])('differs for another flag or instance, and only then, with the key %s', (_, by) => {
     const one = flagFingerprint('flag{a}', uid, by)
     expect(one).toMatch(/^[0-9a-f]{32}$/)
     expect(flagFingerprint('flag{a}', uid, by)).toBe(one)
@@ -88,7 +88,7 @@ describe('does a fingerprint tell flags apart, and nothing else?', () => {
     expect(flagFingerprint('flag{a}', 'another', by)).not.toBe(one)
   })
 
-  test('who has a word list but no key cannot try the words quickly', () => {
+  test('takes over 5 ms without a key, so that a list of words cannot be tried quickly', () => {
     const started = performance.now()
     flagFingerprint('flag{a}', uid, withoutKeys)
     expect(performance.now() - started).toBeGreaterThan(5)

@@ -6,8 +6,8 @@ import { keptLog, scheduledEvent } from '../lambda-events.ts'
 
 const event = scheduledEvent('2026-01-01T00:00:00Z')
 
-describe('how does a window end', () => {
-  it('is it in order, fifteen seconds before the invocation', async () => {
+describe('the watch-forwarder handler', () => {
+  it('ends the forwarder in order, fifteen seconds before the end of the invocation', async () => {
     let inOrder = false
     const handler = createHandler({
       forward: async signal => {
@@ -22,7 +22,7 @@ describe('how does a window end', () => {
     expect(Date.now() - started).toBeLessThan(2_000)
   })
 
-  it('is it when the process is asked to stop', async () => {
+  it('ends when the process is asked to stop', async () => {
     const handler = createHandler({
       forward: signal => sleep(60_000, undefined, { signal }),
       log: keptLog(),
@@ -31,7 +31,7 @@ describe('how does a window end', () => {
     await expect(handler(event, lambdaContext('watch-forwarder', 900_000))).resolves.toBeUndefined()
   })
 
-  it('is a failure before that one of the invocation', async () => {
+  it('fails the invocation if the forwarder fails', async () => {
     const log = keptLog()
     const handler = createHandler({
       forward: async () => {

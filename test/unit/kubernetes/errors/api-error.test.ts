@@ -22,7 +22,7 @@ function refused(code: number, message: string, more: Record<string, unknown> = 
 }
 
 // The sentences are those of a 1.36 API server.
-describe('which reason has a refusal', () => {
+describe('the reason of apiError', () => {
   it.each([
     [
       'QuotaExceeded',
@@ -68,11 +68,11 @@ describe('which reason has a refusal', () => {
       'failed to convert new object (/a; apps/v1, Kind=Deployment) to proper version: quantities must match the regular expression',
     ],
     ['SchemaOutdated', 404, 'the server could not find the requested resource'],
-  ])('%s of %i %s', (reason, code, message) => {
+  ])('is %s for %i %s', (reason, code, message) => {
     expect(refused(code, message)).toMatchObject({ reason })
   })
 
-  it('is a missing namespace, and one that is going, about the namespace', () => {
+  it('names the namespace if it is missing or being deleted', () => {
     expect(
       refused(404, 'namespaces "ctf" not found', { details: { name: 'ctf', kind: 'namespaces' } }).reason,
     ).toBe('NamespaceStuck')
@@ -84,7 +84,7 @@ describe('which reason has a refusal', () => {
     ).toBe('NamespaceStuck')
   })
 
-  it('is only what a template asked for permanent', () => {
+  it('belongs to a permanent failure only if the template caused it', () => {
     const invalid = (attempt: Attempt) => refused(422, 'is invalid', {}, attempt)
     expect(invalid(create)).toMatchObject({ reason: 'TemplateInvalid', fate: 'permanent' })
     expect(invalid({ ...create, verb: 'patch' })).toMatchObject({ reason: 'Internal', fate: 'retryable' })
@@ -93,8 +93,8 @@ describe('which reason has a refusal', () => {
   })
 })
 
-describe('what does the sentence say', () => {
-  it('what was refused, and which right is missing', () => {
+describe('the message of apiError', () => {
+  it('names the call and the missing right', () => {
     const message =
       'secrets is forbidden: User "u" cannot create resource "secrets" in API group "" in the namespace "ctf"'
     expect(refused(403, message, {}, { ...create, kind: 'Secret' }).text).toBe(
@@ -119,31 +119,31 @@ describe('what does the sentence say', () => {
     ],
     ['Duplicate value: "flag{x}"', 'spec.f: Duplicate value'],
     ['Required value', 'spec.f: Required value'],
-  ])('no value: %s', (message, expected) => {
+  ])('contains no value: %s', (message, expected) => {
     const { text } = refused(422, 'x', { details: { causes: [{ field: 'spec.f', message }] } })
     expect(text).toContain(expected)
     expect(text).not.toContain('flag{x}')
   })
 
-  it('is it short, however much is wrong', () => {
+  it('stays short for any number of causes', () => {
     const causes = Array.from({ length: 500 }, (_, i) => ({ field: `spec.f${i}`, message: 'x'.repeat(5000) }))
     const { text } = refused(422, 'x'.repeat(100_000), { details: { causes } })
     expect(text.length).toBeLessThan(700)
     expect(text).toContain('and 497 more')
   })
 
-  it('is a page of a proxy left out', () => {
+  it('leaves out the page of a proxy', () => {
     const error = apiError(create, { status: 502, body: '<html>secret</html>', headers: {} })
     expect(error.message).toBe('Cannot create Deployment "web" in namespace "ctf": the cluster answered 502.')
   })
 })
 
-describe('how long are we asked to wait', () => {
+describe('the wait of apiError', () => {
   it.each([
     ['7', 7_000],
     ['Thu, 01 Jan 2026 00:00:09 GMT', 9_000],
     ['soon', undefined],
-  ])('Retry-After: %s', (value, expected) => {
+  ])('follows the header Retry-After: %s', (value, expected) => {
     const answer = { status: 429, body: undefined, headers: { 'retry-after': value } }
     expect(apiError(create, answer, now).retryAfterMs).toBe(expected)
   })
