@@ -121,6 +121,7 @@ export interface Container {
   ports?: ContainerPort[]
   resources?: { requests?: Record<string, string>; limits?: Record<string, string> }
   readinessProbe?: Probe
+  startupProbe?: Probe
   securityContext?: Record<string, unknown>
 }
 

@@ -1,4 +1,5 @@
-import type { Deployment } from '../crd/objects.ts'
+import type { Deployment, KubernetesObject } from '../crd/objects.ts'
+import { canonicalJson } from '../desired/canonical.ts'
 
 /** What judging a Deployment needs of it. */
 export interface DeploymentDigest {
@@ -27,4 +28,13 @@ export function deploymentDigest(deployment: Deployment): DeploymentDigest {
       current && progressing?.status === 'False' && progressing.reason === 'ProgressDeadlineExceeded',
     hibernated: spec?.replicas === 0,
   }
+}
+
+/** Whether the pods of an object stay as they are when it is changed. Both must be whole, as the API server returns them. */
+export function keepsPods(before: KubernetesObject | undefined, after: KubernetesObject): boolean {
+  const [one, other] = [before, after].map(each => {
+    const { replicas, template } = (each as Deployment | undefined)?.spec ?? {}
+    return canonicalJson({ replicas, template })
+  })
+  return one === other
 }

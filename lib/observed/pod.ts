@@ -1,4 +1,4 @@
-import type { ContainerStatus, Pod, Stored } from '../crd/objects.ts'
+import type { ContainerStatus, Pod, Probe, Stored } from '../crd/objects.ts'
 
 export interface Termination {
   reason: string
@@ -22,6 +22,8 @@ export interface PodDigest {
   terminated: Termination | undefined
   lastTerminated: Termination | undefined
   runningSince: number | undefined
+  /** When the first of the running containers that are not ready ought to be ready; undefined: there is none. */
+  readyDueAt: number | undefined
 }
 
 /** Waiting reasons of a start that simply takes its time. */
@@ -46,8 +48,37 @@ export function podDigest(pod: Stored<Pod>): PodDigest {
     waiting: waiting === undefined || startingUp.has(waiting) ? undefined : waiting,
     terminated: termination(container?.state?.terminated),
     lastTerminated: termination(container?.lastState?.terminated),
-    runningSince: Date.parse(container?.state?.running?.startedAt ?? '') || undefined,
+    runningSince: runningSince(container),
+    readyDueAt: readyDueAt(pod),
   }
+}
+
+/** Milliseconds that a container may run unready at least: the default probe answers within seconds. */
+const leastGraceMs = 15_000
+
+/** Kubernetes' defaults, as the API server writes them into a stored probe. */
+const probeDefaults = { initialDelaySeconds: 0, periodSeconds: 10, failureThreshold: 3 }
+
+function readyDueAt({ spec, status }: Pod): number | undefined {
+  const due = (status?.containerStatuses ?? []).flatMap(container => {
+    const startedAt = runningSince(container)
+    if (container.ready || startedAt === undefined) return []
+    const { readinessProbe, startupProbe } =
+      spec?.containers?.find(each => each.name === container.name) ?? {}
+    return startedAt + Math.max(leastGraceMs, answerMs(readinessProbe), answerMs(startupProbe))
+  })
+  return due.length === 0 ? undefined : Math.min(...due)
+}
+
+/** Milliseconds from the start of a container until its probe has had the time to succeed. */
+function answerMs(probe: Probe | undefined): number {
+  if (probe === undefined) return 0
+  const { initialDelaySeconds, periodSeconds, failureThreshold } = { ...probeDefaults, ...probe }
+  return (initialDelaySeconds + periodSeconds * failureThreshold) * 1_000
+}
+
+function runningSince(container: ContainerStatus | undefined): number | undefined {
+  return Date.parse(container?.state?.running?.startedAt ?? '') || undefined
 }
 
 function termination(state: { reason?: string; exitCode: number } | undefined): Termination | undefined {

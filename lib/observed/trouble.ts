@@ -16,9 +16,6 @@ export interface Trouble {
  */
 const steadyMs = 8_000
 
-/** How long a running container may stay unready before we say so: the default probe answers within seconds. */
-const probeGraceMs = 15_000
-
 /** From the second restart on a crash is a loop, not a hiccup. */
 const crashLoopRestarts = 2
 
@@ -70,8 +67,8 @@ function crashed(pod: PodDigest, now: number): Trouble | undefined {
 }
 
 function unreadyTooLong(pod: PodDigest, now: number): Trouble | undefined {
-  if (pod.ready || pod.runningSince === undefined) return undefined
-  const dueAt = pod.runningSince + probeGraceMs
+  const dueAt = pod.readyDueAt
+  if (pod.ready || dueAt === undefined) return undefined
   return now < dueAt ? { reason: undefined, failed: false, dueAt } : waiting('ProbeFailing')
 }
 

@@ -51,7 +51,9 @@ export function workloadVerdict(
     return { ...refusal(deployment.replicaFailure), podName, dueAt }
   if (deployment.available && (pods === 'unknown' || pod?.ready))
     return { ...underWay, ready: true, podName, dueAt }
-  if (deployment.deadlineExceeded)
+  // A container whose probe could not succeed yet is under way, however long its image took.
+  const isStarting = trouble !== undefined
+  if (deployment.deadlineExceeded && !isStarting)
     return { ready: false, failed: true, reason: 'ProgressDeadlineExceeded', podName, dueAt }
   return { ...underWay, podName, dueAt }
 }

@@ -6,6 +6,7 @@ import type { DesiredChild } from '../desired/desired.ts'
 import { OperatorError, operatorError } from '../errors.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
 import { childVersion } from '../observed/child-version.ts'
+import { keepsPods } from '../observed/deployment.ts'
 import { nameTaken } from './name-taken.ts'
 import type { Observed } from './observe.ts'
 import { ownershipOf } from './ownership.ts'
@@ -14,8 +15,8 @@ import { ownershipOf } from './ownership.ts'
 export interface Change {
   child: Pick<Child, 'kind' | 'namespace' | 'name'>
   action: 'created' | 'configured' | 'adopted' | 'deleted'
-  /** `metadata.generation` after the write, if the kind has one and the child still exists. */
-  generation?: number | undefined
+  /** The write made a new pod necessary. */
+  replacesPods: boolean
 }
 
 /** What became of one child. */
@@ -87,16 +88,16 @@ async function configure(
   if (existing.metadata.deletionTimestamp !== undefined)
     throw new OperatorError('Terminating', `${childKey(reference)} is still being deleted.`)
   const applied = await cluster.applyOver(existing, desired.object, signal)
-  return written(applied, desired, ownership === 'adoptable' ? 'adopted' : 'configured')
+  return written(applied, desired, ownership === 'adoptable' ? 'adopted' : 'configured', existing)
 }
 
 function written(
   object: Stored<KubernetesObject>,
   desired: DesiredChild,
   action: Change['action'],
+  before?: KubernetesObject,
 ): ChildResult {
   const reference = referenceTo(desired.object)
   const child: Child = { ...reference, version: childVersion(object.metadata), hash: desired.hash }
-  const { generation } = object.metadata
-  return { key: childKey(child), child, change: { child, action, generation } }
+  return { key: childKey(child), child, change: { child, action, replacesPods: !keepsPods(before, object) } }
 }

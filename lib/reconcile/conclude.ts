@@ -114,10 +114,9 @@ function workloadOf({ observed: { deployment, pod }, acted, now }: PassFacts): W
   return { kind: 'observed', verdict }
 }
 
-/** Whether this pass changed the pods. An apply of labels or annotations alone changes no generation. */
+/** Whether this pass changed the pods. A change of labels, annotations or the progress deadline keeps them. */
 function rolled(deployment: Deployment, { changes }: Acted): boolean {
-  const change = changes.find(({ child }) => child.kind === deployment.kind)
-  return change !== undefined && change.generation !== deployment.metadata.generation
+  return changes.some(({ child, replacesPods }) => child.kind === deployment.kind && replacesPods)
 }
 
 function grantedBy({ desired, expiresAt }: Extract<Decision, { kind: 'converge' }>): Granted {

@@ -53,7 +53,7 @@ async function prune(cluster: Cluster, child: Child, signal: AbortSignal): Promi
   const key = childKey(child)
   try {
     await cluster.delete(child, { propagation: 'Background' }, signal)
-    return { key, child: undefined, change: { child, action: 'deleted' } }
+    return { key, child: undefined, change: { child, action: 'deleted', replacesPods: false } }
   } catch (thrown) {
     return { key, child, failure: operatorError(thrown) }
   }

@@ -1,7 +1,7 @@
 import { defaultDenyName, labels } from '../crd/group.ts'
 import type { KubernetesObject, Stored } from '../crd/objects.ts'
 import { keyOfObject } from '../crd/reference.ts'
-import { progressDeadlineSeconds } from '../desired/objects/deployment.ts'
+import { usualDeadlineSeconds } from '../desired/objects/deployment.ts'
 import type { Cause, InstanceKey } from '../messages.ts'
 import { childVersion } from '../observed/child-version.ts'
 import { waitsForTimer } from '../reasons.ts'
@@ -77,8 +77,8 @@ function ageThresholdCrossed(age: number, first: number, sinceMs: number): boole
 
 /**
  * Returns instances that a lost message or timer may have left behind: their spec is not observed, their row is not
- * written, they wait for a timer, or they make no progress for longer than their Deployment may. Without a forwarder an
- * instance becomes Ready through the last of these.
+ * written, they wait for a timer, or they make no progress for longer than a Deployment usually may. Without a forwarder
+ * an instance becomes Ready through the last of these.
  */
 export function needsRecheck(instances: Iterable<SweptInstance>, now: number): Mismatch[] {
   return [...instances]
@@ -153,7 +153,7 @@ function isWaiting({ reason }: SweptInstance): boolean {
 }
 
 function isWithoutProgress({ phase, changedAt }: SweptInstance, now: number): boolean {
-  return phase === 'Provisioning' && now - changedAt > progressDeadlineSeconds * 1_000
+  return phase === 'Provisioning' && now - changedAt > usualDeadlineSeconds * 1_000
 }
 
 function unchangedForGrace(instance: SweptInstance, now: number): boolean {

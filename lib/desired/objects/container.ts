@@ -1,7 +1,7 @@
 import type { TemplateContainer } from '../../crd/challenge-template.ts'
 import type { Container, EnvVar } from '../../crd/objects.ts'
 import type { DeclaredPort } from '../ports.ts'
-import { readinessProbe } from './probe.ts'
+import { readinessProbe, startupProbe } from './probe.ts'
 
 /** The limit of a container whose template sets none. */
 export const defaultEphemeralStorage = '256Mi'
@@ -21,6 +21,7 @@ export function container({ name, from, ports, env }: ContainerInput): Container
     'ephemeral-storage': String(from.ephemeralStorage ?? defaultEphemeralStorage),
   }
   const probe = readinessProbe(from.readinessProbe, ports)
+  const startup = startupProbe(from, ports)
   return {
     name,
     image: from.image,
@@ -32,6 +33,7 @@ export function container({ name, from, ports, env }: ContainerInput): Container
     }),
     resources: { requests: granted, limits: granted },
     ...(probe && { readinessProbe: probe }),
+    ...(startup && { startupProbe: startup }),
     securityContext: {
       allowPrivilegeEscalation: false,
       privileged: false,

@@ -60,6 +60,13 @@ const shapes: Record<string, () => unknown> = {
       }),
       env: { LEVEL: 'hard', COST: 'pay $(FLAG)' },
     }),
+  'slow-start': () =>
+    built({
+      template: template({
+        startupSeconds: 600,
+        readinessProbe: { httpGet: { path: '/healthz', port: 8080 }, initialDelaySeconds: 20 },
+      }),
+    }),
   restricted: () =>
     built({
       template: template({

@@ -38,6 +38,12 @@ function pod(
 
 const ready = { conditions: [{ type: 'Ready', status: 'True' }] }
 const running = (seconds: number) => ({ running: { startedAt: ago(seconds) } })
+/** Its first probe comes after 300 s. */
+const slowContainer = {
+  name: 'web-7',
+  image: 'web',
+  readinessProbe: { tcpSocket: { port: 8080 }, initialDelaySeconds: 300, periodSeconds: 10 },
+}
 const exit = (exitCode: number, reason: string) => ({ terminated: { exitCode, reason } })
 
 function verdict(of: Deployment, ...pods: Stored<Pod>[]) {
@@ -174,6 +180,37 @@ describe('workloadVerdict', () => {
     expect(dueAt).toBeGreaterThan(now)
     const later = workloadVerdict(deploymentDigest(available), [podDigest(flapping)], dueAt ?? 0)
     expect(later.ready).toBe(true)
+  })
+
+  it('blames no probe before the probe may have succeeded', () => {
+    const slow = pod({ state: running(40) })
+    slow.spec = { containers: [slowContainer] }
+    expect(verdict(deployment(), slow)).toMatchObject({ reason: undefined, dueAt: now + 290_000 })
+    const { reason } = workloadVerdict(deploymentDigest(deployment()), [podDigest(slow)], now + 290_000)
+    expect(reason).toBe('ProbeFailing')
+  })
+
+  it('blames no probe within the time that a start may take', () => {
+    const slow = pod({ state: running(40) })
+    const probe = { tcpSocket: { port: 8080 }, periodSeconds: 2 }
+    const startupProbe = { ...probe, failureThreshold: 301 }
+    slow.spec = { containers: [{ name: 'web-7', image: 'web', readinessProbe: probe, startupProbe }] }
+    expect(verdict(deployment(), slow)).toMatchObject({ reason: undefined, dueAt: now + 562_000 })
+  })
+
+  it('blames the probe of a quick container while another one still starts', () => {
+    const two = pod({ state: running(40) })
+    two.spec = { containers: [slowContainer, { name: 'quick', image: 'quick' }] }
+    const quick = { name: 'quick', ready: false, restartCount: 0, state: running(40) }
+    two.status?.containerStatuses?.push(quick)
+    expect(verdict(deployment(), two).reason).toBe('ProbeFailing')
+  })
+
+  it('waits for a container that started late before it reports the progress deadline', () => {
+    const late = deployment({
+      conditions: [{ type: 'Progressing', status: 'False', reason: 'ProgressDeadlineExceeded' }],
+    })
+    expect(verdict(late, pod({ state: running(3) }))).toMatchObject({ failed: false, reason: undefined })
   })
 
   it('prefers a healthy pod to a terminating and an evicted one', () => {
