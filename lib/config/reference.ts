@@ -62,7 +62,11 @@ export const configurationReference: readonly ConfigurationVariable[] = [
   row('EKS_CLUSTER_NAME', undefined, 'Name of the EKS cluster.'),
   row('EKS_CLUSTER_ENDPOINT', undefined, 'API endpoint of the EKS cluster, an https URL.'),
   row('EKS_CLUSTER_CA', undefined, "Certificate of the EKS cluster's certificate authority, base64 of PEM."),
-  row('DATABASE_URL', undefined, 'Postgres, as postgres://user:password@host:5432/database.'),
+  row(
+    'DATABASE_URL',
+    undefined,
+    'Postgres, as postgres://user:password@host:5432/database; with ?sslmode=verify-full it is called by TLS.',
+  ),
   row('CHANGES_QUEUE_URL', undefined, 'SQS FIFO queue of instance keys; ends in .fifo.'),
   row('TIMERS_QUEUE_URL', undefined, 'SQS standard queue of instance keys that are due later.'),
   row(

@@ -1,4 +1,5 @@
 import { OperatorError, operatorError } from '../errors.ts'
+import { connectionAdvice } from './connection-errors.ts'
 
 /** Returns the five characters that the server gives to each of its errors, or undefined for another error. */
 export function sqlState(thrown: unknown): string | undefined {
@@ -8,6 +9,8 @@ export function sqlState(thrown: unknown): string | undefined {
 
 interface KnownState {
   states: RegExp
+  /** Narrows the states further: by the server's text, or the name of the function of it that raised the error. */
+  detail?: { field: 'message' | 'routine'; pattern: RegExp }
   /** What the database did, and what to do about it. */
   advice: string
   /** The session is no good: it is over, or the next statement on it fails in the same way. */
@@ -23,6 +26,12 @@ const knownStates: readonly KnownState[] = [
   {
     states: /^42501$/,
     advice: 'refuses our role the schema challenge_operator; grant it, or migrate with this role',
+  },
+  {
+    // Postgres, RDS Proxy, PgBouncer.
+    states: /^(28000|08P01)$/,
+    detail: { field: 'message', pattern: /no encryption|SSL off|requires TLS|SSL required/ },
+    advice: 'accepts encrypted connections only; add sslmode=verify-full to DATABASE_URL',
   },
   { states: /^28/, advice: 'refuses our user or password; check DATABASE_URL' },
   { states: /^3D000$/, advice: 'has no database of that name; check DATABASE_URL' },
@@ -43,34 +52,29 @@ const knownStates: readonly KnownState[] = [
     endsSession: true,
   },
   { states: /^(57014|55P03)$/, advice: 'did not answer in time; look for long transactions' },
+  {
+    states: /^0A000$/,
+    detail: { field: 'routine', pattern: /^RevalidateCachedQuery$/ },
+    advice: 'changed a table that the session had planned for; it is tried again in a new session',
+    endsSession: true,
+  },
   { states: /^40/, advice: 'gave up the transaction for another one; it is tried again' },
 ]
-
-/** 0A000 has other causes, too, so `knownState` looks at the function of the server that raised it. */
-const changedPlan: KnownState = {
-  states: /^0A000$/,
-  advice: 'changed a table that the session had planned for; it is tried again in a new session',
-  endsSession: true,
-}
 
 function knownState(thrown: unknown): KnownState | undefined {
   const state = sqlState(thrown)
   if (state === undefined) return undefined
-  const { routine } = thrown as { routine?: unknown }
-  if (changedPlan.states.test(state) && routine === 'RevalidateCachedQuery') return changedPlan
-  return knownStates.find(({ states }) => states.test(state))
+  const { message = '', routine = '' } = thrown as { message?: string; routine?: string }
+  return knownStates.find(
+    ({ states, detail }) =>
+      states.test(state) && (detail === undefined || detail.pattern.test({ message, routine }[detail.field])),
+  )
 }
 
 /** Whether an error of the server says that its session must not be used again. */
 export function endsSession(thrown: unknown): boolean {
   return knownState(thrown)?.endsSession === true
 }
-
-/** Error codes of Node's sockets and TLS. */
-const networkCodes = /^(E[A-Z_]+|CERT_.*|.*_CERT.*|UNABLE_TO_.*)$/
-/** Messages of pg and its pool, which give these errors no code. */
-const disconnectedMessages =
-  /connection|connect\b|Client was closed|not queryable|read timeout|SASL|SSL|TLS|has been closed/i
 
 /**
  * Returns an error of pg, its pool or Kysely as our error. The text of the server may quote values, so only its code is
@@ -91,10 +95,6 @@ export function storeError(thrown: unknown, signal: AbortSignal): OperatorError 
     const what = `the database refused what we wrote (SQLSTATE ${state}); its log says why`
     return new OperatorError('Internal', what, { fate, cause: thrown })
   }
-  const { code, message } = (thrown ?? {}) as { code?: unknown; message?: unknown }
-  if (typeof code === 'string' && networkCodes.test(code))
-    return unavailable(`cannot be reached (${code}); check DATABASE_URL, the network and whether it runs`)
-  if (typeof message === 'string' && disconnectedMessages.test(message))
-    return unavailable('cannot be reached, or broke the connection; check DATABASE_URL and whether it runs')
-  return operatorError(thrown)
+  const advice = connectionAdvice(thrown)
+  return advice === undefined ? operatorError(thrown) : unavailable(advice)
 }
