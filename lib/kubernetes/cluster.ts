@@ -20,6 +20,8 @@ export interface JsonPatchOperation {
 export interface DeleteOptions {
   /** Delete only the object with this uid: a successor under the same name is left alone. */
   uid?: string
+  /** Delete the object only in this version: what somebody wrote after it was read comes first. */
+  resourceVersion?: string
   propagation?: 'Foreground' | 'Background'
 }
 
@@ -88,12 +90,15 @@ export interface Cluster {
     operations: JsonPatchOperation[],
     signal: AbortSignal,
   ): Promise<StoredOfAnyScope<T> | 'conflict' | undefined>
-  /** @returns 'deleting' while finalizers or foreground dependents keep it; 'gone' also if the uid differs */
+  /**
+   * @returns 'deleting' while finalizers or foreground dependents keep it; 'gone' also if the uid differs; 'conflict' if
+   * `resourceVersion` was given and differs
+   */
   delete(
     reference: ObjectReference,
     options: DeleteOptions,
     signal: AbortSignal,
-  ): Promise<'deleting' | 'gone'>
+  ): Promise<'deleting' | 'gone' | 'conflict'>
   /** PUT of the status subresource, with `metadata.resourceVersion` as precondition. */
   putStatus(
     instance: ChallengeInstance,

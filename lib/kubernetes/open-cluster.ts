@@ -87,15 +87,17 @@ export function openCluster(client: KubernetesClient): Cluster {
     patchJson: patch,
 
     async delete(reference: ObjectReference, options: DeleteOptions, signal: AbortSignal) {
+      const { uid, resourceVersion, propagation = 'Background' } = options
       const body = {
         apiVersion: 'v1',
         kind: 'DeleteOptions',
-        propagationPolicy: options.propagation ?? 'Background',
-        ...(options.uid === undefined ? {} : { preconditions: { uid: options.uid } }),
+        propagationPolicy: propagation,
+        preconditions: { uid, resourceVersion },
       }
       const response = await client.request('DELETE', objectPath(reference), { body }, signal)
       if (objectMissing(response, reference.name)) return 'gone'
       if (otherUid(response)) return 'gone'
+      if (response.status === 409 && resourceVersion !== undefined) return 'conflict'
       // The server sends a Status if the object is gone, and the object itself while something keeps it.
       const answer = succeeded('delete', reference, response) as Partial<KubernetesObject>
       return answer.kind === 'Status' ? 'gone' : 'deleting'

@@ -15,6 +15,8 @@ export interface Acted {
   children: Child[]
   changes: Change[]
   failures: OperatorError[]
+  /** The instance was changed after it was read, so the pass has to read and judge it again. */
+  overtaken?: true
 }
 
 interface ToAct {
@@ -36,9 +38,9 @@ export async function act(
     case 'hold':
       return nothing
     case 'expire': {
-      const { uid } = instance.metadata
-      await cluster.delete(referenceTo(instance), { uid, propagation: 'Background' }, signal)
-      return nothing
+      const { uid, resourceVersion } = instance.metadata
+      const result = await cluster.delete(referenceTo(instance), { uid, resourceVersion }, signal)
+      return result === 'conflict' ? { ...nothing, overtaken: true } : nothing
     }
     case 'converge': {
       const { desired, keep } = decision

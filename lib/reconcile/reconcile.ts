@@ -1,5 +1,6 @@
 import type { OperatorConfig } from '../config/operator.ts'
 import { defaultDeny } from '../desired/objects/default-deny.ts'
+import { OperatorError } from '../errors.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
 import { reasons } from '../reasons.ts'
 import type { Store } from '../store/store.ts'
@@ -17,6 +18,12 @@ import { type Observed, observe, readInstance } from './observe.ts'
 import { type Outcome, type Pass, type PassResult, type Reconcile, waitOutcome } from './outcome.ts'
 import { report } from './report.ts'
 import { tearDown } from './teardown.ts'
+
+/**
+ * How often a pass reads and judges an instance that others change just before it is ended. A renewal that the API
+ * server accepted before the deletion counts.
+ */
+const judgements = 4
 
 export interface ReconcileDependencies {
   cluster: Cluster
@@ -51,7 +58,7 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
   const { cluster, config, now, random, log } = deps
   const ensureDefaultDeny = createDefaultDenyGuard(cluster, defaultDeny, now)
 
-  return async (pass, signal) => {
+  async function readAndJudge(pass: Pass, signal: AbortSignal): Promise<PassResult | 'overtaken'> {
     const found = await readInstance(cluster, pass, signal)
     const gone = pass.uids.filter(uid => uid !== found?.metadata.uid)
     const cleaned = await cleanUpDeleted(deps, pass, gone, signal)
@@ -68,6 +75,7 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
     }
     const decision = decide(observed, config, now())
     const acted = await act({ cluster, ensureDefaultDeny }, { observed, decision, pass }, signal)
+    if (acted.overtaken) return 'overtaken'
     logFailures(log, pass, acted.failures)
     const concluded = conclude({ observed, decision, acted, pass, now: now(), random: random() })
     const { outcome, findings, flagHmac } = concluded
@@ -77,6 +85,15 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
       outcome: outcome.kind === 'settled' ? syncOutcome(sync, pass, random()) : outcome,
       events,
     })
+  }
+
+  return async (pass, signal) => {
+    for (let tries = 0; tries < judgements; tries++) {
+      const result = await readAndJudge(pass, signal)
+      if (result !== 'overtaken') return result
+    }
+    const { namespace, name } = pass
+    throw new OperatorError('Internal', `ChallengeInstance ${namespace}/${name} changed while it was ended.`)
   }
 }
 

@@ -215,6 +215,20 @@ describe('delete', () => {
     expect(await cluster.get(reference(), signal)).toBeDefined()
   })
 
+  it('comes second to a write that it has not seen', async () => {
+    const created = (await cluster.create(instance(), signal)) as Stored<ChallengeInstance>
+    const own = { apiVersion, kind: 'ChallengeInstance', namespace, name }
+    const { uid, resourceVersion } = created.metadata
+    const note = [{ op: 'add' as const, path: '/metadata/annotations', value: { note: 'x' } }]
+    const patched = (await cluster.patchJson(own, note, signal)) as Stored<ChallengeInstance>
+    expect(await cluster.delete(own, { uid, resourceVersion }, signal)).toBe('conflict')
+    expect(await cluster.delete(own, { uid: 'another', resourceVersion }, signal)).toBe('gone')
+    expect((await cluster.get(own, signal))?.metadata).not.toHaveProperty('deletionTimestamp')
+    const current = { uid, resourceVersion: patched.metadata.resourceVersion }
+    expect(await cluster.delete(own, current, signal)).toBe('deleting')
+    expect(await cluster.delete(own, { uid, resourceVersion }, signal)).toBe('conflict')
+  })
+
   it('is under way while a finalizer or dependents hold it', async () => {
     await cluster.create(instance(), signal)
     const own = { apiVersion, kind: 'ChallengeInstance', namespace, name }

@@ -1,0 +1,99 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
+import { annotations } from '../../lib/crd/group.ts'
+import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
+import type { JsonPatchOperation } from '../../lib/kubernetes/cluster.ts'
+import { waitUntil } from '../../local/process/wait.ts'
+import { instanceCalled, untilConsistent } from '../support/consistency.ts'
+import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
+import { instanceOf, templateOf } from '../support/objects.ts'
+import { phaseOf, referenceTo } from '../support/operator.ts'
+
+let operator: FaultyOperator
+
+/** Called before reconcile deletes an instance: the last moment at which a write comes first. */
+let beforeDeletion: ((name: string) => Promise<void>) | undefined
+
+beforeAll(async () => {
+  operator = await startFaultyOperator({ client: interrupted })
+  await operator.cluster.create(templateOf(operator.namespace, 'web'), operator.signal)
+})
+afterAll(() => operator?.stop())
+
+function interrupted(functionName: string, inner: KubernetesClient): KubernetesClient {
+  if (functionName !== 'reconcile') return inner
+  return {
+    ...inner,
+    async request(method, path, request, signal) {
+      const name = /\/challengeinstances\/([^/]+)$/.exec(path)?.[1]
+      if (method === 'DELETE' && name !== undefined) await beforeDeletion?.(name)
+      return inner.request(method, path, request, signal)
+    },
+  }
+}
+
+const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1_000).toISOString()
+
+const patch = (name: string, operation: JsonPatchOperation) =>
+  operator.cluster.patchJson<ChallengeInstance>(
+    referenceTo(operator, 'ChallengeInstance', name),
+    [operation],
+    operator.signal,
+  )
+
+const touch = (name: string, value: string) =>
+  patch(name, { op: 'add', path: '/metadata/annotations', value: { [annotations.lastActivity]: value } })
+
+async function running(name: string, team: number): Promise<void> {
+  const { cluster, namespace, signal } = operator
+  await cluster.create(instanceOf(namespace, name, 'web', team, { expiresAt: inSeconds(600) }), signal)
+  await phaseOf(operator, name, 'Ready')
+}
+
+const ends = (name: string, expiresAt: string) =>
+  patch(name, { op: 'replace', path: '/spec/expiresAt', value: expiresAt })
+
+test('a renewal that the API server accepts before the deletion keeps the instance', async () => {
+  await running('renewed', 1)
+  const renewedTo = inSeconds(900)
+  let interruptions = 0
+  beforeDeletion = async name => {
+    interruptions += 1
+    await ends(name, renewedTo)
+  }
+  await ends('renewed', inSeconds(0))
+  await waitUntil('the attempt to delete', 20_000, async () => interruptions > 0, operator.signal)
+  beforeDeletion = undefined
+  await untilConsistent(operator, 'renewed', 'Ready')
+  const renewed = await instanceCalled(operator, 'renewed')
+  expect(renewed?.metadata).not.toHaveProperty('deletionTimestamp')
+  expect(Date.parse(renewed?.status?.expiresAt ?? '')).toBe(Date.parse(renewedTo))
+  expect(interruptions).toBe(1)
+})
+
+test('a write that does not move the end is judged again, and the instance ends', async () => {
+  await running('touched', 2)
+  let interruptions = 0
+  beforeDeletion = async name => {
+    if (interruptions < 3) await touch(name, inSeconds(interruptions))
+    interruptions += 1
+  }
+  const passes = operator.passes.length
+  await ends('touched', inSeconds(0))
+  await untilConsistent(operator, 'touched', 'gone')
+  expect(interruptions).toBe(4)
+  const outcomes = operator.passes.slice(passes).map(each => each.outcome)
+  expect(outcomes).not.toContain('retry')
+})
+
+test('an instance that is written before every deletion ends by a retry', async () => {
+  await running('busy', 3)
+  let interruptions = 0
+  beforeDeletion = async name => {
+    if (interruptions < 4) await touch(name, inSeconds(interruptions))
+    interruptions += 1
+  }
+  await ends('busy', inSeconds(0))
+  await untilConsistent(operator, 'busy', 'gone')
+  expect(interruptions).toBe(5)
+})
