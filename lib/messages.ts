@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 
-/** Why an instance is looked at. A cause says what to verify. It is never a fact to act on. */
+/** The reasons for a pass. A cause says what to verify. It is never a fact to act on. */
 export const causes = [
   'changed',
   'deleted',
@@ -36,7 +36,7 @@ export interface ChangeMessage extends InstanceKey {
   attempt: number
   /** Number of passes in a row that ended in a wait (requeue, database or cluster away). It lengthens the next wait only. */
   waits?: number
-  /** RFC 3339: when the message was made. */
+  /** The time at which the message was made, in RFC 3339. */
   at: string
   /** W3C traceparent. A timer carries it to the pass behind it. */
   trace?: string

@@ -1,4 +1,4 @@
-// Writes THIRD_PARTY_NOTICES.md from what is installed: `node tools/third-party-notices.ts`, after a change of dependencies.
+// Writes THIRD_PARTY_NOTICES.md from the installed packages. Run `npx node tools/third-party-notices.ts` after a change of dependencies.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 
@@ -12,7 +12,7 @@ interface Locked {
 }
 
 interface Shipped {
-  /** With its version. */
+  /** The name with the version. */
   name: string
   license: string
   text: string
@@ -22,12 +22,12 @@ const intro = `# Third-party notices
 
 The function bundles of challenge-operator contain code of the packages below, in whole or in part. Everything else that
 this repository uses (tests, tools, what \`npm start\` embeds) is not part of them. In particular Kubernetes, etcd and kwok are
-built from their sources on the machine of whoever runs \`npm start\`, and are not shipped.
+built from their sources on the machine that runs \`npm start\`, and are not shipped.
 
 The list has every package that the runtime \`dependencies\` of package.json need, which is more than the bundles in fact
 contain. It is written by \`tools/third-party-notices.ts\`. The text of Apache-2.0 is in [LICENSE](LICENSE).`
 
-/** Types are gone before anything is bundled. */
+/** Packages of types only. They are stripped before anything is bundled. */
 const neverBundled = /^@types\/|^undici-types$/
 
 const mit = `Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
@@ -57,7 +57,7 @@ const texts = [...Map.groupBy(shipped, each => each.text)].map(
 const parts = [intro, `| package | licence |\n|---|---|\n${rows.join('\n')}`, '## Texts', ...texts]
 writeFileSync(join(root, 'THIRD_PARTY_NOTICES.md'), `${parts.join('\n\n')}\n`)
 
-/** Paths in node_modules of all that the runtime dependencies need. */
+/** Returns the paths in node_modules of every package that the runtime dependencies need. */
 function reachable(): string[] {
   const found = new Set<string>()
   const visit = (from: string, names: string[]) => {
@@ -72,7 +72,7 @@ function reachable(): string[] {
   return [...found]
 }
 
-/** As Node resolves it: in the package's own folder, then upwards. Undefined: an optional peer that is not installed. */
+/** Resolves a package as Node does: in the package's own folder, then upwards. Undefined for an optional peer that is not installed. */
 function resolved(from: string, name: string): string | undefined {
   const inner = from.split('/node_modules/')
   const folders = inner.map((_, index) => inner.slice(0, inner.length - index).join('/node_modules/'))
@@ -95,7 +95,7 @@ function read(path: string): Shipped {
   return { name: `${nameOf(path)} ${version}`, license, text: text || standardText(license, folder) }
 }
 
-/** The one long text that most share, once; what is longer than it holds something else besides. */
+/** Replaces the text of Apache-2.0, which most packages share, by its name. A longer file contains more than that text and stays. */
 function withoutApache(text: string): string {
   const isApache = /^Apache License\s+Version 2\.0, January 2004/.test(text) && text.length < 12_000
   if (!isApache) return text
@@ -103,7 +103,7 @@ function withoutApache(text: string): string {
   return ['Apache License, Version 2.0', ...copyright.map(line => line.trim())].join('\n')
 }
 
-/** For packages that name a licence and bring no text of it. */
+/** Returns the text for a package that names a licence and contains no text of it. */
 function standardText(license: string, folder: string): string {
   const { author } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
   const holder = typeof author === 'string' ? author : (author?.name ?? 'its authors')

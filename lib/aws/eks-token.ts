@@ -7,7 +7,7 @@ export interface EksTokenOptions {
 }
 
 /**
- * A token is valid for 15 minutes from its `X-Amz-Date`, whatever `X-Amz-Expires` is. It is replaced four minutes earlier,
+ * A token is valid for 15 minutes from its `X-Amz-Date`; `X-Amz-Expires` does not count. It is replaced four minutes earlier,
  * so that no token expires during a request.
  */
 const keptMs = 11 * 60_000

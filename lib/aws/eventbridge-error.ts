@@ -3,7 +3,7 @@ import { awsError } from './aws-error.ts'
 
 const contentErrors = ['ValidationException', 'SerializationException', 'RequestEntityTooLarge']
 
-/** Whether a request failed because of its entries: they are too big or malformed. The bus itself works. */
+/** True for a request that failed because its entries are too big or malformed. The bus itself works. */
 export function isRefusedContent(thrown: unknown): boolean {
   const { name = '', $metadata } = (thrown ?? {}) as {
     name?: string

@@ -4,7 +4,7 @@ const binary: Record<string, number> = { Ki: 10, Mi: 20, Gi: 30, Ti: 40, Pi: 50,
 
 const form = /^([+-]?)(\d*)(?:\.(\d*))?(?:([numkMGTPE]|[KMGTPE]i)|[eE]([+-]?\d{1,3}))?$/
 
-/** Characters of a quantity. Nobody writes a longer one by hand. */
+/** Characters of a quantity. A quantity that is written by hand is shorter. */
 const lengthLimit = 40
 
 /** The status fields are 32-bit integers. No machine comes near this limit. */

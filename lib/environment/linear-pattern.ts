@@ -15,8 +15,8 @@ export interface LinearPatterns {
 }
 
 /**
- * Regular expressions that take time linear in the length of the value, whatever the pattern: `^(a+)+$` on 30
- * characters took JavaScript's own engine 20 s. Each schema has its own, since its patterns share one limit.
+ * Regular expressions whose time is linear in the length of the value, for every pattern. `^(a+)+$` on 30 characters
+ * took JavaScript's own engine 20 s. Each schema has its own, since its patterns share one limit.
  */
 export function createLinearPatterns(): LinearPatterns {
   let programSize = 0

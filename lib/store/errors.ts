@@ -11,9 +11,9 @@ interface KnownState {
   states: RegExp
   /** Narrows the states further: by the server's text, or the name of the function of it that raised the error. */
   detail?: { field: 'message' | 'routine'; pattern: RegExp }
-  /** What the database did, and what to do about it. */
+  /** Names the failure of the database and its remedy. */
   advice: string
-  /** The session is no good: it is over, or the next statement on it fails in the same way. */
+  /** The session must be closed: it is over, or the next statement on it fails in the same way. */
   endsSession?: true
 }
 
@@ -71,7 +71,7 @@ function knownState(thrown: unknown): KnownState | undefined {
   )
 }
 
-/** Whether an error of the server says that its session must not be used again. */
+/** True for an error of the server after which its session must not be used again. */
 export function endsSession(thrown: unknown): boolean {
   return knownState(thrown)?.endsSession === true
 }

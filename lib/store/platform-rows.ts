@@ -41,7 +41,7 @@ interface MirroredPair {
  * listeners of `team_service_instance` with `{id, team_id, challenge_id, status, endpoint_url}`. If the platform has
  * duplicates, the row with the lowest id is written. A row without a difference is not written, and `last_check_at` never.
  * @param uid the instance whose problem is returned
- * @returns why the row does not show this instance as it is
+ * @returns the reason why the row does not show this instance as it is
  * @throws PlatformRowRefused
  */
 export async function mirrorPair(
@@ -96,7 +96,7 @@ function mirrorStatement({ teamId, template }: Pair): RawBuilder<MirroredPair> {
 /** Classes of SQLSTATE that concern the whole server: transactions, deadlocks, space, locks, cancellation, its system. */
 const serverStates = /^(25|40|53|55|57|58|XX)/
 
-/** Whether an error says nothing about the platform's tables. */
+/** True for an error that does not concern the platform's tables. */
 function isOfWholeServer(thrown: unknown): boolean {
   const state = sqlState(thrown)
   return state === undefined || endsSession(thrown) || serverStates.test(state)

@@ -38,7 +38,7 @@ export interface InstanceTable {
   deleted_at: NullableInstant
   /** Sequence of the instance's last event, 0 before the first. */
   sequence: number
-  /** Why the platform's row does not agree with this row. Null if it does. */
+  /** The reason why the platform's row does not agree with this row. Null if it agrees. */
   platform_problem: PlatformProblem | null
 }
 

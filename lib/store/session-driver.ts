@@ -37,7 +37,7 @@ const begin = beginStatements.join('; ')
  *   server rolls back as soon as it notices. A silent database holds up neither the caller nor the pool's next user.
  * - A session that has sent no statement has taken no client, so nothing needs to be rolled back.
  * - A rollback never fails: a client that cannot roll back is closed, and the server rolls back then.
- * - A session that is read-only, or that the server says is no good (`endsSession`), is closed, not reused.
+ * - A session that is read-only, or that an error of the server has ended (`endsSession`), is closed, not reused.
  * - Every statement after one that failed in a transaction fails with the error of that one.
  *
  * Caveats: pg cannot cancel a statement. The server may finish the statement of a closed client, within the limits above,

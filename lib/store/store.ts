@@ -26,7 +26,7 @@ export interface InstanceRecord {
 
 /** The result of a write. */
 export interface Recorded {
-  /** Why the platform's row could not be written. Our own row was. */
+  /** The reason why the platform's row could not be written. Our own row was written. */
   problem: PlatformProblem | undefined
   /** Number of events that the transition put into the outbox. The caller publishes that many at once. */
   events: number
@@ -40,7 +40,7 @@ export interface OpenRow {
   phase: Phase
   reason: Reason | undefined
   url: string | undefined
-  /** Whether the platform's row agrees with this row, or the reason why it cannot is recorded. */
+  /** True if the platform's row agrees with this row, or if the reason why it cannot is recorded. */
   platformInStep: boolean
 }
 
