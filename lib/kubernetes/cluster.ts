@@ -18,27 +18,29 @@ export interface JsonPatchOperation {
 }
 
 export interface DeleteOptions {
-  /** Delete only the object with this uid: a successor under the same name is left alone. */
+  /** Deletes only the object with this uid. A successor under the same name is left alone. */
   uid?: string
-  /** Delete the object only in this version: what somebody wrote after it was read comes first. */
+  /** Deletes the object only in this version, so that a change after the read prevents the deletion. */
   resourceVersion?: string
   propagation?: 'Foreground' | 'Background'
 }
 
 export interface ListOptions {
-  /** Absent: all namespaces. */
+  /** All namespaces if absent. */
   namespace?: string
   labelSelector?: string
-  /** Ask for PartialObjectMetadata: a tenth of the bytes, and no values of Secrets. */
+  /** Requests PartialObjectMetadata, which has a tenth of the bytes and no values of Secrets. */
   metadataOnly?: boolean
 }
 
 /**
- * The cluster as the stories see it. Every method throws `OperatorError` and nothing else: 404, 409 and
- * AlreadyExists are results where a caller acts on them. The signal bounds the whole call.
+ * The cluster as the stories use it.
  *
- * What is returned is `Stored`: it has name, namespace, uid and version, or the call throws. The second of two
- * signatures is for cluster-scoped kinds.
+ * Guarantees: a returned object is `Stored`. It has name, namespace, uid and version, or the call throws. The signal
+ * bounds the whole call. The second of two signatures is for cluster-scoped kinds.
+ *
+ * Errors: every method throws `OperatorError` and nothing else. 404, 409 and AlreadyExists are results wherever a caller
+ * acts on them.
  */
 export interface Cluster {
   /** @returns undefined if there is no such object */
@@ -50,7 +52,7 @@ export interface Cluster {
     reference: ObjectReference,
     signal: AbortSignal,
   ): Promise<StoredOfAnyScope<T> | undefined>
-  /** Like `get`, metadata only: the right to read values is not needed to compare versions. */
+  /** Like `get`, but returns the metadata only. A comparison of versions needs no values. */
   getMetadata(
     reference: NamespacedReference,
     signal: AbortSignal,
@@ -59,15 +61,16 @@ export interface Cluster {
     reference: ObjectReference,
     signal: AbortSignal,
   ): Promise<StoredOfAnyScope<KubernetesObject> | undefined>
-  /** POST with our field manager. @returns 'exists' on AlreadyExists */
+  /** Sends a POST with our field manager. @returns 'exists' if there is an object of that name */
   create<T extends Named<KubernetesObject>>(object: T, signal: AbortSignal): Promise<Stored<T> | 'exists'>
   create<T extends KubernetesObject>(object: T, signal: AbortSignal): Promise<StoredOfAnyScope<T> | 'exists'>
-  /** Server-side apply, forced, with our field manager. */
+  /** Sends a forced server-side apply with our field manager. */
   apply<T extends Named<KubernetesObject>>(object: T, signal: AbortSignal): Promise<Stored<T>>
   apply<T extends KubernetesObject>(object: T, signal: AbortSignal): Promise<StoredOfAnyScope<T>>
   /**
    * Applies over an object that we created by POST, or that another client wrote to. The fields of other managers are
-   * taken over first, so that exactly the desired state remains. `existing` must be whole, with `managedFields`.
+   * taken over first, so that exactly the desired state remains.
+   * @param existing the whole object, with `managedFields`
    */
   applyOver<T extends Named<KubernetesObject>>(
     existing: StoredOfAnyScope<KubernetesObject>,
@@ -91,21 +94,21 @@ export interface Cluster {
     signal: AbortSignal,
   ): Promise<StoredOfAnyScope<T> | 'conflict' | undefined>
   /**
-   * @returns 'deleting' while finalizers or foreground dependents keep it; 'gone' also if the uid differs; 'conflict' if
-   * `resourceVersion` was given and differs
+   * @returns 'deleting' while finalizers or foreground dependents keep the object; 'gone' also if the uid differs;
+   * 'conflict' if the version differs from `resourceVersion`
    */
   delete(
     reference: ObjectReference,
     options: DeleteOptions,
     signal: AbortSignal,
   ): Promise<'deleting' | 'gone' | 'conflict'>
-  /** PUT of the status subresource, with `metadata.resourceVersion` as precondition. */
+  /** Writes the status subresource, with `metadata.resourceVersion` as the precondition. */
   putStatus(
     instance: ChallengeInstance,
     signal: AbortSignal,
   ): Promise<Stored<ChallengeInstance> | 'conflict' | undefined>
   /**
-   * Lists a namespaced kind in pages of at most 500, all of them of one version of the list. A list that cannot be
+   * Yields a namespaced kind in pages of at most 500. All pages are of one version of the list. A list that cannot be
    * read to its end throws, so that a partial list never looks whole.
    */
   list<T extends KubernetesObject>(

@@ -13,14 +13,13 @@ import { fetchPage } from './list-pages.ts'
 import { provenStored, provenStoredOfAnyScope } from './stored.ts'
 import { takenOver } from './take-over.ts'
 
-/** The real cluster. Cheap: `client` connects at its first request. */
+/** Opens a cluster behind its port. Nothing is read or connected before the first call. */
 export function openCluster(client: KubernetesClient): Cluster {
   const read = async <T extends KubernetesObject>(
     reference: ObjectReference,
-    accept: string | undefined,
+    request: { accept?: string },
     signal: AbortSignal,
   ): Promise<StoredOfAnyScope<T> | undefined> => {
-    const request = accept === undefined ? {} : { accept }
     const response = await client.request('GET', objectPath(reference), request, signal)
     if (objectMissing(response, reference.name)) return undefined
     const { apiVersion, kind } = reference
@@ -62,17 +61,17 @@ export function openCluster(client: KubernetesClient): Cluster {
       if (operations.length === 0) return apply(object, signal)
       const patched = await patch(reference, operations, signal)
       if (patched !== 'conflict') return apply(object, signal)
-      current = await read(reference, undefined, signal)
+      current = await read(reference, {}, signal)
     }
     const what = `${reference.kind} "${reference.name}" in namespace "${reference.namespace}"`
-    throw new OperatorError('ClusterUnavailable', `Cannot apply ${what} yet: it keeps being changed.`)
+    throw new OperatorError('ClusterUnavailable', `Cannot apply ${what} yet: other clients keep changing it.`)
   }
 
   return {
-    get: (reference, signal) => read(reference, undefined, signal),
+    get: (reference, signal) => read(reference, {}, signal),
 
     getMetadata: <T extends KubernetesObject>(reference: ObjectReference, signal: AbortSignal) =>
-      read<T>(reference, metadataOf.object, signal),
+      read<T>(reference, { accept: metadataOf.object }, signal),
 
     async create<T extends KubernetesObject>(object: T, signal: AbortSignal) {
       const request = { body: object, query: { fieldManager } }
@@ -98,7 +97,7 @@ export function openCluster(client: KubernetesClient): Cluster {
       if (objectMissing(response, reference.name)) return 'gone'
       if (otherUid(response)) return 'gone'
       if (response.status === 409 && resourceVersion !== undefined) return 'conflict'
-      // The server sends a Status if the object is gone, and the object itself while something keeps it.
+      // The server sends a Status if the object is gone, and the object itself while a finalizer keeps it.
       const answer = succeeded('delete', reference, response) as Partial<KubernetesObject>
       return answer.kind === 'Status' ? 'gone' : 'deleting'
     },
@@ -107,7 +106,7 @@ export function openCluster(client: KubernetesClient): Cluster {
       const { apiVersion, kind, status } = instance
       const { name, namespace, uid, resourceVersion } = instance.metadata
       const reference = referenceTo(instance)
-      // The server takes nothing but the status from it; the rest names the object and the version we judged.
+      // The server takes only the status. The metadata name the object and the version that the status was computed from.
       const body = { apiVersion, kind, metadata: { name, namespace, uid, resourceVersion }, status }
       const request = { body, query: { fieldManager } }
       const response = await client.request('PUT', `${objectPath(reference)}/status`, request, signal)
@@ -135,7 +134,7 @@ export function openCluster(client: KubernetesClient): Cluster {
   }
 }
 
-/** Somebody else would have to write between our read and our patch as often as this. */
+/** The number of tries. Each one fails only if another client writes between the read and the patch. */
 const takeOverTries = 4
 
 function succeeded(verb: Verb, reference: ObjectReference, { status, body, headers }: ApiResponse): object {
@@ -151,7 +150,7 @@ function stored<T extends KubernetesObject>(
   return provenStoredOfAnyScope<T>(succeeded(verb, reference, response), { verb, ...reference })
 }
 
-/** The precondition failed: the name is a successor's now. */
+/** Returns whether the precondition failed, which means that the name belongs to a successor now. */
 function otherUid({ status, body }: ApiResponse): boolean {
   return status === 409 && /UID in (the )?precondition/.test(apiStatus(body, 409).message)
 }

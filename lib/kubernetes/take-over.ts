@@ -4,17 +4,19 @@ import type { JsonPatchOperation } from './cluster.ts'
 
 type FieldSet = Record<string, unknown>
 
-/** The deployment controller's own note: owned by us, the next apply would take it away. */
+/** An annotation of the deployment controller. If we owned it, our next apply would remove it. */
 const foreignAnnotation = 'f:deployment.kubernetes.io/revision'
 
 /**
- * The patch after which we alone own, by apply, every field that anybody wrote to the object itself (status and scale,
- * the subresources, stay with who wrote them): the next apply then leaves exactly what it says. Without it an apply
- * only adds, whatever our own POST, an older operator or a person's edit put there (verified). It changes nothing but
- * `managedFields`. Empty when that is so already.
+ * Returns the patch that makes our field manager the only owner of all fields of an object, by apply. The next apply then
+ * leaves exactly the fields that it names. Without the patch, an apply keeps every field that our own POST, an older
+ * operator or a user's edit has added (verified on a real API server). The patch changes `managedFields` only.
  *
- * One entry, since the server knows one apply entry per manager, whatever its apiVersion; field names are the same in
- * all versions of the kinds that we write. `object` must be whole, as read.
+ * The fields of subresources (status, scale) stay with their managers. The result has one entry, because the server keeps
+ * one apply entry for each manager, in whatever apiVersion. The names of fields are the same in all versions of the kinds
+ * that we write.
+ * @param object the whole object as it was read
+ * @returns an empty patch if we own all fields already
  */
 export function takenOver(object: KubernetesObject): JsonPatchOperation[] {
   const entries = object.metadata.managedFields ?? []
@@ -41,7 +43,7 @@ function isOurs(entry: ManagedFieldsEntry): boolean {
   return entry.manager === fieldManager && entry.operation === 'Apply'
 }
 
-/** A leaf is an empty set; everything else merges key by key. */
+/** Merges two sets of fields key by key. A leaf is an empty set. */
 function union(a: FieldSet, b: FieldSet): FieldSet {
   const merged: FieldSet = { ...a }
   for (const [key, value] of Object.entries(b)) {

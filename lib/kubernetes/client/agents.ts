@@ -12,10 +12,10 @@ export interface Agents {
 const callConnections = 8
 /** The API server closes idle connections after 90 s; the client has to close them earlier. */
 const keepAliveMs = 60_000
-/** The API server ends a call after 60 s; the rest is for its answer to arrive. */
+/** The API server ends a call after 60 s. The rest is left for its answer to arrive. */
 const answerMs = 65_000
 const connectMs = 5_000
-/** client-go's interval; load balancers forget silent connections after a minute or more. */
+/** The interval of client-go. Load balancers forget a silent connection after a minute or more. */
 const tcpKeepAliveMs = 30_000
 
 export function openAgents(address: ApiServerAddress, credential: Credential): Agents {

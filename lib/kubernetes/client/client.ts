@@ -21,7 +21,7 @@ interface Call extends ApiRequest {
 /** After a frozen Lambda thaws, several kept connections may turn out dead one after the other. */
 const deadConnections = 3
 
-/** Cheap: files are read and connections made at the first request. */
+/** Opens a client. Files are read and connections are made at the first request. */
 export function openClient({ connection, userAgent }: ClientOptions): KubernetesClient {
   let resolved: Promise<ApiServerAddress> | undefined
   let current: { credential: Credential; agents: Agents } | undefined

@@ -11,7 +11,7 @@ export interface ApiRequest {
   accept?: string
 }
 
-/** The server's answer, refusals included: `apiError` turns a refusal into an error. */
+/** The answer of the server, also if it is a refusal. `apiError` turns a refusal into an error. */
 export interface ApiResponse {
   status: number
   /** Parsed JSON. A string if the server sent no JSON, undefined if it sent nothing. */
@@ -26,7 +26,7 @@ export interface ApiStream {
   body: AsyncIterable<Uint8Array>
 }
 
-/** The API server over plain HTTP: paths, statuses, JSON. Throws `OperatorError` if no answer came. */
+/** The API server over plain HTTP: paths, statuses, JSON. A call without an answer throws `OperatorError`. */
 export interface KubernetesClient {
   request(
     method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
@@ -34,7 +34,7 @@ export interface KubernetesClient {
     request: ApiRequest,
     signal: AbortSignal,
   ): Promise<ApiResponse>
-  /** A GET whose answer stays open until the server or the caller ends it, on a connection of its own. */
+  /** Sends a GET on a connection of its own. The answer stays open until the server or the caller ends it. */
   stream(path: string, request: Pick<ApiRequest, 'query' | 'accept'>, signal: AbortSignal): Promise<ApiStream>
   /** Ends the kept connections. */
   close(): Promise<void>

@@ -1,8 +1,8 @@
 import { OperatorError } from '../../errors.ts'
 
-/** What Node, its TLS and undici say when there is no answer, in our words. */
+/** The codes of Node, its TLS and undici for a call without an answer, as sentences. */
 const sentenceByCode: Record<string, string> = {
-  ECONNREFUSED: 'nobody listens there',
+  ECONNREFUSED: 'nothing listens there',
   ECONNRESET: 'the connection broke',
   EPIPE: 'the connection broke',
   UND_ERR_SOCKET: 'the connection broke',
@@ -15,16 +15,17 @@ const sentenceByCode: Record<string, string> = {
   UND_ERR_HEADERS_TIMEOUT: 'timed out',
   UND_ERR_BODY_TIMEOUT: 'timed out',
   DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is self-signed; give its CA',
-  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is of an authority we were not told; give its CA',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is of an authority we were not told; give its CA',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate is of an authority we were not told; give its CA',
+  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is from an unknown authority; give its CA',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is from an unknown authority; give its CA',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate is from an unknown authority; give its CA',
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
   CERT_HAS_EXPIRED: 'its certificate has expired',
 }
 
 /**
- * No answer came. `call`: method and path. When the caller's signal ended it, `cause` is the signal's own reason, so
- * that the caller recognises it.
+ * Translates an error of a call without an answer. If the caller's signal ended the call, `cause` is the signal's reason,
+ * so that the caller recognises it.
+ * @param call method and path
  */
 export function transportError(thrown: unknown, call: string, signal: AbortSignal): OperatorError {
   if (signal.aborted) {
@@ -44,7 +45,7 @@ export function transportError(thrown: unknown, call: string, signal: AbortSigna
   )
 }
 
-/** A kept connection had died before our request, or did so before an answer. */
+/** Returns whether a kept connection died before or during the request. */
 export function connectionDied(thrown: unknown): boolean {
   return ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'].includes(codeOf(thrown) ?? '')
 }
@@ -52,7 +53,7 @@ export function connectionDied(thrown: unknown): boolean {
 function codeOf(thrown: unknown): string | undefined {
   const { code, cause, errors } = thrown as { code?: unknown; cause?: unknown; errors?: unknown[] }
   if (typeof code === 'string') return code
-  // Happy Eyeballs: one error for each address.
+  // With several addresses (Happy Eyeballs) there is one error for each.
   if (Array.isArray(errors) && errors.length > 0) return codeOf(errors[0])
   return cause instanceof Error ? codeOf(cause) : undefined
 }

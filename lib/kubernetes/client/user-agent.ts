@@ -1,6 +1,6 @@
 import { version } from '../../version.ts'
 
-/** `User-Agent` of one function or command: the name tells their calls apart in the audit log of the API server. */
+/** Returns the `User-Agent` of a function or command. Its name tells their calls apart in the API server's audit log. */
 export function userAgentOf(name: string): string {
   return `challenge-operator/${version} (${name})`
 }

@@ -4,13 +4,13 @@ import { OperatorError } from '../../errors.ts'
 import type { ApiServerAddress } from './api-server-address.ts'
 import { fileToken, type TokenSource, tokenCredentials, unusableConnection } from './credentials.ts'
 
-/** How to reach one cluster. */
+/** The settings from which the address of one cluster is resolved. */
 export type Connection =
   /** One file, or several that are merged as kubectl merges them (`/a:/b`). */
   | { kind: 'kubeconfig'; path: string }
-  /** The service account of the pod that the process runs in. `host`: where DNS does not know the default. */
+  /** The service account of the pod that the process runs in. `host` is for a pod whose DNS does not know the default. */
   | { kind: 'in-cluster'; host?: string; folder?: string }
-  /** A server with tokens that the caller makes (EKS). `ca`: PEM; absent: the authorities that Node trusts. */
+  /** A server with tokens that the caller makes (EKS). `ca` is PEM. Without it, Node's own authorities are trusted. */
   | { kind: 'server'; server: string; ca?: string; token: TokenSource }
 
 /** The API server's certificate is valid for this name in every cluster. */
@@ -18,8 +18,8 @@ const inClusterHost = 'kubernetes.default.svc'
 const serviceAccountFolder = '/var/run/secrets/kubernetes.io/serviceaccount'
 
 /**
- * The connection that the configuration names.
- * @param eksToken makes tokens for an EKS cluster; it is given, since this folder does not import the AWS clients
+ * Returns the connection that the configuration names.
+ * @param eksToken makes tokens for an EKS cluster. The caller passes it, because this folder does not import AWS clients.
  */
 export function configuredConnection(cluster: ClusterConfig, eksToken?: TokenSource): Connection {
   if (cluster.kind !== 'eks') return cluster

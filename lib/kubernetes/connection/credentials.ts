@@ -11,10 +11,10 @@ export interface Credential {
   key?: string
 }
 
-/** `fresh`: the server refused the last credential, so a cached one must not be returned. */
+/** Returns a credential. `fresh` means that the server refused the last one, so a cached one must not be returned. */
 export type CredentialSource = (options: { fresh: boolean }, signal: AbortSignal) => Promise<Credential>
 
-/** Returns a bearer token. `fresh`: the server refused the last one, so a cached one must not be returned. */
+/** Returns a bearer token. `fresh` means that the server refused the last one, so a cached one must not be returned. */
 export type TokenSource = (options: { fresh: boolean }, signal: AbortSignal) => Promise<string>
 
 export function fixedCredentials(credential: Credential): CredentialSource {
@@ -25,7 +25,7 @@ export function tokenCredentials(token: TokenSource): CredentialSource {
   return async (options, signal) => ({ authorization: `Bearer ${await token(options, signal)}` })
 }
 
-/** client-go's interval; the kubelet renews a projected token long before it expires. */
+/** The interval of client-go. The kubelet renews a projected token long before it expires. */
 const rereadMs = 60_000
 
 /** Reads a token from a file that another process renews, such as the kubelet. */
@@ -44,7 +44,7 @@ export function fileToken(path: string, now: () => number): TokenSource {
   }
 }
 
-/** A credential with an end, as a plugin returns it. */
+/** A credential that expires, as a plugin returns it. */
 export interface Expiring {
   credential: Credential
   /** Epoch milliseconds; undefined if no end is known. */
@@ -75,12 +75,12 @@ export function cachedCredentials(
   }
 }
 
-/** An error of the connection's files and settings: only a change of them helps. */
+/** Returns an error of the files or settings of a connection. Only a change of them helps. */
 export function unusableConnection(message: string, cause?: unknown): OperatorError {
   return new OperatorError('ConfigInvalid', message, { cause })
 }
 
-/** The system's sentence without its path and call: `ENOENT: no such file or directory`. */
+/** Returns the sentence of the system without path and call, such as `ENOENT: no such file or directory`. */
 export function reasonOf(thrown: unknown): string {
   const message = thrown instanceof Error ? thrown.message : String(thrown)
   return message.replace(/, \w+ '.*'$/, '').slice(0, 200)

@@ -2,7 +2,7 @@ import type { User } from '@kubernetes/client-node/dist/config_types.js'
 import { abortable } from '../../abort.ts'
 import { type Expiring, unusableConnection } from './credentials.ts'
 
-/** Time for a plugin to ask a cloud for a token. A plugin that asks a person for a password does not end in it. */
+/** The time for a plugin to ask a cloud for a token. A plugin that prompts for a password does not end in this time. */
 const pluginMs = 30_000
 
 interface ExecCredential {
@@ -20,7 +20,7 @@ export async function runExecPlugin(user: User, signal: AbortSignal): Promise<Ex
   const { ExecAuth } = await import('@kubernetes/client-node/dist/exec_auth.js')
   const info = { kind: 'ExecCredential', apiVersion: exec.apiVersion, spec: { interactive: false } }
   const env = [...(exec.env ?? []), { name: 'KUBERNETES_EXEC_INFO', value: JSON.stringify(info) }]
-  // A new one for each run: its own cache keeps a token until the second in which it expires.
+  // Every run gets a new plugin, because its cache keeps a token until the second in which it expires.
   const plugin = new ExecAuth() as unknown as { getCredential(user: User): Promise<ExecCredential | null> }
   const limit = AbortSignal.any([signal, AbortSignal.timeout(pluginMs)])
   const answer = await abortable(plugin.getCredential({ ...user, exec: { ...exec, env } }), limit).catch(
@@ -31,7 +31,7 @@ export async function runExecPlugin(user: User, signal: AbortSignal): Promise<Ex
   const { token, clientCertificateData: cert, clientKeyData: key, expirationTimestamp } = answer?.status ?? {}
   if (!token && !(cert && key))
     throw unusableConnection(
-      `The kubeconfig's credential plugin ${exec.command} gave neither token nor certificate.`,
+      `The kubeconfig's credential plugin ${exec.command} returned neither a token nor a certificate.`,
     )
   const expiresAt = Date.parse(expirationTimestamp ?? '')
   return {

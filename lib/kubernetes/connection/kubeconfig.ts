@@ -34,8 +34,8 @@ interface Kubeconfig {
 }
 
 /**
- * The API server that the current context names. Several files are merged as kubectl does it: the first file that names a
- * thing decides.
+ * Returns the API server that the current context names. Several files are merged as kubectl does it: for each name, the
+ * first file with an entry decides.
  * @throws OperatorError ConfigInvalid, naming the file and what is wrong in it
  */
 export async function kubeconfigAddress(path: string): Promise<ApiServerAddress> {
@@ -79,7 +79,7 @@ async function load(path: string): Promise<Kubeconfig> {
   try {
     return read(parse(text), dirname(path))
   } catch (thrown) {
-    // The parser's own sentence may quote a line of the file, and so a token.
+    // The sentence of the parser may quote a line of the file, and so a token.
     const line = (thrown as { linePos?: [{ line: number }] }).linePos?.[0].line
     const why = line === undefined ? reasonOf(thrown) : `not YAML from line ${line} on`
     throw unusableConnection(

@@ -7,7 +7,7 @@ import { fieldErrors } from './field-errors.ts'
 
 export type Verb = 'get' | 'list' | 'watch' | 'create' | 'apply' | 'patch' | 'delete' | 'update'
 
-/** What was tried, to name it in a message. */
+/** The call that was made, as a message names it. */
 export interface Attempt {
   verb: Verb
   apiVersion: string
@@ -18,8 +18,8 @@ export interface Attempt {
 }
 
 /**
- * The one place where a refusal of the API server becomes ours. Only the Status's sentence is looked at; values that
- * somebody wrote (and that may be secret) are cut out of it.
+ * Translates a refusal of the API server. Only this function does so. It reads the Status of the answer and cuts out the
+ * values of fields, which may be secret.
  */
 export function apiError(attempt: Attempt, response: ApiResponse, now = Date.now()): OperatorError {
   const status = apiStatus(response.body, response.status)
@@ -41,7 +41,7 @@ function refusalOf(attempt: Attempt, status: ApiStatus): Refusal {
   const { code, message } = status
   const what = attemptText(attempt)
   const admission = admissionRefusal(status)
-  // Policies choose their own status code, so their words decide.
+  // A policy chooses its own status code, so the message decides.
   if (admission) return { reason: admission.reason, message: `Cannot ${what}: ${admission.text}` }
   if (status.causes.some(cause => cause.reason === 'NamespaceTerminating'))
     return { reason: 'NamespaceStuck', message: `Cannot ${what}: its namespace is being deleted.` }
@@ -71,7 +71,7 @@ function unavailable(message: string): Refusal {
   return { reason: 'ClusterUnavailable', message }
 }
 
-/** Quota, Pod Security, webhooks and policies, each with its own sentence. */
+/** Returns the reason for a refusal by quota, Pod Security, a webhook or a policy. The message tells them apart. */
 function admissionRefusal({ code, message }: ApiStatus): { reason: Reason; text: string } | undefined {
   if (code >= 500) return undefined
   const text = shortened(message.replace(/^.*? is forbidden: /, ''))
@@ -84,7 +84,10 @@ function admissionRefusal({ code, message }: ApiStatus): { reason: Reason; text:
   return undefined
 }
 
-/** Also 400 and 500: what cannot be decoded is refused before validation, and an apply of it as the server's own fault. */
+/**
+ * Returns whether the object itself is invalid. An object that cannot be decoded is refused with 400 before its
+ * validation. An apply of such an object is answered with 500.
+ */
 function invalid({ code, message }: ApiStatus): boolean {
   if (code === 400 || code === 422 || code === 413) return true
   return code === 500 && /^failed to (convert new object|create typed (patch|live) object)/.test(message)
@@ -94,14 +97,14 @@ function invalidity(attempt: Attempt, status: ApiStatus): Refusal {
   const fields = fieldErrors(status.causes)
   const why = status.code === 413 ? 'it is too large' : fields || decodeText(status.message)
   const message = `The cluster refuses to ${attemptText(attempt)}: ${why}.`
-  // Our own resources and plain reads are our own mistakes; every other object is what a template asked for.
+  // An invalid read, patch or resource of our group is a mistake of ours. Any other object was built from a template.
   const ours = attempt.apiVersion.startsWith(`${group}/`)
   const written = attempt.verb === 'create' || attempt.verb === 'apply'
   if (ours || !written) return { reason: 'Internal', message }
   return { reason: 'TemplateInvalid', message, permanent: true }
 }
 
-/** `Deployment in version "v1" cannot be handled as a Deployment: quantities must match …`: only known sentences. */
+/** Returns the known part of a decoding error. The rest of its text may quote a value. */
 function decodeText(message: string): string {
   const known = message.match(
     /quantities must match the regular expression|\S+: field not declared in schema|illegal base64 data|cannot unmarshal \w+ into Go (?:struct field|value of type) \S+|strict decoding error|duplicate entries for key/,
@@ -120,7 +123,7 @@ function missing(attempt: Attempt, { details }: ApiStatus): Refusal {
   }
 }
 
-/** RBAC's own sentence names user, verb and resource: all that is needed for a role. */
+/** Returns the sentence of RBAC, which names user, verb and resource, and so everything that a role needs. */
 function rightsText(attempt: Attempt, message: string): string {
   const denied = message.match(/User ".*?" cannot \w+ resource .*/)?.[0]
   return denied ? `${shortened(denied)}.` : `we lack the right to ${attempt.verb} it.`

@@ -1,17 +1,17 @@
 import type { ApiResponse } from '../client/http.ts'
 import type { StatusCause } from './field-errors.ts'
 
-/** metav1.Status: how the API server says no. */
+/** metav1.Status: the body of a refusal. */
 export interface ApiStatus {
   code: number
   reason: string
   message: string
-  /** Name and kind (often the plural) of what is meant; empty where no object is. */
+  /** Name and kind (often the plural) of the object; empty if the refusal is not about one. */
   details: { name?: string; kind?: string }
   causes: StatusCause[]
 }
 
-/** Of any answer or in-stream error; what is no Status (a proxy's page, say) gives empty words. */
+/** Reads the Status of an answer or of an error in a stream. Anything else, such as a page of a proxy, gives empty texts. */
 export function apiStatus(body: unknown, httpStatus: number): ApiStatus {
   const status = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>
   const whole = status.kind === 'Status' ? status : {}
@@ -28,19 +28,22 @@ export function apiStatus(body: unknown, httpStatus: number): ApiStatus {
   }
 }
 
-/** The object is not there; its kind is (else a missing CRD would look like a deletion of everything). */
+/**
+ * Returns whether the object is missing while its kind is served. If the CRD were missing too, its objects would look as if
+ * they had been deleted.
+ */
 export function objectMissing(response: ApiResponse, name: string): boolean {
   if (response.status !== 404) return false
   return apiStatus(response.body, 404).details.name === name
 }
 
-/** A `test` of a JSON patch failed, or a path in it is not there: the server names no object then. */
+/** Returns whether a `test` of a JSON patch failed or one of its paths is missing. The server then names no object. */
 export function patchRefused(response: ApiResponse): boolean {
   if (response.status === 409) return true
   return response.status === 422 && apiStatus(response.body, 422).details.kind === undefined
 }
 
-/** Seconds or an HTTP date, as milliseconds from now. */
+/** Returns the header `retry-after`, in seconds or as an HTTP date, as milliseconds from now. */
 export function retryAfterMs({ headers }: Pick<ApiResponse, 'headers'>, now: number): number | undefined {
   const value = headers['retry-after']
   if (typeof value !== 'string') return undefined

@@ -1,6 +1,6 @@
-/** Field errors in one sentence; further ones show once these are corrected. */
+/** The number of field errors in one sentence. The others show once these are corrected. */
 const most = 3
-/** Characters of one field error. */
+/** The number of characters of one field error. */
 const longest = 160
 
 /** One entry of `details.causes` of a Status. */

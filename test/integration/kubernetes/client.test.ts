@@ -85,7 +85,7 @@ describe('what becomes of a request without an answer', () => {
     await expect(refused).rejects.toMatchObject({
       reason: 'ClusterUnavailable',
       fate: 'retryable',
-      message: 'The cluster cannot be reached (GET /api/v1/x): nobody listens there.',
+      message: 'The cluster cannot be reached (GET /api/v1/x): nothing listens there.',
     })
     await client.close()
   })
