@@ -21,16 +21,20 @@ export interface ListTarget extends Kind, ListOptions {
   fieldSelector?: string
 }
 
-/** @throws OperatorError, also if the version of a half-read list has expired (410) */
+/**
+ * Fetches one page of a list.
+ * @param page `next` of the page before; undefined for the first one
+ * @throws OperatorError, also if the version of a half-read list has expired (410)
+ */
 export async function fetchPage<T extends KubernetesObject>(
   client: KubernetesClient,
   target: ListTarget,
-  next: string | undefined,
+  page: { next: string | undefined },
   signal: AbortSignal,
 ): Promise<Page<T>> {
   const { apiVersion, kind, namespace, labelSelector, fieldSelector } = target
   const attempt = { verb: 'list', apiVersion, kind, namespace } as const
-  const query: Query = { limit: pageSize, labelSelector, fieldSelector, continue: next }
+  const query: Query = { limit: pageSize, labelSelector, fieldSelector, continue: page.next }
   const accept = target.metadataOnly ? metadataOf.list : json
   const response = await client.request('GET', collectionPath(target, namespace), { query, accept }, signal)
   if (response.status !== 200) throw apiError(attempt, response)

@@ -124,7 +124,7 @@ export function openCluster(client: KubernetesClient): Cluster {
         const page: Awaited<ReturnType<typeof fetchPage<T>>> = await fetchPage<T>(
           client,
           { ...options, apiVersion: kind.apiVersion, kind: kind.kind },
-          next,
+          { next },
           signal,
         )
         yield page.items

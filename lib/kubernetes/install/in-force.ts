@@ -10,13 +10,13 @@ import { crdKind, crdNames, type Definition } from './schema-check.ts'
 
 const everyMs = 100
 
-/** A CRD is established about a second after it was made; its names could be taken for ever. */
+/** A CRD is established about a second after its creation. If its names are taken, it never is. */
 const establishedMs = 30_000
 
-/** A schema or policy is in force within a second; afterwards the operator works without us having seen it. */
+/** A schema or policy is in force within a second. After this time the caller goes on without having seen it. */
 const inForceMs = 10_000
 
-/** @throws OperatorError `SchemaOutdated` when the cluster does not establish them */
+/** Waits until both CRDs are established. @throws OperatorError `SchemaOutdated` if they are not in time */
 export async function untilEstablished(cluster: Cluster, signal: AbortSignal): Promise<void> {
   for (const name of crdNames) {
     const established = async () => {
@@ -33,12 +33,15 @@ export async function untilEstablished(cluster: Cluster, signal: AbortSignal): P
   }
 }
 
-/** Established says nothing about which schema is served: the new one refuses a name that the old one takes. */
+/**
+ * Waits until the new schema is in force, which `Established` does not say. The probe is a name that the new schema refuses
+ * and the old one accepts.
+ */
 export async function untilSchemaInForce(client: KubernetesClient, signal: AbortSignal): Promise<void> {
   await pollUntil(
     async () => {
       const { status } = await dryRun(client, 'default', '0-is-no-first-letter', signal)
-      // Not served yet is 404; what else is said (no right to create) will not change by waiting.
+      // The kind is not served yet (404), or the old schema is in force (201). No other answer changes with time.
       return status !== 404 && status !== 201
     },
     { everyMs, limitMs: inForceMs },
@@ -46,6 +49,7 @@ export async function untilSchemaInForce(client: KubernetesClient, signal: Abort
   )
 }
 
+/** Waits until the policy adds our finalizer to a new instance. */
 export async function untilFinalizerInForce(
   client: KubernetesClient,
   namespaces: WatchedNamespaces,
@@ -55,7 +59,7 @@ export async function untilFinalizerInForce(
   await pollUntil(
     async () => {
       const { status, body } = await dryRun(client, namespace, 'finalizer-in-force', signal)
-      // The policy does not know our kind yet, and every creation is refused until it does.
+      // The policy does not know our kind yet. Until then the server refuses every creation.
       if (status === 503) return false
       if (status !== 201) return true
       return (body as KubernetesObject).metadata.finalizers?.includes(finalizer) ?? false
@@ -65,7 +69,7 @@ export async function untilFinalizerInForce(
   )
 }
 
-/** Goes through admission and validation and stores nothing. */
+/** Creates an instance as a dry run, which passes admission and validation and is not stored. */
 function dryRun(
   client: KubernetesClient,
   namespace: string,

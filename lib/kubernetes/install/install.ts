@@ -9,17 +9,18 @@ import { contentHash, type ManifestOptions, readManifests, renderedPolicy } from
 import { type Definition, markOf } from './schema-check.ts'
 
 export interface Installed {
-  /** Kind and name, as a user would type them at `kubectl get`. */
+  /** Kind and name, as `kubectl get` takes them. */
   name: string
-  /** `kept`: the cluster has a newer one. */
+  /** `kept` means that the cluster has a newer one. */
   action: 'created' | 'upgraded' | 'unchanged' | 'kept'
 }
 
 /**
- * Brings CRDs and admission policies into the cluster, where they are missing or older, and returns once they are in
- * force. Objects that kubectl or an older operator made are taken over and keep what is stored of them. A kind of
- * policy that the cluster does not know is left out: the operator works without.
- * @throws OperatorError, `Forbidden` for who may not change CRDs or policies
+ * Installs CRDs and admission policies that are missing or older, and returns once they are in force.
+ *
+ * CRDs and policies that kubectl or an older operator created are taken over, and all stored objects are kept. A kind of
+ * policy that the cluster does not serve is left out, because the operator works without it.
+ * @throws OperatorError `Forbidden` if the user may not change CRDs or policies
  */
 export async function installManifests(
   client: KubernetesClient,
@@ -80,7 +81,7 @@ async function write(
   return installed(object, existing ? 'upgraded' : 'created')
 }
 
-/** Older clusters have policies that validate and none that mutate, or neither. */
+/** Returns whether the cluster serves a kind. Older clusters lack policies that mutate, or policies altogether. */
 async function kindServed(
   client: KubernetesClient,
   { apiVersion, kind }: KubernetesObject,

@@ -8,9 +8,9 @@ import { readManifests } from './manifests.ts'
 
 export interface Right {
   verb: string
-  /** With its group and, where only one object is meant, its name: `deployments.apps`, `leases.coordination.k8s.io/x`. */
+  /** The resource with its group, and a name if the right is for one object: `deployments.apps`, `leases.coordination.k8s.io/x`. */
   resource: string
-  /** Undefined: in the whole cluster. */
+  /** Undefined for a right in the whole cluster. */
   namespace: string | undefined
 }
 
@@ -30,12 +30,13 @@ interface Attributes {
 
 const kind = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview' }
 
-/** The same question of several roles is asked once; the API server answers some hundred a second. */
+/** The number of questions at the same time. The API server answers about a hundred a second. */
 const sideBySide = 5
 
 /**
- * What whoever asks lacks of what the functions do together, as the roles in `manifests/rbac/` list it.
- * @throws OperatorError when the question itself is refused
+ * Returns the rights that the client's user lacks, out of those in all roles of `manifests/rbac/`. A right that several
+ * roles have is asked for once.
+ * @throws OperatorError if the question itself is refused
  */
 export async function rightsMissing(
   client: KubernetesClient,
@@ -82,7 +83,7 @@ function inNoNamespace({ resource }: Attributes): boolean {
   return resource === 'customresourcedefinitions'
 }
 
-/** A Namespace is asked for by its own name, so that a RoleBinding in it suffices. */
+/** Asks for a Namespace by its name, so that a RoleBinding in it suffices. */
 function scoped(attributes: Attributes, namespace: string | undefined): Attributes {
   if (namespace === undefined) return attributes
   return { ...attributes, namespace, ...(attributes.resource === 'namespaces' && { name: namespace }) }

@@ -5,10 +5,10 @@ import { objectPath } from '../client/paths.ts'
 import { apiError } from '../errors/api-error.ts'
 import { objectMissing } from '../errors/api-status.ts'
 
-/** An integer on each of our CRDs. One without it is from before us: the old operator's. */
+/** The annotation with the version of a CRD, an integer. The CRDs of the older operator lack it. */
 export const versionMark = `${group}/crd-version`
 
-/** The mark in `manifests/crds/` that this code needs. */
+/** The version that this code needs. It is the version in `manifests/crds/`. */
 export const crdVersion = 2
 
 export const crdKind = {
@@ -18,7 +18,7 @@ export const crdKind = {
 
 export const crdNames = [`challengetemplates.${group}`, `challengeinstances.${group}`] as const
 
-/** The parts of a JSON schema that are looked at here. */
+/** The part of a JSON schema that is read here. */
 interface Schema {
   properties?: Record<string, Schema>
 }
@@ -31,17 +31,20 @@ export interface Definition {
   status?: { conditions?: { type: string; status: string }[] }
 }
 
-/** @returns 0 for one without our mark, or with one that is no number of ours */
+/** @returns the version of a CRD; 0 if its annotation is missing or no positive integer */
 export function markOf({ metadata }: Pick<Definition, 'metadata'>): number {
   const mark = metadata.annotations?.[versionMark] ?? ''
   return /^[1-9]\d{0,8}$/.test(mark) ? Number(mark) : 0
 }
 
 /**
- * Once per process: an older schema prunes what we write, silently. Who may not read the CRDs is answered by the
- * OpenAPI document, which shows the fields and not the mark; who may read neither passes, since the first status
- * write would be no worse than not to start at all.
- * @throws OperatorError `SchemaOutdated` (permanent): missing, or older than this code needs
+ * Checks that the installed schemas are not older than this code, since an older schema drops fields of the status
+ * silently. A process checks once.
+ *
+ * A user without the right to read CRDs is checked by the OpenAPI document, which shows the fields but no version. A user
+ * without the right to that either passes: a first status write that loses fields is no worse than a function that never
+ * starts.
+ * @throws OperatorError `SchemaOutdated` (permanent) if a CRD is missing or too old
  */
 export async function checkSchema(client: KubernetesClient, signal: AbortSignal): Promise<void> {
   const checked = await Promise.all(crdNames.map(name => checkDefinition(client, name, signal)))
@@ -90,6 +93,6 @@ function keepsStatus(schema: Schema | undefined): boolean {
 }
 
 function outdated(what: string): OperatorError {
-  const mend = 'run "challenge-operator crds" as somebody who may change CRDs.'
-  return new OperatorError('SchemaOutdated', `${what}; ${mend}`, { fate: 'permanent' })
+  const remedy = 'run "challenge-operator crds" as a user who may change CRDs.'
+  return new OperatorError('SchemaOutdated', `${what}; ${remedy}`, { fate: 'permanent' })
 }

@@ -107,7 +107,7 @@ async function* pageInputs(
   signal: AbortSignal,
 ): AsyncGenerator<Input[]> {
   try {
-    yield [{ type: 'page', ...(await fetchPage(client, target, next, signal)) }]
+    yield [{ type: 'page', ...(await fetchPage(client, target, { next }, signal)) }]
   } catch (thrown) {
     if (!signal.aborted) yield [{ type: 'failed', failure: thrownFailure(thrown) }]
   }

@@ -34,7 +34,7 @@ describe.each(['name', 'namespace', 'uid', 'resourceVersion'] as const)('an obje
 
   it('fails a list', async () => {
     const client = answering({ metadata: { resourceVersion: '1' }, items: [incomplete] })
-    await expect(fetchPage(client, secret, undefined, signal)).rejects.toMatchObject(refusal)
+    await expect(fetchPage(client, secret, { next: undefined }, signal)).rejects.toMatchObject(refusal)
   })
 
   it('is an unreadable event of a watch', () => {
@@ -51,7 +51,7 @@ describe('a list', () => {
     ['an object without metadata', { items: [] }],
     ['a list without a version', { metadata: {}, items: [] }],
   ])('fails with %s in place of a list', async (_, body) => {
-    await expect(fetchPage(answering(body), secret, undefined, signal)).rejects.toMatchObject({
+    await expect(fetchPage(answering(body), secret, { next: undefined }, signal)).rejects.toMatchObject({
       reason: 'ClusterUnavailable',
       message: expect.stringContaining('a list without metadata.resourceVersion; check'),
     })
@@ -59,7 +59,7 @@ describe('a list', () => {
 
   it('is empty if its items are null', async () => {
     const body = { metadata: { resourceVersion: '1' }, items: null }
-    const page = await fetchPage(answering(body), secret, undefined, signal)
+    const page = await fetchPage(answering(body), secret, { next: undefined }, signal)
     expect(page).toEqual({ items: [], resourceVersion: '1', next: undefined })
   })
 })
