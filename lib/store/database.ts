@@ -27,6 +27,12 @@ const connectMs = 2_000
 /** Milliseconds. An idle connection costs the server memory, and a load balancer drops it without a notice. */
 const idleMs = 60_000
 
+/** `migrate` has a lock of its own: Kysely's is one of the session, which a pooler would keep. */
+class Adapter extends PostgresAdapter {
+  override async acquireMigrationLock(): Promise<void> {}
+  override async releaseMigrationLock(): Promise<void> {}
+}
+
 /** Opens no connection: the first query loads the driver and connects. A connection that breaks never ends the process. */
 export function openDatabase({ url, max = 1, applicationName }: DatabaseOptions): Database {
   const open = async (): Promise<Pool> => {
@@ -46,7 +52,7 @@ export function openDatabase({ url, max = 1, applicationName }: DatabaseOptions)
   const dialect: Dialect = {
     createDriver: () => new SessionDriver(open),
     createQueryCompiler: () => new PostgresQueryCompiler(),
-    createAdapter: () => new PostgresAdapter(),
+    createAdapter: () => new Adapter(),
     createIntrospector: db => new PostgresIntrospector(db),
   }
   return new Kysely<Schema>({ dialect })

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { afterEach, describe, expect, it } from 'vitest'
 import { openDatabase } from '../../../lib/store/database.ts'
 import { examine } from '../../../lib/store/examine.ts'
@@ -72,13 +73,11 @@ describe('migrate, when it cannot be done', () => {
 
   it('leaves nothing half made when its signal aborts while it waits for the lock', async () => {
     database = await storeDatabase({ migrated: false })
-    const blocker = database.db.connection().execute(async connection => {
-      const { sql } = await import('kysely')
-      await sql`SELECT pg_advisory_lock(7163371299412240997)`.execute(connection)
+    const blocker = database.db.transaction().execute(async transaction => {
+      await sql`SELECT pg_advisory_xact_lock(7163371299412240997)`.execute(transaction)
       await expect(migrate(database.db, AbortSignal.timeout(200))).rejects.toMatchObject({
         reason: 'DatabaseUnavailable',
       })
-      await sql`SELECT pg_advisory_unlock(7163371299412240997)`.execute(connection)
     })
     await blocker
     expect(await migrate(database.db, soon())).toEqual(names)

@@ -118,7 +118,7 @@ describe('the part of the platform row that the platform owns', () => {
 
 describe('team_service_instance', () => {
   it('is notified once for each write of a platform row', async () => {
-    const ears = await listener(database.url, 'team_service_instance')
+    const ears = await listener(database.directUrl, 'team_service_instance')
     await store.record(instanceRecord(), soon())
     await store.record(instanceRecord(), soon())
     await store.record(instanceRecord({ message: 'Only ours.' }), soon())

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type Database, inTransaction, openDatabase } from '../../../lib/store/database.ts'
 import { storeError } from '../../../lib/store/errors.ts'
 import { examine } from '../../../lib/store/examine.ts'
+import { migrate } from '../../../lib/store/migrate.ts'
 import { openOutbox, openStore } from '../../../lib/store/open-store.ts'
 import { instanceRecord, type StoreDatabase, soon, storeDatabase } from './store-database.ts'
 
@@ -58,6 +59,7 @@ describe('a session that became read-only by a failover', () => {
     ['the end of a row', () => openStore(single).close('uid-1', 'deleted', soon())],
     ['a read of the open rows', () => Array.fromAsync(openStore(single).openRows(soon()))],
     ['a publication', () => openOutbox(single).drain(10, async events => events, soon())],
+    ['a migration', () => migrate(single, soon())],
     ['an examination', () => examine(single, soon())],
   ])('refuses %s as unavailable, and is replaced as soon as the server takes writes', async (_, work) => {
     await openStore(single).record(instanceRecord(), soon())

@@ -12,7 +12,10 @@ export const soon = () => AbortSignal.timeout(10_000)
 export const samples = { challenges: ['web-1', 'pwn-1'], teams: [1, 2, 3] }
 
 export interface StoreDatabase {
+  /** Leads through the pooler, if there is one. */
   url: string
+  /** Leads to the server itself, for what needs a session of its own. */
+  directUrl: string
   db: Database
   /** Runs a statement as the superuser. */
   rows<T = Record<string, unknown>>(statement: string): Promise<T[]>
@@ -22,18 +25,27 @@ export interface StoreDatabase {
   remove(): Promise<void>
 }
 
+let pooled = (url: string) => url
+
+/** Lets every database that is made from now on be reached through a pooler. */
+export function routeThroughPooler(urlOf: (url: string) => string): void {
+  pooled = urlOf
+}
+
 /** A migrated database with the platform's tables, unless the options say otherwise. */
 export async function storeDatabase(
   options: { migrated?: boolean; platform?: boolean; max?: number } = {},
 ): Promise<StoreDatabase> {
   const { migrated = true, platform = true, max = 4 } = options
-  const { url, remove } = await testDatabase()
+  const { url: directUrl, remove } = await testDatabase()
+  const url = pooled(directUrl)
   const db = openDatabase({ url, max, applicationName: 'test' })
   if (migrated) await migrate(db, soon())
   if (platform) await createPlatformTables(db, samples, soon())
   const rows = async <T>(statement: string) => (await sql.raw<T>(statement).execute(db)).rows
   return {
     url,
+    directUrl,
     db,
     rows,
     platformRows: () => rows('SELECT * FROM challenges_teamserviceinstance ORDER BY id'),
