@@ -1,19 +1,19 @@
 import type { Reason } from './reasons.ts'
 
-/** What follows from an error: trying again may help, or only a change of the input does. */
+/** The consequence of an error: a retry may help, or only a change of the input does. */
 export type Fate = 'retryable' | 'permanent'
 
 interface OperatorErrorOptions {
-  /** Unknown means retryable; permanence must be claimed. */
+  /** The default is retryable, so an unknown error is retried. */
   fate?: Fate
   cause?: unknown
-  /** How long the other side asked us to wait, in milliseconds. */
+  /** The wait that the other side asked for, in milliseconds. */
   retryAfterMs?: number
 }
 
 /**
- * Every error that leaves an adapter. The message says what happened, to what, and what to do; it holds no
- * response body, header, flag or token. `cause` keeps the foreign error for a debugger, loggers drop it.
+ * The only error that leaves an adapter. The message names what happened, to what, and what to do. It has no response
+ * body, header, flag or token. `cause` keeps the foreign error for a debugger, and loggers drop it.
  */
 export class OperatorError extends Error {
   override readonly name = 'OperatorError'
@@ -29,7 +29,7 @@ export class OperatorError extends Error {
   }
 }
 
-/** Any thrown value as an `OperatorError`; what no adapter translated is `Internal` and retryable. */
+/** Returns a thrown value as an `OperatorError`. A value that no adapter has translated is `Internal` and retryable. */
 export function operatorError(thrown: unknown): OperatorError {
   if (thrown instanceof OperatorError) return thrown
   const message = thrown instanceof Error ? thrown.message : String(thrown)

@@ -1,9 +1,9 @@
 import type { ChallengeInstanceStatus } from '../crd/challenge-instance.ts'
 
 /**
- * Whether the children of the instance may still be those of the older operator.
+ * Returns whether the children of an instance may still be those of the older operator.
  *
- * That operator wrote a phase, and neither conditions nor an observed generation. The first status write of ours adds
+ * That operator wrote a phase, and neither conditions nor an observed generation. Our first status write adds
  * conditions, so it also sets `status.adopting`. The field stays until every child is recorded.
  */
 export function isAdopting(status: ChallengeInstanceStatus | undefined): boolean {

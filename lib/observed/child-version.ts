@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import type { ObjectMeta, StoredMeta } from '../crd/objects.ts'
 
-/** The deployment controller writes its revision here on every rollout; it is not drift. */
+/** The deployment controller writes its revision under this prefix on every rollout. That is no drift. */
 const ignoredAnnotationPrefix = 'deployment.kubernetes.io/'
 
 /**
- * A child's version as `status.children` records it: `metadata.generation` where the kind has one, else
- * `resourceVersion`, plus eight hex digits over labels and annotations, which change no generation.
+ * Returns the version of a child as `status.children` records it: `metadata.generation`, or `resourceVersion` if the kind
+ * has no generation, and eight hex digits over labels and annotations, because these change no generation.
  */
 export function childVersion(metadata: StoredMeta): string {
   return `${metadata.generation ?? metadata.resourceVersion}-${metadataHash(metadata)}`

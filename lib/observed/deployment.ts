@@ -1,18 +1,18 @@
 import type { Deployment, KubernetesObject } from '../crd/objects.ts'
 import { canonicalJson } from '../desired/canonical.ts'
 
-/** What judging a Deployment needs of it. */
+/** The fields of a Deployment from which its verdict follows. */
 export interface DeploymentDigest {
   available: boolean
-  /** Message of `ReplicaFailure=True`: admission and quota refusals make no pod, so they show only here. */
+  /** Message of `ReplicaFailure=True`. A refusal by admission or quota creates no pod, so it shows only here. */
   replicaFailure: string | undefined
-  /** `Progressing=False` with `ProgressDeadlineExceeded`. */
+  /** The condition is `Progressing=False` with the reason `ProgressDeadlineExceeded`. */
   deadlineExceeded: boolean
   /** `spec.replicas` is 0. */
   hibernated: boolean
 }
 
-/** Enough of a refusal to classify and explain it. */
+/** The number of characters that suffice to classify and explain a refusal. */
 const messageLimit = 300
 
 export function deploymentDigest(deployment: Deployment): DeploymentDigest {
@@ -30,7 +30,7 @@ export function deploymentDigest(deployment: Deployment): DeploymentDigest {
   }
 }
 
-/** Whether the pods of an object stay as they are when it is changed. Both must be whole, as the API server returns them. */
+/** Returns whether a change of an object leaves its pods as they are. Both must be whole, as the API server returns them. */
 export function keepsPods(before: KubernetesObject | undefined, after: KubernetesObject): boolean {
   const [one, other] = [before, after].map(each => {
     const { replicas, template } = (each as Deployment | undefined)?.spec ?? {}

@@ -5,7 +5,10 @@ export interface Termination {
   exitCode: number
 }
 
-/** What judging a pod needs of it, and nothing more: the forwarder holds one for every pod. Times in epoch ms. */
+/**
+ * The fields of a pod from which its trouble follows. The forwarder keeps one digest for every pod, so there are no
+ * others. Times are epoch milliseconds.
+ */
 export interface PodDigest {
   name: string
   createdAt: number
@@ -16,17 +19,17 @@ export interface PodDigest {
   ready: boolean
   /** Reason of a `PodScheduled=False` condition. */
   unscheduled: string | undefined
-  /** Of the container in the worst trouble. */
+  /** The next fields are those of the container in the worst trouble. */
   restarts: number
   waiting: string | undefined
   terminated: Termination | undefined
   lastTerminated: Termination | undefined
   runningSince: number | undefined
-  /** When the first of the running containers that are not ready ought to be ready; undefined: there is none. */
+  /** The time by which the first running container that is not ready ought to be; undefined if there is none. */
   readyDueAt: number | undefined
 }
 
-/** Waiting reasons of a start that simply takes its time. */
+/** Waiting reasons of a normal start. */
 const startingUp = new Set(['ContainerCreating', 'PodInitializing'])
 
 export function podDigest(pod: Stored<Pod>): PodDigest {
@@ -41,7 +44,7 @@ export function podDigest(pod: Stored<Pod>): PodDigest {
     terminating: metadata.deletionTimestamp !== undefined,
     phase: status?.phase ?? 'Pending',
     statusReason: status?.reason,
-    // The condition, not containerStatuses[].ready: on a dead node only the condition goes False.
+    // On a dead node the condition becomes False, and containerStatuses[].ready stays true.
     ready: condition('Ready')?.status === 'True',
     unscheduled: scheduled?.status === 'False' ? (scheduled.reason ?? 'Unschedulable') : undefined,
     restarts: container?.restartCount ?? 0,
@@ -53,7 +56,7 @@ export function podDigest(pod: Stored<Pod>): PodDigest {
   }
 }
 
-/** Milliseconds that a container may run unready at least: the default probe answers within seconds. */
+/** The least time that a container may run unready, in milliseconds. The default probe answers within seconds. */
 const leastGraceMs = 15_000
 
 /** Kubernetes' defaults, as the API server writes them into a stored probe. */
@@ -70,7 +73,7 @@ function readyDueAt({ spec, status }: Pod): number | undefined {
   return due.length === 0 ? undefined : Math.min(...due)
 }
 
-/** Milliseconds from the start of a container until its probe has had the time to succeed. */
+/** The milliseconds from the start of a container until its probe has had time to succeed. */
 function answerMs(probe: Probe | undefined): number {
   if (probe === undefined) return 0
   const { initialDelaySeconds, periodSeconds, failureThreshold } = { ...probeDefaults, ...probe }

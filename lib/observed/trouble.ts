@@ -3,20 +3,20 @@ import type { PodDigest, Termination } from './pod.ts'
 
 export interface Trouble {
   reason: Reason | undefined
-  /** Will not progress by itself. */
+  /** The pod makes no progress without a change. */
   failed: boolean
-  /** When the same digest would be judged otherwise, in epoch milliseconds. */
+  /** The time at which the verdict on the same digest changes, in epoch milliseconds. */
   dueAt: number | undefined
 }
 
 /**
- * A container that crashed is Ready for 0.2–0.7 s per restart (measured on a kubelet without a readiness probe), and
- * a crash loop shows its waiting reason for moments only. So after a restart a container must have run this long
- * before it counts as cured: longer than the crashes that flap, shorter than the kubelet's first back-off of 10 s.
+ * A container counts as cured when it has run this long since its last restart. A crashing container without a readiness
+ * probe is Ready for 0.2–0.7 s per restart (measured on a kubelet), and its waiting reason shows only for moments. The
+ * time is longer than such a run, and shorter than the kubelet's first back-off of 10 s.
  */
 const steadyMs = 8_000
 
-/** From the second restart on a crash is a loop, not a hiccup. */
+/** From the second restart on, a crash counts as a loop. */
 const crashLoopRestarts = 2
 
 const imagePull = new Set(['ErrImagePull', 'ImagePullBackOff', 'ErrImageNeverPull', 'RegistryUnavailable'])
@@ -30,7 +30,7 @@ const configInvalid = new Set([
   'PostStartHookError',
 ])
 
-/** What is wrong with a pod, judged by its history as much as by this one look. */
+/** Returns the trouble of a pod; undefined if there is none. The history of its containers counts as well as their state. */
 export function podTrouble(pod: PodDigest, now: number): Trouble | undefined {
   return unscheduled(pod) ?? ended(pod) ?? startRefused(pod) ?? crashed(pod, now) ?? unreadyTooLong(pod, now)
 }
@@ -39,7 +39,7 @@ function unscheduled(pod: PodDigest): Trouble | undefined {
   return pod.unscheduled === undefined ? undefined : waiting('Unschedulable')
 }
 
-/** The Deployment replaces an ended pod by itself. */
+/** An ended pod is not failed, because the Deployment replaces it. */
 function ended(pod: PodDigest): Trouble | undefined {
   if (pod.phase !== 'Failed' && pod.phase !== 'Succeeded') return undefined
   return waiting(pod.statusReason === 'Evicted' ? 'Evicted' : 'CrashLooping')
@@ -62,7 +62,7 @@ function crashed(pod: PodDigest, now: number): Trouble | undefined {
   const steadyAt = pod.runningSince === undefined ? undefined : pod.runningSince + steadyMs
   if (steadyAt !== undefined && now >= steadyAt) return undefined
   const reason = last?.reason === 'OOMKilled' ? 'OutOfMemory' : 'CrashLooping'
-  // By the count alone: the back-off shows for moments, and `Failed` must not come and go with it.
+  // The count alone decides. The back-off shows only for moments, and `Failed` must not come and go with it.
   return { reason, failed: pod.restarts >= crashLoopRestarts, dueAt: steadyAt }
 }
 

@@ -3,34 +3,34 @@ import type { DeploymentDigest } from './deployment.ts'
 import type { PodDigest } from './pod.ts'
 import { podTrouble } from './trouble.ts'
 
-/** What a Deployment and its pods amount to, for a player. */
+/** The state of a Deployment and its pods, as a player is told it. */
 export interface WorkloadVerdict {
   ready: boolean
-  /** Will not progress by itself. */
+  /** The workload makes no progress without a change. */
   failed: boolean
-  /** What is wrong; undefined while all is well or simply under way. */
+  /** The trouble; undefined if the workload serves or starts normally. */
   reason: Reason | undefined
   /** The pod that serves or will serve; undefined before there is one. */
   podName: string | undefined
-  /** When the same objects would be judged otherwise, in epoch milliseconds. */
+  /** The time at which the verdict on the same objects changes, in epoch milliseconds. */
   dueAt: number | undefined
 }
 
-/** What a status says of the workload: the `Ready` condition, the phase and the pod. */
+/** The workload as a status reports it. */
 export interface ReportedWorkload {
   ready: boolean
-  /** Of the `Ready` condition. */
+  /** The reason of the `Ready` condition. */
   readyReason: string
   phase: string
   podName: string | undefined
 }
 
-/** Reasons of the `Ready` condition where nothing is wrong. */
+/** Reasons of the `Ready` condition of a workload without trouble. */
 export const readyReasons = { serving: 'Available', underWay: 'Progressing' } as const
 
 /**
- * One verdict for reconcile, which reports it, and for the forwarder, which compares it with what was reported.
- * @param pods 'unknown' where the caller could not look: then the Deployment alone is believed
+ * Returns the verdict on a workload. Reconcile reports it, and the forwarder compares it with the reported one.
+ * @param pods 'unknown' if the caller has not read them. The Deployment alone counts then
  * @param now epoch milliseconds
  */
 export function workloadVerdict(
@@ -66,7 +66,7 @@ const underWay: WorkloadVerdict = {
   dueAt: undefined,
 }
 
-/** Whether a status says what the verdict says; where not, there is a pass to make. */
+/** Returns whether a status reports a verdict. If it does not, the instance needs a pass. */
 export function verdictReflected(reported: ReportedWorkload, verdict: WorkloadVerdict): boolean {
   return (
     reported.ready === verdict.ready &&
@@ -80,7 +80,7 @@ export function readyReason(verdict: WorkloadVerdict): string {
   return verdict.reason ?? (verdict.ready ? readyReasons.serving : readyReasons.underWay)
 }
 
-/** The pod that counts: a terminating or ended one never stands for the instance while another lives. */
+/** Returns the pod that represents the instance. A terminating pod never does, an ended one only if no other exists. */
 function current(pods: readonly PodDigest[]): PodDigest | undefined {
   const rank = (pod: PodDigest) => (pod.phase === 'Failed' || pod.phase === 'Succeeded' ? 0 : 1)
   return pods
@@ -88,7 +88,7 @@ function current(pods: readonly PodDigest[]): PodDigest | undefined {
     .toSorted((a, b) => rank(b) - rank(a) || b.createdAt - a.createdAt || (a.name < b.name ? -1 : 1))[0]
 }
 
-/** ReplicaFailure carries the API server's refusal as text only. */
+/** Classifies a refusal by its text, because ReplicaFailure has nothing else. */
 function refusal(message: string): Pick<WorkloadVerdict, 'ready' | 'failed' | 'reason'> {
   if (message.includes('exceeded quota')) return { ready: false, failed: false, reason: 'QuotaExceeded' }
   if (message.includes('violates PodSecurity'))

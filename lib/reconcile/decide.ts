@@ -40,8 +40,12 @@ export function decide(observed: Observed, config: OperatorConfig, now: number):
     return hold('NotYetAvailable', reasons.NotYetAvailable.sentence, opens - now)
   const desired = desiredOf(observed, template, config)
   if (isProblem(desired)) return hold(desired.reason, desired.message)
-  const { at } = expiresAt(instance, template, config)
-  return { kind: 'converge', desired, expiresAt: at, keep: keeps(instance, template, desired) }
+  return {
+    kind: 'converge',
+    desired,
+    expiresAt: expiresAt(instance, template, config),
+    keep: keeps(instance, template, desired),
+  }
 }
 
 function desiredOf(

@@ -26,9 +26,10 @@ export function ownershipOf(
 }
 
 /**
- * Whether the older operator made the object for this instance. The shape alone does not tell: `kubectl create
- * deployment` makes the same. So the instance must come from that operator, the object must not be older than the
- * instance, and no child may be recorded under its name: what replaces a recorded child is somebody else's.
+ * Returns whether the older operator created the object for this instance. The shape alone does not show it, because
+ * `kubectl create deployment` creates the same. So the instance must come from that operator, the object must not be older
+ * than the instance, and no child may be recorded under its name: an object in the place of a recorded child has another
+ * owner.
  */
 function isAdoptable(existing: Stored<KubernetesObject>, instance: Stored<ChallengeInstance>): boolean {
   return (
@@ -44,7 +45,7 @@ function createdAt({ metadata }: KubernetesObject): number {
   return Date.parse(metadata.creationTimestamp ?? '')
 }
 
-/** The older operator left nothing but `app: <name>` and a container named as the instance. */
+/** The older operator set the label `app: <name>`, and gave the container the name of the instance. */
 function hasShapeOfOldOperator(existing: KubernetesObject, name: string): boolean {
   if (existing.metadata.labels?.[labels.app] !== name) return false
   if (existing.kind === 'Deployment') {
@@ -54,7 +55,7 @@ function hasShapeOfOldOperator(existing: KubernetesObject, name: string): boolea
   return existing.kind === 'Service' && onlyApp((existing as Service).spec.selector ?? {}, name)
 }
 
-/** A Deployment's selector is immutable, so anything but ours could never be brought to the desired state. */
+/** The selector of a Deployment is immutable, so a Deployment with another selector cannot get the desired state. */
 function onlyApp(selector: Record<string, string>, name: string): boolean {
   return Object.keys(selector).length === 1 && selector[labels.app] === name
 }
