@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { SQSEvent } from 'aws-lambda'
 import { describe, expect, it } from 'vitest'
 import { createHandler, type ReconcileHandlerOptions } from '../../../../functions/reconcile/handler.ts'
+import { createHandler as createTimerHandler } from '../../../../functions/timer/handler.ts'
 import { OperatorError } from '../../../../lib/errors.ts'
-import type { TimerMessage } from '../../../../lib/messages.ts'
+import type { ChangeMessage, TimerMessage } from '../../../../lib/messages.ts'
 import type { Outcome, Pass } from '../../../../lib/reconcile/outcome.ts'
 import { lambdaContext } from '../../../../local/lambda/context.ts'
 import { change, changeRecord, keptLog, record, sqsEvent } from '../lambda-events.ts'
@@ -300,6 +301,38 @@ describe('the line of a pass', () => {
         },
       },
     ])
+  })
+
+  it('has the trace of the first change after a failed pass and a timer that was sent twice', async () => {
+    const trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+    const error = new OperatorError('Internal', 'the API server answered 500')
+    const first = setUp({
+      reconcile: async () => ({ outcome: { kind: 'retry', error, exhausted: false }, events: 0 }),
+    })
+    await first.run(sqsEvent(changeRecord('1', change('a', { trace }))))
+
+    const renewed: TimerMessage[] = []
+    const changes: ChangeMessage[] = []
+    const due = Date.parse(first.timers[0]?.due ?? '')
+    const fireAt = (now: number, timer: TimerMessage | undefined) =>
+      createTimerHandler({
+        changes: {
+          send: async sent => {
+            changes.push(...sent.map(each => each.change))
+            return []
+          },
+        },
+        timers: { send: async sent => void renewed.push(sent) },
+        deadLetters: { send: async () => {} },
+        log: keptLog(),
+        clock: () => now,
+      })(sqsEvent(record('1', timer)), lambdaContext('timer', 30_000))
+    await fireAt(due - 60_000, first.timers[0])
+    await fireAt(due, renewed[0])
+
+    const second = setUp()
+    await second.run(sqsEvent(...changes.map((each, index) => changeRecord(String(index), each))))
+    expect(second.log.lines).toMatchObject([{ message: 'pass ended', fields: { attempt: 1, trace } }])
   })
 
   it('is at debug level for a pass without changes', async () => {
