@@ -10,7 +10,7 @@ export function hasFinalizer({ metadata }: ChallengeInstance): boolean {
 }
 
 /**
- * Adds our finalizer, unless the admission policy has done so. Costs one write where it is missing.
+ * Adds our finalizer, unless the creator of the instance has set it. Costs one write where it is missing.
  * @returns the instance with the finalizer
  * @throws OperatorError if the instance changed since it was read
  */

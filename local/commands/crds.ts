@@ -1,6 +1,7 @@
 import { parseOperatorConfig } from '../../lib/config/operator.ts'
 import type { Environment } from '../../lib/config/section.ts'
 import { installManifests } from '../../lib/kubernetes/install/install.ts'
+import type { Installed } from '../../lib/kubernetes/install/manifests.ts'
 import { openExternalClient } from '../parts/external-parts.ts'
 
 /** `challenge-operator crds`: installs or upgrades CRDs and admission policies. Newer ones stay as they are. */
@@ -9,12 +10,16 @@ export async function runCrds(
   print: (line: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const { namespaces } = parseOperatorConfig(env)
+  parseOperatorConfig(env)
   const client = openExternalClient(env, 'crds')
   try {
-    const installed = await installManifests(client, { namespaces, allowedRegistries: [] }, signal)
-    for (const { name, action } of installed) print(`${action.padEnd(9)}  ${name}`)
+    const installed = await installManifests(client, { allowedRegistries: [] }, signal)
+    for (const each of installed) print(`${each.action.padEnd(9)}  ${withRemark(each)}`)
   } finally {
     await client.close()
   }
+}
+
+export function withRemark({ name, remark }: Installed): string {
+  return remark === undefined ? name : `${name} (${remark})`
 }

@@ -6,6 +6,7 @@ import type { Environment } from '../../lib/config/section.ts'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
 import { firstNamespace, scopesOf, type WatchedNamespaces } from '../../lib/crd/namespaces.ts'
+import { createRetryingClient } from '../../lib/kubernetes/client/retrying-client.ts'
 import { installManifests } from '../../lib/kubernetes/install/install.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { watch } from '../../lib/kubernetes/watch/watch.ts'
@@ -18,6 +19,7 @@ import { writeEnvironmentFile } from '../parts/environment-file.ts'
 import { openParts, type Parts } from '../parts/parts.ts'
 import { applySamples, platformFacts, readSamples, type Samples } from '../parts/samples.ts'
 import { embeddedSecrets } from '../parts/secrets.ts'
+import { withRemark } from './crds.ts'
 import { showTransitions } from './transitions.ts'
 
 export interface UpOptions {
@@ -57,7 +59,7 @@ export async function runUp(options: UpOptions, stopping: AbortSignal): Promise<
   for (const sentence of variablesWithoutEffect(env)) print(sentence)
   const parts = await openParts({ env, directory, print }, stopping)
   try {
-    await prepareParts(parts, config.namespaces, print, stopping)
+    await prepareParts(parts, print, stopping)
     const samples = await prepareSamples(options, parts, config.namespaces, stopping)
     const file = join(directory, 'env')
     await writeEnvironmentFile(file, { ...parts.variables, ...secretsOf(env) }, parts.programs)
@@ -93,7 +95,7 @@ async function runOperator({ options, config, parts, samples }: Run, stopping: A
     ),
   )
   const operator = composeOperator(parts.addresses, config, log).run(running)
-  if (samples) await applySamples(openCluster(client), samples, running)
+  if (samples) await applySamples(openCluster(createRetryingClient(client)), samples, running)
   print('the operator is running; Ctrl-C ends it')
 
   const code = once
@@ -113,18 +115,13 @@ function asTyped(path: string): string {
 }
 
 /** Installs the CRDs and admission policies and migrates the database. */
-async function prepareParts(
-  parts: Parts,
-  namespaces: WatchedNamespaces,
-  print: (line: string) => void,
-  signal: AbortSignal,
-): Promise<void> {
+async function prepareParts(parts: Parts, print: (line: string) => void, signal: AbortSignal): Promise<void> {
   const installed = await installManifests(
     parts.addresses.clientFor('crds'),
-    { namespaces, allowedRegistries: [] },
+    { allowedRegistries: [] },
     signal,
   )
-  for (const { name, action } of installed) if (action !== 'unchanged') print(`${action} ${name}`)
+  for (const each of installed) if (each.action !== 'unchanged') print(`${each.action} ${withRemark(each)}`)
   const database = openDatabase({ url: parts.addresses.databaseUrl, max: 1, applicationName: 'migrate' })
   try {
     for (const name of await migrate(database, signal)) print(`migrated the database: ${name}`)

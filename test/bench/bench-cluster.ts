@@ -73,7 +73,7 @@ async function furnish(
   const namespaces = [operated, floor]
   for (const name of namespaces)
     await bare.call('POST', '/api/v1/namespaces', JSON.stringify({ metadata: { name } }), signal)
-  await installManifests(client, { namespaces, allowedRegistries: [] }, signal)
+  await installManifests(client, { allowedRegistries: [] }, signal)
   for (const name of namespaces) {
     const path = collectionPath({ apiVersion, kind: 'ChallengeTemplate' }, name)
     await bare.call('POST', path, JSON.stringify(template(name)), signal)

@@ -1,4 +1,4 @@
-import { fieldManager } from '../../lib/crd/group.ts'
+import { fieldManager, finalizer } from '../../lib/crd/group.ts'
 import { collectionPath, objectPath } from '../../lib/kubernetes/client/paths.ts'
 import { appliedStatus } from './applied-status.ts'
 import type { BareClient } from './bare-client.ts'
@@ -11,12 +11,13 @@ const placeholder = { name: 'instance-name', uid: 'instance-uid', version: 'inst
 const by = `?fieldManager=${fieldManager}`
 
 /**
- * Makes eight calls: POST of the instance (admission adds the finalizer), GET of the instance and of its template, POST
+ * Makes eight calls: POST of the instance with its finalizer, GET of the instance and of its template, POST
  * of Secret, NetworkPolicy and Service at the same time, POST of the Deployment, PUT of the status. The operator makes
  * all of them but the first.
  */
 export function createFloor(client: BareClient): Floor {
-  const model = instance(floor, placeholder.name, 1)
+  const plain = instance(floor, placeholder.name, 1)
+  const model = { ...plain, metadata: { ...plain.metadata, finalizers: [finalizer] } }
   const { uid, version: resourceVersion } = placeholder
   const stored = { ...model, metadata: { ...model.metadata, uid, resourceVersion, generation: 1 } }
   const desired = desiredOf(stored)

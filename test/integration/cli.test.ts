@@ -299,8 +299,6 @@ describe('the commands with external parts', () => {
     expect([...new Set(made.map(({ resource }) => resource))].toSorted()).toEqual([
       'customresourcedefinitions',
       'leases',
-      'mutatingadmissionpolicies',
-      'mutatingadmissionpolicybindings',
       'validatingadmissionpolicies',
       'validatingadmissionpolicybindings',
     ])
@@ -315,7 +313,7 @@ describe('the commands with external parts', () => {
         .trim()
         .split('\n')
         .map(line => line.split(' ')[0]),
-    ).toEqual(Array(8).fill('unchanged'))
+    ).toEqual(Array(6).fill('unchanged'))
   })
 
   test('forward takes the lease, sends messages, and releases the lease at its end', async () => {

@@ -76,6 +76,6 @@ export async function installEverywhere(kubeconfig: string): Promise<void> {
     connection: { kind: 'kubeconfig', path: kubeconfig },
     userAgent: 'challenge-operator/test (install)',
   })
-  const options = { namespaces: '*', allowedRegistries: [] } as const
+  const options = { allowedRegistries: [] } as const
   await installManifests(client, options, AbortSignal.timeout(60_000)).finally(() => client.close())
 }

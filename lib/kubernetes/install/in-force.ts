@@ -1,5 +1,4 @@
-import { apiVersion, finalizer } from '../../crd/group.ts'
-import { firstNamespace, type WatchedNamespaces } from '../../crd/namespaces.ts'
+import { apiVersion } from '../../crd/group.ts'
 import type { KubernetesObject } from '../../crd/objects.ts'
 import { OperatorError } from '../../errors.ts'
 import { pollUntil } from '../../poll.ts'
@@ -13,7 +12,7 @@ const everyMs = 100
 /** A CRD is established about a second after its creation. If its names are taken, it never is. */
 const establishedMs = 30_000
 
-/** A schema or policy is in force within a second. After this time the caller goes on without having seen it. */
+/** A schema is in force within a second. After this time the caller goes on without having seen it. */
 const inForceMs = 10_000
 
 /** Waits until both CRDs are established. @throws OperatorError `SchemaOutdated` if they are not in time */
@@ -40,7 +39,7 @@ export async function untilEstablished(cluster: Cluster, signal: AbortSignal): P
 export async function untilSchemaInForce(client: KubernetesClient, signal: AbortSignal): Promise<void> {
   await pollUntil(
     async () => {
-      const { status } = await dryRun(client, 'default', '0-is-no-first-letter', signal)
+      const { status } = await dryRun(client, signal)
       // The kind is not served yet (404), or the old schema is in force (201). No other answer changes with time.
       return status !== 404 && status !== 201
     },
@@ -49,35 +48,11 @@ export async function untilSchemaInForce(client: KubernetesClient, signal: Abort
   )
 }
 
-/** Waits until the policy adds our finalizer to a new instance. */
-export async function untilFinalizerInForce(
-  client: KubernetesClient,
-  namespaces: WatchedNamespaces,
-  signal: AbortSignal,
-): Promise<void> {
-  const namespace = firstNamespace(namespaces)
-  await pollUntil(
-    async () => {
-      const { status, body } = await dryRun(client, namespace, 'finalizer-in-force', signal)
-      // The policy does not know our kind yet. Until then the server refuses every creation.
-      if (status === 503) return false
-      if (status !== 201) return true
-      return (body as KubernetesObject).metadata.finalizers?.includes(finalizer) ?? false
-    },
-    { everyMs, limitMs: inForceMs },
-    signal,
-  )
-}
-
-/** Creates an instance as a dry run, which passes admission and validation and is not stored. */
-function dryRun(
-  client: KubernetesClient,
-  namespace: string,
-  name: string,
-  signal: AbortSignal,
-): Promise<ApiResponse> {
+/** Creates an instance with a bad name as a dry run, which passes admission and validation and is not stored. */
+function dryRun(client: KubernetesClient, signal: AbortSignal): Promise<ApiResponse> {
   const kind = { apiVersion, kind: 'ChallengeInstance' }
+  const namespace = 'default'
   const spec = { templateRef: 'none', owner: { teamId: 1, eventId: 1 } }
-  const body = { ...kind, metadata: { namespace, name }, spec }
+  const body = { ...kind, metadata: { namespace, name: '0-is-no-first-letter' }, spec }
   return client.request('POST', collectionPath(kind, namespace), { body, query: { dryRun: 'All' } }, signal)
 }

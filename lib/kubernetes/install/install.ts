@@ -2,31 +2,34 @@ import type { KubernetesObject, StoredOfAnyScope } from '../../crd/objects.ts'
 import { referenceTo } from '../../crd/reference.ts'
 import type { KubernetesClient } from '../client/http.ts'
 import { collectionPath } from '../client/paths.ts'
+import { createRetryingClient } from '../client/retrying-client.ts'
 import type { Cluster } from '../cluster.ts'
 import { openCluster } from '../open-cluster.ts'
-import { untilEstablished, untilFinalizerInForce, untilSchemaInForce } from './in-force.ts'
-import { contentHash, type ManifestOptions, readManifests, renderedPolicy } from './manifests.ts'
+import { removeFormerPolicies } from './former-policies.ts'
+import { untilEstablished, untilSchemaInForce } from './in-force.ts'
+import {
+  contentHash,
+  type Installed,
+  type ManifestOptions,
+  readManifests,
+  renderedPolicy,
+} from './manifests.ts'
 import { type Definition, markOf } from './schema-check.ts'
-
-export interface Installed {
-  /** Kind and name, as `kubectl get` takes them. */
-  name: string
-  /** `kept` means that the cluster has a newer one. */
-  action: 'created' | 'upgraded' | 'unchanged' | 'kept'
-}
 
 /**
  * Installs CRDs and admission policies that are missing or older, and returns once they are in force.
  *
  * CRDs and policies that kubectl or an older operator created are taken over, and all stored objects are kept. A kind of
- * policy that the cluster does not serve is left out, because the operator works without it.
+ * policy that the cluster does not serve is left out, because the operator works without it. A policy of an earlier
+ * release that this one does without is deleted. A call that the cluster refuses for a moment is repeated.
  * @throws OperatorError `Forbidden` if the user may not change CRDs or policies
  */
 export async function installManifests(
-  client: KubernetesClient,
+  clusterClient: KubernetesClient,
   options: ManifestOptions,
   signal: AbortSignal,
 ): Promise<Installed[]> {
+  const client = createRetryingClient(clusterClient)
   const cluster = openCluster(client)
   const crds: Installed[] = []
   for (const object of await readManifests('crds'))
@@ -41,8 +44,8 @@ export async function installManifests(
     if (await kindServed(client, policy, signal))
       policies.push(await installPolicy(cluster, policy, newer, signal))
   }
-  if (policies.some(changed)) await untilFinalizerInForce(client, options.namespaces, signal)
-  return [...crds, ...policies]
+  const former = newer ? [] : await removeFormerPolicies(client, cluster, signal)
+  return [...crds, ...policies, ...former]
 }
 
 async function installDefinition(
@@ -81,7 +84,7 @@ async function write(
   return installed(object, existing ? 'upgraded' : 'created')
 }
 
-/** Returns whether the cluster serves a kind. Older clusters lack policies that mutate, or policies altogether. */
+/** Returns whether the cluster serves a kind. Clusters before Kubernetes 1.30 have no policies. */
 async function kindServed(
   client: KubernetesClient,
   { apiVersion, kind }: KubernetesObject,

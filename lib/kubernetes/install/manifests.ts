@@ -2,21 +2,27 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { group } from '../../crd/group.ts'
-import type { WatchedNamespaces } from '../../crd/namespaces.ts'
 import type { KubernetesObject } from '../../crd/objects.ts'
 
-/** The hash of an installed policy. It changes with the namespaces, the registries and the version of the policy. */
+/** The hash of an installed policy. It changes with the registries and the version of the policy. */
 export const contentHash = `${group}/content-hash`
 
+export interface Installed {
+  /** Kind and name, as `kubectl get` takes them. */
+  name: string
+  /** `kept`: the cluster has a newer one, or one of a user. `deleted`: this release does without it. */
+  action: 'created' | 'upgraded' | 'unchanged' | 'kept' | 'deleted'
+  /** The reason of a deletion, or what the user has to do. */
+  remark?: string
+}
+
 export interface ManifestOptions {
-  namespaces: WatchedNamespaces
   /** The registries, or folders in them (`registry.example.com/ctf`), that images may come from. None allows all. */
   allowedRegistries: readonly string[]
 }
 
 interface Policy extends KubernetesObject {
   spec?: {
-    matchConditions?: { name: string; expression: string }[]
     variables?: { name: string; expression: string }[]
   }
 }
@@ -48,18 +54,12 @@ export function renderedPolicy(object: KubernetesObject, options: ManifestOption
 }
 
 function renderedSpec(
-  { matchConditions, variables, ...rest }: NonNullable<Policy['spec']>,
-  { namespaces, allowedRegistries }: ManifestOptions,
+  { variables, ...rest }: NonNullable<Policy['spec']>,
+  { allowedRegistries }: ManifestOptions,
 ): NonNullable<Policy['spec']> {
-  const conditions = matchConditions?.flatMap(condition => {
-    if (condition.name !== 'watched-namespace') return [condition]
-    if (namespaces === '*') return []
-    return [{ ...condition, expression: `request.namespace in ${celList(namespaces)}` }]
-  })
   const registries = allowedRegistries.map(each => each.replace(/\/+$/, ''))
   return {
     ...rest,
-    ...(conditions && { matchConditions: conditions }),
     ...(variables && {
       variables: variables.map(variable =>
         variable.name === 'allowedRegistries' ? { ...variable, expression: celList(registries) } : variable,

@@ -22,7 +22,7 @@ beforeAll(async () => {
   const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace } }
   await createAsAdmin(client, account, signal)
   const allowedRegistries = ['registry.example.com/ctf/', 'docker.io/library']
-  await installManifests(client, { namespaces: '*', allowedRegistries }, signal)
+  await installManifests(client, { allowedRegistries }, signal)
   const inForce = async () =>
     (await template({ image: 'elsewhere.example.com/a' })).status === 422 &&
     (await deployment({ hostPID: true })).status === 422
@@ -144,7 +144,7 @@ describe('what may a workload of ours not have', () => {
 
 it('does a stored template with a refused image stay patchable and deletable', async () => {
   expect((await template({}, 'stored', false)).status).toBe(201)
-  await installManifests(client, { namespaces: '*', allowedRegistries: ['other.example.com'] }, signal)
+  await installManifests(client, { allowedRegistries: ['other.example.com'] }, signal)
   await waitUntil('the new registries', 20_000, async () => (await template({})).status === 422, signal)
   const path = `${collectionPath({ apiVersion, kind: 'ChallengeTemplate' }, namespace)}/stored`
   const contentType = 'application/merge-patch+json'

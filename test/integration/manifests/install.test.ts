@@ -1,10 +1,14 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parseAllDocuments } from 'yaml'
 import type { ChallengeInstance } from '../../../lib/crd/challenge-instance.ts'
 import { apiVersion, finalizer, group } from '../../../lib/crd/group.ts'
 import type { KubernetesObject } from '../../../lib/crd/objects.ts'
 import { openClient } from '../../../lib/kubernetes/client/client.ts'
 import type { KubernetesClient } from '../../../lib/kubernetes/client/http.ts'
 import { collectionPath, objectPath } from '../../../lib/kubernetes/client/paths.ts'
+import { createRetryingClient } from '../../../lib/kubernetes/client/retrying-client.ts'
 import type { Cluster } from '../../../lib/kubernetes/cluster.ts'
 import { installManifests } from '../../../lib/kubernetes/install/install.ts'
 import { checkSchema, crdKind, crdNames, versionMark } from '../../../lib/kubernetes/install/schema-check.ts'
@@ -16,9 +20,9 @@ import { instance as anInstance } from '../../support/objects.ts'
 import { badTemplates, instanceSpec, templateSpec } from './inputs.ts'
 import { oldCrds } from './old-crds.ts'
 
-// In their order: each begins with what the one before it left in the cluster.
+// The tests run in this order. Each one begins with what the one before it left in the cluster.
 const signal = AbortSignal.timeout(110_000)
-const options = { namespaces: ['watched'], allowedRegistries: [] } as const
+const options = { allowedRegistries: [] } as const
 const kind = { apiVersion, kind: 'ChallengeInstance' } as const
 let plane: ControlPlane
 let client: KubernetesClient
@@ -38,6 +42,12 @@ afterAll(async () => {
   await Promise.all([client?.close(), weak?.close()])
   await plane?.stop()
 })
+
+/** The finalizer policy and its binding, as release 0.1 installed them. */
+const former = parseAllDocuments(
+  readFileSync(join(import.meta.dirname, 'release-0.1/finalizer.yaml'), 'utf8'),
+).map(document => document.toJS() as KubernetesObject)
+const formerApiVersion = 'admissionregistration.k8s.io/v1'
 
 interface StoredCrd extends KubernetesObject {
   spec: { names: { shortNames: string[] }; versions: { additionalPrinterColumns: { name: string }[] }[] }
@@ -60,8 +70,8 @@ const notServed = (text: string) =>
     message: expect.stringContaining(text),
   })
 
-describe('what does a cluster with nothing, or with the old operator’s CRDs, become', () => {
-  it('does the check refuse a cluster without CRDs, also to who may not read them', async () => {
+describe('a cluster without CRDs, or with those of the older operator', () => {
+  it('fails the check without CRDs, also for a user who may not read them', async () => {
     await expect(checkSchema(client, signal)).rejects.toEqual(
       notServed('is not installed; run "challenge-operator crds"'),
     )
@@ -70,7 +80,7 @@ describe('what does a cluster with nothing, or with the old operator’s CRDs, b
     )
   })
 
-  it('does the check refuse the old operator’s CRDs', async () => {
+  it('fails the check with the CRDs of the older operator', async () => {
     for (const crd of oldCrds)
       await client.request(
         'POST',
@@ -83,7 +93,7 @@ describe('what does a cluster with nothing, or with the old operator’s CRDs, b
     await expect(checkSchema(client, signal)).rejects.toEqual(notServed("is an older operator's"))
   })
 
-  it('are they upgraded, taken over whole, and is what is stored of them kept', async () => {
+  it('is upgraded: the CRDs are taken over whole, and stored objects stay', async () => {
     await created(instance('1-starts-with-a-digit'))
     await created(instance('fine'))
     const stored = { apiVersion, kind: 'ChallengeTemplate', metadata: { name: 'bad', namespace: 'watched' } }
@@ -92,7 +102,8 @@ describe('what does a cluster with nothing, or with the old operator’s CRDs, b
 
     const actions = await install()
     expect(kindsOf(actions.upgraded)).toEqual(['customresourcedefinition', 'customresourcedefinition'])
-    expect(kindsOf(actions.created)).toContain('mutatingadmissionpolicy')
+    expect(kindsOf(actions.created)).toContain('validatingadmissionpolicy')
+    expect(kindsOf(actions.created)).not.toContain('mutatingadmissionpolicy')
     const crd = await cluster.get<StoredCrd>({ ...crdKind, name: crdNames[1] }, signal)
     expect(crd?.spec.names.shortNames).toEqual(['cinst'])
     expect(crd?.spec.versions[0]?.additionalPrinterColumns.map(each => each.name)).not.toContain('Was')
@@ -114,7 +125,7 @@ describe('what does a cluster with nothing, or with the old operator’s CRDs, b
     )
   })
 
-  it('is a stored instance with a bad name patchable, its status writable, and deletable', async () => {
+  it('lets a stored instance with a bad name be patched, reported and deleted', async () => {
     const reference = { ...kind, namespace: 'watched', name: '1-starts-with-a-digit' }
     const add = { op: 'add', path: '/metadata/finalizers', value: [finalizer] } as const
     const patched = await cluster.patchJson<ChallengeInstance>(reference, [add], signal)
@@ -128,7 +139,7 @@ describe('what does a cluster with nothing, or with the old operator’s CRDs, b
     expect(await cluster.get(reference, signal)).toBeUndefined()
   })
 
-  it('is a stored template that the schema refuses today patchable, as long as that part stays', async () => {
+  it('lets a stored template that the schema refuses today be patched elsewhere, and deleted', async () => {
     const reference = { apiVersion, kind: 'ChallengeTemplate', namespace: 'watched', name: 'bad' }
     const operations = [{ op: 'add', path: '/spec/ttlMinutes', value: 60 } as const]
     expect(await cluster.patchJson(reference, operations, signal)).toMatchObject({ spec: { ttlMinutes: 60 } })
@@ -136,27 +147,20 @@ describe('what does a cluster with nothing, or with the old operator’s CRDs, b
   })
 })
 
-describe('when is something written', () => {
-  it('changes a second time nothing', async () => {
+describe('a repeated installation', () => {
+  it('changes nothing', async () => {
     expect(Object.keys(await install())).toEqual(['unchanged'])
   })
 
-  it('changes another list of namespaces the finalizer’s policy, and other registries the templates’', async () => {
-    const other = await install({ namespaces: ['elsewhere', 'watched'], allowedRegistries: [] })
-    expect(other.upgraded).toEqual([
-      { name: 'mutatingadmissionpolicy/challenge-operator-finalizer', action: 'upgraded' },
-    ])
-    const registries = await install({
-      namespaces: ['watched', 'elsewhere'],
-      allowedRegistries: ['registry.example.com'],
-    })
+  it('upgrades the policy of the templates if the registries are others', async () => {
+    const registries = await install({ allowedRegistries: ['registry.example.com'] })
     expect(registries.upgraded).toEqual([
       { name: 'validatingadmissionpolicy/challenge-operator-templates', action: 'upgraded' },
     ])
     await install()
   })
 
-  it('keeps what is newer, policies too', async () => {
+  it('keeps newer CRDs, and the policies beside them', async () => {
     const mark = (value: string) =>
       cluster.patchJson(
         { ...crdKind, name: crdNames[0] },
@@ -164,17 +168,17 @@ describe('when is something written', () => {
         signal,
       )
     await mark('10')
-    const actions = await install({ namespaces: '*', allowedRegistries: [] })
+    const actions = await install({ allowedRegistries: ['registry.example.com'] })
     expect(actions.kept?.map(({ name }) => name)).toEqual([
       `customresourcedefinition/${crdNames[0]}`,
-      'mutatingadmissionpolicy/challenge-operator-finalizer',
+      'validatingadmissionpolicy/challenge-operator-templates',
     ])
     expect(actions.upgraded).toBeUndefined()
     await checkSchema(client, signal)
     await mark('1')
   })
 
-  it('makes what is missing, and it is in force on return', async () => {
+  it('creates CRDs that are missing and returns when they are in force', async () => {
     for (const name of crdNames) await client.request('DELETE', objectPath({ ...crdKind, name }), {}, signal)
     const gone = async () => {
       const found = await Promise.all(crdNames.map(name => cluster.get({ ...crdKind, name }, signal)))
@@ -189,33 +193,53 @@ describe('when is something written', () => {
   })
 })
 
-describe('who gets the finalizer', () => {
-  it('does an instance in a watched namespace, beside those that it came with', async () => {
-    expect((await created(instance('alone'))).metadata.finalizers).toEqual([finalizer])
-    const others = await created(instance('with-others', 'watched', ['example.com/other']))
-    expect(others.metadata.finalizers?.toSorted()).toEqual(['example.com/other', finalizer])
-    const twice = await created(instance('with-it', 'watched', [finalizer]))
-    expect(twice.metadata.finalizers).toEqual([finalizer])
+describe('the finalizer policy of release 0.1', () => {
+  const named = (kind: string) => ({
+    apiVersion: formerApiVersion,
+    kind,
+    name: 'challenge-operator-finalizer',
+  })
+  const apply = async (change: (object: KubernetesObject) => KubernetesObject = object => object) => {
+    for (const object of former) await cluster.apply(change(object), signal)
+  }
+
+  it('is deleted with its binding, and the answer says so', async () => {
+    await apply()
+    const actions = await install()
+    expect(Object.keys(actions).toSorted()).toEqual(['deleted', 'unchanged'])
+    expect(actions.deleted).toEqual([
+      expect.objectContaining({ name: 'mutatingadmissionpolicybinding/challenge-operator-finalizer' }),
+      expect.objectContaining({ name: 'mutatingadmissionpolicy/challenge-operator-finalizer' }),
+    ])
+    for (const { kind } of former) expect(await cluster.get(named(kind), signal)).toBeUndefined()
+    expect(Object.keys(await install())).toEqual(['unchanged'])
   })
 
-  it('does none in another namespace, where nobody would take it off', async () => {
-    expect((await created(instance('alone', 'elsewhere'))).metadata.finalizers).toBeUndefined()
+  it('is kept and named if a user applied it', async () => {
+    await apply(({ metadata, ...rest }) => ({ ...rest, metadata: { name: metadata.name ?? '' } }))
+    const { kept = [] } = await install()
+    expect(kept.map(each => each.remark)).toEqual(
+      former
+        .toReversed()
+        .map(({ kind }) =>
+          expect.stringContaining(`kubectl delete ${kind.toLowerCase()}/challenge-operator-finalizer`),
+        ),
+    )
+    for (const { kind } of former) expect(await cluster.delete(named(kind), {}, signal)).toBe('gone')
   })
 
-  it('does no instance again that loses it', async () => {
-    const reference = { ...kind, namespace: 'watched', name: 'alone' }
-    const remove = { op: 'remove', path: '/metadata/finalizers' } as const
-    const patched = await cluster.patchJson(reference, [remove], signal)
-    expect(patched).not.toMatchObject({ metadata: { finalizers: expect.anything() } })
-  })
-
-  it('does every instance where all namespaces are watched', async () => {
-    await install({ namespaces: '*', allowedRegistries: [] })
-    expect((await created(instance('other', 'elsewhere'))).metadata.finalizers).toEqual([finalizer])
+  it('does not keep the first instance after a restart of the API server from being stored', async () => {
+    await apply()
+    await plane.restartApiServer({}, signal)
+    const { deleted } = await install()
+    expect(deleted).toHaveLength(2)
+    const patient = openCluster(createRetryingClient(client))
+    const stored = await patient.apply(instance('soon', 'default'), signal)
+    expect(stored.metadata.finalizers).toBeUndefined()
   })
 })
 
-it('is it said to who may not install', async () => {
+it('tells a user who may not install which right is missing', async () => {
   await expect(installManifests(weak, options, signal)).rejects.toMatchObject({
     reason: 'Forbidden',
     message: expect.stringContaining(group),
