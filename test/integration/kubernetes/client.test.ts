@@ -29,8 +29,8 @@ async function serve(listener: RequestListener) {
   return { client, server, asked, [Symbol.asyncDispose]: stop }
 }
 
-describe('what does a request carry', () => {
-  it('who asks, as whom, and what', async () => {
+describe('a request', () => {
+  it('carries user agent, credential, query and body', async () => {
     await using at = await serve((request, response) => {
       const { method, url, headers } = request
       response.end(JSON.stringify({ method, url, headers }))
@@ -45,8 +45,8 @@ describe('what does a request carry', () => {
   })
 })
 
-describe('what becomes of a refused token', () => {
-  it('a fresh one is tried, once', async () => {
+describe('a request whose token is refused', () => {
+  it('is sent once more with a fresh token', async () => {
     await using at = await serve((request, response) => {
       response.statusCode = request.headers.authorization === 'Bearer new' ? 200 : 401
       response.end('{}')
@@ -55,7 +55,7 @@ describe('what becomes of a refused token', () => {
     expect(at.asked).toEqual([false, true])
   })
 
-  it('a second refusal is the answer', async () => {
+  it('returns the second refusal', async () => {
     await using at = await serve((_request, response) => {
       response.statusCode = 401
       response.end('{}')
@@ -65,8 +65,8 @@ describe('what becomes of a refused token', () => {
   })
 })
 
-describe('what becomes of a request without an answer', () => {
-  it('on a connection that died, it is sent again on another', async () => {
+describe('a request without an answer', () => {
+  it('is sent again on another connection if its connection died', async () => {
     let requests = 0
     await using at = await serve((request, response) => {
       requests += 1
@@ -78,7 +78,7 @@ describe('what becomes of a request without an answer', () => {
     expect(requests).toBe(3)
   })
 
-  it('to nobody, it says so, and nothing of the token', async () => {
+  it('fails with a sentence that has no token if nothing listens', async () => {
     const connection = { kind: 'server', server: 'http://127.0.0.1:1', token: async () => 'hidden' } as const
     const client = openClient({ connection, userAgent })
     const refused = client.request('GET', '/api/v1/x', {}, signal)
@@ -90,7 +90,7 @@ describe('what becomes of a request without an answer', () => {
     await client.close()
   })
 
-  it('cut off by the caller, it is told by its cause', async () => {
+  it('fails with the reason of the signal that ended it', async () => {
     await using at = await serve(() => {})
     const reason = new Error('the caller has had enough')
     const controller = new AbortController()

@@ -5,23 +5,23 @@ import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Connection } from '../../../lib/kubernetes/connection/connection.ts'
 
-/** What the front answers itself; a body that is a list of lines is a stream that stays open unless `ends`. */
+/** An answer of the front itself. `lines` is a stream, which stays open unless `ends` is set. */
 export interface FrontAnswer {
   status: number
   body: unknown
   headers?: Record<string, string>
   lines?: unknown[]
-  /** Between two lines; default none. */
+  /** The pause between two lines, in milliseconds; none by default. */
   everyMs?: number
   ends?: boolean
 }
 
-/** The API server behind a door that sometimes answers in its place. */
+/** A server in front of the API server, which can answer in its place. */
 export interface Front {
   connection: Connection
-  /** Paths with queries, in order. */
+  /** The requests in their order. */
   readonly requests: { method: string; url: URL; headers: IncomingMessage['headers'] }[]
-  /** Asked for every request; undefined: the API server answers. */
+  /** Called for every request. The API server answers if it returns undefined. */
   answer: (url: URL, headers: IncomingMessage['headers']) => FrontAnswer | undefined
   stop(): Promise<void>
 }

@@ -20,7 +20,7 @@ let weak: KubernetesClient
 let name: string
 let count = 0
 
-/** As much of the CRD as a status needs: what the real one says is another test's business. */
+/** The part of the CRD that a status needs. Other tests cover the real schema. */
 const definition = {
   apiVersion: 'apiextensions.k8s.io/v1',
   kind: 'CustomResourceDefinition',
@@ -87,19 +87,19 @@ const reference = () => ({ apiVersion: 'v1', kind: 'Secret', namespace, name })
 const instance = () => anInstance({ metadata: { namespace, name, finalizers: [finalizer] } })
 
 describe('get', () => {
-  it('what is not there is undefined, also in a namespace that is not there', async () => {
+  it('is undefined for a missing object, also in a missing namespace', async () => {
     expect(await cluster.get(reference(), signal)).toBeUndefined()
     expect(await cluster.get({ ...reference(), namespace: 'nowhere' }, signal)).toBeUndefined()
   })
 
-  it('a kind that is not served is an error, not an absence', async () => {
+  it('fails for a kind that the cluster does not serve', async () => {
     const request: KubernetesClient['request'] = (method, path, ...rest) =>
       client.request(method, path.replace('/api/v1/', '/apis/not-served.example.com/v1/'), ...rest)
     const answer = openCluster({ ...client, request }).get(reference(), signal)
     await expect(answer).rejects.toMatchObject({ reason: 'SchemaOutdated' })
   })
 
-  it('metadata come without values', async () => {
+  it('of metadata returns no values', async () => {
     await cluster.create(secret({ key: 'ZmxhZw==' }), signal)
     const metadata = await cluster.getMetadata(reference(), signal)
     expect(metadata).toMatchObject({ apiVersion: 'v1', kind: 'Secret', metadata: { name } })
@@ -108,12 +108,12 @@ describe('get', () => {
 })
 
 describe('create and apply', () => {
-  it('a second create says that it exists', async () => {
+  it('returns "exists" for a second create', async () => {
     expect(await cluster.create(secret(), signal)).toMatchObject({ kind: 'Secret', metadata: { name } })
     expect(await cluster.create(secret(), signal)).toBe('exists')
   })
 
-  it('are written under our name', async () => {
+  it('write with our field manager', async () => {
     await cluster.create(secret({ a: 'YQ==' }), signal)
     const applied = await cluster.apply(secret({ b: 'Yg==' }), signal)
     expect(applied.metadata.managedFields?.map(({ manager, operation }) => [manager, operation])).toEqual([
@@ -122,16 +122,16 @@ describe('create and apply', () => {
     ])
   })
 
-  it('an apply over our own create leaves only what it says', async () => {
+  it('leave only the applied fields after an apply over our own create', async () => {
     const created = (await cluster.create(secret({ a: 'YQ==' }), signal)) as Stored<Secret>
     expect((await cluster.apply(secret({ b: 'Yg==' }), signal)).data).toEqual({ a: 'YQ==', b: 'Yg==' })
-    // `created` is outdated by now: the patch meets a conflict and reads again.
+    // `created` is outdated by now. The patch meets a conflict and reads the object again.
     expect((await cluster.applyOver<Secret>(created, secret({ c: 'Yw==' }), signal)).data).toEqual({
       c: 'Yw==',
     })
   })
 
-  it('an apply over what is another object by now is refused', async () => {
+  it('refuse an apply over an object that another one has replaced', async () => {
     const created = (await cluster.create(secret(), signal)) as Stored<Secret>
     await cluster.delete(reference(), {}, signal)
     await cluster.create(secret({ other: 'YQ==' }), signal)
@@ -139,35 +139,38 @@ describe('create and apply', () => {
     expect(await cluster.get<Secret>(reference(), signal)).toMatchObject({ data: { other: 'YQ==' } })
   })
 
-  it('a missing namespace is named', async () => {
+  it('name a missing namespace', async () => {
     const lost = { ...secret(), metadata: { name, namespace: 'nowhere' } }
     await expect(cluster.create(lost, signal)).rejects.toMatchObject({ reason: 'NamespaceStuck' })
   })
 
-  it.each(['create', 'apply'] as const)('%s of what a template got wrong is permanent', async verb => {
-    const deployment = {
-      apiVersion: 'apps/v1',
-      kind: 'Deployment',
-      metadata: { namespace, name },
-      spec: {
-        selector: { matchLabels: { app: name } },
-        template: {
-          metadata: { labels: { app: name } },
-          spec: { containers: [{ name: 'a', image: 'b', resources: { limits: { cpu: 'lots' } } }] },
+  it.each(['create', 'apply'] as const)(
+    'fail permanently for an object that a template made invalid (%s)',
+    async verb => {
+      const deployment = {
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        metadata: { namespace, name },
+        spec: {
+          selector: { matchLabels: { app: name } },
+          template: {
+            metadata: { labels: { app: name } },
+            spec: { containers: [{ name: 'a', image: 'b', resources: { limits: { cpu: 'lots' } } }] },
+          },
         },
-      },
-    }
-    const write = { create: cluster.create, apply: cluster.apply }[verb] as (
-      object: KubernetesObject,
-      signal: AbortSignal,
-    ) => Promise<unknown>
-    await expect(write(deployment as KubernetesObject, signal)).rejects.toMatchObject({
-      reason: 'TemplateInvalid',
-      fate: 'permanent',
-    })
-  })
+      }
+      const write = { create: cluster.create, apply: cluster.apply }[verb] as (
+        object: KubernetesObject,
+        signal: AbortSignal,
+      ) => Promise<unknown>
+      await expect(write(deployment as KubernetesObject, signal)).rejects.toMatchObject({
+        reason: 'TemplateInvalid',
+        fate: 'permanent',
+      })
+    },
+  )
 
-  it('a missing right is named', async () => {
+  it('name a missing right', async () => {
     await expect(openCluster(weak).create(secret(), signal)).rejects.toMatchObject({
       reason: 'Forbidden',
       message: expect.stringMatching(/User "weak" cannot create resource "secrets"/),
@@ -188,12 +191,12 @@ describe('patchJson', () => {
   it.each([
     ['a test that fails', { op: 'test' as const, path: '/metadata/resourceVersion', value: '1' }],
     ['a path that is not there', { op: 'remove' as const, path: '/metadata/finalizers' }],
-  ])('is a conflict: %s', async (_name, operation) => {
+  ])('returns "conflict" for %s', async (_name, operation) => {
     await cluster.create(secret(), signal)
     expect(await cluster.patchJson(reference(), [operation], signal)).toBe('conflict')
   })
 
-  it('is undefined when the object is gone, and an error when the result is invalid', async () => {
+  it('is undefined for a missing object, and fails if the result is invalid', async () => {
     expect(await cluster.patchJson(reference(), [labelled('b')], signal)).toBeUndefined()
     await cluster.create(secret(), signal)
     await expect(cluster.patchJson(reference(), [labelled('b b')], signal)).rejects.toMatchObject({
@@ -203,19 +206,19 @@ describe('patchJson', () => {
 })
 
 describe('delete', () => {
-  it('is gone at once, and stays gone', async () => {
+  it('returns "gone" at once and for a missing object', async () => {
     await cluster.create(secret(), signal)
     expect(await cluster.delete(reference(), {}, signal)).toBe('gone')
     expect(await cluster.delete(reference(), {}, signal)).toBe('gone')
   })
 
-  it('leaves a successor alone', async () => {
+  it('leaves a successor with another uid alone', async () => {
     await cluster.create(secret(), signal)
     expect(await cluster.delete(reference(), { uid: 'another' }, signal)).toBe('gone')
     expect(await cluster.get(reference(), signal)).toBeDefined()
   })
 
-  it('comes second to a write that it has not seen', async () => {
+  it('returns "conflict" if the object was written after it was read', async () => {
     const created = (await cluster.create(instance(), signal)) as Stored<ChallengeInstance>
     const own = { apiVersion, kind: 'ChallengeInstance', namespace, name }
     const { uid, resourceVersion } = created.metadata
@@ -229,7 +232,7 @@ describe('delete', () => {
     expect(await cluster.delete(own, { uid, resourceVersion }, signal)).toBe('conflict')
   })
 
-  it('is under way while a finalizer or dependents hold it', async () => {
+  it('returns "deleting" while a finalizer or dependents keep the object', async () => {
     await cluster.create(instance(), signal)
     const own = { apiVersion, kind: 'ChallengeInstance', namespace, name }
     expect(await cluster.delete(own, {}, signal)).toBe('deleting')
@@ -239,7 +242,7 @@ describe('delete', () => {
 })
 
 describe('putStatus', () => {
-  it('changes nothing but the status', async () => {
+  it('changes only the status', async () => {
     const created = (await cluster.create(instance(), signal)) as ChallengeInstance
     const status = { phase: 'Pending', message: 'x' } as NonNullable<ChallengeInstance['status']>
     const written = await cluster.putStatus({ ...created, status }, signal)
@@ -247,7 +250,7 @@ describe('putStatus', () => {
     expect((written as ChallengeInstance).metadata).toMatchObject({ finalizers: [finalizer], generation: 1 })
   })
 
-  it('is a conflict over a newer version, or another uid, and undefined over nothing', async () => {
+  it('returns "conflict" for a newer version or another uid, and undefined for a missing object', async () => {
     const created = (await cluster.create(instance(), signal)) as ChallengeInstance
     const stated = { ...created, status: { phase: 'Pending' } } as ChallengeInstance
     await cluster.putStatus(stated, signal)
@@ -262,7 +265,7 @@ describe('putStatus', () => {
 })
 
 describe('list', () => {
-  it('comes in pages, selected, each object with its kind, metadata without values', async () => {
+  it('yields pages of selected objects with their kind, and metadata without values', async () => {
     const space = 'listed'
     await cluster.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: space } }, signal)
     const labels = { 'app.kubernetes.io/managed-by': 'challenge-operator' }

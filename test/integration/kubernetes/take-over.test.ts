@@ -51,7 +51,7 @@ function desired(name: string): Deployment {
   }
 }
 
-/** As another client does it, with the defaults it then owns. */
+/** Creates an object as another client, which then owns the defaults too. */
 async function createdBy(manager: string, object: Deployment): Promise<void> {
   const query = { fieldManager: manager }
   const response = await client.request(
@@ -73,7 +73,7 @@ async function editedBy(manager: string, name: string, operations: JsonPatchOper
   expect((await client.request('PATCH', path, request, signal)).status).toBe(200)
 }
 
-/** Read once the deployment controller has noted its revision. */
+/** Returns the Deployment after the deployment controller has written its revision. */
 async function settled(name: string): Promise<Stored<Deployment>> {
   for (;;) {
     const found = await cluster.get<Deployment>(reference(name), signal)
@@ -98,15 +98,15 @@ function expectExactly(object: Deployment, name: string): void {
   expect(object.metadata.ownerReferences).toBeUndefined()
 }
 
-describe('does an apply leave exactly what it says', () => {
-  it('over our own POST, and a patch alone makes no new generation', async () => {
+describe('applyOver', () => {
+  it('leaves exactly the applied fields over our own POST, and its patch makes no new generation', async () => {
     const first = desired('own')
     first.spec.template.spec.containers[0]?.env?.push({ name: 'B', value: '2' })
     first.metadata.labels = { ...first.metadata.labels, extra: 'x' }
     await cluster.create(first, signal)
     let existing = await settled('own')
     let patched: Deployment | 'conflict' | undefined = 'conflict'
-    // The deployment controller may write the status in between.
+    // The deployment controller may write the status between the two calls.
     for (let tries = 0; patched === 'conflict' && tries < 5; tries++) {
       existing = await settled('own')
       patched = await cluster.patchJson<Deployment>(reference('own'), takenOver(existing), signal)
@@ -119,7 +119,7 @@ describe('does an apply leave exactly what it says', () => {
     expectExactly(await cluster.apply(desired('own'), signal), 'own')
   })
 
-  it("over the old operator's Deployment", async () => {
+  it("leaves exactly the applied fields over the older operator's Deployment", async () => {
     const old = desired('old')
     old.metadata.labels = { app: 'old' }
     delete old.spec.strategy
@@ -139,7 +139,7 @@ describe('does an apply leave exactly what it says', () => {
     expect(applied.metadata.uid).toBe(existing.metadata.uid)
   })
 
-  it('over what people edited, also after our applies', async () => {
+  it('leaves exactly the applied fields over edits of other clients, also after our applies', async () => {
     await cluster.create(desired('edited'), signal)
     const applied = await cluster.applyOver<Deployment>(await settled('edited'), desired('edited'), signal)
     expect(takenOver(applied)).toEqual([])
@@ -151,7 +151,7 @@ describe('does an apply leave exactly what it says', () => {
       { op: 'replace', path: '/spec/strategy', value: { type: 'RollingUpdate' } },
     ])
     await editedBy('another-controller', 'edited', [{ op: 'replace', path: '/spec/replicas', value: 3 }])
-    // An owner that is not there would have the garbage collector take the object: it goes with the rest at once.
+    // A missing owner would make the garbage collector delete the object. So the owner is the namespace.
     await editedBy('kubectl-patch', 'edited', [
       {
         op: 'add',
@@ -159,12 +159,12 @@ describe('does an apply leave exactly what it says', () => {
         value: [{ apiVersion: 'v1', kind: 'Namespace', name: namespace, uid: await uidOf(namespace) }],
       },
     ])
-    const mended = await cluster.applyOver<Deployment>(await settled('edited'), desired('edited'), signal)
-    expectExactly(mended, 'edited')
-    expect(mended.spec.replicas).toBe(1)
+    const repaired = await cluster.applyOver<Deployment>(await settled('edited'), desired('edited'), signal)
+    expectExactly(repaired, 'edited')
+    expect(repaired.spec.replicas).toBe(1)
   })
 
-  it("and the deployment controller's revision stays", async () => {
+  it('leaves the revision with the deployment controller', async () => {
     await cluster.create(desired('revision'), signal)
     const existing = await settled('revision')
     const applied = await cluster.applyOver<Deployment>(existing, desired('revision'), signal)
@@ -175,7 +175,7 @@ describe('does an apply leave exactly what it says', () => {
     expect([owner?.manager, owner?.subresource]).toEqual(['kube-controller-manager', 'status'])
   })
 
-  it('over what was written between our read and our patch', async () => {
+  it('leaves exactly the applied fields over a write between our read and our patch', async () => {
     await cluster.create(desired('raced'), signal)
     const outdated = await settled('raced')
     await editedBy('kubectl-edit', 'raced', [{ op: 'add', path: '/metadata/labels/note', value: 'x' }])
@@ -183,7 +183,7 @@ describe('does an apply leave exactly what it says', () => {
   })
 })
 
-async function uidOf(name: string): Promise<string> {
+async function uidOf(name: string): Promise<string | undefined> {
   const found = await cluster.get({ apiVersion: 'v1', kind: 'Namespace', name }, signal)
-  return found?.metadata.uid ?? ''
+  return found?.metadata.uid
 }

@@ -1,12 +1,12 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
-/** A wire to a server that can go dead without a word, as NAT and balancers let it. */
+/** A connection to a server that can go silent without being closed, as it happens behind NAT and load balancers. */
 export interface TcpProxy {
   port: number
-  /** Connections accepted so far. */
+  /** The number of accepted connections. */
   readonly accepted: number
-  /** From now on no byte passes on the connections that are open; new ones work. */
+  /** Lets no byte pass on the open connections any more. New connections work. */
   silence(): void
   /** Resets all connections. */
   cut(): void
