@@ -84,7 +84,7 @@ describe('the platform row', () => {
     expect(await database.platformRows()).toMatchObject([{ status: 'stopped', endpoint_url: '' }])
   })
 
-  it('is another one for another team or challenge', async () => {
+  it('belongs to one team and one challenge', async () => {
     await store.record(instanceRecord(), soon())
     await store.record(instanceRecord({ uid: 'b', teamId: 2 }), soon())
     await store.record(instanceRecord({ uid: 'c', template: 'pwn-1' }), soon())

@@ -16,7 +16,7 @@ function retry(error: OperatorError, attempt = 0): Outcome {
 }
 
 describe('the follow-up of a pass', () => {
-  it('is nothing after a pass that is settled or stalled', () => {
+  it('consists of nothing after a settled or stalled pass', () => {
     for (const outcome of [
       { kind: 'settled' },
       { kind: 'stalled', reason: 'TemplateMissing', message: '' },
@@ -24,7 +24,7 @@ describe('the follow-up of a pass', () => {
       expect(followUp(outcome, somePass(), now, 0)).toEqual({ timers: [], deadLetter: undefined })
   })
 
-  it('is a timer for each uid, with the pod to read and the trace', () => {
+  it('consists of a timer for each uid, with the pod to read and the trace', () => {
     const trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
     const both = somePass({ uids: ['u1', 'u2'], pod: 'a-1', trace })
     const { timers } = followUp(retry(new OperatorError('Internal', 'x')), both, now, 0)
@@ -69,7 +69,7 @@ describe('the follow-up of a pass', () => {
     expect(delayOf(requeue('NotYetAvailable', 86_400_123))).toBe(86_400_123)
   })
 
-  it('is the dead letter with reason and message after the last attempt', () => {
+  it('consists of the dead letter with reason and message after the last attempt', () => {
     const outcome = retry(new OperatorError('Internal', 'broken'), 7)
     expect(followUp(outcome, somePass(), now, 0)).toEqual({
       timers: [],

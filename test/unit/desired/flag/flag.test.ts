@@ -45,7 +45,7 @@ describe('a flag that cannot be made', () => {
     [{ type: 'static', format: '  ' }, 'secretRef'],
     [{ type: 'static', format: 'x', envName: 'A B' }, 'envName'],
     [{ type: 'dynamic' as never }, 'not known'],
-  ])('is a problem of the template: %j', (strategy, sentence) => {
+  ])('counts as a problem of the template: %j', (strategy, sentence) => {
     const refused = source(strategy)
     expect(refused).toMatchObject({ reason: 'TemplateInvalid' })
     expect((refused as { message: string }).message).toContain(sentence)

@@ -335,7 +335,7 @@ describe('the line of a pass', () => {
     expect(second.log.lines).toMatchObject([{ message: 'pass ended', fields: { attempt: 1, trace } }])
   })
 
-  it('is at debug level for a pass without changes', async () => {
+  it('has the level debug for a pass without changes', async () => {
     const { run, log } = setUp()
     await run(sqsEvent(changeRecord('1', change('a'))))
     expect(log.lines.map(line => line.level)).toEqual(['debug'])
