@@ -67,7 +67,7 @@ function deployment(pod: object, container: object = {}, own = true) {
   return create('apps/v1', 'Deployment', { metadata, spec: { selector, template: { metadata, spec } } })
 }
 
-describe('which images may a template name', () => {
+describe('the policy for templates', () => {
   const db = { name: 'db', resources: templateSpec.resources }
 
   it.each([
@@ -75,7 +75,7 @@ describe('which images may a template name', () => {
     ['registry.example.com/ctf/deep/er@sha256:0123'],
     ['nginx:1'],
     ['docker.io/library/nginx'],
-  ])('%s: allowed', async image => {
+  ])('accepts the image %s', async image => {
     expect(await template({ image, containers: [{ ...db, image }] })).toMatchObject({ status: 201 })
   })
 
@@ -85,7 +85,7 @@ describe('which images may a template name', () => {
     ['someone/nginx'],
     ['localhost/ctf/a'],
     ['evil:5000/library/nginx'],
-  ])('%s: refused, naming the allowed ones', async image => {
+  ])('refuses the image %s and names the allowed registries', async image => {
     const refused = {
       status: 422,
       message: expect.stringContaining('use one from docker.io/library, registry.example.com/ctf'),
@@ -115,14 +115,14 @@ const unsafe: [what: string, message: string, pod: object, container?: object][]
   ],
 ]
 
-describe('what may a workload of ours not have', () => {
-  it.each(unsafe)('%s, in a Deployment and in a Pod', async (_, message, pod, container) => {
+describe('the policy for workloads', () => {
+  it.each(unsafe)('refuses %s in our Deployments and Pods', async (_, message, pod, container) => {
     const refused = { status: 422, message: expect.stringContaining(message) }
     expect(await deployment(pod, container)).toEqual(refused)
     expect(await create('v1', 'Pod', podOf(pod, container ?? {}, true))).toEqual(refused)
   })
 
-  it.each(unsafe)('%s, which others may', async (_, _message, pod, container) => {
+  it.each(unsafe)('accepts %s in objects of other owners', async (_, _message, pod, container) => {
     expect(await deployment(pod, container, false)).toEqual({ status: 201, message: '' })
     expect(await create('v1', 'Pod', podOf(pod, container ?? {}, false))).toEqual({
       status: 201,
@@ -130,7 +130,7 @@ describe('what may a workload of ours not have', () => {
     })
   })
 
-  it('takes a safe one', async () => {
+  it('accepts a safe workload', async () => {
     const container = { securityContext: { capabilities: { drop: ['ALL'], add: ['NET_BIND_SERVICE'] } } }
     expect(
       await deployment({ hostNetwork: false, volumes: [{ name: 'a', emptyDir: {} }] }, container),
@@ -142,7 +142,7 @@ describe('what may a workload of ours not have', () => {
   })
 })
 
-it('does a stored template with a refused image stay patchable and deletable', async () => {
+it('a stored template with a refused image can still be patched and deleted', async () => {
   expect((await template({}, 'stored', false)).status).toBe(201)
   await installManifests(client, { allowedRegistries: ['other.example.com'] }, signal)
   await waitUntil('the new registries', 20_000, async () => (await template({})).status === 422, signal)

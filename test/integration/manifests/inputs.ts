@@ -1,4 +1,4 @@
-/** A template and an instance that the API server takes, and what it says to changes of them. */
+/** A template and an instance that the API server accepts, and changes of them with its answers. */
 
 export const templateSpec = { image: 'registry.example.com/a:1', resources: { cpu: '100m', memory: '64Mi' } }
 export const instanceSpec = { templateRef: 'web', owner: { teamId: 1, eventId: 1 } }

@@ -1,7 +1,7 @@
 import { group } from '../../../lib/crd/group.ts'
 import type { KubernetesObject } from '../../../lib/crd/objects.ts'
 
-/** The CRDs as the operator before us had them: no mark, no bounds, another set of columns, a status that prunes. */
+/** The CRDs of the older operator: no version, no bounds, other columns, and a status that drops unknown fields. */
 export const oldCrds: KubernetesObject[] = ['ChallengeTemplate', 'ChallengeInstance'].map(kind => {
   const plural = `${kind.toLowerCase()}s`
   return {

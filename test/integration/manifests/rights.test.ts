@@ -41,23 +41,23 @@ async function statusOf(name: string, path: string): Promise<number> {
   return (await as(name).request('GET', path, {}, signal)).status
 }
 
-describe('what is missing', () => {
-  it('nothing to an administrator, in all namespaces', async () => {
+describe('rightsMissing', () => {
+  it('is empty for an administrator in all namespaces', async () => {
     expect(await rightsMissing(as('admin'), '*', signal)).toEqual([])
   })
 
-  it('nothing to who is bound to every role, where they are bound', async () => {
+  it('is empty for a user of every role in the namespace of the bindings', async () => {
     expect(await rightsMissing(as('all'), ['default'], signal)).toEqual([])
   })
 
-  it('each right in a namespace where no role is bound, but those in no namespace', async () => {
+  it('has every namespaced right in a namespace without bindings, and no other right', async () => {
     const missing = await rightsMissing(as('all'), ['default', 'kube-system'], signal)
     expect(new Set(missing.map(({ namespace }) => namespace))).toEqual(new Set(['kube-system']))
     expect(missing).toContainEqual({ verb: 'create', resource: 'deployments.apps', namespace: 'kube-system' })
     expect(missing.length).toBeGreaterThan(30)
   })
 
-  it('everything to nobody, named as kubectl names it', async () => {
+  it('has every right of a user without roles, under the names that kubectl uses', async () => {
     const missing = await rightsMissing(as('nobody'), '*', signal)
     expect(missing.every(({ namespace }) => namespace === undefined)).toBe(true)
     expect(missing.map(({ verb, resource }) => `${verb} ${resource}`)).toEqual(
@@ -71,7 +71,7 @@ describe('what is missing', () => {
   })
 })
 
-describe('what does a role not give', () => {
+describe('a role', () => {
   it.each([
     ['watch-forwarder', '/api/v1/namespaces/default/secrets'],
     ['watch-forwarder', '/apis/coordination.k8s.io/v1/namespaces/default/leases'],
@@ -79,14 +79,14 @@ describe('what does a role not give', () => {
     ['reconcile', '/api/v1/namespaces/default/pods'],
     ['sweep', '/api/v1/namespaces/default/pods'],
     ['sweep', '/api/v1/namespaces/kube-system/secrets'],
-  ])('%s: %s', async (name, path) => {
+  ])('of %s does not give access to %s', async (name, path) => {
     expect(await statusOf(name, path)).toBe(403)
   })
 
   it.each([
     ['watch-forwarder', '/api/v1/namespaces/default/pods'],
     ['sweep', '/api/v1/namespaces/default/secrets'],
-  ])('%s: %s, which it has', async (name, path) => {
+  ])('of %s gives access to %s', async (name, path) => {
     expect(await statusOf(name, path)).toBe(200)
   })
 })

@@ -29,8 +29,8 @@ function messageOf({ body }: ApiResponse): string {
   return (body as { message?: string }).message ?? ''
 }
 
-describe('what does the API server say to a template', () => {
-  it.each(badTemplates)('%s: %s', async (_, message, change) => {
+describe('the schema of a template', () => {
+  it.each(badTemplates)('refuses %s: %s', async (_, message, change) => {
     const response = await create('ChallengeTemplate', 'bad', { ...templateSpec, ...change })
     expect({ status: response.status, message: messageOf(response) }).toEqual({
       status: 422,
@@ -38,12 +38,12 @@ describe('what does the API server say to a template', () => {
     })
   })
 
-  it.each(goodTemplates)('%s: takes it', async (_, change) => {
+  it.each(goodTemplates)('accepts %s', async (_, change) => {
     const response = await create('ChallengeTemplate', 'good', { ...templateSpec, ...change })
     expect([response.status, messageOf(response)]).toEqual([201, ''])
   })
 
-  it('does it fill in the defaults, and nothing that configuration decides', async () => {
+  it('fills in its defaults, and no default that the configuration sets', async () => {
     const spec = {
       ...templateSpec,
       flagStrategy: { type: 'hmac-per-instance' },
@@ -63,26 +63,29 @@ describe('what does the API server say to a template', () => {
   })
 })
 
-describe('what does the API server say to an instance', () => {
-  it.each(badInstances)('%s: %s', async (_, message, change) => {
+describe('the schema of an instance', () => {
+  it.each(badInstances)('refuses %s: %s', async (_, message, change) => {
     const response = await create('ChallengeInstance', 'bad', { ...instanceSpec, ...change })
     expect([response.status, messageOf(response)]).toEqual([422, expect.stringContaining(message)])
   })
 
-  it.each(['1st', 'a.b', 'a'.repeat(64), 'ends-'])('a name that is no Service’s, %s', async name => {
-    const response = await create('ChallengeInstance', name, instanceSpec)
-    expect(response.status).toBe(422)
-    expect(messageOf(response)).toMatch(/at most 63 lower-case letters|lowercase RFC 1123 subdomain/)
-  })
+  it.each(['1st', 'a.b', 'a'.repeat(64), 'ends-'])(
+    'refuses a name that no Service can have: %s',
+    async name => {
+      const response = await create('ChallengeInstance', name, instanceSpec)
+      expect(response.status).toBe(422)
+      expect(messageOf(response)).toMatch(/at most 63 lower-case letters|lowercase RFC 1123 subdomain/)
+    },
+  )
 
-  it.each(['a', 'a-1', 'a'.repeat(63)])('a name that is a Service’s, %s: takes it', async name => {
+  it.each(['a', 'a-1', 'a'.repeat(63)])('accepts a name that a Service can have: %s', async name => {
     expect((await create('ChallengeInstance', name, instanceSpec)).status).toBe(201)
   })
 
   it.each([
     ['templateRef', { templateRef: 'other' }, 'templateRef cannot change; delete this instance'],
     ['owner', { owner: { teamId: 2, eventId: 1 } }, 'owner cannot change; delete this instance'],
-  ])('does it refuse to change %s later', async (field, change, message) => {
+  ])('refuses a later change of %s', async (field, change, message) => {
     const name = `fixed-${field.toLowerCase()}`
     expect((await create('ChallengeInstance', name, instanceSpec, false)).status).toBe(201)
     const path = `${collectionPath({ apiVersion, kind: 'ChallengeInstance' }, namespace)}/${name}`
@@ -94,7 +97,7 @@ describe('what does the API server say to an instance', () => {
   })
 })
 
-it('do the samples apply, twice, and change nothing the second time', async () => {
+it('the samples apply twice, and change nothing the second time', async () => {
   const samples = await readSamples(namespace)
   expect([samples.templates.length, samples.instances.length]).toEqual([3, 4])
   const cluster = openCluster(client)
