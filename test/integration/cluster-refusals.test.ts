@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { openQueues } from '../../lib/aws/sqs.ts'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import type { Deployment, KubernetesObject, Secret } from '../../lib/crd/objects.ts'
@@ -24,7 +24,7 @@ import { testNamespace, testQueues } from '../support/shared-parts.ts'
 let operator: TestOperator
 let counted: CountedQueues
 let recorded: RecordedLog
-/** The same operator, seen from another namespace that it watches. */
+/** The same operator in further namespaces that it watches. */
 let crowded: TestOperator
 let strict: TestOperator
 let doomed: TestOperator
@@ -59,7 +59,7 @@ async function label(seen: TestOperator, labels: Record<string, string | null>):
   expect(status).toBe(200)
 }
 
-/** The quota controller counts in its own time; before, everything is refused as not counted yet. */
+/** Creates a quota and waits until it is counted. Before that, the cluster refuses everything as not counted yet. */
 async function makeQuota(seen: TestOperator, hard: Record<string, string>): Promise<void> {
   const path = quotasIn(seen.namespace)
   const body = { apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'full' }, spec: { hard } }
@@ -78,8 +78,8 @@ const dropQuota = (seen: TestOperator) =>
 const stalled = ({ status }: ChallengeInstance) =>
   status?.conditions?.find(each => each.type === 'Stalled')?.status
 
-describe('what becomes of an instance for which there is no room', () => {
-  test('for its pod: QuotaExceeded, and well again once there is', async () => {
+describe('an instance that a quota leaves no room for', () => {
+  it('is QuotaExceeded without room for its pod, and Ready once there is room', async () => {
     await makeQuota(crowded, { 'limits.cpu': '50m' })
     await make(crowded, instanceOf(crowded.namespace, 'wide', 'web', 1))
     const { status } = await reasoned(crowded, 'wide', 'QuotaExceeded')
@@ -88,7 +88,7 @@ describe('what becomes of an instance for which there is no room', () => {
     await untilConsistent(crowded, 'wide', 'Ready')
   })
 
-  test('for its Deployment: QuotaExceeded, not stalled, looked at again until there is', async () => {
+  it('is QuotaExceeded and not stalled without room for its Deployment, and is rechecked until there is room', async () => {
     await makeQuota(crowded, { 'count/deployments.apps': '1' })
     await make(crowded, instanceOf(crowded.namespace, 'second', 'web', 2))
     const refused = await reasoned(crowded, 'second', 'QuotaExceeded')
@@ -101,8 +101,8 @@ describe('what becomes of an instance for which there is no room', () => {
   })
 })
 
-describe('what becomes of an instance that the cluster refuses', () => {
-  test('its pod, for Pod Security: said, and well again once the namespace allows it', async () => {
+describe('an instance that the cluster refuses', () => {
+  it('reports a pod that Pod Security refuses, and is Ready once the namespace allows the pod', async () => {
     await label(strict, { 'pod-security.kubernetes.io/enforce': 'restricted' })
     await make(strict, instanceOf(strict.namespace, 'rooted', 'web', 1))
     const { status } = await reasoned(strict, 'rooted', 'PodSecurityRefused')
@@ -114,7 +114,7 @@ describe('what becomes of an instance that the cluster refuses', () => {
     await untilConsistent(strict, 'rooted', 'Ready')
   })
 
-  test('its Deployment, by a policy: said in its words, and well again without it', async () => {
+  it('reports the message of a policy that refuses its Deployment, and is Ready without the policy', async () => {
     const lift = await forbid(operator.namespace, 'barred', 'no challenge called barred, please')
     await make(operator, instanceOf(operator.namespace, 'barred', 'web', 3))
     const refused = await reasoned(operator, 'barred', 'AdmissionRefused')
@@ -125,7 +125,7 @@ describe('what becomes of an instance that the cluster refuses', () => {
     await untilConsistent(operator, 'barred', 'Ready')
   })
 
-  test("its name, because it is somebody else's: not touched, stalled, and deletable", async () => {
+  it('is stalled and can be deleted if another owner has its name, and leaves that object alone', async () => {
     const labels = { app: 'theirs' }
     const containers = [{ name: 'db', image: 'registry.example.com/db:1' }]
     const spec = {
@@ -153,7 +153,7 @@ describe('what becomes of an instance that the cluster refuses', () => {
     expect(left?.metadata.labels).toBeUndefined()
   })
 
-  test('a name that becomes free: taken without anybody asking again', async () => {
+  it('is Ready after a recheck once its name is free', async () => {
     const spec = { selector: { app: 'shop' }, ports: [{ port: 80 }] }
     const theirs = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'shop' }, spec }
     await make(operator, theirs as KubernetesObject)
@@ -165,7 +165,7 @@ describe('what becomes of an instance that the cluster refuses', () => {
   })
 })
 
-test('a Deployment that a foreign finalizer holds back: said by name, and gone once it is let go', async () => {
+test('a deletion names the foreign finalizer that blocks it, and ends when that is removed', async () => {
   await make(operator, instanceOf(operator.namespace, 'clung', 'web', 3))
   await untilConsistent(operator, 'clung', 'Ready')
   await edit(operator, 'Deployment', 'clung', { metadata: { finalizers: ['example.com/hold'] } })
@@ -173,7 +173,7 @@ test('a Deployment that a foreign finalizer holds back: said by name, and gone o
   const { metadata } = (await instanceCalled(operator, 'clung')) as ChallengeInstance
   await remove(operator, 'ChallengeInstance', 'clung')
   await reasoned(operator, 'clung', 'Terminating')
-  // As the sweep does after a minute.
+  // The sweep sends this after a minute.
   await wake({ namespace: operator.namespace, name: 'clung', uid: metadata.uid ?? '' }, 'drift')
   const held = await reasoned(operator, 'clung', 'ForeignFinalizer')
   expect(held.status?.phase).toBe('Terminating')
@@ -196,7 +196,7 @@ async function wake(key: InstanceKey, cause: Cause): Promise<void> {
   sending.close()
 }
 
-test('a flag whose Secret comes later', async () => {
+test('an instance waits for the Secret of its flag, and becomes Ready once that exists', async () => {
   const secretRef = { name: 'later', key: 'flag' }
   await make(operator, templateOf(operator.namespace, 'pwn', { flagStrategy: { type: 'static', secretRef } }))
   await make(operator, instanceOf(operator.namespace, 'waits', 'pwn', 3))
@@ -210,7 +210,7 @@ test('a flag whose Secret comes later', async () => {
   expect(JSON.stringify([recorded.lines, counted.sent])).not.toContain('came-later')
 })
 
-test('a namespace that is deleted with instances in it goes away, and their rows are closed', async () => {
+test('a namespace with instances can be deleted, and their rows are closed', async () => {
   const names = ['lost-1', 'lost-2', 'lost-3']
   for (const [index, name] of names.entries())
     await make(doomed, instanceOf(doomed.namespace, name, 'web', index + 1))
@@ -226,7 +226,7 @@ test('a namespace that is deleted with instances in it goes away, and their rows
   await waitUntil('the rows to be closed', 20_000, areClosed, operator.signal)
 })
 
-test('nobody went round and round, or was put aside', async () => {
+test('no instance has been passed more than 14 times, and no message is a dead letter', async () => {
   expect(counted.sent.filter(each => each.queue === 'dead letters')).toEqual([])
   const names = new Set(recorded.lines.map(line => String(line.fields.name ?? '')))
   expect([...names].filter(name => recorded.passesOf(name).length > 14)).toEqual([])
@@ -242,7 +242,7 @@ async function reasoned(seen: TestOperator, name: string, reason: string): Promi
   return (await instanceCalled(seen, name)) as ChallengeInstance
 }
 
-/** Refuses Deployments of this name by a policy of the test's own, once it is in force. @returns how to lift it again */
+/** Creates a policy that refuses Deployments of this name, and waits for it. @returns a function that removes it */
 async function forbid(namespace: string, name: string, message: string): Promise<() => Promise<void>> {
   const { client, signal } = operator
   const collection = '/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies'

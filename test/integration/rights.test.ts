@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { annotations, defaultDenyName } from '../../lib/crd/group.ts'
 import type {
@@ -32,16 +32,16 @@ interface Role extends KubernetesObject {
   rules: { apiGroups: string[]; resources: string[]; resourceNames?: string[]; verbs: string[] }[]
 }
 
-/** What calls the cluster; each as a user of the one group that its role is bound to. */
+/** The functions that call the cluster. Each one is a user of the group that its role is bound to. */
 const functions = ['watch-forwarder', 'reconcile', 'sweep']
 const users = functions.map(name => ({ name, groups: [`challenge-operator:${name}`] }))
 
-const listFallback = 'an API server that does not stream lists is listed in pages'
+const listFallback = 'on an API server that does not stream lists, the watch lists in pages'
 
-/** Rights that a life on a healthy, current cluster does not use, and why a role has them all the same. */
+/** Rights that a life on a healthy, current cluster does not use, each with the reason why a role has it. */
 const excused: Record<string, string> = {
   'reconcile update challengeinstances/finalizers':
-    'asked by the plugin OwnerReferencesPermissionEnforcement, which is no call of ours',
+    'the admission plugin OwnerReferencesPermissionEnforcement asks for it, and we make no call with it',
   'watch-forwarder list challengeinstances': listFallback,
   'watch-forwarder list challengetemplates': listFallback,
   'watch-forwarder list deployments': listFallback,
@@ -73,7 +73,7 @@ beforeAll(async () => {
   for (const name of functions) {
     const client = openClient({ connection: { kind: 'kubeconfig', path: pathOf(name) }, userAgent: name })
     clients.set(name, client)
-    // As every function does at its start.
+    // Every function checks the schema at its start.
     await checkSchema(client, AbortSignal.timeout(10_000))
   }
   operator = await startTestOperator({ plane, kubeconfigOf: pathOf, queues, challenges: ['web', 'fixed'] })
@@ -88,7 +88,7 @@ afterAll(async () => {
   await plane?.stop()
 })
 
-/** Everything that issue after issue promised of one instance, once. */
+/** Makes everything happen once that can happen to an instance. */
 async function wholeLife(resync: () => Promise<unknown>): Promise<void> {
   const { namespace } = operator
   const data = { key: Buffer.from('flag{fixed}').toString('base64') }
@@ -181,21 +181,21 @@ function oldService(name: string): Service {
   }
 }
 
-test('was a function refused anything', () => {
+test('no function is refused a call', () => {
   expect(calls.filter(call => call.code === 403 || call.code === 401)).toEqual([])
 })
 
-test('did the functions that have no role keep away from the cluster', async () => {
+test('the functions without a role make no call', async () => {
   const agents = (await plane.calls(operator.signal)).map(call => call.userAgent)
   expect(agents.filter(agent => /\((timer|publish)\)/.test(agent))).toEqual([])
 })
 
-test('was every call one of those that a user may see coming', () => {
-  // Discovery, say, would be a call that no role grants and every user may make.
+test('every call is for a resource', () => {
+  // A call such as discovery needs no role, so the other tests would not notice it.
   expect(calls.filter(call => call.resource === '').map(call => call.uri)).toEqual([])
 })
 
-test.each(functions)('does the role of %s hold no right that it does not use', name => {
+test.each(functions)('the role of %s has no right that the function does not use', name => {
   const used = new Set(calls.filter(call => call.user === name).flatMap(rightsUsed))
   const granted = roles
     .filter(
@@ -221,7 +221,7 @@ function rightsGranted({ resources, resourceNames, verbs }: Role['rules'][number
   return named.flatMap(each => verbs.map(verb => `${verb} ${each}`))
 }
 
-describe('what becomes of an instance when a right is taken from reconcile', () => {
+describe('an instance while reconcile lacks a right', () => {
   const name = 'challenge-operator-reconcile'
   const path = `/apis/rbac.authorization.k8s.io/v1/clusterroles/${name}`
 
@@ -242,7 +242,7 @@ describe('what becomes of an instance when a right is taken from reconcile', () 
     return () => put(whole.rules)
   }
 
-  test('to read templates: the status says so, and all is well once it is given back', async () => {
+  it('reports that templates cannot be read, and becomes Ready when the right is back', async () => {
     const giveBack = await withoutRight('get', 'challengetemplates')
     await create(operator, instanceOf(operator.namespace, 'blind', 'web'))
     const { status } = await phaseOf(operator, 'blind', 'Pending', 'Forbidden')
@@ -252,7 +252,7 @@ describe('what becomes of an instance when a right is taken from reconcile', () 
     await untilConsistent(operator, 'blind', 'Ready')
   })
 
-  test('to delete Deployments: it says so while it goes, and goes once it is given back', async () => {
+  it('reports that Deployments cannot be deleted, and is removed when the right is back', async () => {
     const giveBack = await withoutRight('delete', 'deployments')
     await remove(operator, 'ChallengeInstance', 'blind')
     const { status } = await phaseOf(operator, 'blind', 'Terminating', 'Forbidden')
