@@ -6,22 +6,22 @@ export type Phase = 'Pending' | 'Provisioning' | 'Ready' | 'Idle' | 'Failed' | '
 export interface ChallengeInstanceSpec {
   templateRef: string
   owner: { teamId: number; eventId: number }
-  /** The platform's own notes: for our database row and events, never for pods. */
+  /** Notes of the platform. They go into the database row and the events, never into pods. */
   annotations?: Record<string, string>
   env?: Record<string, string>
   expiresAt?: string
   suspend?: boolean
 }
 
-/** One object that was applied for the instance: what prune and drift detection read. */
+/** The record of an object that was applied for the instance. Pruning and drift detection read it. */
 export interface Child {
   apiVersion: string
   kind: string
   namespace: string
   name: string
-  /** As observed after our last write, see `childVersion`. */
+  /** The version after our last write, see `childVersion`. */
   version: string
-  /** Of the desired state that was applied; keyed where it covers secret content. */
+  /** Hash of the applied desired state. It is keyed if it covers secret content. */
   hash: string
   /** Repairs of late, each soon after the one before: something else keeps changing the child. */
   repairs?: { count: number; at: string }
@@ -52,9 +52,9 @@ export interface ChallengeInstanceStatus {
   lastActivityAt?: string
   template?: {
     uid: string
-    /** Last considered, so that `updateStrategy: Keep` settles too. */
+    /** The generation that was considered last, also if `updateStrategy: Keep` did not apply it. */
     generation: number
-    /** Of the template as it is in use by the workload. */
+    /** Hash of the template as the workload uses it. */
     hash: string
     /** Name of the Secret that keeps the template as it is in use. */
     revision?: string

@@ -23,7 +23,7 @@ export interface TemplateEnvVar {
   value: string
 }
 
-/** What the first container and every further one have in common. */
+/** The fields of the first container and of every further one. */
 export interface TemplateContainer {
   image: string
   resources: { cpu: string | number; memory: string | number }

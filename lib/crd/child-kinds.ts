@@ -3,7 +3,7 @@ import type { Kind } from './objects.ts'
 /** A kind of objects that the operator makes for an instance, and everything that depends on the kind. */
 export interface ChildKind extends Kind {
   /**
-   * How the forwarder watches it. `whole`: its status is judged. `metadata`: only its version is compared. `never`:
+   * How the forwarder watches the kind. `whole`: its status is judged. `metadata`: only its version is compared. `never`:
    * the sweep verifies it instead.
    */
   readonly watch: 'whole' | 'metadata' | 'never'
@@ -87,7 +87,10 @@ export function removeWaves<T extends { kind: string }>(children: readonly T[]):
   return inWaves(children, child => removalOf(child).removeWave)
 }
 
-/** A kind that is not in the table was recorded by another version of the operator: it goes between workload and policy. */
+/**
+ * Returns how a child is removed. A kind that is not in the table was recorded by another version of the operator, and is
+ * removed between workload and policy.
+ */
 export function removalOf(child: { kind: string }): Pick<ChildKind, 'removeWave' | 'propagation'> {
   return kindOf(child) ?? { removeWave: 2, propagation: 'Background' }
 }

@@ -1,4 +1,4 @@
-/** Names of our API group. Everything a user can type or select on is declared here once. */
+/** The names of our API group: everything that a user can write or select on. */
 
 export const group = 'infra.ctf.example.com'
 export const apiVersion = `${group}/v1alpha1`

@@ -1,5 +1,5 @@
 /**
- * Kubernetes objects as they travel: plain JSON, only the fields this operator reads or writes.
+ * Kubernetes objects as the API server sends them: plain JSON, with the fields that this operator reads or writes.
  * Times are RFC 3339 strings, quantities strings or numbers, as the API server sends them.
  */
 
@@ -59,7 +59,7 @@ export interface NamespacedReference extends ObjectReference {
   namespace: string
 }
 
-/** An object with a name and a namespace: a builder's product before it is sent, or a stored object. */
+/** An object with a name and a namespace, such as a built object before it is sent, or a stored object. */
 export type Named<T extends KubernetesObject> = T & {
   metadata: ObjectMeta & { name: string; namespace: string }
 }
@@ -76,7 +76,7 @@ export interface StoredMeta extends ObjectMeta {
   resourceVersion: string
 }
 
-/** A deleted object. After a list no more than this is known of an object whose DELETED event was missed. */
+/** A deleted object. If its DELETED event was missed, only its absence from a list shows, so no other fields are known. */
 export interface GoneObject {
   metadata: { namespace: string; name: string; uid: string }
 }

@@ -226,7 +226,7 @@ test('a namespace with instances can be deleted, and their rows are closed', asy
   await waitUntil('the rows to be closed', 20_000, areClosed, operator.signal)
 })
 
-test('no instance has been passed more than 14 times, and no message is a dead letter', async () => {
+test('no instance needs more than 14 passes, and no message becomes a dead letter', async () => {
   expect(counted.sent.filter(each => each.queue === 'dead letters')).toEqual([])
   const names = new Set(recorded.lines.map(line => String(line.fields.name ?? '')))
   expect([...names].filter(name => recorded.passesOf(name).length > 14)).toEqual([])
