@@ -31,6 +31,14 @@ export interface ReasonPolicy {
   sentence: string
   recovery: Recovery
   /**
+   * Which passes find out whether the reason still holds. A pass keeps a reason that it does not examine.
+   *
+   * - `full`: a pass that reads the template and applies the children.
+   * - `look`: every pass, also one that only looks at the workload.
+   * - `both`: `look` where the workload reports it, `full` where a call of the pass was refused.
+   */
+  examinedBy: 'full' | 'look' | 'both'
+  /**
    * What the reason is about.
    *
    * - `instance`: this instance alone. It says nothing about the template, so it does not count against its roll-out.
@@ -51,42 +59,49 @@ export const reasons = {
   TemplateMissing: {
     sentence: 'The template of this challenge does not exist; the instance follows as soon as it does.',
     recovery: 'on-change',
+    examinedBy: 'full',
     scope: 'template',
     whileStalled: 'Pending',
   },
   TemplateInvalid: {
     sentence: 'The template of this challenge cannot be used as it is; its author needs to correct it.',
     recovery: 'on-change',
+    examinedBy: 'full',
     scope: 'template',
     whileStalled: 'Failed',
   },
   NameInvalid: {
     sentence: 'The name of this instance cannot name a Service; create it again under another name.',
     recovery: 'on-change',
+    examinedBy: 'full',
     scope: 'instance',
     whileStalled: 'Failed',
   },
   NameTaken: {
     sentence: 'Something else already uses the name of this instance.',
     recovery: 'recheck',
+    examinedBy: 'full',
     scope: 'instance',
     whileStalled: 'Failed',
   },
   EnvInvalid: {
     sentence: 'The settings given for this instance do not fit the challenge.',
     recovery: 'on-change',
+    examinedBy: 'full',
     scope: 'instance',
     whileStalled: 'Failed',
   },
   FlagSecretMissing: {
     sentence: 'The secret that flags are made from is not configured; the organisers need to set it.',
     recovery: 'recheck',
+    examinedBy: 'full',
     scope: 'template',
     whileStalled: 'Failed',
   },
   QuotaExceeded: {
     sentence: 'There is no room left in the quota; the challenge starts as soon as some is freed.',
     recovery: 'recheck',
+    examinedBy: 'both',
     scope: 'cluster',
     whileStalled: 'Failed',
   },
@@ -94,6 +109,7 @@ export const reasons = {
     sentence:
       'The security rules of the cluster refuse this challenge; its author needs to correct the template.',
     recovery: 'recheck',
+    examinedBy: 'both',
     scope: 'cluster',
     whileStalled: 'Failed',
   },
@@ -101,24 +117,28 @@ export const reasons = {
     sentence:
       'An admission rule of the cluster refuses this challenge; its author needs to correct the template.',
     recovery: 'recheck',
+    examinedBy: 'both',
     scope: 'cluster',
     whileStalled: 'Failed',
   },
   Forbidden: {
     sentence: 'The operator lacks a right in the cluster; the organisers need to grant it.',
     recovery: 'recheck',
+    examinedBy: 'full',
     scope: 'cluster',
     whileStalled: 'Failed',
   },
   NotYetAvailable: {
     sentence: 'This challenge is not open yet.',
     recovery: 'dated',
+    examinedBy: 'full',
     scope: 'template',
     whileStalled: 'Pending',
   },
   Unschedulable: {
     sentence: 'The cluster has no room for this challenge at the moment; it starts as soon as there is some.',
     recovery: 'watched',
+    examinedBy: 'look',
     scope: 'cluster',
     whileStalled: 'Failed',
   },
@@ -126,12 +146,14 @@ export const reasons = {
     sentence:
       'The image of this challenge cannot be pulled; the organisers need to check its name and registry.',
     recovery: 'watched',
+    examinedBy: 'look',
     scope: 'template',
     whileStalled: 'Failed',
   },
   ImageInvalid: {
     sentence: 'The image of this challenge has an invalid name; its author needs to correct the template.',
     recovery: 'watched',
+    examinedBy: 'look',
     scope: 'template',
     whileStalled: 'Failed',
   },
@@ -139,36 +161,42 @@ export const reasons = {
     sentence:
       'The container of this challenge cannot be started as configured; its author needs to correct the template.',
     recovery: 'watched',
+    examinedBy: 'both',
     scope: 'template',
     whileStalled: 'Failed',
   },
   CrashLooping: {
     sentence: 'The challenge keeps crashing and is being restarted.',
     recovery: 'watched',
+    examinedBy: 'look',
     scope: 'template',
     whileStalled: 'Failed',
   },
   OutOfMemory: {
     sentence: 'The challenge used more memory than it may and is being restarted.',
     recovery: 'watched',
+    examinedBy: 'look',
     scope: 'template',
     whileStalled: 'Failed',
   },
   Evicted: {
     sentence: 'The challenge was moved off its node and is being started again.',
     recovery: 'watched',
+    examinedBy: 'look',
     scope: 'cluster',
     whileStalled: 'Failed',
   },
   ProbeFailing: {
     sentence: 'The challenge is running but does not answer its readiness probe.',
     recovery: 'watched',
+    examinedBy: 'look',
     scope: 'template',
     whileStalled: 'Failed',
   },
   ProgressDeadlineExceeded: {
     sentence: 'The challenge did not become ready in time.',
     recovery: 'watched',
+    examinedBy: 'look',
     scope: 'template',
     whileStalled: 'Failed',
   },
@@ -176,60 +204,70 @@ export const reasons = {
   RolloutWaiting: {
     sentence: 'A newer version of this challenge waits for its turn.',
     recovery: 'watched',
+    examinedBy: 'full',
     scope: 'template',
     whileStalled: 'Failed',
   },
   ChallengeUnknown: {
     sentence: 'The platform has no challenge of this name.',
     recovery: 'recheck',
+    examinedBy: 'full',
     scope: 'platform',
     whileStalled: 'Failed',
   },
   TeamUnknown: {
     sentence: 'The platform has no such team.',
     recovery: 'recheck',
+    examinedBy: 'full',
     scope: 'platform',
     whileStalled: 'Failed',
   },
   PlatformTablesMissing: {
     sentence: "The platform's tables cannot be written.",
     recovery: 'recheck',
+    examinedBy: 'full',
     scope: 'platform',
     whileStalled: 'Failed',
   },
   UrlTooLong: {
     sentence: 'The address is too long for the platform; its row is kept without it.',
     recovery: 'on-change',
+    examinedBy: 'full',
     scope: 'platform',
     whileStalled: 'Failed',
   },
   DatabaseUnavailable: {
     sentence: 'The database does not answer; its row follows as soon as it does.',
     recovery: 'outage',
+    examinedBy: 'full',
     scope: 'operator',
     whileStalled: 'Failed',
   },
   ClusterUnavailable: {
     sentence: 'The cluster does not answer; the work goes on as soon as it does.',
     recovery: 'outage',
+    examinedBy: 'full',
     scope: 'cluster',
     whileStalled: 'Failed',
   },
   SchemaOutdated: {
     sentence: 'The installed CRDs are older than this operator.',
     recovery: 'recheck',
+    examinedBy: 'full',
     scope: 'cluster',
     whileStalled: 'Failed',
   },
   Paused: {
     sentence: 'The operator does not touch this instance while it is paused.',
     recovery: 'on-change',
+    examinedBy: 'look',
     scope: 'instance',
     whileStalled: 'Pending',
   },
   Suspended: {
     sentence: 'The challenge is hibernated.',
     recovery: 'on-change',
+    examinedBy: 'look',
     scope: 'instance',
     whileStalled: 'Failed',
   },
@@ -237,36 +275,42 @@ export const reasons = {
   Idle: {
     sentence: 'The challenge is hibernated because nobody used it.',
     recovery: 'on-change',
+    examinedBy: 'look',
     scope: 'instance',
     whileStalled: 'Failed',
   },
   Expired: {
     sentence: 'The time of this instance is over.',
     recovery: 'none',
+    examinedBy: 'full',
     scope: 'instance',
     whileStalled: 'Failed',
   },
   Terminating: {
     sentence: 'The challenge is being shut down.',
     recovery: 'moment',
+    examinedBy: 'full',
     scope: 'instance',
     whileStalled: 'Failed',
   },
   NamespaceStuck: {
     sentence: 'The namespace of this instance is being deleted.',
     recovery: 'recheck',
+    examinedBy: 'full',
     scope: 'cluster',
     whileStalled: 'Failed',
   },
   ForeignFinalizer: {
     sentence: 'A finalizer that is not ours delays the deletion of this instance.',
     recovery: 'sweep',
+    examinedBy: 'full',
     scope: 'instance',
     whileStalled: 'Failed',
   },
   Internal: {
     sentence: 'Something unexpected went wrong; the log of the operator has the details.',
     recovery: 'retry',
+    examinedBy: 'full',
     scope: 'operator',
     whileStalled: 'Failed',
   },

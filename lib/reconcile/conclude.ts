@@ -9,7 +9,7 @@ import type { Acted } from './act.ts'
 import type { Decision } from './decide.ts'
 import type { Findings, Granted, WorkloadFinding } from './findings.ts'
 import type { Observed } from './observe.ts'
-import { failureObstacle, type Obstacle } from './obstacle.ts'
+import { failureObstacle } from './obstacle.ts'
 import { failureOutcome, type Outcome, type Pass, requeue, waitOutcome } from './outcome.ts'
 
 export interface PassFacts {
@@ -101,9 +101,10 @@ function obstacleOf(
   decision: Exclude<Decision, { kind: 'expire' }>,
   acted: Acted,
   outcome: Outcome,
-): Obstacle | undefined {
+): Findings['obstacle'] {
   const failure = worst(acted.failures)
   if (failure) return failureObstacle(failure, outcome)
+  if (decision.kind === 'look') return 'not-examined'
   return decision.kind === 'hold' ? decision.obstacle : undefined
 }
 

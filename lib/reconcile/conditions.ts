@@ -1,7 +1,8 @@
 import type { ChallengeInstanceStatus, ConditionType } from '../crd/challenge-instance.ts'
 import type { Condition } from '../crd/objects.ts'
-import { readyReason, readyReasons } from '../observed/workload.ts'
+import { readyReasons } from '../observed/workload.ts'
 import { isReason, type Reason, reasons } from '../reasons.ts'
+import type { Facts } from './facts.ts'
 import type { Findings } from './findings.ts'
 
 /** Whether the database has the row, for the `Synced` condition. */
@@ -13,15 +14,9 @@ export interface Sync {
 
 type NewCondition = Omit<Condition, 'lastTransitionTime'>
 
-/** `Ready`, `Progressing` and `Stalled` of the findings, beside the other conditions of before. @param now RFC 3339 */
-export function conditionsOf(findings: Findings, now: string): Condition[] {
-  const { instance, workload, terminating } = findings
-  const before = instance.status?.conditions ?? []
-  const current = currentConditions(findings)
-  if (workload.kind !== 'not-observed' || terminating) return merged(before, current, now)
-  const reported = (type: string) => before.some(each => each.type === type)
-  const news = current.filter(({ type }) => type === 'Stalled' || !reported(type))
-  return merged(before, news, now)
+/** `Ready`, `Progressing` and `Stalled` of the facts, beside the other conditions of before. @param now RFC 3339 */
+export function conditionsOf(findings: Findings, facts: Facts, now: string): Condition[] {
+  return merged(findings.instance.status?.conditions ?? [], currentConditions(findings, facts), now)
 }
 
 /** @param now RFC 3339 */
@@ -40,25 +35,27 @@ export function syncOf(status: ChallengeInstanceStatus | undefined): Condition |
   return status?.conditions?.find(each => each.type === 'Synced')
 }
 
-function currentConditions({ instance, workload, obstacle, terminating }: Findings): NewCondition[] {
-  const verdict = workload.kind === 'observed' ? workload.verdict : undefined
+function currentConditions({ instance, terminating }: Findings, facts: Facts): NewCondition[] {
+  const { obstacle, stall, workload } = facts
   const generation = instance.metadata.generation ?? 0
-  const ready = !terminating && verdict?.ready === true
-  const stalled = obstacle?.stalled === true
-  const failed = verdict?.failed === true
-  const progressing = !ready && !stalled && !failed
+  const examined = workload?.generation ?? generation
+  const ready = workload?.ready === true
+  const failed = workload?.failed === true
+  const progressing = !ready && !stall && !failed
   const reason = terminating
     ? 'Terminating'
-    : verdict
-      ? readyReason(verdict)
-      : (obstacle?.reason ?? readyReasons.underWay)
+    : (workload?.readyReason ?? obstacle?.reason ?? readyReasons.underWay)
   return [
-    condition('Ready', { holds: ready, reason, message: sentenceOf(reason), generation }),
-    condition('Progressing', { holds: progressing, reason: progressing ? reason : 'Settled', generation }),
+    condition('Ready', { holds: ready, reason, message: sentenceOf(reason), generation: examined }),
+    condition('Progressing', {
+      holds: progressing,
+      reason: progressing ? reason : 'Settled',
+      generation: examined,
+    }),
     condition('Stalled', {
-      holds: stalled || failed,
-      reason: stalled ? obstacle.reason : failed ? reason : 'NotStalled',
-      message: stalled ? obstacle.message : '',
+      holds: stall !== undefined || failed,
+      reason: stall?.reason ?? (failed ? reason : 'NotStalled'),
+      message: stall?.message ?? '',
       generation,
     }),
   ]

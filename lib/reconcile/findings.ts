@@ -7,7 +7,8 @@ import type { Obstacle } from './obstacle.ts'
 export interface Findings {
   instance: Stored<ChallengeInstance>
   workload: WorkloadFinding
-  obstacle: Obstacle | undefined
+  /** `not-examined`: the pass only looked at the workload. What was reported stays. */
+  obstacle: Obstacle | 'not-examined' | undefined
   children: Child[]
   granted?: Granted
   template?: { uid: string; generation: number; hash: string }

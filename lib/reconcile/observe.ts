@@ -8,6 +8,7 @@ import { flagSource } from '../desired/flag/flag.ts'
 import { isProblem, type Problem } from '../desired/problem.ts'
 import { checkEnvironment } from '../environment.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
+import { isReason } from '../reasons.ts'
 import { onlyLooks, verifiesChildren } from './causes.ts'
 import type { Pass } from './outcome.ts'
 
@@ -73,11 +74,15 @@ export async function observe(
 }
 
 function needsNoTemplate({ status, metadata }: ChallengeInstance, pass: Pass): boolean {
-  return (
-    status?.observedGeneration === metadata.generation &&
-    status?.reason !== 'TemplateMissing' &&
-    onlyLooks(pass)
-  )
+  return status?.observedGeneration === metadata.generation && lookKeeps(status?.reason) && onlyLooks(pass)
+}
+
+/**
+ * Whether a pass that only looks at the workload can keep the other facts. While the template is missing, and after a
+ * pause, they are not known. Nor does this release know which pass examines a reason of another release.
+ */
+function lookKeeps(reason: string | undefined): boolean {
+  return reason === undefined || (isReason(reason) && reason !== 'TemplateMissing' && reason !== 'Paused')
 }
 
 async function readTemplate(

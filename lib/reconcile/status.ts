@@ -2,9 +2,9 @@ import type { ChallengeInstanceStatus, Phase } from '../crd/challenge-instance.t
 import { annotations } from '../crd/group.ts'
 import { childKey } from '../crd/reference.ts'
 import { isAdopting } from '../observed/adopting.ts'
-import type { WorkloadVerdict } from '../observed/workload.ts'
 import { type Reason, reasons } from '../reasons.ts'
 import { conditionsOf } from './conditions.ts'
+import { type Facts, factsOf } from './facts.ts'
 import type { Findings } from './findings.ts'
 
 const servingSentence = 'The challenge is running.'
@@ -15,20 +15,20 @@ export function statusOf(findings: Findings, now: string): ChallengeInstanceStat
   const { instance } = findings
   const before = instance.status ?? {}
   const { expiresAt, ...placed } = findings.granted ?? { expiresAt: before.expiresAt }
-  const verdict = verdictOf(findings)
-  const phase = phaseOf(findings)
-  const reason = reasonOf(findings)
+  const facts = factsOf(findings)
+  const phase = phaseOf(findings, facts)
+  const reason = reasonOf(findings, facts)
   const status: ChallengeInstanceStatus = {
     ...before,
     ...placed,
     phase,
-    message: messageOf(findings, phase, reason),
+    message: messageOf(facts, phase, reason),
     children: findings.children,
-    conditions: conditionsOf(findings, now),
+    conditions: conditionsOf(findings, facts, now),
   }
   assign(status, 'reason', reason)
   assign(status, 'expiresAt', expiresAt)
-  assign(status, 'podName', verdict ? verdict.podName : before.podName)
+  assign(status, 'podName', facts.workload ? facts.workload.podName : before.podName)
   assign(status, 'template', findings.template ?? before.template)
   assign(status, 'adopting', stillAdopting(findings) ? true : undefined)
   assign(status, 'handledSync', instance.metadata.annotations?.[annotations.forceSync])
@@ -50,30 +50,27 @@ function stillAdopting({ instance, children, complete = false }: Findings): bool
   return (instance.status?.children ?? []).every(child => keys.has(childKey(child)))
 }
 
-function verdictOf({ workload }: Findings): WorkloadVerdict | undefined {
-  return workload.kind === 'observed' ? workload.verdict : undefined
-}
-
-function phaseOf(findings: Findings): Phase {
-  const { instance, workload, obstacle, terminating, children } = findings
-  const verdict = verdictOf(findings)
+function phaseOf({ instance, children, terminating, workload: found }: Findings, facts: Facts): Phase {
+  const { obstacle, stall, workload } = facts
+  const { phase, conditions } = instance.status ?? {}
   if (terminating) return 'Terminating'
-  if (workload.kind === 'not-observed' && instance.status?.phase) return instance.status.phase
-  if (verdict?.ready) return 'Ready'
-  if (verdict?.reason === 'Suspended') return 'Idle'
-  if (verdict?.failed) return 'Failed'
-  if (verdict && children.length > 0) return 'Provisioning'
-  if (obstacle) return obstacle.stalled ? reasons[obstacle.reason].whileStalled : 'Pending'
+  // The older operator reported a phase, and nothing that says why.
+  if (found.kind === 'not-observed' && phase && conditions === undefined) return phase
+  if (workload?.ready) return 'Ready'
+  if (workload?.reason === 'Suspended') return 'Idle'
+  if (workload?.failed) return 'Failed'
+  if (workload && children.length > 0) return 'Provisioning'
+  if (stall) return reasons[stall.reason].whileStalled
+  if (obstacle) return 'Pending'
   return children.length > 0 ? 'Provisioning' : 'Pending'
 }
 
-function reasonOf(findings: Findings): Reason | undefined {
-  const { obstacle, terminating } = findings
+function reasonOf({ terminating }: Findings, { obstacle, workload }: Facts): Reason | undefined {
   if (terminating) return obstacle?.reason ?? 'Terminating'
-  return obstacle?.reason ?? verdictOf(findings)?.reason
+  return obstacle?.reason ?? workload?.reason
 }
 
-function messageOf({ obstacle }: Findings, phase: Phase, reason: Reason | undefined): string {
+function messageOf({ obstacle }: Facts, phase: Phase, reason: Reason | undefined): string {
   if (obstacle) return obstacle.message
   if (reason) return reasons[reason].sentence
   return phase === 'Ready' ? servingSentence : underWaySentence

@@ -46,7 +46,7 @@ const rooms: Array<[pattern: RegExp, layer: Layer, name?: string]> = [
 const pureFiles = [
   /^lib\/(crd|config|desired|observed)\//,
   /^lib\/(errors|events|lifetime|messages|reasons)\.ts$/,
-  /^lib\/reconcile\/(backoff|causes|conclude|conditions|decide|findings|follow-up|obstacle|outcome|ownership|status)\.ts$/,
+  /^lib\/reconcile\/(backoff|causes|conclude|conditions|decide|facts|findings|follow-up|obstacle|outcome|ownership|status)\.ts$/,
   /^lib\/forward\/(judge|judge-children|judge-workload|mismatch|outgoing-change|verdict)\.ts$/,
   /^lib\/kubernetes\/watch\/(step|known|backoff|failure)\.ts$/,
   /^lib\/kubernetes\/lease\/(step|record)\.ts$/,
@@ -73,7 +73,9 @@ const impure =
 
 const fileLimit = 350
 /** Longer files, each with the reason why it is not two. */
-const longFiles: Record<string, string> = {}
+const longFiles: Record<string, string> = {
+  'lib/reasons.ts': 'One table, in which a reason has all that follows from it.',
+}
 
 const medianLimit = 80
 
@@ -85,7 +87,7 @@ const chainLimit = 7
 /** Folders with a longer chain of imports, each with its own limit and the reason why the chain is not shorter. */
 const longChains: Record<string, { limit: number; reason: string }> = {
   'lib/reconcile': {
-    limit: 10,
+    limit: 11,
     reason: 'The steps of a pass follow each other, each named by what the last returned.',
   },
   'lib/forward': {

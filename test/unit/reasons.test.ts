@@ -65,6 +65,22 @@ describe('the table of reasons', () => {
     ])
   })
 
+  it('lets a look pass examine what the workload reports, and the pause', () => {
+    expect(all.filter(reason => reasons[reason].examinedBy === 'look')).toEqual([
+      'Unschedulable',
+      'ImagePullFailed',
+      'ImageInvalid',
+      'CrashLooping',
+      'OutOfMemory',
+      'Evicted',
+      'ProbeFailing',
+      'ProgressDeadlineExceeded',
+      'Paused',
+      'Suspended',
+      'Idle',
+    ])
+  })
+
   it('expects only outages, failures and moments to pass without a change', () => {
     expect(all.filter(passesByItself)).toEqual([
       'DatabaseUnavailable',
