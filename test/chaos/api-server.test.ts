@@ -4,7 +4,7 @@ import type { KubernetesObject, Pod } from '../../lib/crd/objects.ts'
 import { operatorError } from '../../lib/errors.ts'
 import type { ControlPlane } from '../../local/control-plane/start.ts'
 import { waitUntil } from '../../local/process/wait.ts'
-import { inconsistencies, outboxOf, rowsOf, untilConsistent } from '../support/consistency.ts'
+import { outboxOf, rowsOf, untilConsistent } from '../support/consistency.ts'
 import { startTestControlPlane } from '../support/control-plane.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
 import { installEverywhere } from '../support/global-setup.ts'
@@ -70,7 +70,8 @@ test('the operator converges after an outage of the API server under load', asyn
   )
   const uids = new Set<string>()
   for (const team of range(instances)) {
-    expect(await inconsistencies(operator, nameOf(team))).toEqual([])
+    // A timer of the outage may be due only now, and its pass may find a busy machine's database slower than 500 ms.
+    await untilConsistent(operator, nameOf(team), team <= 8 ? 'gone' : 'Ready', 60_000)
     const [row, ...others] = await rowsOf(operator, nameOf(team))
     expect(others).toEqual([])
     if (row === undefined) continue
