@@ -19,8 +19,23 @@ export interface OutboxEvent {
   /** The same for every delivery of the event. Consumers deduplicate on it. */
   eventId: string
   type: EventType
-  /** The detail as it is sent: event id, sequence per instance, key, uid, owner, template, phase, reason, url, times, notes. */
+  /** The detail as it is sent: event id, sequence per instance, key, uid, owner, template, phase, reason, url, times, notes, and whether notes were left out. */
   payload: Record<string, unknown>
   /** RFC 3339. */
   createdAt: string
+}
+
+/** An event that the bus did not take. */
+export interface RefusedEvent {
+  event: OutboxEvent
+  /** For the log: what the bus said, or what is wrong with the event. Never its content. */
+  why: string
+  /** The event itself is refused, so that trying again soon does not help. */
+  lasting: boolean
+}
+
+/** What became of events that were sent to the bus. An event that is in neither list was not tried. */
+export interface Delivery {
+  accepted: readonly OutboxEvent[]
+  refused: readonly RefusedEvent[]
 }

@@ -1,5 +1,5 @@
 import type { EventBus } from './aws/eventbridge.ts'
-import type { OutboxEvent } from './events.ts'
+import type { Delivery, OutboxEvent, RefusedEvent } from './events.ts'
 import type { Outbox } from './store/store.ts'
 import type { Log } from './telemetry/log.ts'
 
@@ -25,24 +25,23 @@ export type Publish = (options: { limit?: number }, signal: AbortSignal) => Prom
 const pageSize = 100
 
 /**
- * Moves events from the outbox to the event bus, the oldest first. An event that the bus refuses waits for the next run and
+ * Moves events from the outbox to the event bus, the oldest first. An event that the bus refuses waits for a later run and
  * holds up no other. Every event is published at least once. Consumers deduplicate on the event id.
  */
 export function createPublish({ outbox, bus, log }: PublishDependencies): Publish {
   return async ({ limit = Number.POSITIVE_INFINITY }, signal) => {
-    const refused = new Set<string>()
+    const refused = new Map<string, RefusedEvent>()
     let published = 0
     const tried = () => published + refused.size
 
     /** @returns how many events of the page this run had not tried before */
     const movePage = async (size: number): Promise<number> => {
       let untried: OutboxEvent[] = []
-      const put = async (events: OutboxEvent[]) => {
+      const put = async (events: OutboxEvent[]): Promise<Delivery> => {
         untried = events.filter(event => !refused.has(event.id))
-        const accepted = untried.length === 0 ? [] : await bus.put(untried, signal)
-        const ids = new Set(accepted.map(event => event.id))
-        for (const event of untried) if (!ids.has(event.id)) refused.add(event.id)
-        return accepted
+        const delivery = untried.length === 0 ? nothing : await bus.put(untried, signal)
+        for (const each of delivery.refused) refused.set(each.event.id, each)
+        return delivery
       }
       published += (await outbox.drain(size, put, signal)).published
       return untried.length
@@ -54,9 +53,32 @@ export function createPublish({ outbox, bus, log }: PublishDependencies): Publis
         if ((await movePage(Math.min(pageSize, limit - tried()))) === 0) break
     } catch (thrown) {
       if (!signal.aborted) throw thrown
+    } finally {
+      logRefusals(log, [...refused.values()])
     }
-    if (refused.size > 0)
-      log.warn('the event bus refused events; they are tried again', { refused: refused.size })
     return { claimed: tried(), published }
   }
+}
+
+const nothing: Delivery = { accepted: [], refused: [] }
+
+/** Events that a line about refusals names. Under load a bus refuses every event. */
+const namedEvents = 5
+
+/** An event that is refused for itself has a line of its own. It comes back ever more rarely, and so does its line. */
+function logRefusals(log: Log, refused: readonly RefusedEvent[]): void {
+  for (const { event, why } of refused.filter(each => each.lasting))
+    log.warn('event refused by the event bus', { ...nameOf(event), why })
+  const passing = refused.filter(each => !each.lasting)
+  if (passing.length === 0) return
+  log.warn('the event bus refused events; they are tried again', {
+    refused: passing.length,
+    why: [...new Set(passing.map(each => each.why))],
+    first: passing.slice(0, namedEvents).map(({ event }) => nameOf(event)),
+  })
+}
+
+function nameOf({ eventId, type, payload }: OutboxEvent) {
+  const { namespace, name } = (payload.key ?? {}) as { namespace?: string; name?: string }
+  return { namespace, name, uid: payload.uid, type, eventId }
 }

@@ -32,6 +32,12 @@ export function eventBatches<T extends Sized>(items: readonly T[]): T[][] {
   return batches
 }
 
+/** Returns what is wrong with an event that no request can hold, or undefined. */
+export function entryProblem(entry: Sized['entry']): string | undefined {
+  const size = entryBytes(entry)
+  return size > maxBytes ? `it has ${size} bytes, and the bus takes ${maxBytes}` : undefined
+}
+
 /** Returns the size as AWS calculates it: the UTF-8 bytes of source, detail type and detail, and 14 for the time. */
 function entryBytes({ Source, DetailType, Detail }: Sized['entry']): number {
   return timeBytes + [Source, DetailType, Detail].reduce((sum, text) => sum + Buffer.byteLength(text), 0)

@@ -12,6 +12,11 @@ export function isRefusedContent(thrown: unknown): boolean {
   return contentErrors.some(error => name.startsWith(error)) || $metadata?.httpStatusCode === 413
 }
 
+/** Whether the code of a refused entry speaks of the bus and not of the entry, so that trying again soon may help. */
+export function isPassing(code: string): boolean {
+  return /^(Internal|Throttling|ServiceUnavailable|no answer)/.test(code)
+}
+
 /**
  * Returns a failed call to EventBridge as our error, with the name of the bus. It is always retryable, since the events
  * stay in the outbox. The text of an unknown error is left out, because it may repeat the event.

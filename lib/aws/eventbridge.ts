@@ -3,18 +3,17 @@ import type {
   EventBridgeClientConfig,
   PutEventsRequestEntry,
 } from '@aws-sdk/client-eventbridge'
-import type { OutboxEvent } from '../events.ts'
-import { eventBatches } from './event-batches.ts'
-import { eventBridgeError, isRefusedContent } from './eventbridge-error.ts'
+import type { Delivery, OutboxEvent, RefusedEvent } from '../events.ts'
+import { entryProblem, eventBatches } from './event-batches.ts'
+import { eventBridgeError, isPassing, isRefusedContent } from './eventbridge-error.ts'
 
 /** The event bus. Locally the same SDK client talks to a small server. */
 export interface EventBus {
   /**
    * Sends events in requests of at most ten. A refusal of single events is no error.
-   * @returns the events that the bus accepted
-   * @throws OperatorError if the bus accepted none because a whole request failed
+   * @throws OperatorError if the bus took and refused none because a whole request failed
    */
-  put(events: OutboxEvent[], signal: AbortSignal): Promise<OutboxEvent[]>
+  put(events: OutboxEvent[], signal: AbortSignal): Promise<Delivery>
 }
 
 export interface EventBusOptions {
@@ -35,31 +34,48 @@ export function openEventBus({ busName, clientOptions = {} }: EventBusOptions): 
   return {
     async put(events, signal) {
       const accepted: OutboxEvent[] = []
+      const refused: RefusedEvent[] = []
       const queue = eventBatches(events.map(event => ({ event, entry: entryOf(event, busName) })))
       for (let batch = queue.shift(); batch !== undefined; batch = queue.shift()) {
         try {
           opened ??= openPut({ ...clientOptions, requestHandler })
           const put = await opened
-          const took = await put(
+          const codes = await put(
             batch.map(({ entry }) => entry),
             signal,
           )
-          accepted.push(...batch.flatMap(({ event }, index) => (took[index] ? [event] : [])))
+          for (const [index, { event, entry }] of batch.entries()) {
+            const code = codes[index]
+            if (code === undefined) accepted.push(event)
+            else refused.push({ event, why: entryProblem(entry) ?? code, lasting: !isPassing(code) })
+          }
         } catch (thrown) {
+          const [first] = batch
           // EventBridge rejects the whole request if one entry is malformed, so retry its entries one by one.
-          if (isRefusedContent(thrown)) queue.unshift(...(batch.length > 1 ? batch.map(each => [each]) : []))
+          if (isRefusedContent(thrown) && batch.length > 1) queue.unshift(...batch.map(each => [each]))
+          else if (isRefusedContent(thrown) && first) refused.push(refusedContent(first, thrown))
           // The caller must learn which events were accepted. The others fail again in its next call.
-          else if (accepted.length > 0) return accepted
+          else if (accepted.length + refused.length > 0) return { accepted, refused }
           else throw eventBridgeError(thrown, busName, signal)
         }
       }
-      return accepted
+      return { accepted, refused }
     },
   }
 }
 
-/** @returns for each entry whether the bus accepted it */
-type Put = (entries: PutEventsRequestEntry[], signal: AbortSignal) => Promise<boolean[]>
+interface Sending {
+  event: OutboxEvent
+  entry: ReturnType<typeof entryOf>
+}
+
+function refusedContent({ event, entry }: Sending, thrown: unknown): RefusedEvent {
+  const { name } = (thrown ?? {}) as { name?: string }
+  return { event, why: entryProblem(entry) ?? name ?? 'error', lasting: true }
+}
+
+/** @returns for each entry the code with which the bus refused it, or undefined if it took it */
+type Put = (entries: PutEventsRequestEntry[], signal: AbortSignal) => Promise<(string | undefined)[]>
 
 async function openPut(config: EventBridgeClientConfig): Promise<Put> {
   const sdk = await import('@aws-sdk/client-eventbridge')
@@ -68,7 +84,10 @@ async function openPut(config: EventBridgeClientConfig): Promise<Put> {
     const { Entries: results = [] } = await client.send(new sdk.PutEventsCommand({ Entries: entries }), {
       abortSignal,
     })
-    return entries.map((_, index) => results[index]?.EventId !== undefined)
+    return entries.map((_, index) => {
+      const { EventId, ErrorCode = 'no answer' } = results[index] ?? {}
+      return EventId === undefined ? ErrorCode : undefined
+    })
   }
 }
 

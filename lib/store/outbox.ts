@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { sql, type Transaction } from 'kysely'
-import type { EventType, OutboxEvent } from '../events.ts'
+import type { Delivery, EventType, OutboxEvent } from '../events.ts'
+import { eventNotes } from './event-notes.ts'
 import { type InstanceRow, writeInstance } from './instances.ts'
 import type { Schema } from './schema.ts'
 
@@ -66,7 +67,7 @@ function payloadOf(row: InstanceRow, { eventId, sequence, at }: EventHead) {
       expiresAt: row.expires_at?.toISOString() ?? null,
       deletedAt: row.deleted_at?.toISOString() ?? null,
     },
-    notes: row.notes,
+    ...eventNotes(row.notes),
   }
 }
 
@@ -74,12 +75,13 @@ function payloadOf(row: InstanceRow, { eventId, sequence, at }: EventHead) {
 export async function drainOutbox(
   transaction: Transaction<Schema>,
   limit: number,
-  publish: (events: OutboxEvent[]) => Promise<OutboxEvent[]>,
+  publish: (events: OutboxEvent[]) => Promise<Delivery>,
 ): Promise<{ claimed: number; published: number }> {
   const rows = await transaction
     .selectFrom('challenge_operator.outbox')
     .select(['id', 'event_id', 'type', 'payload', 'created_at'])
     .where('published_at', 'is', null)
+    .where(where => where.or([where('retry_at', 'is', null), where('retry_at', '<=', sql<Date>`now()`)]))
     // Refused events come after new ones, so that an event that is refused every time holds up no other.
     .orderBy('refusals')
     .orderBy('id')
@@ -88,20 +90,21 @@ export async function drainOutbox(
     .skipLocked()
     .execute()
   if (rows.length === 0) return { claimed: 0, published: 0 }
-  const accepted = new Set((await publish(rows.map(eventOf))).map(event => event.id))
-  const [published, refused] = [true, false].map(side =>
-    rows.map(row => row.id).filter(id => accepted.has(id) === side),
-  ) as [string[], string[]]
-  const outbox = () => transaction.updateTable('challenge_operator.outbox')
-  if (published.length > 0)
-    await outbox().set({ published_at: sql<string>`now()` }).where('id', 'in', published).execute()
-  if (refused.length > 0)
-    await outbox()
-      .set(column => ({ refusals: column('refusals', '+', 1) }))
-      .where('id', 'in', refused)
-      .execute()
+  const { accepted, refused } = await publish(rows.map(eventOf))
+  const ids = (side: 'passing' | 'lasting') =>
+    refused.filter(each => each.lasting === (side === 'lasting')).map(({ event }) => event.id)
+  const rowsWith = (some: readonly string[]) =>
+    transaction.updateTable('challenge_operator.outbox').where('id', 'in', some)
+  const [published, passing, lasting] = [accepted.map(event => event.id), ids('passing'), ids('lasting')]
+  const refusals = sql<number>`refusals + 1`
+  if (published.length > 0) await rowsWith(published).set({ published_at: sql<string>`now()` }).execute()
+  if (passing.length > 0) await rowsWith(passing).set({ refusals }).execute()
+  if (lasting.length > 0) await rowsWith(lasting).set({ refusals, retry_at: nextRetry }).execute()
   return { claimed: rows.length, published: published.length }
 }
+
+/** After 1 minute, then after twice as long each time, up to 1 day. 2^11 minutes are more than a day. */
+const nextRetry = sql<string>`now() + least(interval '1 minute' * power(2, least(refusals, 11)), interval '1 day')`
 
 function eventOf(row: {
   id: string

@@ -53,6 +53,8 @@ export interface OutboxTable {
   published_at: NullableInstant
   /** Number of refusals by the event bus. Refused events are published after new ones. */
   refusals: Generated<number>
+  /** Not published before this time. Null: as soon as possible. */
+  retry_at: NullableInstant
 }
 
 export interface PlatformRowTable {

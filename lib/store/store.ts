@@ -1,5 +1,5 @@
 import type { Phase } from '../crd/challenge-instance.ts'
-import type { OutboxEvent } from '../events.ts'
+import type { Delivery, OutboxEvent } from '../events.ts'
 import type { PlatformProblem, Reason } from '../reasons.ts'
 
 /** One instance as the database mirrors it. Times are RFC 3339. */
@@ -83,7 +83,8 @@ export interface Outbox {
    * Publishes up to `limit` events.
    *
    * Flow: in one transaction, claim unpublished events (those refused least often first, then the oldest), pass them to
-   * `publish`, mark the events that it returns as published, and count a refusal for each of the others.
+   * `publish`, mark the accepted events as published, and count a refusal for each refused one. An event whose refusal
+   * lasts is left out for a while: 1 minute, then twice as long each time, up to 1 day.
    *
    * Guarantees:
    * - At least once: a crash between publication and commit publishes the events again. Consumers deduplicate on the
@@ -96,12 +97,12 @@ export interface Outbox {
    *
    * Errors: an error of `publish` is thrown and leaves its events unpublished. A database that cannot be reached is
    * `DatabaseUnavailable`.
-   * @param publish returns the events that were accepted
+   * @param publish returns what became of the events
    * @returns how many events were claimed, and how many of them published
    */
   drain(
     limit: number,
-    publish: (events: OutboxEvent[]) => Promise<OutboxEvent[]>,
+    publish: (events: OutboxEvent[]) => Promise<Delivery>,
     signal: AbortSignal,
   ): Promise<{ claimed: number; published: number }>
 }

@@ -36,8 +36,10 @@ type Result = { EventId: string } | { ErrorCode: string; ErrorMessage: string }
 
 const kept = 10_000
 const maxEntries = 10
-/** Bytes of one call. */
-const maxSize = 1024 * 1024
+/** Bytes of one call's body. */
+const maxSize = 4 * 1024 * 1024
+/** Bytes of all entries of a call together, as AWS counts them. */
+const maxEntriesSize = 256 * 1024
 
 /** Serves `PutEvents` as EventBridge does (AWS JSON 1.1), and keeps the received events. */
 export async function startEventBus(options: { host?: string; port?: number } = {}): Promise<LocalEventBus> {
@@ -101,6 +103,9 @@ async function answer(
     if (!Array.isArray(entries) || entries.length < 1 || entries.length > maxEntries) {
       return fault('ValidationException', `Entries must have 1 to ${maxEntries} members`)
     }
+    if (entries.reduce((size, entry) => size + sizeOf(entry), 0) > maxEntriesSize) {
+      return fault('ValidationException', 'Total size of the entries in the request is over the limit.')
+    }
     const results = entries.map(accept)
     const failed = results.filter(result => 'ErrorCode' in result).length
     return { status: 200, body: { Entries: results, FailedEntryCount: failed } }
@@ -122,6 +127,11 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString()
+}
+
+/** 14 bytes are the time's. */
+function sizeOf({ Source = '', DetailType = '', Detail = '' }: Entry): number {
+  return 14 + [Source, DetailType, Detail].reduce((size, text) => size + Buffer.byteLength(text), 0)
 }
 
 function problemOf(entry: Entry): Result | undefined {

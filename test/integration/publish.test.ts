@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type EventBus, openEventBus } from '../../lib/aws/eventbridge.ts'
+import type { OutboxEvent } from '../../lib/events.ts'
 import { createPublish } from '../../lib/publish.ts'
 import { openOutbox, openStore } from '../../lib/store/open-store.ts'
 import { silentLog } from '../../lib/telemetry/log.ts'
 import type { LocalEventBus } from '../../local/parts/event-bus.ts'
 import { startTestEventBus } from '../support/event-bus.ts'
+import { recordedLog } from '../support/recorded-log.ts'
 import { instanceRecord, type StoreDatabase, soon, storeDatabase } from './store/store-database.ts'
 
 let database: StoreDatabase
@@ -79,12 +81,17 @@ describe('publish, when events are refused', () => {
     const real = realBus()
     const asked: string[] = []
     const bus: EventBus = {
-      put: (events, signal) => {
+      async put(events, signal) {
         asked.push(...events.map(event => String(event.payload.uid)))
-        return real.put(
-          events.filter(event => !poison.has(String(event.payload.uid))),
+        const isPoison = (event: OutboxEvent) => poison.has(String(event.payload.uid))
+        const { accepted } = await real.put(
+          events.filter(event => !isPoison(event)),
           signal,
         )
+        const refused = events
+          .filter(isPoison)
+          .map(event => ({ event, why: 'InternalFailure', lasting: false }))
+        return { accepted, refused }
       },
     }
     expect(await publishTo(bus)({}, soon())).toEqual({ claimed: 240, published: 120 })
@@ -95,9 +102,39 @@ describe('publish, when events are refused', () => {
   it('publishes the others if the oldest event is too big for the bus', async () => {
     await fill(12)
     await database.rows(`
-      UPDATE challenge_operator.outbox SET payload = jsonb_build_object('note', repeat('x', 1100000))
+      UPDATE challenge_operator.outbox SET payload = payload || jsonb_build_object('note', repeat('x', 300000))
       WHERE instance_uid = 'uid-000'`)
-    expect(await publishTo(realBus())({}, soon())).toEqual({ claimed: 12, published: 11 })
+    const { log, lines } = recordedLog()
+    const publish = createPublish({ outbox: openOutbox(database.db), bus: realBus(), log })
+    expect(await publish({}, soon())).toEqual({ claimed: 12, published: 11 })
+    const line = {
+      level: 'warn',
+      message: 'event refused by the event bus',
+      fields: {
+        namespace: 'default',
+        name: 'web-1-team-1',
+        uid: 'uid-000',
+        type: 'instance.ready',
+        eventId: expect.any(String),
+        why: expect.stringMatching(/^it has 300\d+ bytes, and the bus takes 262143$/),
+      },
+    }
+    expect(lines).toEqual([line])
+    expect(await publish({}, soon())).toEqual({ claimed: 0, published: 0 })
+    expect(lines).toEqual([line])
+  })
+
+  it('publishes the events of an instance with more notes than the bus takes, and marks them as cut', async () => {
+    const notes = Object.fromEntries(
+      Array.from({ length: 10 }, (_, index) => [`note-${index}`, 'x'.repeat(6_000 * (index + 1))]),
+    )
+    await openStore(database.db).record(instanceRecord({ notes }), soon())
+    expect(await publishTo(realBus())({}, soon())).toEqual({ claimed: 1, published: 1 })
+    const detail = server.events()[0]?.detail as { notes: Record<string, string>; notesCut: boolean }
+    expect(detail.notesCut).toBe(true)
+    expect(detail.notes).toEqual(Object.fromEntries(Object.entries(notes).slice(0, 7)))
+    const [row] = await database.rows<{ notes: unknown }>('SELECT notes FROM challenge_operator.instance')
+    expect(row?.notes).toEqual(notes)
   })
 
   it('throws if the whole bus is away, and publishes the events later', async () => {

@@ -32,9 +32,10 @@ function events(count: number, payload: Record<string, unknown> = {}): OutboxEve
   }))
 }
 
-/** Starts a bus that answers every request the same way. */
-async function answering(status: number, body: unknown) {
+/** Starts a bus that answers every request as told. */
+async function answering(answer: () => { status: number; body: unknown }) {
   const fake = createServer((_, response) => {
+    const { status, body } = answer()
     response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' }).end(JSON.stringify(body))
   })
   await new Promise<void>(resolve => fake.listen(0, '127.0.0.1', resolve))
@@ -50,7 +51,7 @@ async function answering(status: number, body: unknown) {
 describe('EventBus.put', () => {
   it('delivers every event with the promised fields', async () => {
     const sent = events(23, { note: 'née 🏁' })
-    expect(await busAt(server.endpoint).put(sent, soon())).toEqual(sent)
+    expect(await busAt(server.endpoint).put(sent, soon())).toEqual({ accepted: sent, refused: [] })
     const received = server.events().slice(-23)
     expect(received.map(event => event.detail)).toEqual(sent.map(event => event.payload))
     expect(received[0]).toMatchObject({
@@ -61,31 +62,51 @@ describe('EventBus.put', () => {
     })
   })
 
-  it('returns the events that the bus accepted', async () => {
+  it('tells accepted events from those that the bus is too busy for', async () => {
     server.failNext(2)
     const sent = events(12)
-    expect(await busAt(server.endpoint).put(sent, soon())).toEqual(sent.slice(2))
+    expect(await busAt(server.endpoint).put(sent, soon())).toEqual({
+      accepted: sent.slice(2),
+      refused: sent.slice(0, 2).map(event => ({ event, why: 'InternalFailure', lasting: false })),
+    })
   })
 
   it('sends no request for no events', async () => {
-    expect(await busAt('http://127.0.0.1:1').put([], soon())).toEqual([])
+    expect(await busAt('http://127.0.0.1:1').put([], soon())).toEqual({ accepted: [], refused: [] })
   })
 
   it('delivers the other events if one is bigger than a request may be', async () => {
     const [first, last] = events(2) as [OutboxEvent, OutboxEvent]
-    const big: OutboxEvent = { ...first, id: 'big', payload: { note: 'x'.repeat(1_100_000) } }
-    expect(await busAt(server.endpoint).put([big, first, last], soon())).toEqual([first, last])
+    const big: OutboxEvent = { ...first, id: 'big', payload: { note: 'x'.repeat(300_000) } }
+    expect(await busAt(server.endpoint).put([big, first, last], soon())).toEqual({
+      accepted: [first, last],
+      refused: [{ event: big, why: 'it has 300057 bytes, and the bus takes 262143', lasting: true }],
+    })
   })
 })
 
 describe('EventBus.put, when the bus accepts nothing', () => {
+  it('returns what was accepted before a request failed, and counts no other event as refused', async () => {
+    const sent = events(12)
+    let requests = 0
+    const taken = { Entries: sent.slice(0, 10).map(({ id }) => ({ EventId: id })), FailedEntryCount: 0 }
+    const { bus, stop } = await answering(() => {
+      requests += 1
+      return requests === 1
+        ? { status: 200, body: taken }
+        : { status: 500, body: { __type: 'InternalException' } }
+    })
+    expect(await bus.put(sent, soon())).toEqual({ accepted: sent.slice(0, 10), refused: [] })
+    await stop()
+  })
+
   it.each([
     [400, 'ThrottlingException', 'Internal', /throttles/],
     [400, 'AccessDeniedException', 'Forbidden', /events:PutEvents/],
     [400, 'ResourceNotFoundException', 'ConfigInvalid', /EVENT_BUS_NAME/],
     [500, 'InternalException', 'Internal', /InternalException/],
   ])('makes %i %s an OperatorError with the reason %s', async (status, type, reason, message) => {
-    const { bus, stop } = await answering(status, { __type: type, message: 'secret body' })
+    const { bus, stop } = await answering(() => ({ status, body: { __type: type, message: 'secret body' } }))
     const thrown = await bus.put(events(1), soon()).catch(error => error)
     expect(thrown).toMatchObject({ reason, fate: 'retryable', message: expect.stringMatching(message) })
     expect(thrown.message).toContain('ctf-events')

@@ -162,6 +162,14 @@ export const badInstances: [what: string, message: string, change: Change][] = [
   ['a team beyond what a double holds', 'spec.owner.teamId', { owner: { teamId: 2 ** 53, eventId: 1 } }],
   ['an end without a zone', 'spec.expiresAt', { expiresAt: '2026-11-28T18:00:00' }],
   ['an end in words', 'spec.expiresAt', { expiresAt: 'tomorrow' }],
+  ['notes of 32 KB and their name', 'more than 32768 characters', { annotations: { a: 'x'.repeat(32_768) } }],
+  [
+    'many notes of together more than 32 KB',
+    'more than 32768 characters',
+    {
+      annotations: Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`note-${i}`, 'x'.repeat(160)])),
+    },
+  ],
   ['a value that is a number', 'spec.env.A', { env: { A: 1 } }],
   ['a value of 2 KB', 'spec.env.A', { env: { A: long } }],
   [
@@ -169,4 +177,10 @@ export const badInstances: [what: string, message: string, change: Change][] = [
     'must have at most 64',
     { env: Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`A${i}`, ''])) },
   ],
+]
+
+export const goodInstances: [what: string, change: Change][] = [
+  ['the least', {}],
+  ['notes of 32 KB', { annotations: { a: 'x'.repeat(32_767) } }],
+  ['notes in characters of four bytes', { annotations: { a: '👋'.repeat(32_767) } }],
 ]

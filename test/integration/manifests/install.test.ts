@@ -55,6 +55,10 @@ interface StoredCrd extends KubernetesObject {
 
 const install = async (given: Parameters<typeof installManifests>[1] = options) =>
   Object.groupBy(await installManifests(client, given, signal), ({ action }) => action)
+/** More than the schema admits today, and more than an event may have. */
+const manyNotes = Object.fromEntries(
+  Array.from({ length: 10 }, (_, index) => [`n${index}`, 'x'.repeat(40_000)]),
+)
 const kindsOf = (each: { name: string }[] = []) => each.map(({ name }) => name.split('/')[0])
 const instance = (name: string, namespace = 'watched', finalizers: string[] = []) =>
   anInstance({ metadata: { name, namespace, finalizers }, spec: instanceSpec })
@@ -96,6 +100,10 @@ describe('a cluster without CRDs, or with those of the older operator', () => {
   it('is upgraded: the CRDs are taken over whole, and stored objects stay', async () => {
     await created(instance('1-starts-with-a-digit'))
     await created(instance('fine'))
+    await created({
+      ...instance('notes'),
+      spec: { ...instanceSpec, annotations: manyNotes },
+    } as KubernetesObject)
     const stored = { apiVersion, kind: 'ChallengeTemplate', metadata: { name: 'bad', namespace: 'watched' } }
     const [, , bad] = badTemplates.find(([what]) => what === 'an hmac flag without %s') ?? []
     await created({ ...stored, spec: { ...templateSpec, ...bad } } as KubernetesObject)
@@ -111,7 +119,7 @@ describe('a cluster without CRDs, or with those of the older operator', () => {
     const names = []
     for await (const page of cluster.list(kind, { namespace: 'watched' }, signal))
       names.push(...page.map(({ metadata }) => metadata.name))
-    expect(names).toEqual(['1-starts-with-a-digit', 'fine'])
+    expect(names).toEqual(['1-starts-with-a-digit', 'fine', 'notes'])
     await checkSchema(client, signal)
     await waitUntil(
       'the new OpenAPI document',
@@ -137,6 +145,22 @@ describe('a cluster without CRDs, or with those of the older operator', () => {
     const remove = { op: 'remove', path: '/metadata/finalizers' } as const
     expect(await cluster.patchJson(reference, [remove], signal)).not.toBe('conflict')
     expect(await cluster.get(reference, signal)).toBeUndefined()
+  })
+
+  it('lets a stored instance with more notes than the schema admits be patched elsewhere, and its notes shrink to what fits', async () => {
+    const reference = { ...kind, namespace: 'watched', name: 'notes' }
+    const renew = { op: 'add', path: '/spec/expiresAt', value: '2030-01-01T00:00:00Z' } as const
+    const patched = await cluster.patchJson<ChallengeInstance>(reference, [renew], signal)
+    if (!patched || patched === 'conflict') throw new Error('not patched')
+    const status = { phase: 'Ready', observedGeneration: 1 } as const
+    expect(await cluster.putStatus({ ...patched, ...kind, status }, signal)).toMatchObject({ status })
+    const shrink = (length: number) =>
+      ({ op: 'replace', path: '/spec/annotations', value: { a: 'x'.repeat(length) } }) as const
+    await expect(cluster.patchJson(reference, [shrink(32_768)], signal)).rejects.toThrow(
+      'spec.annotations: Invalid value',
+    )
+    expect(await cluster.patchJson(reference, [shrink(32_767)], signal)).toMatchObject({ kind: kind.kind })
+    expect(await cluster.delete(reference, {}, signal)).toBe('gone')
   })
 
   it('lets a stored template that the schema refuses today be patched elsewhere, and deleted', async () => {

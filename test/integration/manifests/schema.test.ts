@@ -6,7 +6,14 @@ import { collectionPath } from '../../../lib/kubernetes/client/paths.ts'
 import { openCluster } from '../../../lib/kubernetes/open-cluster.ts'
 import { applySamples, readSamples } from '../../../local/parts/samples.ts'
 import { sharedControlPlane, testNamespace } from '../../support/shared-parts.ts'
-import { badInstances, badTemplates, goodTemplates, instanceSpec, templateSpec } from './inputs.ts'
+import {
+  badInstances,
+  badTemplates,
+  goodInstances,
+  goodTemplates,
+  instanceSpec,
+  templateSpec,
+} from './inputs.ts'
 
 const signal = AbortSignal.timeout(110_000)
 let client: KubernetesClient
@@ -67,6 +74,11 @@ describe('the schema of an instance', () => {
   it.each(badInstances)('refuses %s: %s', async (_, message, change) => {
     const response = await create('ChallengeInstance', 'bad', { ...instanceSpec, ...change })
     expect([response.status, messageOf(response)]).toEqual([422, expect.stringContaining(message)])
+  })
+
+  it.each(goodInstances)('accepts %s', async (_, change) => {
+    const response = await create('ChallengeInstance', 'good', { ...instanceSpec, ...change })
+    expect([response.status, messageOf(response)]).toEqual([201, ''])
   })
 
   it.each(['1st', 'a.b', 'a'.repeat(64), 'ends-'])(

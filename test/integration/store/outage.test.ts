@@ -7,7 +7,7 @@ import { lockPair } from '../../../lib/store/platform-rows.ts'
 import type { Store } from '../../../lib/store/store.ts'
 import { startTestPostgres } from '../../support/postgres.ts'
 import { type SilentProxy, startSilentProxy } from './silent-proxy.ts'
-import { instanceRecord, type StoreDatabase, soon, storeDatabase } from './store-database.ts'
+import { instanceRecord, type StoreDatabase, soon, storeDatabase, takeAll } from './store-database.ts'
 
 const unavailable = { name: 'OperatorError', reason: 'DatabaseUnavailable', fate: 'retryable' }
 
@@ -165,12 +165,12 @@ describe('a write that is cut off', () => {
           `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'single'`,
         )
         await sleep(50)
-        return events
+        return takeAll(events)
       },
       soon(),
     )
     await expect(drained).rejects.toMatchObject(unavailable)
-    expect(await outbox.drain(10, async events => events, soon())).toEqual({ claimed: 1, published: 1 })
+    expect(await outbox.drain(10, takeAll, soon())).toEqual({ claimed: 1, published: 1 })
   })
 
   it('succeeds on a new connection after the server ended an idle session', async () => {

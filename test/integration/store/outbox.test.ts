@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { OutboxEvent } from '../../../lib/events.ts'
 import { openOutbox, openStore } from '../../../lib/store/open-store.ts'
 import type { Outbox } from '../../../lib/store/store.ts'
-import { instanceRecord, type StoreDatabase, soon, storeDatabase } from './store-database.ts'
+import { instanceRecord, type StoreDatabase, soon, storeDatabase, takeAll } from './store-database.ts'
 
 let database: StoreDatabase
 let outbox: Outbox
@@ -23,7 +23,13 @@ async function fill(count: number): Promise<void> {
   for (const uid of uids) await store.record(instanceRecord({ uid, template: uid }), soon())
 }
 
-const all = async (events: OutboxEvent[]) => events
+/** A bus that refuses the events of one instance. */
+const refusing = (uid: string, lasting: boolean) => async (events: OutboxEvent[]) => ({
+  accepted: events.filter(event => event.payload.uid !== uid),
+  refused: events
+    .filter(event => event.payload.uid === uid)
+    .map(event => ({ event, why: 'ValidationException', lasting })),
+})
 
 describe('Outbox.drain', () => {
   it('passes on the oldest events first, at most as many as the limit', async () => {
@@ -31,7 +37,7 @@ describe('Outbox.drain', () => {
     const seen: OutboxEvent[] = []
     const publish = async (events: OutboxEvent[]) => {
       seen.push(...events)
-      return events
+      return takeAll(events)
     }
     expect(await outbox.drain(3, publish, soon())).toEqual({ claimed: 3, published: 3 })
     expect(await outbox.drain(3, publish, soon())).toEqual({ claimed: 2, published: 2 })
@@ -59,7 +65,7 @@ describe('Outbox.drain', () => {
       const publish = async (events: OutboxEvent[]) => {
         await sleep(Math.random() * 5)
         published.push(...events.map(event => event.eventId))
-        return events
+        return takeAll(events)
       }
       while ((await outbox.drain(7, publish, soon())).claimed > 0);
     }
@@ -70,11 +76,38 @@ describe('Outbox.drain', () => {
 
   it('puts an event that is refused every time behind all others', async () => {
     await fill(4)
-    const picky = async (events: OutboxEvent[]) => events.filter(event => event.payload.uid !== 'uid-000')
+    const picky = refusing('uid-000', false)
     expect(await outbox.drain(1, picky, soon())).toEqual({ claimed: 1, published: 0 })
     expect(await outbox.drain(2, picky, soon())).toEqual({ claimed: 2, published: 2 })
     expect(await outbox.drain(2, picky, soon())).toEqual({ claimed: 2, published: 1 })
-    expect(await outbox.drain(2, all, soon())).toEqual({ claimed: 1, published: 1 })
+    expect(await outbox.drain(2, takeAll, soon())).toEqual({ claimed: 1, published: 1 })
+  })
+
+  it('leaves out an event whose refusal lasts, for twice as long each time, up to a day', async () => {
+    await fill(2)
+    const picky = refusing('uid-000', true)
+    const minutes: number[] = []
+    for (let refusals = 1; refusals <= 14; refusals += 1) {
+      await outbox.drain(10, picky, soon())
+      expect(await outbox.drain(10, picky, soon())).toEqual({ claimed: 0, published: 0 })
+      const [row] = await database.rows<{ minutes: number; refusals: number }>(`
+        SELECT refusals, round(extract(epoch FROM retry_at - now()) / 60)::int AS minutes
+        FROM challenge_operator.outbox WHERE published_at IS NULL`)
+      expect(row?.refusals).toBe(refusals)
+      minutes.push(row?.minutes ?? 0)
+      await database.rows('UPDATE challenge_operator.outbox SET retry_at = now()')
+    }
+    expect(minutes).toEqual([1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1440, 1440, 1440])
+    expect(await outbox.drain(10, takeAll, soon())).toEqual({ claimed: 1, published: 1 })
+  })
+
+  it('counts no refusal of an event that was not tried', async () => {
+    await fill(2)
+    const first = async (events: OutboxEvent[]) => ({ accepted: events.slice(0, 1), refused: [] })
+    expect(await outbox.drain(10, first, soon())).toEqual({ claimed: 2, published: 1 })
+    expect(await database.rows('SELECT DISTINCT refusals FROM challenge_operator.outbox')).toEqual([
+      { refusals: 0 },
+    ])
   })
 
   it('throws the error of publish and leaves the events unpublished', async () => {
@@ -86,6 +119,6 @@ describe('Outbox.drain', () => {
       reason: 'Internal',
       message: 'not a database',
     })
-    expect(await outbox.drain(10, all, soon())).toEqual({ claimed: 2, published: 2 })
+    expect(await outbox.drain(10, takeAll, soon())).toEqual({ claimed: 2, published: 2 })
   })
 })

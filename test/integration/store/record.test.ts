@@ -84,6 +84,7 @@ describe('Store.record', () => {
         deletedAt: null,
       },
       notes: { a: 'b' },
+      notesCut: false,
     })
   })
 

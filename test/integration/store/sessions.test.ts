@@ -7,7 +7,7 @@ import { storeError } from '../../../lib/store/errors.ts'
 import { examine } from '../../../lib/store/examine.ts'
 import { migrate } from '../../../lib/store/migrate.ts'
 import { openOutbox, openStore } from '../../../lib/store/open-store.ts'
-import { instanceRecord, type StoreDatabase, soon, storeDatabase } from './store-database.ts'
+import { instanceRecord, type StoreDatabase, soon, storeDatabase, takeAll } from './store-database.ts'
 
 let database: StoreDatabase
 /** A session of the superuser that stays writable. */
@@ -58,7 +58,7 @@ describe('a session that became read-only by a failover', () => {
     ['a row that is as recorded', () => openStore(single).record(instanceRecord(), soon())],
     ['the end of a row', () => openStore(single).close('uid-1', 'deleted', soon())],
     ['a read of the open rows', () => Array.fromAsync(openStore(single).openRows(soon()))],
-    ['a publication', () => openOutbox(single).drain(10, async events => events, soon())],
+    ['a publication', () => openOutbox(single).drain(10, takeAll, soon())],
     ['a migration', () => migrate(single, soon())],
     ['an examination', () => examine(single, soon())],
   ])('refuses %s as unavailable, and is replaced as soon as the server takes writes', async (_, work) => {

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import pg from 'pg'
+import type { Delivery, OutboxEvent } from '../../../lib/events.ts'
 import { type Database, openDatabase } from '../../../lib/store/database.ts'
 import { migrate } from '../../../lib/store/migrate.ts'
 import { createPlatformTables } from '../../../lib/store/platform-tables.ts'
@@ -60,6 +61,12 @@ export async function storeDatabase(
     },
   }
 }
+
+/** A bus that takes every event. */
+export const takeAll = async (events: readonly OutboxEvent[]): Promise<Delivery> => ({
+  accepted: events,
+  refused: [],
+})
 
 /** A ready instance of team 1 and challenge web-1. */
 export function instanceRecord(changes: Partial<InstanceRecord> = {}): InstanceRecord {
