@@ -24,7 +24,7 @@ export function parseTime(text: string | undefined): number | undefined {
 /**
  * Returns the end of an instance: `spec.expiresAt`, or creation + TTL, and at the latest creation + `maxTtlMinutes` and
  * `availableUntil`. A date that `parseTime` does not read counts as absent; the schemas refuse most of these.
- * @param template undefined if it is gone. The reported end then stays, and only the instance can bring it forward
+ * @param template undefined if it is gone or was not read. Only the instance then moves the reported end
  * @returns epoch milliseconds; undefined if the instance does not end
  */
 export function expiresAt(
@@ -33,7 +33,7 @@ export function expiresAt(
   { defaultTtlMinutes }: Defaults,
 ): number | undefined {
   const asked = parseTime(instance.spec.expiresAt)
-  if (template === undefined) return earliest(asked, parseTime(instance.status?.expiresAt))
+  if (template === undefined) return withoutTemplate(instance, asked)
   const ttl = template.spec.ttlMinutes ?? defaultTtlMinutes
   const own = asked ?? fromCreation(instance, ttl)
   const furthest = fromCreation(instance, template.spec.maxTtlMinutes)
@@ -60,6 +60,18 @@ export function notYetAvailable({ spec }: ChallengeTemplate, now: number): numbe
 /** Formats a time as a status has it, without a fraction of zero. */
 export function rfc3339(at: number): string {
   return new Date(at).toISOString().replace('.000Z', 'Z')
+}
+
+/**
+ * Returns the end as far as the instance alone says. The reported end followed from the template too, and holds for the
+ * spec that it was reported for. A newer spec may be a renewal, so the date of the spec counts then.
+ */
+function withoutTemplate(
+  { metadata, status }: ChallengeInstance,
+  asked: number | undefined,
+): number | undefined {
+  const reported = parseTime(status?.expiresAt)
+  return status?.observedGeneration === metadata.generation ? (reported ?? asked) : (asked ?? reported)
 }
 
 function fromCreation({ metadata }: ChallengeInstance, minutes: number | undefined): number | undefined {

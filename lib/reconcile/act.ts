@@ -1,4 +1,5 @@
-import type { Child } from '../crd/challenge-instance.ts'
+import type { ChallengeInstance, Child } from '../crd/challenge-instance.ts'
+import type { Stored } from '../crd/objects.ts'
 import { referenceTo } from '../crd/reference.ts'
 import { type OperatorError, operatorError } from '../errors.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
@@ -38,9 +39,8 @@ export async function act(
     case 'hold':
       return nothing
     case 'expire': {
-      const { uid, resourceVersion } = instance.metadata
-      const result = await cluster.delete(referenceTo(instance), { uid, resourceVersion }, signal)
-      return result === 'conflict' ? { ...nothing, overtaken: true } : nothing
+      const ended = await expire(cluster, instance, signal)
+      return ended === 'overtaken' ? { ...nothing, overtaken: true } : nothing
     }
     case 'converge': {
       const { desired, keep } = decision
@@ -54,4 +54,15 @@ export async function act(
       return converge(cluster, observed, { children: desired.children, keep }, signal)
     }
   }
+}
+
+/** Deletes an instance whose time is over, in the version that was judged. */
+export async function expire(
+  cluster: Cluster,
+  instance: Stored<ChallengeInstance>,
+  signal: AbortSignal,
+): Promise<'ended' | 'overtaken'> {
+  const { uid, resourceVersion } = instance.metadata
+  const result = await cluster.delete(referenceTo(instance), { uid, resourceVersion }, signal)
+  return result === 'conflict' ? 'overtaken' : 'ended'
 }

@@ -1,7 +1,6 @@
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
 import type { Deployment, Stored } from '../crd/objects.ts'
 import type { OperatorError } from '../errors.ts'
-import { rfc3339 } from '../lifetime.ts'
 import { deploymentDigest } from '../observed/deployment.ts'
 import { podDigest } from '../observed/pod.ts'
 import { workloadVerdict } from '../observed/workload.ts'
@@ -44,6 +43,7 @@ export function conclude(facts: PassFacts): Conclusion {
     children: acted.children,
     observesGeneration: observes,
     terminating: false,
+    end: { at: decision.expiresAt },
     complete: decision.kind === 'converge' && acted.failures.length === 0,
     ...(decision.kind === 'converge' ? { granted: grantedBy(decision) } : {}),
     ...(observes ? consideredTemplate(observed, decision) : {}),
@@ -51,12 +51,14 @@ export function conclude(facts: PassFacts): Conclusion {
   return { outcome, findings, flagHmac: decision.kind === 'converge' ? decision.desired.flagHmac : undefined }
 }
 
-/** Concludes a pass that failed before it had observed the workload, or while it tore it down. */
+/**
+ * Concludes a pass that failed before it had observed the workload, or while it tore it down.
+ * `expiresAt`: the end as far as the instance alone says, in epoch milliseconds.
+ */
 export function concludeFailedRead(
   instance: Stored<ChallengeInstance>,
   failure: OperatorError,
-  pass: Pass,
-  random: number,
+  { pass, random, expiresAt }: { pass: Pass; random: number; expiresAt: number | undefined },
 ): { outcome: Outcome; findings: Findings } {
   const outcome = reportedFailureOutcome(failure, pass, random)
   const findings: Findings = {
@@ -66,6 +68,7 @@ export function concludeFailedRead(
     children: instance.status?.children ?? [],
     observesGeneration: observesGeneration(outcome),
     terminating: false,
+    end: { at: expiresAt },
   }
   return { outcome, findings }
 }
@@ -120,10 +123,9 @@ function rolled(deployment: Deployment, { changes }: Acted): boolean {
   return changes.some(({ child, replacesPods }) => child.kind === deployment.kind && replacesPods)
 }
 
-function grantedBy({ desired, expiresAt }: Extract<Decision, { kind: 'converge' }>): Granted {
+function grantedBy({ desired }: Extract<Decision, { kind: 'converge' }>): Granted {
   const { namespace, url, endpoints, cpuMillicores, memMb } = desired
-  const end = expiresAt === undefined ? undefined : rfc3339(expiresAt)
-  return { namespace, url, endpoints, cpuMillicores, memMb, expiresAt: end }
+  return { namespace, url, endpoints, cpuMillicores, memMb }
 }
 
 /** A refused template counts as considered too: only its next generation needs another pass. */

@@ -10,30 +10,43 @@ import { type Reason, reasons } from '../reasons.ts'
 import type { Observed } from './observe.ts'
 import type { Obstacle } from './obstacle.ts'
 
-/** What to do about what was observed. */
+/** What to do about what was observed. An instance that lives on has an end, whatever else is decided about it. */
 export type Decision =
+  /** The time of the instance is over: delete it. */
+  | { kind: 'expire' }
+  | (LiveDecision & {
+      /** Epoch milliseconds; undefined: never. */
+      expiresAt: number | undefined
+    })
+
+type LiveDecision =
   /** Only report the workload. */
   | { kind: 'look' }
   /** Leave everything as it is and report the obstacle. `afterMs`: look again after this delay. */
   | { kind: 'hold'; obstacle: Obstacle; afterMs: number | undefined }
-  /** The time of the instance is over: delete it. */
-  | { kind: 'expire' }
   /** Apply the desired state. `keep`: only put back what is missing. */
-  | {
-      kind: 'converge'
-      desired: Desired
-      /** Epoch milliseconds; undefined: never. */
-      expiresAt: number | undefined
-      keep: boolean
-    }
+  | { kind: 'converge'; desired: Desired; keep: boolean }
 
 /** @param now epoch milliseconds */
 export function decide(observed: Observed, config: OperatorConfig, now: number): Decision {
   const { instance } = observed
+  const template = observed.template.kind === 'read' ? observed.template.template : undefined
+  const at = expiresAt(instance, template, config)
+  const isOver = at !== undefined && at <= now
+  if (isOver && !paused(instance) && observed.template.kind !== 'unread') return { kind: 'expire' }
+  return { ...decideLive(observed, config, now), expiresAt: at }
+}
+
+/** Whether the time of an instance is over that could not be observed. @param now epoch milliseconds */
+export function isOverUnobserved(instance: ChallengeInstance, config: OperatorConfig, now: number): boolean {
+  return !paused(instance) && expiredAt(instance, undefined, config, now) !== undefined
+}
+
+function decideLive(observed: Observed, config: OperatorConfig, now: number): LiveDecision {
+  const { instance } = observed
   if (paused(instance)) return hold('Paused', reasons.Paused.sentence)
   if (observed.template.kind === 'unread') return { kind: 'look' }
   const template = observed.template.kind === 'read' ? observed.template.template : undefined
-  if (expiredAt(instance, template, config, now) !== undefined) return { kind: 'expire' }
   if (template === undefined) return hold('TemplateMissing', templateMissing(instance))
   const opens = notYetAvailable(template, now)
   if (opens !== undefined && (instance.status?.children ?? []).length === 0)
@@ -43,7 +56,6 @@ export function decide(observed: Observed, config: OperatorConfig, now: number):
   return {
     kind: 'converge',
     desired,
-    expiresAt: expiresAt(instance, template, config),
     keep: keeps(instance, template, desired),
   }
 }
@@ -63,7 +75,7 @@ function desiredOf(
   return [desired, environment, value].find(isProblem) ?? desired
 }
 
-function hold(reason: Reason, message: string, afterMs?: number): Decision {
+function hold(reason: Reason, message: string, afterMs?: number): LiveDecision {
   const stalled = reasons[reason].recovery === 'on-change'
   return { kind: 'hold', obstacle: { reason, message, stalled }, afterMs }
 }

@@ -1,6 +1,8 @@
+import type { OperatorConfig } from '../config/operator.ts'
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
 import type { Stored } from '../crd/objects.ts'
 import { operatorError } from '../errors.ts'
+import { expiresAt } from '../lifetime.ts'
 import { reasons } from '../reasons.ts'
 import { concludeFailedRead } from './conclude.ts'
 import type { Findings } from './findings.ts'
@@ -21,7 +23,7 @@ interface FailedRead {
  * @throws OperatorError if the cluster is away or the pass is aborted, since the status could not be written either
  */
 export async function reportFailedRead(
-  deps: Reporting & { random: () => number },
+  deps: Reporting & { config: OperatorConfig; random: () => number },
   { instance, thrown, pass, teardown }: FailedRead,
   signal: AbortSignal,
 ): Promise<PassResult> {
@@ -29,7 +31,13 @@ export async function reportFailedRead(
   if (signal.aborted || reasons[failure.reason].recovery === 'outage') throw failure
   const { namespace, name, uid } = instance.metadata
   deps.log.warn('instance not observed', { namespace, name, uid, error: failure })
-  const { outcome, findings } = concludeFailedRead(instance, failure, pass, deps.random())
-  const { events } = await report(deps, { findings: { ...findings, ...teardown } }, signal)
+  const end = expiresAt(instance, undefined, deps.config)
+  const concluded = concludeFailedRead(instance, failure, { pass, random: deps.random(), expiresAt: end })
+  const { outcome, findings } = concluded
+  const { events } = await report(
+    deps,
+    { findings: teardown ? { ...findings, ...teardown, end: undefined } : findings },
+    signal,
+  )
   return { outcome, events }
 }

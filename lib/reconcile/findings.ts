@@ -11,6 +11,8 @@ export interface Findings {
   obstacle: Obstacle | 'not-examined' | undefined
   children: Child[]
   granted?: Granted
+  /** When the instance ends, in epoch milliseconds; `at` is undefined: never. */
+  end?: { at: number | undefined } | undefined
   template?: { uid: string; generation: number; hash: string }
   /** Whether the pass is the answer to this generation. A failed pass that comes back is not. */
   observesGeneration: boolean
@@ -33,6 +35,4 @@ export interface Granted {
   endpoints: Endpoint[]
   cpuMillicores: number
   memMb: number
-  /** RFC 3339; undefined: never. */
-  expiresAt: string | undefined
 }

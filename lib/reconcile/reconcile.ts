@@ -5,11 +5,11 @@ import type { Cluster } from '../kubernetes/cluster.ts'
 import { reasons } from '../reasons.ts'
 import type { Store } from '../store/store.ts'
 import type { Log } from '../telemetry/log.ts'
-import { act } from './act.ts'
+import { act, expire } from './act.ts'
 import { rechecksRow } from './causes.ts'
 import { conclude } from './conclude.ts'
 import type { Sync } from './conditions.ts'
-import { decide } from './decide.ts'
+import { decide, isOverUnobserved } from './decide.ts'
 import { createDefaultDenyGuard } from './default-deny.ts'
 import { cleanUpDeleted } from './deleted-instances.ts'
 import { reportFailedRead } from './failed-read.ts'
@@ -71,6 +71,10 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
     try {
       observed = await observe(cluster, instance, pass, signal)
     } catch (thrown) {
+      if (isOverUnobserved(instance, config, now())) {
+        const ended = (await expire(cluster, instance, signal)) === 'ended'
+        return ended ? joined(cleaned, { outcome: { kind: 'settled' }, events: 0 }) : 'overtaken'
+      }
       return joined(cleaned, await reportFailedRead(deps, { instance, thrown, pass }, signal))
     }
     const decision = decide(observed, config, now())

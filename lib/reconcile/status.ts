@@ -1,6 +1,7 @@
 import type { ChallengeInstanceStatus, Phase } from '../crd/challenge-instance.ts'
 import { annotations } from '../crd/group.ts'
 import { childKey } from '../crd/reference.ts'
+import { rfc3339 } from '../lifetime.ts'
 import { isAdopting } from '../observed/adopting.ts'
 import { type Reason, reasons } from '../reasons.ts'
 import { conditionsOf } from './conditions.ts'
@@ -14,20 +15,20 @@ const underWaySentence = 'The challenge is starting.'
 export function statusOf(findings: Findings, now: string): ChallengeInstanceStatus {
   const { instance } = findings
   const before = instance.status ?? {}
-  const { expiresAt, ...placed } = findings.granted ?? { expiresAt: before.expiresAt }
+  const { granted, end } = findings
   const facts = factsOf(findings)
   const phase = phaseOf(findings, facts)
   const reason = reasonOf(findings, facts)
   const status: ChallengeInstanceStatus = {
     ...before,
-    ...placed,
+    ...granted,
     phase,
     message: messageOf(facts, phase, reason),
     children: findings.children,
     conditions: conditionsOf(findings, facts, now),
   }
   assign(status, 'reason', reason)
-  assign(status, 'expiresAt', expiresAt)
+  if (end) assign(status, 'expiresAt', end.at === undefined ? undefined : rfc3339(end.at))
   assign(status, 'podName', facts.workload ? facts.workload.podName : before.podName)
   assign(status, 'template', findings.template ?? before.template)
   assign(status, 'adopting', stillAdopting(findings) ? true : undefined)

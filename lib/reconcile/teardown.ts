@@ -1,3 +1,4 @@
+import type { OperatorConfig } from '../config/operator.ts'
 import type { ChallengeInstance, Child } from '../crd/challenge-instance.ts'
 import { isWorkload } from '../crd/child-kinds.ts'
 import type { Stored } from '../crd/objects.ts'
@@ -18,6 +19,7 @@ import { type Reporting, report } from './report.ts'
 const unwatchedMs = 2_000
 
 interface Teardown extends Reporting {
+  config: OperatorConfig
   random: () => number
 }
 

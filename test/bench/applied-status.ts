@@ -39,7 +39,7 @@ export function appliedStatus({
       workload: verdict ? { kind: 'observed', verdict } : { kind: 'none' },
       obstacle: undefined,
       children,
-      granted: { namespace, url, endpoints, cpuMillicores, memMb, expiresAt: undefined },
+      granted: { namespace, url, endpoints, cpuMillicores, memMb },
       template: { uid, generation, hash: templateHash },
       observesGeneration: true,
       terminating: false,

@@ -55,7 +55,11 @@ async function statusAfter(world: World, before: ChallengeInstanceStatus | undef
   try {
     observed = await observe(clusterOf(world, kind === 'failed read'), instance, pass, signal)
   } catch (thrown) {
-    const { findings } = concludeFailedRead(instance, thrown as OperatorError, pass, 0.5)
+    const { findings } = concludeFailedRead(instance, thrown as OperatorError, {
+      pass,
+      random: 0.5,
+      expiresAt: undefined,
+    })
     return { status: statusOf(findings, new Date(now).toISOString()), looked: false }
   }
   const decision = decide(observed, config, now)
