@@ -13,6 +13,8 @@ import { logPass } from './log-pass.ts'
 
 export interface ReconcileHandlerOptions {
   reconcile: Reconcile
+  /** Tells whether this operator watches a namespace. Instances of other namespaces are not its business. */
+  watches: (namespace: string) => boolean
   /** Checks that the cluster knows our schema. Throws `SchemaOutdated` until the CRDs are upgraded. */
   ready?: (signal: AbortSignal) => Promise<void>
   timers: TimersQueue
@@ -57,6 +59,7 @@ async function runGroup(group: Group, options: ReconcileHandlerOptions, signal: 
   for (const step of group.steps) {
     try {
       if (step.kind === 'poison') await bury(step, group, options)
+      else if (!options.watches(step.pass.namespace)) leaveAlone(step, options)
       else events += await runPass(step, group, options, signal)
     } catch (thrown) {
       options.log.error('messages left for redelivery', { group: group.id, error: thrown })
@@ -107,6 +110,13 @@ async function attemptPass(
       log.warn('pass not reported', { namespace: pass.namespace, name: pass.name, error })
     return { outcome, events: 0 }
   }
+}
+
+/** Acknowledges messages for an instance of another operator, or of a namespace that is not watched any more. */
+function leaveAlone({ pass, records }: PassStep, { log, metrics }: ReconcileHandlerOptions): void {
+  const { namespace, name, causes } = pass
+  log.warn('message for a namespace that is not watched', { namespace, name, causes })
+  metrics?.count('UnwatchedMessages', records.length)
 }
 
 async function bury(step: PoisonStep, group: Group, options: ReconcileHandlerOptions): Promise<void> {

@@ -2,6 +2,7 @@ import { openEventBus } from '../../lib/aws/eventbridge.ts'
 import { openQueues } from '../../lib/aws/sqs.ts'
 import { busSection, clusterSection, databaseSection, queueSection } from '../../lib/config/connections.ts'
 import { operatorSection } from '../../lib/config/operator.ts'
+import { watchedBy } from '../../lib/crd/namespaces.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { configured, once } from '../../lib/middleware/start-up.ts'
@@ -40,6 +41,7 @@ const parts = {
 export const handler = createHandler({
   ...openQueues(queues),
   reconcile: createReconcile(parts),
+  watches: watchedBy(operator.namespaces),
   ready: once(signal => checkSchema(client, signal)),
   publish,
   log,

@@ -3,6 +3,7 @@ export const metricUnits = {
   Passes: 'count',
   PassDuration: 'milliseconds',
   DeadLetters: 'count',
+  UnwatchedMessages: 'count',
 } as const satisfies Record<string, 'count' | 'milliseconds'>
 
 type MetricsIn<Unit> = {

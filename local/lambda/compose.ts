@@ -8,6 +8,7 @@ import type { ChangesQueue } from '../../lib/aws/queue-ports.ts'
 import { openReceiver } from '../../lib/aws/receiver.ts'
 import { openQueues } from '../../lib/aws/sqs.ts'
 import type { OperatorConfig } from '../../lib/config/operator.ts'
+import { watchedBy } from '../../lib/crd/namespaces.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { createPublish } from '../../lib/publish.ts'
 import type { Outcome, Pass, Reconcile } from '../../lib/reconcile/outcome.ts'
@@ -85,6 +86,7 @@ export function composeOperator(
     const handler = reconcileHandler({
       ...queues,
       reconcile: reporting(reconcile, seams.onPass),
+      watches: watchedBy(config.namespaces),
       publish,
       log,
     })

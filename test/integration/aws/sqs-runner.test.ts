@@ -185,6 +185,7 @@ describe('reconcile and timer over the event source mapping', () => {
       clientOptions: queues.clientOptions,
     })
     const reconcile = createReconcile({
+      watches: () => true,
       reconcile: async pass => {
         passes.push({ ...pass, startedAt: Date.now() })
         if (passes.length === 1) throw new OperatorError('Internal', 'no answer')

@@ -6,6 +6,7 @@ import { createHandler as createTimerHandler } from '../../../../functions/timer
 import { OperatorError } from '../../../../lib/errors.ts'
 import type { ChangeMessage, TimerMessage } from '../../../../lib/messages.ts'
 import type { Outcome, Pass } from '../../../../lib/reconcile/outcome.ts'
+import { noMetrics } from '../../../../lib/telemetry/metrics.ts'
 import { lambdaContext } from '../../../../local/lambda/context.ts'
 import { change, changeRecord, keptLog, record, sqsEvent } from '../lambda-events.ts'
 
@@ -26,6 +27,7 @@ function setUp(options: Partial<ReconcileHandlerOptions> = {}) {
     log,
     clock: () => Date.parse('2026-01-01T00:00:00Z'),
     random: () => 0,
+    watches: () => true,
     ...options,
     reconcile: (pass, signal) => {
       passes.push(pass)
@@ -89,6 +91,28 @@ describe('a batch', () => {
       ['a', ['pod', 'retry']],
       ['b', ['pod']],
     ])
+  })
+
+  it('acknowledges messages for a namespace that is not watched without a pass, a log line and a metric each', async () => {
+    const counted: [string, number | undefined][] = []
+    const metrics = {
+      ...noMetrics,
+      count: (name: string, value?: number) => void counted.push([name, value]),
+    }
+    const { run, passes, timers, dead, log } = setUp({ watches: namespace => namespace === 'ns', metrics })
+    const elsewhere = { namespace: 'elsewhere' }
+    const batch = sqsEvent(
+      changeRecord('1', change('a', elsewhere)),
+      changeRecord('2', change('a', { ...elsewhere, cause: 'orphan' })),
+      changeRecord('3', change('b')),
+    )
+    expect(await run(batch)).toEqual([])
+    expect(passes.map(({ name }) => name)).toEqual(['b'])
+    expect([timers, dead]).toEqual([[], []])
+    expect(log.lines.filter(({ level }) => level === 'warn')).toMatchObject([
+      { message: 'message for a namespace that is not watched', fields: { ...elsewhere, name: 'a' } },
+    ])
+    expect(counted.filter(([name]) => name === 'UnwatchedMessages')).toEqual([['UnwatchedMessages', 2]])
   })
 
   it('runs groups side by side, and the instances of one group one after the other', async () => {
