@@ -25,6 +25,8 @@ export const annotations = {
   lastActivity: `${group}/last-activity`,
   paused: `${group}/paused`,
   forceSync: `${group}/force-sync`,
+  /** On a Deployment whose pods the cluster refuses: its controller copies a new value to the ReplicaSet, and tries again. */
+  triedAgain: `${group}/tried-again`,
 } as const
 
 /** Name of the standing default-deny policy of a workload namespace. */

@@ -13,7 +13,7 @@ export interface DeploymentDigest {
 }
 
 /** The number of characters that suffice to classify and explain a refusal. */
-const messageLimit = 300
+const messageLimit = 500
 
 export function deploymentDigest(deployment: Deployment): DeploymentDigest {
   const { metadata, spec, status } = deployment

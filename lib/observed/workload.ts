@@ -1,4 +1,5 @@
 import type { Reason } from '../reasons.ts'
+import { refusalReason, refusalText } from '../refusal.ts'
 import type { DeploymentDigest } from './deployment.ts'
 import type { PodDigest } from './pod.ts'
 import { podTrouble } from './trouble.ts'
@@ -10,6 +11,8 @@ export interface WorkloadVerdict {
   failed: boolean
   /** The trouble; undefined if the workload serves or starts normally. */
   reason: Reason | undefined
+  /** What the cluster says about the reason, as a sentence; undefined: no more than the reason does. */
+  message?: string | undefined
   /** The pod that serves or will serve; undefined before there is one. */
   podName: string | undefined
   /** The time at which the verdict on the same objects changes, in epoch milliseconds. */
@@ -88,10 +91,10 @@ function current(pods: readonly PodDigest[]): PodDigest | undefined {
     .toSorted((a, b) => rank(b) - rank(a) || b.createdAt - a.createdAt || (a.name < b.name ? -1 : 1))[0]
 }
 
-/** Classifies a refusal by its text, because ReplicaFailure has nothing else. */
-function refusal(message: string): Pick<WorkloadVerdict, 'ready' | 'failed' | 'reason'> {
-  if (message.includes('exceeded quota')) return { ready: false, failed: false, reason: 'QuotaExceeded' }
-  if (message.includes('violates PodSecurity'))
-    return { ready: false, failed: true, reason: 'PodSecurityRefused' }
-  return { ready: false, failed: true, reason: 'AdmissionRefused' }
+/** ReplicaFailure carries the API server's refusal as text only. Room in a quota comes and goes; a rule stays. */
+function refusal(words: string): Pick<WorkloadVerdict, 'ready' | 'failed' | 'reason' | 'message'> {
+  const reason = refusalReason(words) ?? 'AdmissionRefused'
+  const message =
+    words === '' ? undefined : `The cluster refuses the pod of this challenge: ${refusalText(words)}.`
+  return { ready: false, failed: reason !== 'QuotaExceeded', reason, message }
 }

@@ -10,6 +10,7 @@ import type { Decision } from './decide.ts'
 import type { EnsureDefaultDeny } from './default-deny.ts'
 import type { Observed } from './observe.ts'
 import type { Pass } from './outcome.ts'
+import { tryRefusedPodsAgain } from './refused-pods.ts'
 
 /** What a pass did. */
 export interface Acted {
@@ -51,7 +52,9 @@ export async function act(
         return { ...nothing, failures: [operatorError(thrown)] }
       }
       signal.throwIfAborted()
-      return converge(cluster, observed, { children: desired.children, keep }, signal)
+      const { deployment } = observed
+      const converged = await converge(cluster, observed, { children: desired.children, keep }, signal)
+      return tryRefusedPodsAgain(cluster, { deployment, pass, converged }, signal)
     }
   }
 }

@@ -39,6 +39,11 @@ export function onlyLooks({ causes }: Causes): boolean {
   return [...causes].every(cause => causesThatOnlyLook.includes(cause))
 }
 
+/** Whether the pass has the ReplicaSet tried again whose pods the cluster refuses. */
+export function triesRefusedAgain({ causes }: Causes): boolean {
+  return causesThatRecheckRow.some(cause => causes.has(cause))
+}
+
 /** The cause of the timer after a pass that did not come to its end: it still has to verify what it was sent for. */
 export function retryCauseOf({ causes }: Causes): Cause {
   return doubtingCauses.find(cause => causes.has(cause)) ?? 'retry'

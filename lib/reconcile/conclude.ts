@@ -4,6 +4,7 @@ import type { OperatorError } from '../errors.ts'
 import { deploymentDigest } from '../observed/deployment.ts'
 import { podDigest } from '../observed/pod.ts'
 import { workloadVerdict } from '../observed/workload.ts'
+import { type Reason, reasons } from '../reasons.ts'
 import type { Acted } from './act.ts'
 import type { Decision } from './decide.ts'
 import type { Findings, Granted, WorkloadFinding } from './findings.ts'
@@ -34,11 +35,12 @@ export function conclude(facts: PassFacts): Conclusion {
   const { observed, decision, acted } = facts
   if (decision.kind === 'expire')
     return { outcome: { kind: 'settled' }, findings: undefined, flagHmac: undefined }
-  const outcome = outcomeOf(facts)
+  const workload = workloadOf(facts)
+  const outcome = outcomeOf(facts, workload)
   const observes = observesGeneration(outcome)
   const findings: Findings = {
     instance: observed.instance,
-    workload: workloadOf(facts),
+    workload,
     obstacle: obstacleOf(decision, acted, outcome),
     children: acted.children,
     observesGeneration: observes,
@@ -77,15 +79,24 @@ function observesGeneration(outcome: Outcome): boolean {
   return outcome.kind !== 'retry' || outcome.exhausted
 }
 
-function outcomeOf({ decision, acted, pass, random }: PassFacts): Outcome {
+function outcomeOf({ decision, acted, pass, random }: PassFacts, workload: WorkloadFinding): Outcome {
   const failure = worst(acted.failures)
   if (failure) return reportedFailureOutcome(failure, pass, random)
-  if (decision.kind !== 'hold') return { kind: 'settled' }
+  if (decision.kind !== 'hold') {
+    const refused = refusedFor(workload)
+    return refused ? waitOutcome(refused, pass, random) : { kind: 'settled' }
+  }
   const { reason, message, stalled } = decision.obstacle
   if (stalled) return { kind: 'stalled', reason, message }
   return decision.afterMs === undefined
     ? waitOutcome(reason, pass, random)
     : requeue(reason, decision.afterMs)
+}
+
+/** The reason for which the cluster refuses the pods. Nobody watches quotas and admission rules, so the instance comes back. */
+function refusedFor(workload: WorkloadFinding): Reason | undefined {
+  const reason = workload.kind === 'observed' ? workload.verdict.reason : undefined
+  return reason && reasons[reason].recovery === 'recheck' ? reason : undefined
 }
 
 /** A permanent failure stalls the instance instead of being retried, because the status can show it. */

@@ -45,8 +45,14 @@ function currentConditions({ instance, terminating }: Findings, facts: Facts): N
   const reason = terminating
     ? 'Terminating'
     : (workload?.readyReason ?? obstacle?.reason ?? readyReasons.underWay)
+  const message = terminating ? undefined : workload?.message
   return [
-    condition('Ready', { holds: ready, reason, message: sentenceOf(reason), generation: examined }),
+    condition('Ready', {
+      holds: ready,
+      reason,
+      message: message ?? sentenceOf(reason),
+      generation: examined,
+    }),
     condition('Progressing', {
       holds: progressing,
       reason: progressing ? reason : 'Settled',

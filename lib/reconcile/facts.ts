@@ -29,6 +29,8 @@ export interface WorkloadFact {
   reason: Reason | undefined
   /** Reason of the `Ready` condition. */
   readyReason: string
+  /** Message of the `Ready` condition: what is wrong, in the words of the cluster if it says more than the reason. */
+  message: string
   podName: string | undefined
   /** The generation of the spec for which the workload was examined. */
   generation: number
@@ -74,8 +76,9 @@ function workloadFact({ instance, workload }: Findings): WorkloadFact | undefine
     case 'observed': {
       const { verdict } = workload
       const { ready, failed, reason, podName } = verdict
+      const message = verdict.message ?? (reason ? reasons[reason].sentence : '')
       const generation = instance.metadata.generation ?? 0
-      return { ready, failed, reason, readyReason: readyReason(verdict), podName, generation }
+      return { ready, failed, reason, readyReason: readyReason(verdict), message, podName, generation }
     }
   }
 }
@@ -91,6 +94,7 @@ function keptWorkload(status: ChallengeInstanceStatus | undefined): WorkloadFact
     failed: status?.phase === 'Failed',
     reason,
     readyReason: condition.reason,
+    message: condition.message,
     podName: status?.podName,
     generation: condition.observedGeneration ?? 0,
   }

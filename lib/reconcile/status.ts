@@ -71,9 +71,9 @@ function reasonOf({ terminating }: Findings, { obstacle, workload }: Facts): Rea
   return obstacle?.reason ?? workload?.reason
 }
 
-function messageOf({ obstacle }: Facts, phase: Phase, reason: Reason | undefined): string {
+function messageOf({ obstacle, workload }: Facts, phase: Phase, reason: Reason | undefined): string {
   if (obstacle) return obstacle.message
-  if (reason) return reasons[reason].sentence
+  if (reason) return workload?.message || reasons[reason].sentence
   return phase === 'Ready' ? servingSentence : underWaySentence
 }
 

@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { openQueues } from '../../lib/aws/sqs.ts'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
+import { annotations } from '../../lib/crd/group.ts'
 import type { Deployment, KubernetesObject, Secret } from '../../lib/crd/objects.ts'
 import type { Cause, InstanceKey } from '../../lib/messages.ts'
+import { childVersion } from '../../lib/observed/child-version.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { quotasIn } from '../support/admin-objects.ts'
 import { instanceCalled, rowsOf, untilConsistent } from '../support/consistency.ts'
@@ -99,6 +102,80 @@ describe('an instance that a quota leaves no room for', () => {
     await fireLastTimer(counted, 'second', operator.signal)
     await untilConsistent(crowded, 'second', 'Ready')
   })
+})
+
+describe('pods that the cluster refuses', () => {
+  const limits = {
+    apiVersion: 'v1',
+    kind: 'LimitRange',
+    metadata: { name: 'small' },
+    spec: { limits: [{ type: 'Container', max: { cpu: '50m' } }] },
+  }
+  const limitsPath = () => `/api/v1/namespaces/${crowded.namespace}/limitranges`
+
+  it('show the words of the LimitRange, and are tried again although the ReplicaSet still waits', async () => {
+    await operator.client.request('POST', limitsPath(), { body: limits }, operator.signal)
+    await make(crowded, instanceOf(crowded.namespace, 'big', 'web', 3))
+    const refused = await reasoned(crowded, 'big', 'AdmissionRefused')
+    const words = 'maximum cpu usage per Container is 50m, but limit is 100m'
+    expect(refused.status?.message).toContain(words)
+    const ready = refused.status?.conditions?.find(each => each.type === 'Ready')
+    expect(ready?.message).toContain(words)
+    // The tries of the ReplicaSet controller double: one comes after 20 s, the next one after 41 s.
+    await sleep(23_000)
+    await operator.client.request('DELETE', `${limitsPath()}/small`, {}, operator.signal)
+    await fireLastTimer(counted, 'big', operator.signal)
+    await eventually<ChallengeInstance>(
+      crowded,
+      'ChallengeInstance',
+      'big',
+      each => each?.status?.phase === 'Ready',
+      8_000,
+    )
+    await untilConsistent(crowded, 'big', 'Ready')
+    const sets = await operator.client.request('GET', replicaSetsOf('big'), {}, operator.signal)
+    expect((sets.body as { items: object[] }).items).toHaveLength(1)
+  })
+
+  it('come back again and again, which is no drift and reported as before', async () => {
+    await operator.client.request('POST', limitsPath(), { body: limits }, operator.signal)
+    await make(crowded, instanceOf(crowded.namespace, 'bigger', 'web', 3))
+    const before = await reasoned(crowded, 'bigger', 'AdmissionRefused')
+    let tried: string | undefined
+    for (let tries = 0; tries < 2; tries++) {
+      await fireLastTimer(counted, 'bigger', operator.signal)
+      const deployment = await eventually<Deployment>(crowded, 'Deployment', 'bigger', found => {
+        const at = found?.metadata.annotations?.[annotations.triedAgain]
+        return at !== undefined && at !== tried
+      })
+      tried = deployment?.metadata.annotations?.[annotations.triedAgain]
+    }
+    await sleep(2_000)
+    const after = await instanceCalled(crowded, 'bigger')
+    const { children: _, ...reported } = after?.status ?? {}
+    expect(before.status).toMatchObject(reported)
+    const left = await crowded.cluster.get<Deployment>(
+      referenceTo(crowded, 'Deployment', 'bigger'),
+      operator.signal,
+    )
+    expect(left?.metadata.annotations?.[annotations.triedAgain]).toBe(tried)
+    expect(after?.status?.children?.map(each => each.version)).toContain(
+      childVersion(left?.metadata as never),
+    )
+    expect(recorded.passesOf('bigger').length).toBeLessThan(7)
+    await operator.client.request('DELETE', `${limitsPath()}/small`, {}, operator.signal)
+    await remove(crowded, 'ChallengeInstance', 'bigger')
+  })
+
+  it('show the missing RuntimeClass by its name', async () => {
+    await make(crowded, templateOf(crowded.namespace, 'boxed', { runtimeClassName: 'gvisor' }))
+    await make(crowded, instanceOf(crowded.namespace, 'boxed', 'boxed', 3))
+    const refused = await reasoned(crowded, 'boxed', 'AdmissionRefused')
+    expect(refused.status?.message).toContain('RuntimeClass "gvisor" not found')
+  })
+
+  const replicaSetsOf = (name: string) =>
+    `/apis/apps/v1/namespaces/${crowded.namespace}/replicasets?labelSelector=app%3D${name}`
 })
 
 describe('an instance that the cluster refuses', () => {

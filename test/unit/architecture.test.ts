@@ -38,14 +38,14 @@ const rooms: Array<[pattern: RegExp, layer: Layer, name?: string]> = [
   [/^lib\/(kubernetes|aws|store)\//, 'pure and world'],
   [/^lib\/(forward|sweep|publish|reconcile|api)(\/|\.ts$)/, 'story'],
   [/^lib\/(crd|config|telemetry)\//, 'ground', 'ground'],
-  [/^lib\/(abort|concurrency|errors|events|messages|poll|reasons|version)\.ts$/, 'ground', 'ground'],
+  [/^lib\/(abort|concurrency|errors|events|messages|poll|reasons|refusal|version)\.ts$/, 'ground', 'ground'],
   [/^package\.json$/, 'ground', 'ground'],
 ]
 
 /** Files that are called pure. They compute from their arguments alone and import values from each other only. */
 const pureFiles = [
   /^lib\/(crd|config|desired|observed)\//,
-  /^lib\/(errors|events|lifetime|messages|reasons)\.ts$/,
+  /^lib\/(errors|events|lifetime|messages|reasons|refusal)\.ts$/,
   /^lib\/reconcile\/(backoff|causes|conclude|conditions|decide|facts|findings|follow-up|obstacle|outcome|ownership|status)\.ts$/,
   /^lib\/forward\/(judge|judge-children|judge-workload|mismatch|outgoing-change|verdict)\.ts$/,
   /^lib\/kubernetes\/watch\/(step|known|backoff|failure)\.ts$/,

@@ -1,6 +1,7 @@
 import { group } from '../../crd/group.ts'
 import { OperatorError } from '../../errors.ts'
 import type { Reason } from '../../reasons.ts'
+import { refusalReason, refusalText, shortened } from '../../refusal.ts'
 import type { ApiResponse } from '../client/http.ts'
 import { type ApiStatus, apiStatus, retryAfterMs } from './api-status.ts'
 import { fieldErrors } from './field-errors.ts'
@@ -74,14 +75,8 @@ function unavailable(message: string): Refusal {
 /** Returns the reason for a refusal by quota, Pod Security, a webhook or a policy. The message tells them apart. */
 function admissionRefusal({ code, message }: ApiStatus): { reason: Reason; text: string } | undefined {
   if (code >= 500) return undefined
-  const text = shortened(message.replace(/^.*? is forbidden: /, ''))
-  if (/exceeded quota/.test(message)) return { reason: 'QuotaExceeded', text }
-  if (/failed quota|must specify limits|(maximum|minimum) \S+ usage per/.test(message))
-    return { reason: 'QuotaExceeded', text }
-  if (/violates PodSecurity/.test(message)) return { reason: 'PodSecurityRefused', text }
-  if (/admission webhook .* denied|(Validating|Mutating)AdmissionPolicy .*denied/.test(message))
-    return { reason: 'AdmissionRefused', text }
-  return undefined
+  const reason = refusalReason(message)
+  return reason && { reason, text: refusalText(message) }
 }
 
 /**
@@ -123,10 +118,13 @@ function missing(attempt: Attempt, { details }: ApiStatus): Refusal {
   }
 }
 
+/** The number of characters of RBAC's sentence that a message shows. */
+const longestRights = 300
+
 /** Returns the sentence of RBAC, which names user, verb and resource, and so everything that a role needs. */
 function rightsText(attempt: Attempt, message: string): string {
   const denied = message.match(/User ".*?" cannot \w+ resource .*/)?.[0]
-  return denied ? `${shortened(denied)}.` : `we lack the right to ${attempt.verb} it.`
+  return denied ? `${shortened(denied, longestRights)}.` : `we lack the right to ${attempt.verb} it.`
 }
 
 export function attemptText({ verb, kind, namespace, name }: Attempt): string {
@@ -136,9 +134,4 @@ export function attemptText({ verb, kind, namespace, name }: Attempt): string {
 
 function codeText({ code, reason }: ApiStatus): string {
   return reason === '' ? String(code) : `${code} (${reason.slice(0, 60)})`
-}
-
-function shortened(text: string): string {
-  const oneLine = text.replace(/\s+/g, ' ').trim()
-  return oneLine.length > 300 ? `${oneLine.slice(0, 299)}…` : oneLine
 }

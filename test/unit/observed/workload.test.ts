@@ -230,6 +230,14 @@ describe('workloadVerdict', () => {
     expect(verdict(refused)).toMatchObject({ ready: false, reason, failed })
   })
 
+  it('has the words of a refusal, without its values', () => {
+    const message = 'pods "x" is forbidden: pod rejected: RuntimeClass "gvisor" not found'
+    const refused = deployment({ conditions: [{ type: 'ReplicaFailure', status: 'True', message }] })
+    expect(verdict(refused).message).toBe(
+      'The cluster refuses the pod of this challenge: pod rejected: RuntimeClass "gvisor" not found.',
+    )
+  })
+
   it('reports the progress deadline unless the pod shows a reason', () => {
     const late = deployment({
       conditions: [{ type: 'Progressing', status: 'False', reason: 'ProgressDeadlineExceeded' }],
