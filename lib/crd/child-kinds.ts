@@ -1,6 +1,6 @@
 import type { Kind } from './objects.ts'
 
-/** A kind of objects that the operator makes for an instance, and everything that depends on the kind. */
+/** A kind of objects that the operator creates for an instance, with everything that depends on the kind. */
 export interface ChildKind extends Kind {
   /**
    * How the forwarder watches the kind. `whole`: its status is judged. `metadata`: only its version is compared. `never`:
@@ -14,18 +14,18 @@ export interface ChildKind extends Kind {
   /** `Foreground`: the object stays until its dependents are gone, and the next wave waits for it. */
   readonly propagation: 'Foreground' | 'Background'
   /**
-   * How a pass compares the object with what is recorded of it. `every pass`: it is read in full, since its status is
+   * How a pass compares the object with its record. `every pass`: the whole object is read, since its status is
    * reported. `on doubt`: its metadata are read by a pass that has a cause to doubt the record.
    */
   readonly verify: 'every pass' | 'on doubt'
 }
 
 /**
- * The kinds of children. Whoever adds one also adds its builder to `lib/desired`, its type to `objects.ts`, its path to
- * `lib/kubernetes/client/paths.ts` and its rights to the roles in `manifests/rbac`; the unit tests name what is missing.
+ * The kinds of children. A new one also needs a builder in `lib/desired`, a type in `objects.ts`, a path in
+ * `lib/kubernetes/client/paths.ts` and rights in the roles of `manifests/rbac`. The unit tests name what is missing.
  *
- * Applied: a pod must find its Secret and its policy, so the Deployment comes last. Removed: the Deployment goes first
- * and in the foreground, so that its pods are gone before the policy that isolates them.
+ * The Deployment is applied last, because a pod must find its Secret and its policy. It is removed first and in the
+ * foreground, so that its pods are gone before the policy that isolates them.
  */
 export const childKinds = [
   {
@@ -73,7 +73,7 @@ export function isWorkload(child: { kind: string }): boolean {
   return kindOf(child)?.verify === 'every pass'
 }
 
-/** Groups what is to be applied, first wave first. @throws Error for a kind that is not in the table */
+/** Groups objects to apply into waves, first wave first. @throws Error for a kind that is not in the table */
 export function applyWaves<T>(items: readonly T[], kindNameOf: (item: T) => string): T[][] {
   return inWaves(items, item => {
     const kind = kindOf({ kind: kindNameOf(item) })
@@ -82,7 +82,7 @@ export function applyWaves<T>(items: readonly T[], kindNameOf: (item: T) => stri
   })
 }
 
-/** Groups recorded children for a teardown, first wave first. */
+/** Groups recorded children into the waves of a teardown, first wave first. */
 export function removeWaves<T extends { kind: string }>(children: readonly T[]): T[][] {
   return inWaves(children, child => removalOf(child).removeWave)
 }

@@ -6,8 +6,8 @@ export interface Termination {
 }
 
 /**
- * The fields of a pod from which its trouble follows. The forwarder keeps one digest for every pod, so there are no
- * others. Times are epoch milliseconds.
+ * The fields of a pod from which its trouble follows, and no others, because the forwarder keeps a digest of every pod.
+ * Times are epoch milliseconds.
  */
 export interface PodDigest {
   name: string

@@ -19,8 +19,8 @@ const defaultTimes: RetryTimes = { firstMs: 250, longestMs: 4_000, limitMs: 30_0
 const passing = new Set([429, 503])
 
 /**
- * Wraps a client for the calls of a person, who has nobody to repeat them: a call that is refused with 429 or 503, or
- * whose connection breaks, is repeated with growing pauses. An address where nothing listens fails at once.
+ * Wraps a client for the commands of a user, since no queue repeats their calls. A call that is refused with 429 or 503,
+ * or whose connection breaks, is repeated with growing pauses. A call to an address where nothing listens fails at once.
  */
 export function createRetryingClient(
   client: KubernetesClient,
