@@ -5,6 +5,8 @@ import { ConfigInvalid } from '../lib/config/section.ts'
 import { OperatorError } from '../lib/errors.ts'
 
 const localDirectory = join(import.meta.dirname, '..', '.local')
+/** Time in which a process whose command has ended closes its last connections. */
+const lastMs = 5_000
 const { env } = process
 const print = (line: string): void => void process.stdout.write(`${line}\n`)
 
@@ -86,6 +88,9 @@ try {
   process.stderr.write(`${env.OPERATOR_LOG_LEVEL === 'debug' ? thrown.stack : thrown.message}\n`)
   process.exitCode = exitCodeOf(thrown)
 }
+
+// Everything has ended in order by now. A function that ignored its signal must not keep the process.
+setTimeout(() => process.exit(), lastMs).unref()
 
 /**
  * 78 is EX_CONFIG of sysexits.h: the command fails again until the configuration changes or `challenge-operator crds` has

@@ -1,11 +1,13 @@
 import { rm } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
+import { abandonAfter } from '../../lib/abort.ts'
 import { type OperatorConfig, parseOperatorConfig } from '../../lib/config/operator.ts'
 import { variablesWithoutEffect } from '../../lib/config/reference.ts'
 import type { Environment } from '../../lib/config/section.ts'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
 import { firstNamespace, scopesOf, type WatchedNamespaces } from '../../lib/crd/namespaces.ts'
+import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import { createRetryingClient } from '../../lib/kubernetes/client/retrying-client.ts'
 import { installManifests } from '../../lib/kubernetes/install/install.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
@@ -35,6 +37,8 @@ export interface UpOptions {
   print: (line: string) => void
 }
 
+/** Time that the functions have to end. It is longer than every one of them takes. */
+const endMs = 15_000
 /** Time that the samples have to become Ready with `--once`. */
 const onceMs = 120_000
 
@@ -77,9 +81,13 @@ interface Run {
   samples: Samples | undefined
 }
 
-/** Runs the operator and prints transitions until `stopping`, or until the samples are Ready. @returns the exit code */
+/**
+ * Runs the operator and prints transitions until `stopping`, or until the samples are Ready. Whatever fails, the functions
+ * have ended when this returns or throws, so that no function meets a part that is stopped after it.
+ * @returns the exit code
+ */
 async function runOperator({ options, config, parts, samples }: Run, stopping: AbortSignal): Promise<number> {
-  const { env, once, print } = options
+  const { env, print } = options
   const log = openLogger({ level: env.OPERATOR_LOG_LEVEL ? config.logLevel : 'warn', service: 'local' })
   const ending = new AbortController()
   const running = AbortSignal.any([stopping, ending.signal])
@@ -94,18 +102,45 @@ async function runOperator({ options, config, parts, samples }: Run, stopping: A
       running,
     ),
   )
-  const operator = composeOperator(parts.addresses, config, log).run(running)
+  const functions = [composeOperator(parts.addresses, config, log).run(running), ...watching]
+  const end = async () => {
+    ending.abort()
+    print('ending…')
+    await abandonAfter(Promise.allSettled(functions), ending.signal, endMs).catch(() => {})
+  }
+  try {
+    const work = serve({ options, samples, transitions, client }, running, stopping)
+    const code = await Promise.race([work, failureOf(functions), parts.died])
+    await end()
+    print(transitions.summary())
+    return code
+  } catch (thrown) {
+    await end()
+    if (!stopping.aborted) throw thrown
+    print(transitions.summary())
+    return options.once ? 1 : 0
+  }
+}
+
+interface Serving extends Pick<Run, 'options' | 'samples'> {
+  transitions: ReturnType<typeof showTransitions>
+  client: KubernetesClient
+}
+
+/** Applies the samples. Resolves when they are Ready, with `once`, or at Ctrl-C. @returns the exit code */
+async function serve(
+  { options: { once, print }, samples, transitions, client }: Serving,
+  running: AbortSignal,
+  stopping: AbortSignal,
+): Promise<number> {
   if (samples) await applySamples(openCluster(createRetryingClient(client)), samples, running)
   print('the operator is running; Ctrl-C ends it')
+  return once ? untilReady(samples, transitions, print, running) : untilStopped(stopping)
+}
 
-  const code = once
-    ? await untilReady(samples, transitions, print, running)
-    : await untilStopped(parts, stopping)
-  ending.abort()
-  print('ending…')
-  await Promise.all([operator, ...watching])
-  print(transitions.summary())
-  return code
+/** Rejects when one of them does. Never resolves. */
+function failureOf(functions: readonly Promise<void>[]): Promise<never> {
+  return Promise.all(functions).then(() => new Promise<never>(() => {}))
 }
 
 /** The path relative to the working directory, but with a slash: `. name` looks for a bare name on the PATH. */
@@ -163,12 +198,11 @@ async function untilReady(
   }
 }
 
-/** Resolves at Ctrl-C. Rejects when a part that was started ends on its own. */
-async function untilStopped(parts: Parts, stopping: AbortSignal): Promise<number> {
-  const stopped = new Promise<number>(resolve =>
+/** Resolves at Ctrl-C. */
+function untilStopped(stopping: AbortSignal): Promise<number> {
+  return new Promise(resolve =>
     stopping.aborted ? resolve(0) : stopping.addEventListener('abort', () => resolve(0), { once: true }),
   )
-  return Promise.race([stopped, parts.died])
 }
 
 function secretsOf(env: Environment): Environment {

@@ -3,6 +3,7 @@ import { createHandler as reconcileHandler } from '../../functions/reconcile/han
 import { createHandler as sweepHandler } from '../../functions/sweep/handler.ts'
 import { createHandler as timerHandler } from '../../functions/timer/handler.ts'
 import { createHandler as forwarderHandler } from '../../functions/watch-forwarder/handler.ts'
+import { endTogether } from '../../lib/abort.ts'
 import { openEventBus } from '../../lib/aws/eventbridge.ts'
 import type { ChangesQueue } from '../../lib/aws/queue-ports.ts'
 import { openReceiver } from '../../lib/aws/receiver.ts'
@@ -42,7 +43,10 @@ export const composedFunctions = ['watch-forwarder', 'reconcile', 'timer', 'swee
 export type ComposedFunction = (typeof composedFunctions)[number]
 
 export interface Operator {
-  /** Runs every function as Lambda would, until `stopping`. Resolves when all have ended in order. */
+  /**
+   * Runs every function as Lambda would, until `stopping`. Resolves when all have ended in order. The first one that fails
+   * ends the others.
+   */
   run(stopping: AbortSignal): Promise<void>
 }
 
@@ -149,9 +153,17 @@ export function composeOperator(
   }
   return {
     async run(stopping) {
-      await Promise.all(functions.map(name => runners[name](stopping)))
-      queues.close()
-      await database.destroy()
+      const ended = new AbortController()
+      const until = AbortSignal.any([stopping, ended.signal])
+      try {
+        await endTogether(
+          functions.map(name => runners[name](until)),
+          ended,
+        )
+      } finally {
+        queues.close()
+        await database.destroy()
+      }
     },
   }
 }

@@ -23,6 +23,7 @@ export interface Parts {
   programs: string | undefined
   /** Rejects when a part that was started ends on its own. */
   died: Promise<never>
+  /** Stops what was started here. Prints a part that cannot be stopped, and stops the others. */
   stop(): Promise<void>
 }
 
@@ -42,7 +43,11 @@ export async function openParts(options: PartsOptions, signal: AbortSignal): Pro
     keep(openQueuesPart(external, options, signal)),
     keep(openBusPart(external, options)),
   ] as const
-  const stop = async () => void (await Promise.all(started.map(part => part.stop())))
+  const stop = async () => {
+    const results = await Promise.allSettled(started.map(part => part.stop()))
+    for (const result of results)
+      if (result.status === 'rejected') options.print(`a part could not be stopped: ${result.reason}`)
+  }
   try {
     const [cluster, database, queues, bus] = await Promise.all(opening)
     const clients = new Map<string, ReturnType<typeof openClient>>()
@@ -67,7 +72,7 @@ export async function openParts(options: PartsOptions, signal: AbortSignal): Pro
       programs: cluster.programs,
       died,
       async stop() {
-        await Promise.all([...clients.values()].map(client => client.close()))
+        await Promise.allSettled([...clients.values()].map(client => client.close()))
         await stop()
       },
     }

@@ -166,6 +166,70 @@ describe('the next `up` in the same folder', () => {
   })
 })
 
+describe('an `up` that fails while the functions run', () => {
+  const directory = () => join(folder.path, 'fresh')
+
+  /** Expects the end in order: the functions, the parts, and then the sentence as the last output. */
+  async function endsWith(command: Command, sentence: RegExp): Promise<void> {
+    const { code, output } = await command.ended
+    const [, rest = ''] = output.split('ending…\n')
+    expect(rest.trimEnd()).toMatch(sentence)
+    expect(code).toBe(1)
+    expect(await processesWith(folder.path)).toEqual([])
+  }
+
+  test('ends in order if the cluster refuses a sample', async () => {
+    const plain = startCommand(['up', '--no-samples', '--directory', directory()])
+    await plain.until('the operator is running; Ctrl-C ends it')
+    const kubeconfig = join(directory(), 'control-plane/kubeconfig')
+    const own = openClient({ connection: { kind: 'kubeconfig', path: kubeconfig }, userAgent: 'test' })
+    for (const object of refusesTemplates) await openCluster(own).apply(object, signal)
+    await own.close()
+    plain.child.kill('SIGINT')
+    expect((await plain.ended).code).toBe(0)
+
+    const refused = startCommand(['up', '--directory', directory()])
+    await endsWith(refused, /^Cannot apply ChallengeTemplate .* no templates today$/)
+  })
+
+  test('ends in order if a part ends on its own', async () => {
+    const up = startCommand(['up', '--no-samples', '--directory', directory()])
+    await up.until('the operator is running; Ctrl-C ends it')
+    const [etcd = ''] = await processesWith(`--data-dir=${join(directory(), 'control-plane/etcd')}`)
+    process.kill(Number(etcd.trim().split(/ +/)[1]), 'SIGKILL')
+    // The API server cannot take the lease back without etcd.
+    await endsWith(up, /^(.*lease could not be given up.*\n)?etcd ended on its own \(signal SIGKILL\)/)
+  })
+})
+
+/** A policy that refuses every template, and its binding. */
+const refusesTemplates = [
+  {
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    kind: 'ValidatingAdmissionPolicy',
+    metadata: { name: 'no-templates' },
+    spec: {
+      matchConstraints: {
+        resourceRules: [
+          {
+            apiGroups: ['infra.ctf.example.com'],
+            apiVersions: ['v1alpha1'],
+            operations: ['CREATE', 'UPDATE'],
+            resources: ['challengetemplates'],
+          },
+        ],
+      },
+      validations: [{ expression: 'false', message: 'no templates today' }],
+    },
+  },
+  {
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    kind: 'ValidatingAdmissionPolicyBinding',
+    metadata: { name: 'no-templates' },
+    spec: { policyName: 'no-templates', validationActions: ['Deny'] },
+  },
+]
+
 describe('a command that cannot start', () => {
   test.each(['up', 'doctor', 'get', 'crds'])(
     '%s names every problem of the configuration at once and exits with 78',
