@@ -16,7 +16,12 @@ export const labels = {
   team: `${group}/team`,
   event: `${group}/event`,
   template: `${group}/template`,
+  /** On the Secret that keeps a template as instances took it up: the template's name. */
+  templateRevision: `${group}/template-revision`,
 } as const
+
+/** Type of the Secrets that keep templates as instances took them up. */
+export const templateRevisionType = `${group}/template-revision`
 
 /** Selects every object this operator made. */
 export const managedBySelector = `${labels.managedBy}=${fieldManager}`

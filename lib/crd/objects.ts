@@ -178,6 +178,7 @@ export interface Service extends KubernetesObject {
 
 export interface Secret extends KubernetesObject {
   type?: string
+  immutable?: boolean
   /** Base64 of each value. */
   data?: Record<string, string>
 }

@@ -14,6 +14,7 @@ import { service } from './objects/service.ts'
 import { declaredPorts } from './ports.ts'
 import { isProblem, type Problem } from './problem.ts'
 import { cpuMillicores, memoryMebibytes } from './quantity.ts'
+import { templateHash } from './template-hash.ts'
 import { nameProblem } from './validation/name-problems.ts'
 import { templateProblem } from './validation/template-problems.ts'
 
@@ -48,7 +49,7 @@ export interface Desired {
   memMb: number
   /** The hash that the platform compares a team's flag with; undefined without a flag or a pepper. */
   flagHmac: string | undefined
-  /** Hash of the template's spec. It covers the fingerprint of a static flag in place of the flag. */
+  /** See `templateHash`. */
   templateHash: string
 }
 
@@ -93,7 +94,7 @@ export function desiredState(input: DesiredInput): Desired | Problem {
     endpoints: addresses,
     ...granted(spec),
     flagHmac: platformFlagHash(flag, config.flagHmacPepper),
-    templateHash: templateHash(spec, fingerprint),
+    templateHash: templateHash(spec),
   }
 }
 
@@ -109,11 +110,4 @@ function granted(spec: ChallengeTemplateSpec): { cpuMillicores: number; memMb: n
     cpuMillicores: sum(containers.map(each => cpuMillicores(each.resources.cpu))),
     memMb: sum(containers.map(each => memoryMebibytes(each.resources.memory))),
   }
-}
-
-/** Replaces a static flag, which is its `format`, by the fingerprint: the hash is shown in statuses. */
-function templateHash(spec: ChallengeTemplateSpec, fingerprint: string | undefined): string {
-  const { flagStrategy } = spec
-  if (flagStrategy?.type !== 'static' || flagStrategy.format === undefined) return shortHash(spec)
-  return shortHash({ ...spec, flagStrategy: { ...flagStrategy, format: fingerprint ?? '' } })
 }

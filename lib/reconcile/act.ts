@@ -4,21 +4,31 @@ import { referenceTo } from '../crd/reference.ts'
 import { type OperatorError, operatorError } from '../errors.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
 import type { Change } from './apply-child.ts'
-import { rechecksDefaultDeny } from './causes.ts'
+import { rechecksShared } from './causes.ts'
 import { converge } from './converge.ts'
 import type { Decision } from './decide.ts'
 import type { EnsureDefaultDeny } from './default-deny.ts'
 import type { Observed } from './observe.ts'
 import type { Pass } from './outcome.ts'
 import { tryRefusedPodsAgain } from './refused-pods.ts'
+import type { Revisions } from './revisions.ts'
+import type { TemplateSource } from './template-sources.ts'
 
 /** What a pass did. */
 export interface Acted {
   children: Child[]
   changes: Change[]
   failures: OperatorError[]
+  /** The pass came to the children, so that the instance may have something of the desired state. */
+  converged: boolean
   /** The instance was changed after it was read, so the pass has to read and judge it again. */
   overtaken?: true
+}
+
+export interface Actors {
+  cluster: Cluster
+  ensureDefaultDeny: EnsureDefaultDeny
+  revisions: Revisions
 }
 
 interface ToAct {
@@ -29,12 +39,13 @@ interface ToAct {
 
 /** Carries out a decision. The failure of a child is data; a failure that leaves nothing to report throws. */
 export async function act(
-  { cluster, ensureDefaultDeny }: { cluster: Cluster; ensureDefaultDeny: EnsureDefaultDeny },
+  { cluster, ensureDefaultDeny, revisions }: Actors,
   { observed, decision, pass }: ToAct,
   signal: AbortSignal,
 ): Promise<Acted> {
   const { instance } = observed
-  const nothing: Acted = { children: instance.status?.children ?? [], changes: [], failures: [] }
+  const children = instance.status?.children ?? []
+  const nothing: Acted = { children, changes: [], failures: [], converged: false }
   switch (decision.kind) {
     case 'look':
     case 'hold':
@@ -44,17 +55,24 @@ export async function act(
       return ended === 'overtaken' ? { ...nothing, overtaken: true } : nothing
     }
     case 'converge': {
-      const { desired, keep } = decision
+      const { desired, source } = decision
+      const recheck = rechecksShared(pass)
       try {
-        await ensureDefaultDeny(desired.namespace, { recheck: rechecksDefaultDeny(pass) }, signal)
+        await Promise.all([
+          ensureDefaultDeny(desired.namespace, { recheck }, signal),
+          keepTemplate(revisions, { instance, source, recheck }, signal),
+        ])
       } catch (thrown) {
         // No workload starts without the standing policy. What runs already is left as it is.
         return { ...nothing, failures: [operatorError(thrown)] }
       }
       signal.throwIfAborted()
       const { deployment } = observed
-      const converged = await converge(cluster, observed, { children: desired.children, keep }, signal)
-      return tryRefusedPodsAgain(cluster, { deployment, pass, converged }, signal)
+      const converged = await converge(cluster, observed, desired.children, signal)
+      return {
+        ...(await tryRefusedPodsAgain(cluster, { deployment, pass, converged }, signal)),
+        converged: true,
+      }
     }
   }
 }
@@ -68,4 +86,14 @@ export async function expire(
   const { uid, resourceVersion } = instance.metadata
   const result = await cluster.delete(referenceTo(instance), { uid, resourceVersion }, signal)
   return result === 'conflict' ? 'overtaken' : 'ended'
+}
+
+/** Keeps the template before the status names its revision. A revision that the status names is kept already. */
+async function keepTemplate(
+  revisions: Revisions,
+  { instance, source, recheck }: { instance: ChallengeInstance; source: TemplateSource; recheck: boolean },
+  signal: AbortSignal,
+): Promise<void> {
+  const isNamed = instance.status?.template?.revision === source.revision
+  if (source.exists && (recheck || !isNamed)) await revisions.keep(source.template, { recheck }, signal)
 }

@@ -31,14 +31,12 @@ export interface ChildResult {
 export interface ChildToApply {
   observed: Observed
   desired: DesiredChild
-  /** Leaves an existing child as it is, and only puts a missing one back (`updateStrategy: Keep`). */
-  keep: boolean
 }
 
 /** Creates or updates one child, if it differs from its record. A failure is part of the result. */
 export async function applyChild(
   cluster: Cluster,
-  { observed, desired, keep }: ChildToApply,
+  { observed, desired }: ChildToApply,
   signal: AbortSignal,
 ): Promise<ChildResult> {
   const reference = referenceTo(desired.object)
@@ -48,7 +46,6 @@ export async function applyChild(
     const found = recorded && lookUp(observed, recorded)
     if (recorded && found !== undefined) {
       const version = found === 'unread' ? recorded.version : childVersion(found.metadata)
-      if (keep) return { key, child: { ...recorded, version } }
       if (recorded.hash === desired.hash && recorded.version === version) return { key, child: recorded }
       return await configure(cluster, observed.instance, desired, signal)
     }

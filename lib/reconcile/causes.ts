@@ -1,6 +1,6 @@
 import type { Cause } from '../messages.ts'
 
-type Causes = { causes: ReadonlySet<Cause> }
+export type Causes = { causes: ReadonlySet<Cause> }
 
 /** The sweep found a mismatch, or a person asks with `force-sync`. Both ask for more than a retry does. */
 const doubtingCauses: readonly Cause[] = ['drift', 'manual']
@@ -29,8 +29,11 @@ export function asksWhatBlocksTeardown({ causes }: Causes): boolean {
   return doubtingCauses.some(cause => causes.has(cause))
 }
 
-/** Whether the standing default-deny policy is put back even if it was ensured a short time ago. */
-export function rechecksDefaultDeny({ causes }: Causes): boolean {
+/**
+ * Whether the objects that instances share (the default-deny policy, the revision of a template) are put back even if
+ * they were ensured a short time ago.
+ */
+export function rechecksShared({ causes }: Causes): boolean {
   return causes.has('drift')
 }
 
@@ -42,6 +45,16 @@ export function onlyLooks({ causes }: Causes): boolean {
 /** Whether the pass has the ReplicaSet tried again whose pods the cluster refuses. */
 export function triesRefusedAgain({ causes }: Causes): boolean {
   return causesThatRecheckRow.some(cause => causes.has(cause))
+}
+
+/** Whether the change of the instance's template was released, so that the pass takes it up. */
+export function releasesTemplate({ causes }: Causes): boolean {
+  return causes.has('template')
+}
+
+/** Whether a released change is the only work of the pass. */
+export function onlyReleases({ causes }: Causes): boolean {
+  return [...causes].every(cause => cause === 'template' || causesThatOnlyLook.includes(cause))
 }
 
 /** The cause of the timer after a pass that did not come to its end: it still has to verify what it was sent for. */

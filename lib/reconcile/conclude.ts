@@ -38,19 +38,20 @@ export function conclude(facts: PassFacts): Conclusion {
   const workload = workloadOf(facts)
   const outcome = outcomeOf(facts, workload)
   const observes = observesGeneration(outcome)
+  const built = decision.kind === 'converge' && acted.converged ? decision : undefined
   const findings: Findings = {
     instance: observed.instance,
     workload,
-    obstacle: obstacleOf(decision, acted, outcome),
+    obstacle: obstacleOf(facts, decision, outcome),
     children: acted.children,
     observesGeneration: observes,
     terminating: false,
     end: { at: decision.expiresAt },
     complete: decision.kind === 'converge' && acted.failures.length === 0,
-    ...(decision.kind === 'converge' ? { granted: grantedBy(decision) } : {}),
-    ...(observes ? consideredTemplate(observed, decision) : {}),
+    ...(built ? { granted: grantedBy(built) } : {}),
+    ...templateAfter(facts, observes),
   }
-  return { outcome, findings, flagHmac: decision.kind === 'converge' ? decision.desired.flagHmac : undefined }
+  return { outcome, findings, flagHmac: built?.desired.flagHmac }
 }
 
 /**
@@ -82,15 +83,14 @@ function observesGeneration(outcome: Outcome): boolean {
 function outcomeOf({ decision, acted, pass, random }: PassFacts, workload: WorkloadFinding): Outcome {
   const failure = worst(acted.failures)
   if (failure) return reportedFailureOutcome(failure, pass, random)
-  if (decision.kind !== 'hold') {
+  const { obstacle, afterMs } = { obstacle: undefined, afterMs: undefined, ...decision }
+  if (obstacle === undefined) {
     const refused = refusedFor(workload)
     return refused ? waitOutcome(refused, pass, random) : { kind: 'settled' }
   }
-  const { reason, message, stalled } = decision.obstacle
+  const { reason, message, stalled } = obstacle
   if (stalled) return { kind: 'stalled', reason, message }
-  return decision.afterMs === undefined
-    ? waitOutcome(reason, pass, random)
-    : requeue(reason, decision.afterMs)
+  return afterMs === undefined ? waitOutcome(reason, pass, random) : requeue(reason, afterMs)
 }
 
 /** The reason for which the cluster refuses the pods. Nobody watches quotas and admission rules, so the instance comes back. */
@@ -112,14 +112,14 @@ function worst(failures: readonly OperatorError[]): OperatorError | undefined {
 }
 
 function obstacleOf(
+  { observed, acted }: PassFacts,
   decision: Exclude<Decision, { kind: 'expire' }>,
-  acted: Acted,
   outcome: Outcome,
 ): Findings['obstacle'] {
   const failure = worst(acted.failures)
   if (failure) return failureObstacle(failure, outcome)
-  if (decision.kind === 'look') return 'not-examined'
-  return decision.kind === 'hold' ? decision.obstacle : undefined
+  if (decision.kind !== 'look') return decision.obstacle
+  return observed.template.kind === 'unread' ? 'not-examined' : undefined
 }
 
 /** A workload that this pass has written is under way, whatever was observed before. */
@@ -139,14 +139,29 @@ function grantedBy({ desired }: Extract<Decision, { kind: 'converge' }>): Grante
   return { namespace, url, endpoints, cpuMillicores, memMb }
 }
 
-/** A refused template counts as considered too: only its next generation needs another pass. */
-function consideredTemplate(
-  { template: read, instance }: Observed,
-  decision: Decision,
+/**
+ * The template in use, and the one that was considered. The template in use changes as soon as a child may have been built
+ * from it. A pass considers the template that exists if it built from it, or refused it, or leaves it out because of
+ * `Keep`. A pass that builds from an earlier one, because the change waits for its turn, considers nothing.
+ */
+function templateAfter(
+  { observed, decision, acted }: PassFacts,
+  observes: boolean,
 ): Pick<Findings, 'template'> {
-  if (read.kind !== 'read') return {}
-  const { uid, generation = 0 } = read.template.metadata
-  const before = instance.status?.template?.hash ?? ''
-  const takenUp = decision.kind === 'converge' && !decision.keep
-  return { template: { uid, generation, hash: takenUp ? decision.desired.templateHash : before } }
+  const { instance, template: read, sources } = observed
+  const before = instance.status?.template
+  const inUse =
+    decision.kind === 'converge' && acted.converged
+      ? { hash: decision.desired.templateHash, revision: decision.source.revision }
+      : {}
+  const existing = read.kind === 'read' ? read.template : undefined
+  const considers = sources[0]?.exists === true || existing?.spec.updateStrategy === 'Keep'
+  if (existing === undefined || !observes || !considers || isPaused(decision))
+    return before ? { template: { ...before, ...inUse } } : {}
+  const { uid, generation = 0 } = existing.metadata
+  return { template: { ...before, hash: before?.hash ?? '', ...inUse, uid, generation } }
+}
+
+function isPaused(decision: Decision): boolean {
+  return decision.kind === 'hold' && decision.obstacle.reason === 'Paused'
 }

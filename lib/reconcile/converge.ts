@@ -22,12 +22,12 @@ export interface Converged {
 export async function converge(
   cluster: Cluster,
   observed: Observed,
-  { children: desired, keep }: { children: readonly DesiredChild[]; keep: boolean },
+  desired: readonly DesiredChild[],
   signal: AbortSignal,
 ): Promise<Converged> {
   const applied: ChildResult[] = []
   for (const wave of applyWaves(desired, child => child.object.kind)) {
-    const results = wave.map(child => applyChild(cluster, { observed, desired: child, keep }, signal))
+    const results = wave.map(child => applyChild(cluster, { observed, desired: child }, signal))
     applied.push(...(await Promise.all(results)))
     if (applied.some(result => result.failure)) break
   }

@@ -1,7 +1,7 @@
 import type { OperatorConfig } from '../config/operator.ts'
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
-import type { ChallengeTemplate } from '../crd/challenge-template.ts'
 import { annotations } from '../crd/group.ts'
+import type { Stored } from '../crd/objects.ts'
 import { type Desired, desiredState } from '../desired/desired.ts'
 import { flagSource, flagValue } from '../desired/flag/flag.ts'
 import { isProblem, type Problem } from '../desired/problem.ts'
@@ -9,6 +9,7 @@ import { expiredAt, expiresAt, notYetAvailable } from '../lifetime.ts'
 import { type Reason, reasons } from '../reasons.ts'
 import type { Observed } from './observe.ts'
 import type { Obstacle } from './obstacle.ts'
+import type { TemplateSource } from './template-sources.ts'
 
 /** What to do about what was observed. An instance that lives on has an end, whatever else is decided about it. */
 export type Decision =
@@ -24,17 +25,24 @@ type LiveDecision =
   | { kind: 'look' }
   /** Leave everything as it is and report the obstacle. `afterMs`: look again after this delay. */
   | { kind: 'hold'; obstacle: Obstacle; afterMs: number | undefined }
-  /** Apply the desired state. `keep`: only put back what is missing. */
-  | { kind: 'converge'; desired: Desired; keep: boolean }
+  /** Apply the desired state. */
+  | {
+      kind: 'converge'
+      desired: Desired
+      /** The template that the desired state is built from. */
+      source: TemplateSource
+      /** Why the instance stays on an earlier template. */
+      obstacle: Obstacle | undefined
+    }
 
 /** @param now epoch milliseconds */
 export function decide(observed: Observed, config: OperatorConfig, now: number): Decision {
   const { instance } = observed
-  const template = observed.template.kind === 'read' ? observed.template.template : undefined
-  const at = expiresAt(instance, template, config)
+  const built = firstUsable(observed, config)
+  const at = expiresAt(instance, built?.source.template, config)
   const isOver = at !== undefined && at <= now
   if (isOver && !paused(instance) && observed.template.kind !== 'unread') return { kind: 'expire' }
-  return { ...decideLive(observed, config, now), expiresAt: at }
+  return { ...decideLive(observed, built, now), expiresAt: at }
 }
 
 /** Whether the time of an instance is over that could not be observed. @param now epoch milliseconds */
@@ -42,27 +50,44 @@ export function isOverUnobserved(instance: ChallengeInstance, config: OperatorCo
   return !paused(instance) && expiredAt(instance, undefined, config, now) !== undefined
 }
 
-function decideLive(observed: Observed, config: OperatorConfig, now: number): LiveDecision {
-  const { instance } = observed
+function decideLive({ instance, template }: Observed, built: Built | undefined, now: number): LiveDecision {
   if (paused(instance)) return hold('Paused', reasons.Paused.sentence)
-  if (observed.template.kind === 'unread') return { kind: 'look' }
-  const template = observed.template.kind === 'read' ? observed.template.template : undefined
-  if (template === undefined) return hold('TemplateMissing', templateMissing(instance))
-  const opens = notYetAvailable(template, now)
+  if (template.kind === 'unread') return { kind: 'look' }
+  if (built === undefined)
+    return template.kind === 'missing' ? hold('TemplateMissing', templateMissing(instance)) : { kind: 'look' }
+  const { source, desired, refused } = built
+  const opens = notYetAvailable(source.template, now)
   if (opens !== undefined && (instance.status?.children ?? []).length === 0)
     return hold('NotYetAvailable', reasons.NotYetAvailable.sentence, opens - now)
-  const desired = desiredOf(observed, template, config)
   if (isProblem(desired)) return hold(desired.reason, desired.message)
-  return {
-    kind: 'converge',
-    desired,
-    keep: keeps(instance, template, desired),
-  }
+  const missing: Problem = { reason: 'TemplateMissing', message: templateMissing(instance) }
+  const problem = template.kind === 'missing' ? missing : refused
+  const obstacle = problem && obstacleOf(problem.reason, problem.message)
+  return { kind: 'converge', desired, source, obstacle }
+}
+
+/** What a source gives. `refused`: the problem of a source that is preferred to it. */
+interface Built {
+  source: TemplateSource
+  desired: Desired | Problem
+  refused?: Problem
+}
+
+/** The desired state of the first source without a problem; if each has one, the problem of the first. */
+function firstUsable({ instance, sources }: Observed, config: OperatorConfig): Built | undefined {
+  const [preferred, inUse] = sources
+  if (preferred === undefined) return undefined
+  const desired = desiredOf(instance, preferred, config)
+  if (!isProblem(desired) || inUse === undefined) return { source: preferred, desired }
+  const stays = desiredOf(instance, inUse, config)
+  return isProblem(stays)
+    ? { source: preferred, desired }
+    : { source: inUse, desired: stays, refused: desired }
 }
 
 function desiredOf(
-  { instance, referencedFlag, environment }: Observed,
-  template: ChallengeTemplate,
+  instance: Stored<ChallengeInstance>,
+  { template, referencedFlag, environment }: TemplateSource,
   config: OperatorConfig,
 ): Desired | Problem {
   const { uid, namespace: placementNamespace } = instance.metadata
@@ -76,8 +101,11 @@ function desiredOf(
 }
 
 function hold(reason: Reason, message: string, afterMs?: number): LiveDecision {
-  const stalled = reasons[reason].recovery === 'on-change'
-  return { kind: 'hold', obstacle: { reason, message, stalled }, afterMs }
+  return { kind: 'hold', obstacle: obstacleOf(reason, message), afterMs }
+}
+
+function obstacleOf(reason: Reason, message: string): Obstacle {
+  return { reason, message, stalled: reasons[reason].recovery === 'on-change' }
 }
 
 function paused({ metadata }: ChallengeInstance): boolean {
@@ -89,9 +117,4 @@ function templateMissing({ spec, metadata }: ChallengeInstance): string {
     `ChallengeTemplate "${spec.templateRef}" does not exist in namespace "${metadata.namespace}". ` +
     'Create it, and the instance follows by itself.'
   )
-}
-
-function keeps(instance: ChallengeInstance, template: ChallengeTemplate, desired: Desired): boolean {
-  const inUse = instance.status?.template?.hash ?? ''
-  return template.spec.updateStrategy === 'Keep' && inUse !== '' && inUse !== desired.templateHash
 }

@@ -1,4 +1,9 @@
-import type { ChallengeInstance, Child, Endpoint } from '../crd/challenge-instance.ts'
+import type {
+  ChallengeInstance,
+  ChallengeInstanceStatus,
+  Child,
+  Endpoint,
+} from '../crd/challenge-instance.ts'
 import type { Stored } from '../crd/objects.ts'
 import type { WorkloadVerdict } from '../observed/workload.ts'
 import type { Obstacle } from './obstacle.ts'
@@ -13,7 +18,7 @@ export interface Findings {
   granted?: Granted
   /** When the instance ends, in epoch milliseconds; `at` is undefined: never. */
   end?: { at: number | undefined } | undefined
-  template?: { uid: string; generation: number; hash: string }
+  template?: NonNullable<ChallengeInstanceStatus['template']>
   /** Whether the pass is the answer to this generation. A failed pass that comes back is not. */
   observesGeneration: boolean
   terminating: boolean

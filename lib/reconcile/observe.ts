@@ -2,30 +2,28 @@ import type { ChallengeInstance } from '../crd/challenge-instance.ts'
 import type { ChallengeTemplate } from '../crd/challenge-template.ts'
 import { isWorkload } from '../crd/child-kinds.ts'
 import { apiVersion, labels } from '../crd/group.ts'
-import type { Deployment, KubernetesObject, Pod, Secret, Stored } from '../crd/objects.ts'
+import type { Deployment, KubernetesObject, Pod, Stored } from '../crd/objects.ts'
 import { childKey } from '../crd/reference.ts'
-import { flagSource } from '../desired/flag/flag.ts'
-import { isProblem, type Problem } from '../desired/problem.ts'
-import { checkEnvironment } from '../environment.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
 import { isReason } from '../reasons.ts'
 import { onlyLooks, verifiesChildren } from './causes.ts'
 import type { Pass } from './outcome.ts'
+import type { Revisions } from './revisions.ts'
+import { type TemplateSource, templateSources } from './template-sources.ts'
 
 /** Everything that a pass decides on. It is read up front. */
 export interface Observed {
   instance: Stored<ChallengeInstance>
   template: ObservedTemplate
-  /** The value in the Secret of a flag's `secretRef`. */
-  referencedFlag: string | undefined
-  /** `spec.env` after the check against the template's `envSchema`. */
-  environment: { env: Record<string, string> } | Problem
+  /** See `templateSources`. Empty if the pass did not read the template. */
+  sources: readonly TemplateSource[]
   deployment: Stored<Deployment> | undefined
   pod: Stored<Pod> | undefined
   /** Recorded children by `childKey`, metadata only; undefined: gone. Empty unless the pass verifies children. */
   verified: ReadonlyMap<string, Stored<KubernetesObject> | undefined>
 }
 
+/** The template that exists now. */
 export type ObservedTemplate =
   | { kind: 'read'; template: Stored<ChallengeTemplate> }
   | { kind: 'missing' }
@@ -41,7 +39,7 @@ export function readInstance(
 }
 
 export async function observe(
-  cluster: Cluster,
+  { cluster, revisions }: { cluster: Cluster; revisions: Revisions },
   instance: Stored<ChallengeInstance>,
   pass: Pass,
   signal: AbortSignal,
@@ -61,12 +59,15 @@ export async function observe(
   const vanished = workload !== undefined && deployment === undefined
   const template =
     readAtOnce.kind === 'unread' && vanished ? await readTemplate(cluster, instance, signal) : readAtOnce
-  const read = template.kind === 'read' ? template.template : undefined
+  const existing = template.kind === 'read' ? template.template : undefined
+  const sources =
+    template.kind === 'unread'
+      ? []
+      : await templateSources({ cluster, revisions }, { instance, existing, pass }, signal)
   return {
     instance,
     template,
-    referencedFlag: read && (await readFlag(cluster, read, signal)),
-    environment: read ? await checkEnvironment(instance, read) : { env: {} },
+    sources,
     deployment,
     pod,
     verified: new Map(others.map((child, index) => [childKey(child), metadata[index]])),
@@ -98,20 +99,6 @@ async function readTemplate(
   }
   const template = await cluster.get<ChallengeTemplate>(reference, signal)
   return template ? { kind: 'read', template } : { kind: 'missing' }
-}
-
-async function readFlag(
-  cluster: Cluster,
-  template: Stored<ChallengeTemplate>,
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  const source = flagSource(template)
-  if (isProblem(source) || source.kind !== 'secretRef') return undefined
-  const { namespace } = template.metadata
-  const { name, key } = source.secret
-  const found = await cluster.get<Secret>({ apiVersion: 'v1', kind: 'Secret', namespace, name }, signal)
-  const value = found?.data?.[key]
-  return value === undefined ? undefined : Buffer.from(value, 'base64').toString('utf8')
 }
 
 /** The hint of a message may name a predecessor's pod. Its troubles are not those of this instance. */

@@ -17,6 +17,7 @@ import { ensureFinalizer } from './finalizer.ts'
 import { type Observed, observe, readInstance } from './observe.ts'
 import { type Outcome, type Pass, type PassResult, type Reconcile, waitOutcome } from './outcome.ts'
 import { report } from './report.ts'
+import { createRevisions } from './revisions.ts'
 import { tearDown } from './teardown.ts'
 
 /**
@@ -57,6 +58,7 @@ export interface ReconcileDependencies {
 export function createReconcile(deps: ReconcileDependencies): Reconcile {
   const { cluster, config, now, random, log } = deps
   const ensureDefaultDeny = createDefaultDenyGuard(cluster, defaultDeny, now)
+  const revisions = createRevisions({ cluster, now, log })
 
   async function readAndJudge(pass: Pass, signal: AbortSignal): Promise<PassResult | 'overtaken'> {
     const found = await readInstance(cluster, pass, signal)
@@ -69,7 +71,7 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
     const instance = await ensureFinalizer(cluster, found, signal)
     let observed: Observed
     try {
-      observed = await observe(cluster, instance, pass, signal)
+      observed = await observe({ cluster, revisions }, instance, pass, signal)
     } catch (thrown) {
       if (isOverUnobserved(instance, config, now())) {
         const ended = (await expire(cluster, instance, signal)) === 'ended'
@@ -78,7 +80,7 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
       return joined(cleaned, await reportFailedRead(deps, { instance, thrown, pass }, signal))
     }
     const decision = decide(observed, config, now())
-    const acted = await act({ cluster, ensureDefaultDeny }, { observed, decision, pass }, signal)
+    const acted = await act({ cluster, ensureDefaultDeny, revisions }, { observed, decision, pass }, signal)
     if (acted.overtaken) return 'overtaken'
     logFailures(log, pass, acted.failures)
     const concluded = conclude({ observed, decision, acted, pass, now: now(), random: random() })

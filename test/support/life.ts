@@ -142,7 +142,11 @@ export async function startLife(
         ...status,
         podName: status.podName && 'POD',
         children: status.children?.map(({ kind, name: child }) => ({ kind, child })),
-        template: status.template && { ...status.template, hash: status.template.hash && 'HASH' },
+        template: status.template && {
+          ...status.template,
+          hash: status.template.hash && 'HASH',
+          revision: status.template.revision && 'REVISION',
+        },
         conditions: status.conditions?.map(({ lastTransitionTime: _, ...rest }) => rest),
       },
       rows: rows.map(row => ({

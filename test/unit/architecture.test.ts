@@ -66,7 +66,7 @@ const homes: Array<[pattern: RegExp, home: RegExp]> = [
 ]
 
 /** Modules of Node that compute and have no effect. */
-const pureModules = /^node:(crypto|buffer|net)$/
+const pureModules = /^node:(crypto|buffer|net|zlib)$/
 /** A type may name promises, as the signature of a story does. Code may not use them. */
 const impure =
   /\b(?:await|async|new Promise|Promise\.\w+|fetch|setTimeout|setInterval)\b|\bDate\.now\b|\bnew Date\(\)|\bMath\.random\b|\brandom(?:UUID|Bytes|Int)\b|\bprocess\./

@@ -3,8 +3,8 @@ import { type Cause, causes } from '../../../lib/messages.ts'
 import {
   asksWhatBlocksTeardown,
   onlyLooks,
-  rechecksDefaultDeny,
   rechecksRow,
+  rechecksShared,
   retryCauseOf,
   verifiesChildren,
 } from '../../../lib/reconcile/causes.ts'
@@ -13,7 +13,7 @@ test.each<[string, (pass: { causes: ReadonlySet<Cause> }) => boolean, Cause[]]>(
   ['verifiesChildren', verifiesChildren, ['child', 'drift', 'orphan', 'retry', 'manual']],
   ['rechecksRow', rechecksRow, ['drift', 'retry', 'manual']],
   ['asksWhatBlocksTeardown', asksWhatBlocksTeardown, ['drift', 'manual']],
-  ['rechecksDefaultDeny', rechecksDefaultDeny, ['drift']],
+  ['rechecksShared', rechecksShared, ['drift']],
   ['onlyLooks', onlyLooks, ['pod']],
 ])('%s holds for its causes alone', (_, holds, expected) => {
   expect(causes.filter(cause => holds({ causes: new Set([cause]) }))).toEqual(expected)

@@ -12,9 +12,9 @@ import { type Reason, reasons } from '../../../lib/reasons.ts'
 import { conclude, concludeFailedRead } from '../../../lib/reconcile/conclude.ts'
 import { decide, isOverUnobserved } from '../../../lib/reconcile/decide.ts'
 import type { Findings } from '../../../lib/reconcile/findings.ts'
-import type { Observed } from '../../../lib/reconcile/observe.ts'
 import { statusOf } from '../../../lib/reconcile/status.ts'
 import { type InstanceParts, recordedChild, storedInstance, storedTemplate } from '../../support/objects.ts'
+import { type Observation, observation } from './observations.ts'
 import { somePass } from './passes.ts'
 
 const now = Date.parse('2026-11-21T09:00:00Z')
@@ -33,26 +33,16 @@ function instance({ metadata, spec, ...parts }: InstanceParts = {}): Stored<Chal
   })
 }
 
-function observed(parts: Partial<Observed> = {}): Observed {
-  return {
-    instance: instance(),
-    template: { kind: 'read', template: storedTemplate() },
-    referencedFlag: undefined,
-    environment: { env: {} },
-    deployment: undefined,
-    pod: undefined,
-    verified: new Map(),
-    ...parts,
-  }
-}
+const observed = (parts: Observation = {}) => observation({ instance: instance(), ...parts })
 
 const write = (findings: Findings) => statusOf(findings, new Date(now).toISOString())
 
-function statusAfterRead(parts: Partial<Observed>, failure?: OperatorError): ChallengeInstanceStatus {
+function statusAfterRead(parts: Observation, failure?: OperatorError): ChallengeInstanceStatus {
   const seen = observed(parts)
   const decision = decide(seen, config, now)
   const children = seen.instance.status?.children ?? []
-  const acted = { children, changes: [], failures: failure ? [failure] : [] }
+  const converged = decision.kind === 'converge'
+  const acted = { children, changes: [], failures: failure ? [failure] : [], converged }
   const { findings } = conclude({ observed: seen, decision, acted, pass, now, random: 0.5 })
   return write(findings as Findings)
 }
@@ -92,9 +82,9 @@ describe('the end of an instance that gets no further', () => {
     expect(isOverUnobserved(withStatus(status), config, end)).toBe(true)
   })
 
-  it.each<[Reason, Partial<Observed>]>([
+  it.each<[Reason, Observation]>([
     ['TemplateMissing', { template: { kind: 'missing' } }],
-    ['EnvInvalid', { environment: { reason: 'EnvInvalid', message: 'wrong' } }],
+    ['EnvInvalid', { source: { environment: { reason: 'EnvInvalid', message: 'wrong' } } }],
     [
       'NotYetAvailable',
       {
@@ -139,7 +129,7 @@ describe('the end of an instance that gets no further', () => {
     const environment = { reason: 'EnvInvalid', message: 'wrong' } as const
     const untimed = instance()
     delete untimed.spec.expiresAt
-    const status = statusAfterRead({ template, environment, instance: untimed })
+    const status = statusAfterRead({ template, source: { environment }, instance: untimed })
     expect(status.expiresAt).toBe('2026-11-21T09:30:00Z')
   })
 

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { parseOperatorConfig } from '../../../lib/config/operator.ts'
+import type { ChallengeTemplate } from '../../../lib/crd/challenge-template.ts'
 import { annotations } from '../../../lib/crd/group.ts'
 import { decide } from '../../../lib/reconcile/decide.ts'
-import type { Observed, ObservedTemplate } from '../../../lib/reconcile/observe.ts'
+import type { ObservedTemplate } from '../../../lib/reconcile/observe.ts'
 import {
   type InstanceParts,
   recordedChild,
@@ -10,6 +11,7 @@ import {
   storedTemplate,
   type TemplateParts,
 } from '../../support/objects.ts'
+import { type Observation, observation, sourceOf } from './observations.ts'
 
 const now = Date.parse('2026-11-21T09:00:00Z')
 const config = parseOperatorConfig({ FLAG_SECRET: 'a'.repeat(64) })
@@ -22,23 +24,16 @@ const template = (spec: TemplateParts['spec'] = {}): ObservedTemplate => ({
 })
 const missing: ObservedTemplate = { kind: 'missing' }
 
-function decided(parts: Partial<Observed>) {
-  const observed: Observed = {
-    instance: instance(),
-    template: template(),
-    referencedFlag: undefined,
-    environment: { env: {} },
-    deployment: undefined,
-    pod: undefined,
-    verified: new Map(),
-    ...parts,
-  }
-  return decide(observed, config, now)
-}
+const decided = (parts: Observation = {}) =>
+  decide(observation({ instance: instance(), template: template(), ...parts }), config, now)
+
+/** The template that a running instance took up, of an earlier generation than the one that exists. */
+const earlier = (spec: TemplateParts['spec'] = {}) =>
+  sourceOf(storedTemplate({ spec, metadata: { generation: 2 } }), { exists: false })
 
 describe('decide', () => {
   test('converges an instance with a usable template', () => {
-    expect(decided({})).toMatchObject({ kind: 'converge', keep: false, expiresAt: undefined })
+    expect(decided({})).toMatchObject({ kind: 'converge', obstacle: undefined, expiresAt: undefined })
   })
 
   test('only looks at an instance whose template was not read', () => {
@@ -105,26 +100,46 @@ describe('decide', () => {
       afterMs: undefined,
       obstacle: { reason: 'FlagSecretMissing', stalled: false },
     })
-    expect(decided({ template: referring, referencedFlag: 'flag{x}' }).kind).toBe('converge')
+    expect(decided({ template: referring, source: { referencedFlag: 'flag{x}' } }).kind).toBe('converge')
   })
 
   test('stalls an instance whose env does not fit the template', () => {
     const environment = { reason: 'EnvInvalid', message: 'spec.env LEVEL must be a number.' } as const
-    expect(decided({ environment })).toMatchObject({
+    expect(decided({ source: { environment } })).toMatchObject({
       obstacle: { ...{ reason: 'EnvInvalid' }, stalled: true },
     })
   })
 
-  test('keeps a workload of an older template, and only that, with updateStrategy Keep', () => {
-    const keep = template({ updateStrategy: 'Keep' })
-    const started = (hash: string) =>
-      instance({
-        status: { template: { uid: 'template-uid', generation: 2, hash }, children: [recordedChild()] },
-      })
-    const fresh = decided({ template: keep })
-    expect(fresh).toMatchObject({ kind: 'converge', keep: false })
-    expect(decided({ template: keep, instance: started('older') })).toMatchObject({ keep: true })
-    const hash = fresh.kind === 'converge' ? fresh.desired.templateHash : ''
-    expect(decided({ template: keep, instance: started(hash) })).toMatchObject({ keep: false })
+  test('builds from the template that the instance took up while its template is gone, and says that it is gone', () => {
+    const kept = earlier({ ports: [{ name: 'http', port: 9090 }] })
+    const decision = decided({ template: missing, sources: [kept] })
+    expect(decision).toMatchObject({
+      kind: 'converge',
+      source: kept,
+      obstacle: { reason: 'TemplateMissing', stalled: true },
+    })
+    expect(decision).toHaveProperty('desired.url', 'http://web-7.ctf.svc.cluster.local:9090')
+  })
+
+  test('stays on the template that the instance took up if the newer one cannot be used, and says why', () => {
+    const broken = template({ exposure: { type: 'Ingress' } })
+    const preferred = sourceOf((broken as { template: ChallengeTemplate }).template)
+    const kept = earlier({ ttlMinutes: 61 })
+    expect(decided({ template: broken, sources: [preferred, kept] })).toMatchObject({
+      kind: 'converge',
+      source: kept,
+      obstacle: { reason: 'TemplateInvalid', stalled: true },
+      expiresAt: now + 60_000,
+    })
+  })
+
+  test('ends an instance by the template that it took up', () => {
+    const over = earlier({ ttlMinutes: 60 })
+    expect(decided({ template: template(), sources: [over] })).toEqual({ kind: 'expire' })
+    expect(decided({ template: missing, sources: [over] })).toEqual({ kind: 'expire' })
+  })
+
+  test('only looks at an instance that cannot be built from any template that it may have', () => {
+    expect(decided({ sources: [] })).toEqual({ kind: 'look' })
   })
 })

@@ -11,6 +11,7 @@ import { conclude, concludeFailedRead } from '../../../lib/reconcile/conclude.ts
 import { decide } from '../../../lib/reconcile/decide.ts'
 import type { Findings } from '../../../lib/reconcile/findings.ts'
 import { type Observed, observe } from '../../../lib/reconcile/observe.ts'
+import type { Revisions } from '../../../lib/reconcile/revisions.ts'
 import { statusOf } from '../../../lib/reconcile/status.ts'
 import { recordedChild, storedInstance, storedTemplate } from '../../support/objects.ts'
 import { somePass } from './passes.ts'
@@ -53,7 +54,12 @@ async function statusAfter(world: World, before: ChallengeInstanceStatus | undef
   const instance = storedInstance({ spec: { env: { LEVEL: env } }, status: before })
   let observed: Observed
   try {
-    observed = await observe(clusterOf(world, kind === 'failed read'), instance, pass, signal)
+    observed = await observe(
+      { cluster: clusterOf(world, kind === 'failed read'), revisions },
+      instance,
+      pass,
+      signal,
+    )
   } catch (thrown) {
     const { findings } = concludeFailedRead(instance, thrown as OperatorError, {
       pass,
@@ -73,12 +79,29 @@ async function statusAfter(world: World, before: ChallengeInstanceStatus | undef
 
 function actedOn({ problem }: World, before: ChallengeInstanceStatus | undefined, converges: boolean): Acted {
   const children = before?.children ?? []
-  if (!converges) return { children, changes: [], failures: [] }
+  const converged = converges
+  if (!converges) return { children, changes: [], failures: [], converged }
   if (problem === 'name taken')
-    return { children, changes: [], failures: [new OperatorError('NameTaken', 'The Service is not ours.')] }
+    return {
+      children,
+      changes: [],
+      failures: [new OperatorError('NameTaken', 'The Service is not ours.')],
+      converged,
+    }
   if (problem === 'quota')
-    return { children, changes: [], failures: [new OperatorError('QuotaExceeded', 'No room for a Secret.')] }
-  return { children: [child], changes: [], failures: [] }
+    return {
+      children,
+      changes: [],
+      failures: [new OperatorError('QuotaExceeded', 'No room for a Secret.')],
+      converged,
+    }
+  return { children: [child], changes: [], failures: [], converged }
+}
+
+/** A template that is gone was one without a problem. */
+const revisions: Revisions = {
+  keep: async () => {},
+  read: async () => templateOf({ problem: 'none', workload: 'serving' }),
 }
 
 function clusterOf(world: World, failing: boolean): Cluster {

@@ -1,0 +1,27 @@
+import type { ChallengeTemplate } from '../../../lib/crd/challenge-template.ts'
+import { revisionName } from '../../../lib/desired/template-revision.ts'
+import type { Observed } from '../../../lib/reconcile/observe.ts'
+import type { TemplateSource } from '../../../lib/reconcile/template-sources.ts'
+import { storedInstance, storedTemplate } from '../../support/objects.ts'
+
+export type Observation = Partial<Observed> & { source?: Partial<TemplateSource> }
+
+/** What a pass sees of an instance that is built from the template that exists, unless `sources` says otherwise. */
+export function observation({ source, ...parts }: Observation = {}): Observed {
+  const { template = { kind: 'read', template: storedTemplate() } } = parts
+  return {
+    instance: storedInstance(),
+    template,
+    sources: template.kind === 'read' ? [sourceOf(template.template, source)] : [],
+    deployment: undefined,
+    pod: undefined,
+    verified: new Map(),
+    ...parts,
+  }
+}
+
+export function sourceOf(template: ChallengeTemplate, parts: Partial<TemplateSource> = {}): TemplateSource {
+  const revision = revisionName(template)
+  const environment = { env: {} }
+  return { template, revision, exists: true, referencedFlag: undefined, environment, ...parts }
+}
