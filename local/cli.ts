@@ -31,7 +31,7 @@ program
     'run the operator on this machine; start every part (cluster, database, queues) that no variable names',
   )
   .option('--once', 'end as soon as the samples are Ready and their rows are written', false)
-  .option('--reset', 'remove the data of earlier runs first', false)
+  .option('--reset', 'remove the data of the parts of earlier runs first; the secrets stay', false)
   .option('--no-samples', 'do not apply the samples')
   .option('--directory <path>', 'folder for the data of the parts that are started', localDirectory)
   .action(async ({ directory, ...options }) => {

@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
 import { abandonAfter } from '../../lib/abort.ts'
 import { type OperatorConfig, parseOperatorConfig } from '../../lib/config/operator.ts'
@@ -17,7 +16,9 @@ import { migrate } from '../../lib/store/migrate.ts'
 import { createPlatformTables } from '../../lib/store/platform-tables.ts'
 import { openLogger } from '../../lib/telemetry/logger.ts'
 import { composeOperator } from '../lambda/compose.ts'
+import { openDataFolder } from '../parts/data-folder.ts'
 import { writeEnvironmentFile } from '../parts/environment-file.ts'
+import { externalParts } from '../parts/external-parts.ts'
 import { openParts, type Parts } from '../parts/parts.ts'
 import { applySamples, platformFacts, readSamples, type Samples } from '../parts/samples.ts'
 import { embeddedSecrets } from '../parts/secrets.ts'
@@ -30,7 +31,7 @@ export interface UpOptions {
   directory: string
   /** End as soon as the samples are Ready and their rows written. */
   once: boolean
-  /** Remove the data of earlier runs first. */
+  /** Remove the data of the parts of earlier runs first. The secrets stay. */
   reset: boolean
   /** Apply the samples. An external cluster never gets them. */
   samples: boolean
@@ -48,11 +49,19 @@ const onceMs = 120_000
  * @returns the exit code. With `once` it is 1 if the samples did not become Ready.
  */
 export async function runUp(options: UpOptions, stopping: AbortSignal): Promise<number> {
-  const { directory, print } = options
-  if (options.reset) {
-    await rm(directory, { recursive: true, force: true })
-    print(`removed ${directory}`)
+  // A configuration that cannot be used must not cost the data of an earlier run.
+  parseOperatorConfig(options.env)
+  externalParts(options.env)
+  const folder = await openDataFolder(options, stopping)
+  try {
+    return await runInFolder(options, stopping)
+  } finally {
+    await folder.release()
   }
+}
+
+async function runInFolder(options: UpOptions, stopping: AbortSignal): Promise<number> {
+  const { directory, print } = options
   const secrets = await embeddedSecrets(join(directory, 'secrets.json'))
   const env = {
     ...options.env,

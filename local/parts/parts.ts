@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises'
 import { openClient } from '../../lib/kubernetes/client/client.ts'
 import { userAgentOf } from '../../lib/kubernetes/client/user-agent.ts'
 import { externalParts } from './external-parts.ts'
@@ -30,7 +29,6 @@ export interface Parts {
 /** Uses the external parts and starts the others, all at once. If one cannot start, those that did are stopped again. */
 export async function openParts(options: PartsOptions, signal: AbortSignal): Promise<Parts> {
   const external = externalParts(options.env)
-  await mkdir(options.directory, { recursive: true, mode: 0o755 })
   const started: Part<unknown>[] = []
   const keep = async <T>(opening: Promise<Part<T>>): Promise<Part<T>> => {
     const part = await opening

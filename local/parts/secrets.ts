@@ -20,6 +20,12 @@ export async function embeddedSecrets(path: string): Promise<EmbeddedSecrets> {
   return made
 }
 
+/** Whether an earlier run has left its secrets in this file. */
+export async function hasEmbeddedSecrets(path: string): Promise<boolean> {
+  const text = await readFile(path, 'utf8').catch(() => '')
+  return /^\{"flagSecret":"[0-9a-f]{64}","flagHmacPepper":"[0-9a-f]{64}"\}\s*$/.test(text)
+}
+
 function secret(): string {
   return randomBytes(32).toString('hex')
 }

@@ -157,6 +157,15 @@ describe('the next `up` in the same folder', () => {
     expect(other.code).toBe(1)
   })
 
+  test('makes `--reset` fail and keeps the data', async () => {
+    const other = await runCommand(['up', '--once', '--reset', '--directory', directory()])
+    expect(other.output).toBe(
+      `${directory()} is in use by process ${second.child.pid}; stop that process first\n`,
+    )
+    expect(other.code).toBe(1)
+    expect(existsSync(join(directory(), 'control-plane/etcd'))).toBe(true)
+  })
+
   test('ends in order at Ctrl-C and leaves no process behind', async () => {
     second.child.kill('SIGINT')
     const { code, output } = await second.ended
@@ -272,6 +281,15 @@ describe('a command that cannot start', () => {
     expect(complaint.trim().split('\n')).toHaveLength(1)
     expect(code).toBe(1)
     expect(await processesWith(folder.path)).toEqual([])
+  })
+
+  test('up --reset in a folder of somebody else removes nothing and exits with 1', async () => {
+    const home = join(folder.path, 'home')
+    await mkdir(join(home, 'postgres'), { recursive: true })
+    const { code, output } = await runCommand(['up', '--reset', '--directory', home], external)
+    expect(output).toMatch(/^--reset removes nothing: .* was not made by this command/)
+    expect(code).toBe(1)
+    expect(await readdir(home)).toEqual(['postgres'])
   })
 
   test.each([
