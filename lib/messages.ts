@@ -27,6 +27,11 @@ export interface InstanceKey {
 /** Body of a message in changes.fifo, at most 2 KB of JSON. */
 export interface ChangeMessage extends InstanceKey {
   v: 1
+  /**
+   * What the key names; undefined: an instance. `Revision`: the Secret of a template's revision that nobody uses. An old
+   * function takes it for an instance that is gone, and finds nothing to clean up.
+   */
+  kind?: 'Revision'
   /** Version of the object whose change caused the message. Empty if no single object did. */
   resourceVersion: string
   cause: Cause
@@ -64,9 +69,16 @@ export class MessageInvalid extends Error {
 /** SQS allows 128 characters. A namespace and a name within our own rules have at most 127 with the slash. */
 const groupIdLimit = 128
 
-/** One group for each instance: SQS delivers its messages in order, and those of other instances at the same time. */
-export function changeGroupId(key: { namespace: string; name: string }): string {
-  return `${key.namespace}/${key.name}`.slice(0, groupIdLimit)
+/**
+ * One group for each instance: SQS delivers its messages in order, and those of other instances at the same time. The
+ * group of another kind begins with the kind, and no namespace has its capital letter.
+ */
+export function changeGroupId({
+  kind,
+  namespace,
+  name,
+}: Pick<ChangeMessage, 'kind' | 'namespace' | 'name'>): string {
+  return [...(kind ? [kind] : []), namespace, name].join('/').slice(0, groupIdLimit)
 }
 
 /**
@@ -91,6 +103,8 @@ export function timerDeduplicationId(timer: TimerMessage): string {
 export function parseChange(body: string): ChangeMessage {
   const value = parseVersioned(body)
   checkKey(value)
+  if (value.kind !== undefined && value.kind !== 'Revision')
+    throw new MessageInvalid(`message has an unknown kind ${JSON.stringify(value.kind)}`)
   if (typeof value.at !== 'string') throw new MessageInvalid('message has no time ("at")')
   return { resourceVersion: '', ...withoutUnusable(value) } as unknown as ChangeMessage
 }

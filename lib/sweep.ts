@@ -1,5 +1,6 @@
 import type { ChangesQueue, OutgoingChange } from './aws/queue-ports.ts'
 import type { ChallengeInstance } from './crd/challenge-instance.ts'
+import type { ChallengeTemplate } from './crd/challenge-template.ts'
 import { childKinds } from './crd/child-kinds.ts'
 import { apiVersion, managedBySelector } from './crd/group.ts'
 import { scopesOf, type WatchedNamespaces } from './crd/namespaces.ts'
@@ -17,6 +18,7 @@ import {
   rowMismatches,
   slowTeardowns,
 } from './sweep/mismatch.ts'
+import { missingRevisions, unusedRevisions } from './sweep/revisions.ts'
 import { type SweptInstance, sweptInstance } from './sweep/swept-instance.ts'
 import type { Log } from './telemetry/log.ts'
 
@@ -46,14 +48,15 @@ export type Sweep = (options: { resync: boolean }, signal: AbortSignal) => Promi
  * Creates the safety net for lost messages and timers. A sweep enqueues the key of every instance whose record differs
  * from what is observed, and changes nothing itself.
  *
- * Guarantees: rows and children are read before instances, so an object that is created meanwhile does not look like an
- * orphan. A list that breaks off throws, so a partial list condemns no object.
+ * Guarantees: rows, children and templates are read before instances, so an object that is created meanwhile does not
+ * look like an orphan. A list that breaks off throws, so a partial list condemns no object.
  */
 export function createSweep(deps: SweepDependencies): Sweep {
   const { cluster, store, changes, namespaces, intervalSeconds, now, log } = deps
   return async ({ resync }, signal) => {
     const rows = await openRowsByUid(store, log, signal)
     const children = resync ? await listChildren(signal) : []
+    const templates = resync ? await listTemplates(signal) : []
     const instances = await listInstances(signal)
     const at = now()
     const sinceMs = resync ? Number.POSITIVE_INFINITY : intervalSeconds * 1_000
@@ -66,10 +69,15 @@ export function createSweep(deps: SweepDependencies): Sweep {
             ...needsRecheck(instances.values(), at),
             ...childMismatches(children, instances, at),
             ...missingDefaultDeny(children, instances.values()),
+            ...missingRevisions({ children, templates }, instances.values(), at),
           ]
         : []),
     ]
-    const outgoing = unique(found).map(each => message(each, at))
+    const unused = unusedRevisions({ children, templates }, instances.values(), at)
+    const outgoing = [
+      ...unique(found).map(each => message(each, at)),
+      ...unused.map(each => collection(each, at)),
+    ]
     const refused = outgoing.length === 0 ? [] : await changes.send(outgoing, signal)
     return { examined: instances.size, enqueued: outgoing.length - refused.length }
   }
@@ -88,6 +96,13 @@ export function createSweep(deps: SweepDependencies): Sweep {
     for (const kind of childKinds)
       for await (const page of pages<KubernetesObject>(kind, selection, signal)) children.push(...page)
     return children
+  }
+
+  async function listTemplates(signal: AbortSignal): Promise<Stored<ChallengeTemplate>[]> {
+    const kind = { apiVersion, kind: 'ChallengeTemplate' }
+    const templates: Stored<ChallengeTemplate>[] = []
+    for await (const page of pages<ChallengeTemplate>(kind, {}, signal)) templates.push(...page)
+    return templates
   }
 
   async function* pages<T extends KubernetesObject>(kind: Kind, selection: ListOptions, signal: AbortSignal) {
@@ -129,4 +144,13 @@ function message({ key, cause, resourceVersion }: Mismatch, at: number): Outgoin
     },
     deduplicationId: changeDeduplicationId(key.uid, cause, `sweep:${at}`),
   }
+}
+
+function collection({ metadata }: Stored<KubernetesObject>, at: number): OutgoingChange {
+  const { namespace, name, uid, resourceVersion } = metadata
+  const { change, deduplicationId } = message(
+    { key: { namespace, name, uid }, cause: 'orphan', resourceVersion },
+    at,
+  )
+  return { change: { ...change, kind: 'Revision' }, deduplicationId }
 }

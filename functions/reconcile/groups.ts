@@ -10,6 +10,13 @@ export interface PassStep {
   records: SQSRecord[]
 }
 
+/** A revision of a template that nobody uses. */
+export interface CollectStep {
+  kind: 'collect'
+  change: ChangeMessage
+  records: [SQSRecord]
+}
+
 /** A message that cannot be read. */
 export interface PoisonStep {
   kind: 'poison'
@@ -17,7 +24,7 @@ export interface PoisonStep {
   records: [SQSRecord]
 }
 
-export type Step = PassStep | PoisonStep
+export type Step = PassStep | CollectStep | PoisonStep
 
 /** One message group of a batch. Its steps run in order. */
 export interface Group {
@@ -39,6 +46,10 @@ function stepsOf(records: SQSRecord[]): Step[] {
     const parsed = parse(record)
     if (typeof parsed === 'string') {
       steps.push({ kind: 'poison', reason: parsed, records: [record] })
+      continue
+    }
+    if (parsed.kind === 'Revision') {
+      steps.push({ kind: 'collect', change: parsed, records: [record] })
       continue
     }
     const key = `${parsed.namespace}/${parsed.name}`

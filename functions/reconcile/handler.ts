@@ -4,15 +4,17 @@ import type { DeadLetters, TimersQueue } from '../../lib/aws/queue-ports.ts'
 import { operatorError } from '../../lib/errors.ts'
 import type { DeadlineContext } from '../../lib/middleware/deadline.ts'
 import { invocation } from '../../lib/middleware/invocation.ts'
+import type { CollectRevision } from '../../lib/reconcile/collect-revision.ts'
 import { followUp } from '../../lib/reconcile/follow-up.ts'
 import { failureOutcome, type Pass, type PassResult, type Reconcile } from '../../lib/reconcile/outcome.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
 import type { Metrics } from '../../lib/telemetry/metrics.ts'
-import { type Group, groupsOf, type PassStep, type PoisonStep } from './groups.ts'
+import { type CollectStep, type Group, groupsOf, type PassStep, type PoisonStep } from './groups.ts'
 import { logPass } from './log-pass.ts'
 
 export interface ReconcileHandlerOptions {
   reconcile: Reconcile
+  collectRevision: CollectRevision
   /** Tells whether this operator watches a namespace. Instances of other namespaces are not its business. */
   watches: (namespace: string) => boolean
   /** Checks that the cluster knows our schema. Throws `SchemaOutdated` until the CRDs are upgraded. */
@@ -59,6 +61,7 @@ async function runGroup(group: Group, options: ReconcileHandlerOptions, signal: 
   for (const step of group.steps) {
     try {
       if (step.kind === 'poison') await bury(step, group, options)
+      else if (step.kind === 'collect') await collect(step, options, signal)
       else if (!options.watches(step.pass.namespace)) leaveAlone(step, options)
       else events += await runPass(step, group, options, signal)
     } catch (thrown) {
@@ -109,6 +112,21 @@ async function attemptPass(
     if (outcome.kind !== 'retry')
       log.warn('pass not reported', { namespace: pass.namespace, name: pass.name, error })
     return { outcome, events: 0 }
+  }
+}
+
+/** Collects a revision that nobody uses. The next resync finds it again if that fails, so no timer is set. */
+async function collect(
+  { change }: CollectStep,
+  { collectRevision, watches, log }: ReconcileHandlerOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!watches(change.namespace)) return
+  try {
+    await abandonAfter(collectRevision(change, signal), signal, graceMs)
+  } catch (thrown) {
+    const { namespace, name } = change
+    log.warn('revision of a template not collected', { namespace, name, error: operatorError(thrown) })
   }
 }
 

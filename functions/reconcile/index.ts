@@ -7,6 +7,7 @@ import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { configured, once } from '../../lib/middleware/start-up.ts'
 import { createPublish } from '../../lib/publish.ts'
+import { createCollectRevision } from '../../lib/reconcile/collect-revision.ts'
 import { createReconcile } from '../../lib/reconcile/reconcile.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { openOutbox, openStore } from '../../lib/store/open-store.ts'
@@ -41,6 +42,7 @@ const parts = {
 export const handler = createHandler({
   ...openQueues(queues),
   reconcile: createReconcile(parts),
+  collectRevision: createCollectRevision(parts),
   watches: watchedBy(operator.namespaces),
   ready: once(signal => checkSchema(client, signal)),
   publish,

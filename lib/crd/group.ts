@@ -30,6 +30,8 @@ export const annotations = {
   lastActivity: `${group}/last-activity`,
   paused: `${group}/paused`,
   forceSync: `${group}/force-sync`,
+  /** On the revision of a template: since when no instance uses it, RFC 3339. */
+  unusedSince: `${group}/unused-since`,
   /** On a Deployment whose pods the cluster refuses: its controller copies a new value to the ReplicaSet, and tries again. */
   triedAgain: `${group}/tried-again`,
 } as const

@@ -19,8 +19,8 @@ export interface Revisions {
 }
 
 /**
- * How long a Secret is known to exist, in milliseconds. Nobody deletes one that is in use, and the sweep deletes one only
- * after it was out of use for longer than this (`unusedMs` in `collect-revision.ts`).
+ * How long a Secret is taken for existing, in milliseconds. One that is in use is not deleted, and another one only after
+ * it was unused for longer than this (`unusedMs`).
  */
 const trustMs = 300_000
 

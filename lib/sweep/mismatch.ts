@@ -156,11 +156,11 @@ function isWithoutProgress({ phase, changedAt }: SweptInstance, now: number): bo
   return phase === 'Provisioning' && now - changedAt > usualDeadlineSeconds * 1_000
 }
 
-function unchangedForGrace(instance: SweptInstance, now: number): boolean {
+export function unchangedForGrace(instance: SweptInstance, now: number): boolean {
   return instance.deletingSince === undefined && now - instance.changedAt > graceMs
 }
 
-function drift(instance: SweptInstance): Mismatch {
+export function drift(instance: SweptInstance): Mismatch {
   return mismatch(instance, 'drift')
 }
 

@@ -18,11 +18,14 @@ export interface SweptInstance extends InstanceKey {
   expiresAt: number | undefined
   /** The time of the last change of a condition, or of the creation. */
   changedAt: number
+  templateRef: string
+  /** Name of the Secret that keeps the template that it took up. */
+  revision: string | undefined
   /** `childKey` → the child, as `status.children` records it. */
   children: ReadonlyMap<string, Pick<Child, 'namespace' | 'version'>>
 }
 
-export function sweptInstance({ metadata, status }: Stored<ChallengeInstance>): SweptInstance {
+export function sweptInstance({ metadata, spec, status }: Stored<ChallengeInstance>): SweptInstance {
   const { namespace, name, uid, resourceVersion } = metadata
   const conditions = status?.conditions ?? []
   const times = [metadata.creationTimestamp, ...conditions.map(each => each.lastTransitionTime)]
@@ -39,6 +42,8 @@ export function sweptInstance({ metadata, status }: Stored<ChallengeInstance>): 
     deletingSince: metadata.deletionTimestamp ? Date.parse(metadata.deletionTimestamp) : undefined,
     expiresAt: status?.expiresAt ? Date.parse(status.expiresAt) : undefined,
     changedAt: Math.max(...times.map(time => Date.parse(time ?? '') || 0)),
+    templateRef: spec.templateRef,
+    revision: status?.template?.revision,
     children: new Map(
       (status?.children ?? []).map(child => [
         childKey(child),

@@ -12,6 +12,7 @@ import type { OperatorConfig } from '../../lib/config/operator.ts'
 import { watchedBy } from '../../lib/crd/namespaces.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { createPublish } from '../../lib/publish.ts'
+import { createCollectRevision } from '../../lib/reconcile/collect-revision.ts'
 import type { Outcome, Pass, Reconcile } from '../../lib/reconcile/outcome.ts'
 import { createReconcile } from '../../lib/reconcile/reconcile.ts'
 import { openDatabase } from '../../lib/store/database.ts'
@@ -90,6 +91,7 @@ export function composeOperator(
     const handler = reconcileHandler({
       ...queues,
       reconcile: reporting(reconcile, seams.onPass),
+      collectRevision: createCollectRevision({ cluster, now: Date.now, log }),
       watches: watchedBy(config.namespaces),
       publish,
       log,

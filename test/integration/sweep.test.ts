@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
-import { defaultDenyName, fieldManager, labels } from '../../lib/crd/group.ts'
+import { annotations, defaultDenyName, fieldManager, labels } from '../../lib/crd/group.ts'
 import type { KubernetesObject, NetworkPolicy, Secret } from '../../lib/crd/objects.ts'
 import { OperatorError } from '../../lib/errors.ts'
 import type { Cluster } from '../../lib/kubernetes/cluster.ts'
@@ -192,6 +192,48 @@ describe('a resync', () => {
       each => each !== undefined,
     )
     expect(policy?.metadata.labels?.[labels.managedBy]).toBe(fieldManager)
+    await expectNothingFound()
+  })
+})
+
+describe('a resync over the revisions of templates', () => {
+  const revisionOf = async (name: string) =>
+    (await instanceCalled(operator, name))?.status?.template?.revision ?? ''
+
+  it('has a revision written again that another client deleted', async () => {
+    const revision = await revisionOf('kept')
+    await remove(operator, 'Secret', revision)
+    expect(await sweep()).toMatchObject({ enqueued: 1 })
+    const secret = await eventually<Secret>(operator, 'Secret', revision, each => each !== undefined)
+    expect(secret).toMatchObject({ type: 'infra.ctf.example.com/template-revision', immutable: true })
+    await expectNothingFound()
+  })
+
+  it('marks a revision that nobody uses, and deletes it when it has been unused for long enough', async () => {
+    const before = await revisionOf('kept')
+    const ttl = { spec: { ttlMinutes: 1_000 } }
+    await edit(operator, 'ChallengeTemplate', 'web', ttl)
+    const rolled = async () => (await Promise.all(names.map(revisionOf))).every(each => each !== before)
+    await waitUntil('the instances to take the change up', 20_000, rolled, operator.signal)
+    for (const name of names) await untilConsistent(operator, name, 'Ready')
+    await sweep()
+    const marked = await eventually<Secret>(
+      operator,
+      'Secret',
+      before,
+      each => each?.metadata.annotations?.[annotations.unusedSince] !== undefined,
+    )
+    expect(marked?.metadata.deletionTimestamp).toBeUndefined()
+    await expectNothingFound()
+    const longAgo = { metadata: { annotations: { [annotations.unusedSince]: '2026-01-01T00:00:00Z' } } }
+    await edit(operator, 'Secret', before, longAgo)
+    await sweep()
+    await eventually(operator, 'Secret', before, each => each === undefined)
+    const used = await operator.cluster.get(
+      referenceTo(operator, 'Secret', await revisionOf('kept')),
+      operator.signal,
+    )
+    expect(used).toBeDefined()
     await expectNothingFound()
   })
 })

@@ -34,6 +34,12 @@ describe('parseChange', () => {
     expect(parsed).toEqual({ v: 1, ...key, at, resourceVersion: '' })
   })
 
+  it('returns the kind of what the key names, and refuses a kind that it does not know', () => {
+    const about = (kind: string) => JSON.stringify({ v: 1, ...key, at, kind })
+    expect(parseChange(about('Revision')).kind).toBe('Revision')
+    expect(() => parseChange(about('Planet'))).toThrow('unknown kind "Planet"')
+  })
+
   it('refuses a message without a time', () => {
     expect(() => parseChange(JSON.stringify({ v: 1, ...key }))).toThrow(MessageInvalid)
   })

@@ -186,6 +186,7 @@ describe('reconcile and timer over the event source mapping', () => {
     })
     const reconcile = createReconcile({
       watches: () => true,
+      collectRevision: async () => {},
       reconcile: async pass => {
         passes.push({ ...pass, startedAt: Date.now() })
         if (passes.length === 1) throw new OperatorError('Internal', 'no answer')

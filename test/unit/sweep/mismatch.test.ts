@@ -39,6 +39,8 @@ function instance(parts: Partial<SweptInstance> = {}): SweptInstance {
     deletingSince: undefined,
     expiresAt: undefined,
     changedAt: now - 60_000,
+    templateRef: 'web',
+    revision: undefined,
     children: new Map([
       ['Service/ctf/web-7', { namespace: 'ctf', version: childVersion(service('u').metadata) }],
     ]),

@@ -28,6 +28,7 @@ function setUp(options: Partial<ReconcileHandlerOptions> = {}) {
     clock: () => Date.parse('2026-01-01T00:00:00Z'),
     random: () => 0,
     watches: () => true,
+    collectRevision: async () => {},
     ...options,
     reconcile: (pass, signal) => {
       passes.push(pass)
@@ -241,6 +242,37 @@ describe('the reconcile function', () => {
       },
     })
     expect(await away.run(batch)).toEqual([])
+  })
+})
+
+describe('a message about a revision of a template', () => {
+  const revision = change('web.1a2b3c4d-1-h', { kind: 'Revision', cause: 'orphan' })
+
+  it('collects the revision, in a message group of its own, without a pass', async () => {
+    const collected: unknown[] = []
+    const collectRevision = async (unused: unknown) => void collected.push(unused)
+    const { run, passes } = setUp({ collectRevision })
+    const message = changeRecord('1', revision)
+    expect(message.attributes.MessageGroupId).toBe('Revision/ns/web.1a2b3c4d-1-h')
+    expect(await run(sqsEvent(message, changeRecord('2', change('a'))))).toEqual([])
+    expect(collected).toEqual([revision])
+    expect(passes.map(pass => pass.name)).toEqual(['a'])
+  })
+
+  it('is acknowledged if the revision cannot be collected, since the next resync finds it again', async () => {
+    const collectRevision = () => Promise.reject(new OperatorError('Forbidden', 'no right'))
+    const { run, timers, dead, log } = setUp({ collectRevision })
+    expect(await run(sqsEvent(changeRecord('1', revision)))).toEqual([])
+    expect([timers, dead]).toEqual([[], []])
+    expect(log.lines.map(line => line.message)).toContain('revision of a template not collected')
+  })
+
+  it('is acknowledged if its namespace is not watched', async () => {
+    const collected: unknown[] = []
+    const collectRevision = async (unused: unknown) => void collected.push(unused)
+    const { run } = setUp({ collectRevision, watches: () => false })
+    expect(await run(sqsEvent(changeRecord('1', revision)))).toEqual([])
+    expect(collected).toEqual([])
   })
 })
 
