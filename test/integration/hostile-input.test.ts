@@ -183,14 +183,18 @@ describe('unusual but valid input', () => {
     expect(row?.notes).toEqual({ '💥': odd, nul: 'ab', half: 'a\ufffdb', '': 'no name' })
   })
 
-  test('a megabyte of notes is stored', async () => {
-    const annotations = Object.fromEntries(
-      Array.from({ length: 16 }, (_, index) => [`k${index}`, 'x'.repeat(60_000)]),
-    )
-    await make(instanceOf(operator.namespace, 'heavy', 'web', 3, { annotations }))
+  test('notes at their bound are stored, and a megabyte of notes is refused', async () => {
+    const notes = (value: string) =>
+      Object.fromEntries(Array.from({ length: 16 }, (_, index) => [`k${index.toString(16)}`, value]))
+    const heaviest = { annotations: notes('x'.repeat(2_046)) }
+    await make(instanceOf(operator.namespace, 'heavy', 'web', 3, heaviest))
     await untilConsistent(operator, 'heavy', 'Ready')
     await remove(operator, 'ChallengeInstance', 'heavy')
     await untilConsistent(operator, 'heavy', 'gone')
+    const tooHeavy = { annotations: notes('x'.repeat(60_000)) }
+    const refused = await create(operator, instanceOf(operator.namespace, 'too-heavy', 'web', 3, tooHeavy))
+    expect(refused.status).toBe(422)
+    expect(messageOf(refused)).toContain('annotations has more than 32768 characters')
   })
 
   test('thousands of labels and annotations stay off the children', async () => {
