@@ -1,7 +1,7 @@
 import type { SQSRecord } from 'aws-lambda'
 import type { Cause, ChangeMessage } from '../../lib/messages.ts'
 import { parseChange } from '../../lib/messages.ts'
-import type { Pass } from '../../lib/reconcile/outcome.ts'
+import type { Pass } from '../../lib/reconcile/pass/outcome.ts'
 
 /** One pass for all messages of a batch that name the same instance. */
 export interface PassStep {

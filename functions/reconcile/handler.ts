@@ -4,9 +4,14 @@ import type { DeadLetters, TimersQueue } from '../../lib/aws/queue-ports.ts'
 import { operatorError } from '../../lib/errors.ts'
 import type { DeadlineContext } from '../../lib/middleware/deadline.ts'
 import { invocation } from '../../lib/middleware/invocation.ts'
-import type { CollectRevision } from '../../lib/reconcile/collect-revision.ts'
-import { followUp } from '../../lib/reconcile/follow-up.ts'
-import { failureOutcome, type Pass, type PassResult, type Reconcile } from '../../lib/reconcile/outcome.ts'
+import { followUp } from '../../lib/reconcile/pass/follow-up.ts'
+import {
+  failureOutcome,
+  type Pass,
+  type PassResult,
+  type Reconcile,
+} from '../../lib/reconcile/pass/outcome.ts'
+import type { CollectRevision } from '../../lib/reconcile/template/collect-revision.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
 import type { Metrics } from '../../lib/telemetry/metrics.ts'
 import { type CollectStep, type Group, groupsOf, type PassStep, type PoisonStep } from './groups.ts'

@@ -1,4 +1,4 @@
-import type { Outcome, Pass } from '../../lib/reconcile/outcome.ts'
+import type { Outcome, Pass } from '../../lib/reconcile/pass/outcome.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
 import type { Metrics } from '../../lib/telemetry/metrics.ts'
 

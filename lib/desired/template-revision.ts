@@ -14,7 +14,7 @@ const nameCutTo = 200
 
 /**
  * How long a revision is unused before it is deleted, in milliseconds. A process takes a revision for kept for five
- * minutes (`trustMs` in `lib/reconcile/revisions.ts`), and a pass lasts for one at most.
+ * minutes (`trustMs` in `lib/reconcile/template/revisions.ts`), and a pass lasts for one at most.
  */
 export const unusedMs = 600_000
 

@@ -8,8 +8,8 @@ import { isProblem, type Problem } from '../desired/problem.ts'
 import { expiredAt, expiresAt, notYetAvailable } from '../lifetime.ts'
 import { type Reason, reasons } from '../reasons.ts'
 import type { Observed } from './observe.ts'
-import type { Obstacle } from './obstacle.ts'
-import type { TemplateSource } from './template-sources.ts'
+import type { Obstacle } from './pass/obstacle.ts'
+import type { TemplateSource } from './template/template-sources.ts'
 
 /** What to do about what was observed. An instance that lives on has an end, whatever else is decided about it. */
 export type Decision =

@@ -6,10 +6,10 @@ import type { Deployment, KubernetesObject, Pod, Stored } from '../crd/objects.t
 import { childKey } from '../crd/reference.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
 import { isReason } from '../reasons.ts'
-import { onlyLooks, verifiesChildren } from './causes.ts'
-import type { Pass } from './outcome.ts'
-import type { Revisions } from './revisions.ts'
-import { type TemplateSource, templateSources } from './template-sources.ts'
+import { onlyLooks, verifiesChildren } from './pass/causes.ts'
+import type { Pass } from './pass/outcome.ts'
+import type { Revisions } from './template/revisions.ts'
+import { type TemplateSource, templateSources } from './template/template-sources.ts'
 
 /** Everything that a pass decides on. It is read up front. */
 export interface Observed {

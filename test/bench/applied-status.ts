@@ -5,8 +5,8 @@ import { referenceTo } from '../../lib/crd/reference.ts'
 import type { Desired } from '../../lib/desired/desired.ts'
 import { childVersion } from '../../lib/observed/child-version.ts'
 import type { WorkloadVerdict } from '../../lib/observed/workload.ts'
-import { withSync } from '../../lib/reconcile/conditions.ts'
-import { statusOf } from '../../lib/reconcile/status.ts'
+import { withSync } from '../../lib/reconcile/report/conditions.ts'
+import { statusOf } from '../../lib/reconcile/report/status.ts'
 
 export interface Applied {
   instance: Stored<ChallengeInstance>

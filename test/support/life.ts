@@ -1,7 +1,7 @@
 import type { Deployment, Pod } from '../../lib/crd/objects.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import type { Cause } from '../../lib/messages.ts'
-import type { Pass } from '../../lib/reconcile/outcome.ts'
+import type { Pass } from '../../lib/reconcile/pass/outcome.ts'
 import { createReconcile } from '../../lib/reconcile/reconcile.ts'
 import type { Store } from '../../lib/store/store.ts'
 import { silentLog } from '../../lib/telemetry/log.ts'

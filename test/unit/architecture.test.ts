@@ -46,8 +46,8 @@ const rooms: Array<[pattern: RegExp, layer: Layer, name?: string]> = [
 const pureFiles = [
   /^lib\/(crd|config|desired|observed)\//,
   /^lib\/(errors|events|lifetime|messages|reasons|refusal)\.ts$/,
-  /^lib\/reconcile\/(backoff|causes|conclude|conditions|decide|facts|findings|follow-up|obstacle|outcome|ownership|status)\.ts$/,
-  /^lib\/forward\/(judge|judge-children|judge-workload|mismatch|outgoing-change|verdict)\.ts$/,
+  /^lib\/reconcile\/(decide|pass\/\w[\w-]*|report\/(conclude|conditions|facts|status)|act\/ownership)\.ts$/,
+  /^lib\/forward\/(judge\/\w[\w-]*|send\/outgoing-change)\.ts$/,
   /^lib\/kubernetes\/watch\/(step|known|backoff|failure)\.ts$/,
   /^lib\/kubernetes\/lease\/(step|record)\.ts$/,
   /^lib\/kubernetes\/errors\/(api-status|field-errors)\.ts$/,

@@ -6,7 +6,7 @@ import { createHandler as createTimer } from '../../../functions/timer/handler.t
 import { openReceiver } from '../../../lib/aws/receiver.ts'
 import { openQueues } from '../../../lib/aws/sqs.ts'
 import { OperatorError } from '../../../lib/errors.ts'
-import type { Pass } from '../../../lib/reconcile/outcome.ts'
+import type { Pass } from '../../../lib/reconcile/pass/outcome.ts'
 import { type MappingOptions, runMapping } from '../../../local/lambda/event-source-mapping.ts'
 import { change, keptLog } from '../../unit/functions/lambda-events.ts'
 import { startQueues } from './sqs-server.ts'

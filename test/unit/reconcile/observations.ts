@@ -1,7 +1,7 @@
 import type { ChallengeTemplate } from '../../../lib/crd/challenge-template.ts'
 import { revisionName } from '../../../lib/desired/template-revision.ts'
 import type { Observed } from '../../../lib/reconcile/observe.ts'
-import type { TemplateSource } from '../../../lib/reconcile/template-sources.ts'
+import type { TemplateSource } from '../../../lib/reconcile/template/template-sources.ts'
 import { storedInstance, storedTemplate } from '../../support/objects.ts'
 
 export type Observation = Partial<Observed> & { source?: Partial<TemplateSource> }

@@ -1,4 +1,4 @@
-import type { Pass } from '../../../lib/reconcile/outcome.ts'
+import type { Pass } from '../../../lib/reconcile/pass/outcome.ts'
 
 /** A pass of the instance `ns/a` for a change, the third attempt and after one wait. */
 export function somePass(parts: Partial<Pass> = {}): Pass {

@@ -5,7 +5,7 @@ import { createHandler, type ReconcileHandlerOptions } from '../../../../functio
 import { createHandler as createTimerHandler } from '../../../../functions/timer/handler.ts'
 import { OperatorError } from '../../../../lib/errors.ts'
 import type { ChangeMessage, TimerMessage } from '../../../../lib/messages.ts'
-import type { Outcome, Pass } from '../../../../lib/reconcile/outcome.ts'
+import type { Outcome, Pass } from '../../../../lib/reconcile/pass/outcome.ts'
 import { noMetrics } from '../../../../lib/telemetry/metrics.ts'
 import { lambdaContext } from '../../../../local/lambda/context.ts'
 import { change, changeRecord, keptLog, record, sqsEvent } from '../lambda-events.ts'

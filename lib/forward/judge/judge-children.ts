@@ -1,0 +1,63 @@
+import type { InstanceDigest } from '../table/instance-digest.ts'
+import type { Dependent, Row } from '../table/row.ts'
+import type { DifferingChild } from './mismatch.ts'
+import type { Wake } from './verdict.ts'
+
+/** The status write follows the last child's write within milliseconds. A slow API server takes a second. */
+const echoMs = 1_000
+
+/** The last events of a teardown come from several watches. Those of children may arrive after the instance's own. */
+const lastEventsMs = 2_000
+
+/** Finds children that differ from `status.children`: absent, of another version, or not recorded at all. */
+export function childrenUnrecorded(row: Row, instance: InstanceDigest): Wake | undefined {
+  const { uid, resourceVersion } = instance
+  const differing: DifferingChild[] = []
+  for (const recorded of instance.children) {
+    const { kind, namespace, name, version } = recorded
+    const seen = row.dependents.find(
+      each => each.kind === kind && each.name === name && each.namespace === namespace,
+    )
+    if (seen?.version !== version) differing.push({ recorded, seen })
+  }
+  const unrecorded = row.dependents.filter(
+    each => isLeftover(each, instance) && each.ownerUid === uid && isNamedAfter(each, row),
+  )
+  if (differing.length === 0 && unrecorded.length === 0) return undefined
+  const readVersions = [
+    ...differing.map(({ seen }) => seen?.resourceVersion ?? '-'),
+    ...unrecorded.map(each => each.resourceVersion),
+    resourceVersion,
+  ]
+  const mismatch = { kind: 'children', differing, unrecorded } as const
+  return { uid, cause: 'child', mismatch, readVersions, resourceVersion, delayMs: echoMs }
+}
+
+/** Finds children whose instance is gone: all of a row without an instance, or those of a predecessor. */
+export function orphaned(row: Row, instance: InstanceDigest | undefined): Wake | undefined {
+  const first = row.dependents.find(
+    each => isLeftover(each, instance) && each.ownerUid !== undefined && each.ownerUid !== instance?.uid,
+  )
+  if (first?.ownerUid === undefined) return undefined
+  const { ownerUid: uid, resourceVersion } = first
+  const children = row.dependents.filter(each => isLeftover(each, instance) && each.ownerUid === uid)
+  const readVersions = children.map(each => each.resourceVersion)
+  const mismatch = { kind: 'orphans', children } as const
+  return { uid, cause: 'orphan', mismatch, readVersions, resourceVersion, delayMs: lastEventsMs }
+}
+
+/** Whether a child is recorded by no status and is not being deleted. Pods are deleted with their Deployment. */
+function isLeftover(each: Dependent, instance: InstanceDigest | undefined): boolean {
+  if (each.kind === 'Pod' || each.deleting) return false
+  return !instance?.children.some(
+    ({ kind, namespace, name }) => kind === each.kind && name === each.name && namespace === each.namespace,
+  )
+}
+
+/**
+ * Whether a child's name follows from the instance's name. A copy that a user made under another name carries our
+ * labels too, and no pass would remove it.
+ */
+function isNamedAfter(each: Dependent, row: Row): boolean {
+  return each.name === row.name || each.name.startsWith(`${row.name}-`)
+}

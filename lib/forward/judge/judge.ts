@@ -1,0 +1,133 @@
+import type { Cause } from '../../messages.ts'
+import type { InstanceDigest } from '../table/instance-digest.ts'
+import type { Row, TemplateDigest } from '../table/row.ts'
+import { childrenUnrecorded, orphaned } from './judge-children.ts'
+import { workloadUnreflected } from './judge-workload.ts'
+import type { Mismatch } from './mismatch.ts'
+import type { Verdict, Wake } from './verdict.ts'
+
+/**
+ * Milliseconds. Another watch reports the template, so its event may arrive after that of its instance. A slow API server
+ * takes a second.
+ */
+const templateMissingMs = 1_000
+
+/**
+ * Decides whether the objects show that work is left. Nothing else is read, so the answer survives any restart. A
+ * settled instance shows no mismatch, and the status and finalizer writes of the operator never cause one. The verdict
+ * holds the most pressing mismatch only: every pass ends in a status write or a deletion, and then the row is judged
+ * again.
+ *
+ *     instance    mismatch                                cause
+ *     gone        its children are still there            orphan
+ *     deleting    not taken up, or the workload is gone   deleted
+ *     live        its time is over                        expiry
+ *                 spec, pause, finalizer                  changed
+ *                 force-sync                              manual
+ *                 another template than considered        template
+ *                 children other than recorded            child
+ *                 workload other than reported            pod, child
+ *
+ * Call it only after every list has ended.
+ * @param template undefined: there is no such template
+ * @param now epoch milliseconds
+ */
+export function judge(row: Row, template: TemplateDigest | undefined, now: number): Verdict {
+  const { instance } = row
+  if (instance === undefined) return { wake: orphaned(row, undefined) }
+  if (instance.deleting) return { wake: teardownUnfinished(row, instance) }
+  const own = generationUnobserved(instance) ?? pauseUnreflected(instance)
+  if (instance.paused) return { wake: own }
+  const { expiresAt = Number.POSITIVE_INFINITY } = instance
+  const takeover = instance.adopting && !expired(instance, now) ? takeoverDue(instance, template) : undefined
+  if (takeover) return { rollout: takeover, dueAt: later(expiresAt, now) }
+  const pressing = expired(instance, now) ?? own ?? finalizerMissing(instance) ?? syncUnhandled(instance)
+  if (pressing) return { wake: pressing, dueAt: later(expiresAt, now) }
+  const rollout = templateUnconsidered(instance, template)
+  if (rollout && !hasWorkload(instance)) return { wake: rollout, dueAt: later(expiresAt, now) }
+  const workload = workloadUnreflected(row, instance, now)
+  const wake = childrenUnrecorded(row, instance) ?? workload.wake ?? orphaned(row, instance)
+  return { wake, rollout, dueAt: later(Math.min(expiresAt, workload.dueAt ?? expiresAt), now) }
+}
+
+function later(at: number, now: number): number | undefined {
+  return at > now && at !== Number.POSITIVE_INFINITY ? at : undefined
+}
+
+/**
+ * Finds an instance of the older operator whose objects can be taken over. That restarts its pod. All takeovers at once
+ * would be an outage, so they are paced like a template change.
+ */
+function takeoverDue(instance: InstanceDigest, template: TemplateDigest | undefined): Wake | undefined {
+  if (template === undefined) return undefined
+  return (
+    generationUnobserved(instance) ?? pauseUnreflected(instance) ?? templateUnconsidered(instance, template)
+  )
+}
+
+/** Whether a template change can break something. Without a Deployment it cannot, and is not paced. */
+function hasWorkload(instance: InstanceDigest): boolean {
+  return instance.children.some(child => child.kind === 'Deployment')
+}
+
+/**
+ * While the Deployment is removed in the foreground, there is nothing to do. An instance without our finalizer is not
+ * ours any more.
+ */
+function teardownUnfinished(row: Row, instance: InstanceDigest): Wake | undefined {
+  if (!instance.hasFinalizer) return undefined
+  if (instance.phase !== 'Terminating') return wakeOf(instance, 'deleted', { kind: 'teardown-not-started' })
+  const workloadExists = row.dependents.some(each => each.kind === 'Deployment')
+  return workloadExists ? undefined : wakeOf(instance, 'deleted', { kind: 'teardown-workload-gone' })
+}
+
+function expired(instance: InstanceDigest, now: number): Wake | undefined {
+  const { expiresAt } = instance
+  if (expiresAt === undefined || expiresAt > now) return undefined
+  return wakeOf(instance, 'expiry', { kind: 'expired', expiresAt })
+}
+
+/** A generation comes once, so it needs no versions. The status writes of a pass under way must not repeat its message. */
+function generationUnobserved(instance: InstanceDigest): Wake | undefined {
+  const { generation, observedGeneration } = instance
+  if (generation === observedGeneration) return undefined
+  return { ...wakeOf(instance, 'changed', { kind: 'generation', generation }), readVersions: [] }
+}
+
+function pauseUnreflected(instance: InstanceDigest): Wake | undefined {
+  const { paused, reason } = instance
+  if (paused === (reason === 'Paused')) return undefined
+  return wakeOf(instance, 'changed', { kind: 'pause', paused })
+}
+
+/** A PUT can remove the finalizer without a new generation. */
+function finalizerMissing(instance: InstanceDigest): Wake | undefined {
+  return instance.hasFinalizer ? undefined : wakeOf(instance, 'changed', { kind: 'finalizer-missing' })
+}
+
+function syncUnhandled(instance: InstanceDigest): Wake | undefined {
+  const { syncWanted: wanted } = instance
+  return wanted === undefined ? undefined : wakeOf(instance, 'manual', { kind: 'force-sync', wanted })
+}
+
+/** The template's watch may be behind the instance's, so a generation older than the one considered is not new. */
+function templateUnconsidered(
+  instance: InstanceDigest,
+  template: TemplateDigest | undefined,
+): Wake | undefined {
+  const missingReported = instance.stalledReason === 'TemplateMissing'
+  if (template === undefined) {
+    if (missingReported) return undefined
+    const wake = wakeOf(instance, 'template', { kind: 'template', template })
+    return { ...wake, delayMs: templateMissingMs }
+  }
+  const { uid, generation } = template
+  const considered = uid === instance.templateUid && generation <= instance.templateGeneration
+  if (considered && !missingReported) return undefined
+  return wakeOf(instance, 'template', { kind: 'template', template })
+}
+
+function wakeOf(instance: InstanceDigest, cause: Cause, mismatch: Mismatch): Wake {
+  const { uid, resourceVersion } = instance
+  return { uid, cause, mismatch, readVersions: [resourceVersion], resourceVersion, delayMs: 0 }
+}

@@ -1,0 +1,68 @@
+import type { RecordedChild } from '../table/instance-digest.ts'
+import type { Dependent, TemplateDigest } from '../table/row.ts'
+
+/** A difference between what is recorded of an instance and what the watches report. */
+export type Mismatch =
+  | { kind: 'generation'; generation: number }
+  /** The pause annotation and the status differ. */
+  | { kind: 'pause'; paused: boolean }
+  | { kind: 'finalizer-missing' }
+  /** `wanted`: see `InstanceDigest.syncWanted`. */
+  | { kind: 'force-sync'; wanted: string }
+  | { kind: 'expired'; expiresAt: number }
+  /** No pass has considered this template; undefined: the template is gone, and no pass has reported it. */
+  | { kind: 'template'; template: TemplateDigest | undefined }
+  | { kind: 'children'; differing: readonly DifferingChild[]; unrecorded: readonly Dependent[] }
+  /** `servingPod`: set if the workload is ready. */
+  | { kind: 'workload'; reason: string; failed: boolean; servingPod: string | undefined }
+  /** Children whose instance is gone. */
+  | { kind: 'orphans'; children: readonly Dependent[] }
+  /** The instance is marked for deletion, and no pass has started its teardown. */
+  | { kind: 'teardown-not-started' }
+  /** The Deployment of a terminating instance is gone. The next step of the teardown is due. */
+  | { kind: 'teardown-workload-gone' }
+  | { kind: 'instance-gone' }
+
+export interface DifferingChild {
+  recorded: RecordedChild
+  /** Undefined: the child is absent. */
+  seen: Dependent | undefined
+}
+
+/** Two mismatches of one instance are the same if their keys are equal. While a mismatch stays, one message is enough. */
+export function mismatchKey(mismatch: Mismatch): string {
+  const { kind } = mismatch
+  switch (kind) {
+    case 'generation':
+      return `${kind} ${mismatch.generation}`
+    case 'pause':
+      return `${kind} ${mismatch.paused}`
+    case 'force-sync':
+      return `${kind} ${mismatch.wanted}`
+    case 'expired':
+      return `${kind} ${mismatch.expiresAt}`
+    case 'template':
+      return mismatch.template
+        ? `${kind} ${mismatch.template.uid} ${mismatch.template.generation}`
+        : `${kind} missing`
+    case 'workload':
+      return `${kind} ${mismatch.reason} ${mismatch.failed} ${mismatch.servingPod ?? '-'}`
+    case 'children':
+      return [
+        kind,
+        ...mismatch.differing.map(({ recorded, seen }) => `${childKey(recorded)}@${seen?.version ?? '-'}`),
+        ...mismatch.unrecorded.map(child => `+${childKey(child)}`),
+      ].join(' ')
+    case 'orphans':
+      return [kind, ...mismatch.children.map(childKey)].join(' ')
+    case 'finalizer-missing':
+    case 'teardown-not-started':
+    case 'teardown-workload-gone':
+    case 'instance-gone':
+      return kind
+  }
+}
+
+function childKey({ kind, namespace, name }: { kind: string; namespace: string; name: string }): string {
+  return `${kind}/${namespace}/${name}`
+}

@@ -1,0 +1,31 @@
+import type { Cause } from '../../messages.ts'
+import type { Mismatch } from './mismatch.ts'
+
+/** Work that is undone, as far as the objects show. */
+export interface Wake {
+  uid: string
+  cause: Cause
+  mismatch: Mismatch
+  /**
+   * The resourceVersions from which the mismatch was read. They are part of the deduplication id: a mismatch that is
+   * cured and comes back has other versions, so SQS does not drop its message within the five minutes of its
+   * deduplication. Empty for a mismatch that comes once.
+   */
+  readVersions: readonly string[]
+  resourceVersion: string
+  /**
+   * Milliseconds. The mismatch may be the echo of a write of our own, whose status write follows. It is sent if it lasts
+   * for longer than this. 0: it is no echo.
+   */
+  delayMs: number
+  /** Name of the pod that the pass reads. */
+  pod?: string
+}
+
+export interface Verdict {
+  wake?: Wake | undefined
+  /** A template change. It is sent in its turn (see `fan-out.ts`), and hides no other mismatch until then. */
+  rollout?: Wake | undefined
+  /** When the same row would be judged differently, in epoch milliseconds. */
+  dueAt?: number | undefined
+}

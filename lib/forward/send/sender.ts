@@ -1,0 +1,162 @@
+import { abortable, sleep, type Timers } from '../../abort.ts'
+import type { ChangesQueue, OutgoingChange } from '../../aws/queue-ports.ts'
+import type { Log } from '../../telemetry/log.ts'
+import { createSendQueue, type PendingChange } from './send-queue.ts'
+
+export interface Sender {
+  /** Replaces what is pending under the same subject: the newer change is the one that holds. */
+  put(pending: PendingChange): void
+  /** Removes what is pending under the subject. */
+  withdraw(subject: string): void
+  /** The effect of a sent change was seen. */
+  effectSeen(subject: string): void
+  /** Resolves when there is room. The watches wait for it. Changes that wait for the start limit take no room. */
+  drained(signal: AbortSignal): Promise<void>
+  /** Resolves when the queue has accepted all changes. From then on the start limit does not apply. */
+  flushed(signal: AbortSignal): Promise<void>
+  clear(): void
+  /** Changes that the queue has not accepted yet. */
+  readonly pending: number
+}
+
+export interface SenderOptions {
+  changes: Pick<ChangesQueue, 'sendBatch'>
+  log: Log
+  /** In [0, 1): jitter. */
+  random?: () => number
+  timers: Timers
+  /** Epoch milliseconds. */
+  now: () => number
+}
+
+/** 4 batches of ten at 15 ms each: 2,600 messages a second, more than one API server makes changes. */
+const parallelBatches = 4
+
+/** Some 600 bytes each, about one MB. Beyond it the streams wait, so that the memory does not grow. */
+const roomFor = 2_000
+
+const firstWaitMs = 500
+const longestWaitMs = 30_000
+
+/**
+ * Sends changes and drops none. A change that SQS refuses is kept and tried again, after 0.5 s doubling to 30 s.
+ * @param signal ends the loop
+ */
+export function createSender(options: SenderOptions, signal: AbortSignal): Sender {
+  const { changes, log, timers, now, random = Math.random } = options
+  const queue = createSendQueue(now)
+  /** Resolves when the backlog has shrunk, and is replaced. */
+  let shrunk = Promise.withResolvers<void>()
+  let underWay = 0
+  let refusals = 0
+  let scheduled = false
+  let waitsForStartLimit = false
+  let flushing = false
+
+  function schedule(): void {
+    if (scheduled) return
+    scheduled = true
+    // The events of one chunk are handled in one turn of the event loop, so their changes share batches.
+    setImmediate(() => {
+      scheduled = false
+      pump()
+    })
+  }
+
+  function pump(): void {
+    while (underWay < (refusals > 0 ? 1 : parallelBatches) && !signal.aborted) {
+      // After the end no effect is seen, so the start limit would never open.
+      const { batch, opensInMs } = queue.take({ ignoreStartLimit: flushing })
+      if (opensInMs !== undefined) void pumpAfter(opensInMs)
+      if (batch.length === 0) return
+      underWay += 1
+      void deliver(batch)
+    }
+  }
+
+  /** Without an effect nothing calls `pump` when the start limit opens. */
+  async function pumpAfter(ms: number): Promise<void> {
+    if (waitsForStartLimit) return
+    waitsForStartLimit = true
+    await sleep(ms, signal, timers)
+    waitsForStartLimit = false
+    pump()
+  }
+
+  async function deliver(batch: PendingChange[]): Promise<void> {
+    const refused = await attempt(batch.map(({ change }) => change))
+    queue.finish(batch, refused)
+    if (refused.length === 0 && refusals > 0) {
+      refusals = 0
+      log.info('queue accepts changes again', { pending: queue.waitingToStart + queue.unsent })
+    }
+    if (refused.length > 0) await sleep(backoffMs(), signal, timers)
+    underWay -= 1
+    shrunk.resolve()
+    shrunk = Promise.withResolvers<void>()
+    pump()
+  }
+
+  async function attempt(batch: OutgoingChange[]): Promise<OutgoingChange[]> {
+    try {
+      const refused = await changes.sendBatch(batch, signal)
+      if (refused.length > 0) noteRefusal({ refused: refused.length })
+      return refused
+    } catch (error) {
+      if (!signal.aborted) noteRefusal({ error })
+      return batch
+    }
+  }
+
+  function noteRefusal(fields: Record<string, unknown>): void {
+    refusals += 1
+    if (refusals === 1) log.warn('queue refuses changes, they are kept and tried again', fields)
+  }
+
+  function backoffMs(): number {
+    const base = Math.min(longestWaitMs, firstWaitMs * 2 ** Math.min(refusals - 1, 10))
+    return base * (0.5 + random() / 2)
+  }
+
+  function backlog(): number {
+    return queue.waitingToStart + queue.unsent
+  }
+
+  /**
+   * While the queue accepts, changes that wait for the start limit do not hold up the watches: there is at most one for
+   * each instance.
+   */
+  function withoutRoom(): number {
+    return refusals > 0 ? backlog() : queue.unsent
+  }
+
+  async function untilBelow(count: () => number, below: number, until: AbortSignal): Promise<void> {
+    while (count() >= below && !until.aborted) await abortable(shrunk.promise, until).catch(() => {})
+  }
+
+  return {
+    put(pending) {
+      queue.put(pending)
+      schedule()
+    },
+    withdraw: queue.withdraw,
+    effectSeen(subject) {
+      queue.effectSeen(subject)
+      if (queue.waitingToStart > 0) schedule()
+    },
+    drained: until => untilBelow(withoutRoom, roomFor, until),
+    flushed(until) {
+      flushing = true
+      schedule()
+      return untilBelow(backlog, 1, until)
+    },
+    clear() {
+      queue.clear()
+      shrunk.resolve()
+      shrunk = Promise.withResolvers<void>()
+    },
+    get pending() {
+      return backlog()
+    },
+  }
+}

@@ -1,0 +1,99 @@
+import { createHash } from 'node:crypto'
+import type { ChallengeInstance, Phase } from '../../crd/challenge-instance.ts'
+import { annotations, finalizer } from '../../crd/group.ts'
+import type { Stored } from '../../crd/objects.ts'
+import { isAdopting } from '../../observed/adopting.ts'
+import type { Reason } from '../../reasons.ts'
+import { isWatchedChild, type Watched } from './targets.ts'
+
+/** An entry of `status.children`. */
+export interface RecordedChild {
+  kind: string
+  namespace: string
+  name: string
+  version: string
+}
+
+/**
+ * The fields of an instance that judging needs. The digest with its row, three children and a pod takes 2.1 KB (measured
+ * over 10,000), 430 bytes for each object. Times are in epoch milliseconds.
+ */
+export interface InstanceDigest {
+  uid: string
+  resourceVersion: string
+  generation: number
+  /** 0: no pass has observed the instance. */
+  observedGeneration: number
+  deleting: boolean
+  hasFinalizer: boolean
+  /** Hash of a `force-sync` annotation that no pass has handled yet; undefined if there is none. */
+  syncWanted: string | undefined
+  paused: boolean
+  /** See `isAdopting`. */
+  adopting: boolean
+  phase: Phase | undefined
+  reason: Reason | undefined
+  ready: boolean
+  /** Reason of the `Ready` condition. */
+  readyReason: string
+  /** Reason of the `Stalled` condition while it is True. */
+  stalledReason: string | undefined
+  podName: string | undefined
+  templateRef: string
+  /** The template that a pass considered last. */
+  templateUid: string | undefined
+  templateGeneration: number
+  expiresAt: number | undefined
+  /** Recorded children of watched kinds and namespaces. If one of them is absent from the table, it does not exist. */
+  children: readonly RecordedChild[]
+}
+
+/** Returns the same string object for equal strings. Each parsed object brings its own copies. */
+export type Intern = (text: string) => string
+
+export function instanceDigest(
+  { metadata, spec, status }: Stored<ChallengeInstance>,
+  watched: Watched,
+  intern: Intern,
+): InstanceDigest {
+  const condition = (type: string) => status?.conditions?.find(each => each.type === type)
+  const ready = condition('Ready')
+  const stalled = condition('Stalled')
+  const userAnnotations = metadata.annotations ?? {}
+  const { name, uid, resourceVersion } = metadata
+  return {
+    uid,
+    resourceVersion,
+    generation: metadata.generation ?? 0,
+    observedGeneration: status?.observedGeneration ?? 0,
+    deleting: metadata.deletionTimestamp !== undefined,
+    hasFinalizer: metadata.finalizers?.includes(finalizer) === true,
+    syncWanted: syncWanted(userAnnotations[annotations.forceSync], status?.handledSync),
+    paused: userAnnotations[annotations.paused] === 'true',
+    adopting: isAdopting(status),
+    phase: status?.phase && (intern(status.phase) as Phase),
+    reason: status?.reason && (intern(status.reason) as Reason),
+    ready: ready?.status === 'True',
+    readyReason: intern(ready?.reason ?? ''),
+    stalledReason: stalled?.status === 'True' ? intern(stalled.reason) : undefined,
+    podName: status?.podName,
+    templateRef: intern(spec.templateRef),
+    templateUid: status?.template && intern(status.template.uid),
+    templateGeneration: status?.template?.generation ?? 0,
+    expiresAt: Date.parse(status?.expiresAt ?? '') || undefined,
+    children: (status?.children ?? [])
+      .filter(child => isWatchedChild(child.kind, child.namespace, watched))
+      .map(child => ({
+        kind: intern(child.kind),
+        namespace: intern(child.namespace),
+        name: child.name === name ? name : child.name,
+        version: child.version,
+      })),
+  }
+}
+
+/** Hashes the value, since a user chooses it and it may be long. */
+function syncWanted(wanted: string | undefined, handled: string | undefined): string | undefined {
+  if (wanted === undefined || wanted === handled) return undefined
+  return createHash('sha256').update(wanted).digest('hex').slice(0, 12)
+}

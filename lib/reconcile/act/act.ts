@@ -1,0 +1,99 @@
+import type { ChallengeInstance, Child } from '../../crd/challenge-instance.ts'
+import type { Stored } from '../../crd/objects.ts'
+import { referenceTo } from '../../crd/reference.ts'
+import { type OperatorError, operatorError } from '../../errors.ts'
+import type { Cluster } from '../../kubernetes/cluster.ts'
+import type { Decision } from '../decide.ts'
+import type { Observed } from '../observe.ts'
+import { rechecksShared } from '../pass/causes.ts'
+import type { Pass } from '../pass/outcome.ts'
+import type { Revisions } from '../template/revisions.ts'
+import type { TemplateSource } from '../template/template-sources.ts'
+import type { Change } from './apply-child.ts'
+import { converge } from './converge.ts'
+import type { EnsureDefaultDeny } from './default-deny.ts'
+import { tryRefusedPodsAgain } from './refused-pods.ts'
+
+/** What a pass did. */
+export interface Acted {
+  children: Child[]
+  changes: Change[]
+  failures: OperatorError[]
+  /** The pass came to the children, so that the instance may have something of the desired state. */
+  converged: boolean
+  /** The instance was changed after it was read, so the pass has to read and judge it again. */
+  overtaken?: true
+}
+
+export interface Actors {
+  cluster: Cluster
+  ensureDefaultDeny: EnsureDefaultDeny
+  revisions: Revisions
+}
+
+interface ToAct {
+  observed: Observed
+  decision: Decision
+  pass: Pass
+}
+
+/** Carries out a decision. The failure of a child is data; a failure that leaves nothing to report throws. */
+export async function act(
+  { cluster, ensureDefaultDeny, revisions }: Actors,
+  { observed, decision, pass }: ToAct,
+  signal: AbortSignal,
+): Promise<Acted> {
+  const { instance } = observed
+  const children = instance.status?.children ?? []
+  const nothing: Acted = { children, changes: [], failures: [], converged: false }
+  switch (decision.kind) {
+    case 'look':
+    case 'hold':
+      return nothing
+    case 'expire': {
+      const ended = await expire(cluster, instance, signal)
+      return ended === 'overtaken' ? { ...nothing, overtaken: true } : nothing
+    }
+    case 'converge': {
+      const { desired, source } = decision
+      const recheck = rechecksShared(pass)
+      try {
+        await Promise.all([
+          ensureDefaultDeny(desired.namespace, { recheck }, signal),
+          keepTemplate(revisions, { instance, source, recheck }, signal),
+        ])
+      } catch (thrown) {
+        // No workload starts without the standing policy. What runs already is left as it is.
+        return { ...nothing, failures: [operatorError(thrown)] }
+      }
+      signal.throwIfAborted()
+      const { deployment } = observed
+      const converged = await converge(cluster, observed, desired.children, signal)
+      return {
+        ...(await tryRefusedPodsAgain(cluster, { deployment, pass, converged }, signal)),
+        converged: true,
+      }
+    }
+  }
+}
+
+/** Deletes an instance whose time is over, in the version that was judged. */
+export async function expire(
+  cluster: Cluster,
+  instance: Stored<ChallengeInstance>,
+  signal: AbortSignal,
+): Promise<'ended' | 'overtaken'> {
+  const { uid, resourceVersion } = instance.metadata
+  const result = await cluster.delete(referenceTo(instance), { uid, resourceVersion }, signal)
+  return result === 'conflict' ? 'overtaken' : 'ended'
+}
+
+/** Keeps the template before the status names its revision. A revision that the status names is kept already. */
+async function keepTemplate(
+  revisions: Revisions,
+  { instance, source, recheck }: { instance: ChallengeInstance; source: TemplateSource; recheck: boolean },
+  signal: AbortSignal,
+): Promise<void> {
+  const isNamed = instance.status?.template?.revision === source.revision
+  if (source.exists && (recheck || !isNamed)) await revisions.keep(source.template, { recheck }, signal)
+}

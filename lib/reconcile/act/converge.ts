@@ -1,0 +1,64 @@
+import type { Child } from '../../crd/challenge-instance.ts'
+import { applyWaves } from '../../crd/child-kinds.ts'
+import { childKey, keyOfObject } from '../../crd/reference.ts'
+import type { DesiredChild } from '../../desired/desired.ts'
+import { type OperatorError, operatorError } from '../../errors.ts'
+import type { Cluster } from '../../kubernetes/cluster.ts'
+import type { Observed } from '../observe.ts'
+import { applyChild, type Change, type ChildResult } from './apply-child.ts'
+
+/** The result of applying and pruning. A failed child does not stop the others of its wave. */
+export interface Converged {
+  /** The record of every child that is applied now. A failed one keeps its earlier record. */
+  children: Child[]
+  changes: Change[]
+  failures: OperatorError[]
+}
+
+/**
+ * Applies every child that differs from its record, wave by wave, then prunes what is recorded and no longer desired.
+ * The Deployment is in the last wave, since a pod must find its Secret and its policy.
+ */
+export async function converge(
+  cluster: Cluster,
+  observed: Observed,
+  desired: readonly DesiredChild[],
+  signal: AbortSignal,
+): Promise<Converged> {
+  const applied: ChildResult[] = []
+  for (const wave of applyWaves(desired, child => child.object.kind)) {
+    const results = wave.map(child => applyChild(cluster, { observed, desired: child }, signal))
+    applied.push(...(await Promise.all(results)))
+    if (applied.some(result => result.failure)) break
+  }
+  const recorded = observed.instance.status?.children ?? []
+  const surplus = applied.some(result => result.failure) ? [] : notDesired(recorded, desired)
+  const pruned = await Promise.all(surplus.map(child => prune(cluster, child, signal)))
+  const all = [...applied, ...pruned]
+  const done = new Set(all.map(result => result.key))
+  const untouched = recorded.filter(child => !done.has(childKey(child)))
+  return {
+    children: [...all.flatMap(result => result.child ?? []), ...untouched].toSorted(byKey),
+    changes: all.flatMap(result => result.change ?? []),
+    failures: all.flatMap(result => result.failure ?? []),
+  }
+}
+
+function notDesired(recorded: readonly Child[], desired: readonly DesiredChild[]): Child[] {
+  const keys = new Set(desired.map(child => keyOfObject(child.object)))
+  return recorded.filter(child => !keys.has(childKey(child)))
+}
+
+async function prune(cluster: Cluster, child: Child, signal: AbortSignal): Promise<ChildResult> {
+  const key = childKey(child)
+  try {
+    await cluster.delete(child, { propagation: 'Background' }, signal)
+    return { key, child: undefined, change: { child, action: 'deleted', replacesPods: false } }
+  } catch (thrown) {
+    return { key, child, failure: operatorError(thrown) }
+  }
+}
+
+function byKey(a: Child, b: Child): number {
+  return childKey(a) < childKey(b) ? -1 : 1
+}

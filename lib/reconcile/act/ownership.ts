@@ -1,0 +1,61 @@
+import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
+import { fieldManager, labels } from '../../crd/group.ts'
+import type { Deployment, KubernetesObject, Service, Stored } from '../../crd/objects.ts'
+import { childKey, keyOfObject } from '../../crd/reference.ts'
+import { isAdopting } from '../../observed/adopting.ts'
+
+/** The owner of an object that exists under the name of a child. */
+export type Ownership = 'ours' | 'predecessor' | 'adoptable' | 'foreign'
+
+export const kindsOfOldOperator: ReadonlySet<string> = new Set(['Deployment', 'Service'])
+
+/** @param existing the whole object */
+export function ownershipOf(
+  existing: Stored<KubernetesObject>,
+  instance: Stored<ChallengeInstance>,
+): Ownership {
+  const own = existing.metadata.labels ?? {}
+  if (own[labels.managedBy] === fieldManager) {
+    const sameKey =
+      own[labels.instance] === instance.metadata.name &&
+      own[labels.instanceNamespace] === instance.metadata.namespace
+    if (!sameKey) return 'foreign'
+    return own[labels.instanceUid] === instance.metadata.uid ? 'ours' : 'predecessor'
+  }
+  return isAdoptable(existing, instance) ? 'adoptable' : 'foreign'
+}
+
+/**
+ * Returns whether the older operator created the object for this instance. The shape alone does not show it, because
+ * `kubectl create deployment` creates the same. So the instance must come from that operator, the object must not be older
+ * than the instance, and no child may be recorded under its name: an object in the place of a recorded child has another
+ * owner.
+ */
+function isAdoptable(existing: Stored<KubernetesObject>, instance: Stored<ChallengeInstance>): boolean {
+  return (
+    isAdopting(instance.status) &&
+    createdAt(existing) >= createdAt(instance) &&
+    !instance.status?.children?.some(child => childKey(child) === keyOfObject(existing)) &&
+    hasShapeOfOldOperator(existing, instance.metadata.name)
+  )
+}
+
+/** @returns epoch milliseconds; NaN, which compares as false, without a creation date */
+function createdAt({ metadata }: KubernetesObject): number {
+  return Date.parse(metadata.creationTimestamp ?? '')
+}
+
+/** The older operator set the label `app: <name>`, and gave the container the name of the instance. */
+function hasShapeOfOldOperator(existing: KubernetesObject, name: string): boolean {
+  if (existing.metadata.labels?.[labels.app] !== name) return false
+  if (existing.kind === 'Deployment') {
+    const { selector, template } = (existing as Deployment).spec
+    return onlyApp(selector.matchLabels, name) && template.spec.containers.some(each => each.name === name)
+  }
+  return existing.kind === 'Service' && onlyApp((existing as Service).spec.selector ?? {}, name)
+}
+
+/** The selector of a Deployment is immutable, so a Deployment with another selector cannot get the desired state. */
+function onlyApp(selector: Record<string, string>, name: string): boolean {
+  return Object.keys(selector).length === 1 && selector[labels.app] === name
+}

@@ -1,0 +1,60 @@
+import { annotations } from '../../crd/group.ts'
+import type { Deployment, KubernetesObject, Stored } from '../../crd/objects.ts'
+import { childKey, referenceTo } from '../../crd/reference.ts'
+import { operatorError } from '../../errors.ts'
+import type { Cluster, JsonPatchOperation } from '../../kubernetes/cluster.ts'
+import { childVersion } from '../../observed/child-version.ts'
+import { deploymentDigest } from '../../observed/deployment.ts'
+import { triesRefusedAgain } from '../pass/causes.ts'
+import type { Pass } from '../pass/outcome.ts'
+import type { Converged } from './converge.ts'
+
+interface ToTryAgain {
+  deployment: Stored<Deployment> | undefined
+  pass: Pass
+  converged: Converged
+}
+
+/**
+ * Has the pods of a Deployment tried again that the cluster refused. The ReplicaSet controller waits up to 16 minutes
+ * after its last try, but tries at once when the ReplicaSet changes: the Deployment controller copies our annotation to
+ * it. The pod template stays as it is, so nothing restarts. The write is a new generation of the Deployment, and its
+ * record says so, or it would be taken for a change by hand.
+ *
+ * A pass that comes back for something does so; each has another time.
+ */
+export async function tryRefusedPodsAgain(
+  cluster: Cluster,
+  { deployment, pass, converged }: ToTryAgain,
+  signal: AbortSignal,
+): Promise<Converged> {
+  if (!triesRefusedAgain(pass) || deployment === undefined) return converged
+  if (deploymentDigest(deployment).replicaFailure === undefined) return converged
+  try {
+    const tried = await cluster.patchJson(referenceTo(deployment), operations(deployment, pass.at), signal)
+    return tried === undefined || tried === 'conflict' ? converged : recorded(converged, tried)
+  } catch (thrown) {
+    return { ...converged, failures: [...converged.failures, operatorError(thrown)] }
+  }
+}
+
+function recorded(converged: Converged, tried: Stored<KubernetesObject>): Converged {
+  const key = childKey(referenceTo(tried))
+  const version = childVersion(tried.metadata)
+  const children = converged.children.map(child => (childKey(child) === key ? { ...child, version } : child))
+  return { ...converged, children }
+}
+
+function operations({ metadata }: Stored<Deployment>, at: string): JsonPatchOperation[] {
+  if (metadata.annotations !== undefined)
+    return [{ op: 'add', path: `/metadata/annotations/${pointer(annotations.triedAgain)}`, value: at }]
+  return [
+    { op: 'test', path: '/metadata/resourceVersion', value: metadata.resourceVersion },
+    { op: 'add', path: '/metadata/annotations', value: { [annotations.triedAgain]: at } },
+  ]
+}
+
+/** A name as a part of a JSON pointer (RFC 6901). */
+function pointer(name: string): string {
+  return name.replaceAll('~', '~0').replaceAll('/', '~1')
+}

@@ -1,0 +1,43 @@
+import type {
+  ChallengeInstance,
+  ChallengeInstanceStatus,
+  Child,
+  Endpoint,
+} from '../../crd/challenge-instance.ts'
+import type { Stored } from '../../crd/objects.ts'
+import type { WorkloadVerdict } from '../../observed/workload.ts'
+import type { Obstacle } from './obstacle.ts'
+
+/** What a pass found and did. The status follows from it; optional parts that are absent stay as they were reported. */
+export interface Findings {
+  instance: Stored<ChallengeInstance>
+  workload: WorkloadFinding
+  /** `not-examined`: the pass only looked at the workload. What was reported stays. */
+  obstacle: Obstacle | 'not-examined' | undefined
+  children: Child[]
+  granted?: Granted
+  /** When the instance ends, in epoch milliseconds; `at` is undefined: never. */
+  end?: { at: number | undefined } | undefined
+  template?: NonNullable<ChallengeInstanceStatus['template']>
+  /** Whether the pass is the answer to this generation. A failed pass that comes back is not. */
+  observesGeneration: boolean
+  terminating: boolean
+  /** Every desired child is recorded. */
+  complete?: boolean
+}
+
+export type WorkloadFinding =
+  | { kind: 'observed'; verdict: WorkloadVerdict }
+  /** There is no workload yet, or it was written by this pass. */
+  | { kind: 'none' }
+  /** A failure kept the pass from reading the workload. What was reported of it stays. */
+  | { kind: 'not-observed' }
+
+/** What the desired state gives the instance. */
+export interface Granted {
+  namespace: string
+  url: string
+  endpoints: Endpoint[]
+  cpuMillicores: number
+  memMb: number
+}

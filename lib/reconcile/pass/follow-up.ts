@@ -1,0 +1,60 @@
+import type { OperatorError } from '../../errors.ts'
+import type { TimerMessage } from '../../messages.ts'
+import { countsAsAttempt, reasons } from '../../reasons.ts'
+import { alignToRetryGrid, outageBackoffMs, retryBackoffMs } from './backoff.ts'
+import { retryCauseOf } from './causes.ts'
+import type { Outcome, Pass } from './outcome.ts'
+
+/** The messages that have to be sent before the messages of the pass may be acknowledged. */
+export interface FollowUp {
+  /** One for each uid: only a pass that knows a predecessor's uid closes its row. */
+  timers: readonly TimerMessage[]
+  deadLetter: { reason: string } | undefined
+}
+
+/** @param now epoch milliseconds @param random in [0, 1) */
+export function followUp(outcome: Outcome, pass: Pass, now: number, random: number): FollowUp {
+  switch (outcome.kind) {
+    case 'settled':
+    case 'stalled':
+      return { timers: [], deadLetter: undefined }
+    case 'requeue': {
+      const dated = reasons[outcome.reason].recovery === 'dated'
+      const due = dated ? now + outcome.afterMs : alignToRetryGrid(now, outcome.afterMs, pass)
+      const cause = countsAsAttempt(outcome.reason) ? 'retry' : retryCauseOf(pass)
+      const timers = timersOf(pass, due, { cause, attempt: 0, waits: pass.waits + 1 })
+      return { timers, deadLetter: undefined }
+    }
+    case 'retry': {
+      const { error, exhausted } = outcome
+      if (exhausted) return { timers: [], deadLetter: { reason: `${error.reason}: ${error.message}` } }
+      return { timers: retryTimers(error, pass, now, random), deadLetter: undefined }
+    }
+  }
+}
+
+function retryTimers(error: OperatorError, pass: Pass, now: number, random: number): TimerMessage[] {
+  const { attempt, waits } = pass
+  const cause = retryCauseOf(pass)
+  const asked = error.retryAfterMs ?? 0
+  if (!countsAsAttempt(error.reason)) {
+    const due = alignToRetryGrid(now, Math.max(asked, outageBackoffMs(waits, random)), pass)
+    return timersOf(pass, due, { cause, attempt, waits: waits + 1 })
+  }
+  const due = now + Math.max(asked, retryBackoffMs(attempt, random))
+  return timersOf(pass, due, { cause, attempt: attempt + 1, waits })
+}
+
+function timersOf(
+  pass: Pass,
+  due: number,
+  key: Pick<TimerMessage['key'], 'cause' | 'attempt' | 'waits'>,
+): TimerMessage[] {
+  const { namespace, name, pod, trace } = pass
+  const hints = { ...(pod === undefined ? {} : { pod }), ...(trace === undefined ? {} : { trace }) }
+  return pass.uids.map(uid => ({
+    v: 1,
+    key: { namespace, name, uid, ...key, ...hints },
+    due: new Date(due).toISOString(),
+  }))
+}

@@ -1,0 +1,167 @@
+import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
+import type { Deployment, Stored } from '../../crd/objects.ts'
+import type { OperatorError } from '../../errors.ts'
+import { deploymentDigest } from '../../observed/deployment.ts'
+import { podDigest } from '../../observed/pod.ts'
+import { workloadVerdict } from '../../observed/workload.ts'
+import { type Reason, reasons } from '../../reasons.ts'
+import type { Acted } from '../act/act.ts'
+import type { Decision } from '../decide.ts'
+import type { Observed } from '../observe.ts'
+import type { Findings, Granted, WorkloadFinding } from '../pass/findings.ts'
+import { failureObstacle } from '../pass/obstacle.ts'
+import { failureOutcome, type Outcome, type Pass, requeue, waitOutcome } from '../pass/outcome.ts'
+
+export interface PassFacts {
+  observed: Observed
+  decision: Decision
+  acted: Acted
+  pass: Pass
+  /** Epoch milliseconds. */
+  now: number
+  /** In [0, 1): jitter of waits. */
+  random: number
+}
+
+export interface Conclusion {
+  outcome: Outcome
+  /** Undefined after the deletion of an expired instance: the pass of that deletion reports. */
+  findings: Findings | undefined
+  flagHmac: string | undefined
+}
+
+/** Derives the outcome and the findings of a pass from what it observed, decided and did. */
+export function conclude(facts: PassFacts): Conclusion {
+  const { observed, decision, acted } = facts
+  if (decision.kind === 'expire')
+    return { outcome: { kind: 'settled' }, findings: undefined, flagHmac: undefined }
+  const workload = workloadOf(facts)
+  const outcome = outcomeOf(facts, workload)
+  const observes = observesGeneration(outcome)
+  const built = decision.kind === 'converge' && acted.converged ? decision : undefined
+  const findings: Findings = {
+    instance: observed.instance,
+    workload,
+    obstacle: obstacleOf(facts, decision, outcome),
+    children: acted.children,
+    observesGeneration: observes,
+    terminating: false,
+    end: { at: decision.expiresAt },
+    complete: decision.kind === 'converge' && acted.failures.length === 0,
+    ...(built ? { granted: grantedBy(built) } : {}),
+    ...templateAfter(facts, observes),
+  }
+  return { outcome, findings, flagHmac: built?.desired.flagHmac }
+}
+
+/**
+ * Concludes a pass that failed before it had observed the workload, or while it tore it down.
+ * `expiresAt`: the end as far as the instance alone says, in epoch milliseconds.
+ */
+export function concludeFailedRead(
+  instance: Stored<ChallengeInstance>,
+  failure: OperatorError,
+  { pass, random, expiresAt }: { pass: Pass; random: number; expiresAt: number | undefined },
+): { outcome: Outcome; findings: Findings } {
+  const outcome = reportedFailureOutcome(failure, pass, random)
+  const findings: Findings = {
+    instance,
+    workload: { kind: 'not-observed' },
+    obstacle: failureObstacle(failure, outcome),
+    children: instance.status?.children ?? [],
+    observesGeneration: observesGeneration(outcome),
+    terminating: false,
+    end: { at: expiresAt },
+  }
+  return { outcome, findings }
+}
+
+function observesGeneration(outcome: Outcome): boolean {
+  return outcome.kind !== 'retry' || outcome.exhausted
+}
+
+function outcomeOf({ decision, acted, pass, random }: PassFacts, workload: WorkloadFinding): Outcome {
+  const failure = worst(acted.failures)
+  if (failure) return reportedFailureOutcome(failure, pass, random)
+  const { obstacle, afterMs } = { obstacle: undefined, afterMs: undefined, ...decision }
+  if (obstacle === undefined) {
+    const refused = refusedFor(workload)
+    return refused ? waitOutcome(refused, pass, random) : { kind: 'settled' }
+  }
+  const { reason, message, stalled } = obstacle
+  if (stalled) return { kind: 'stalled', reason, message }
+  return afterMs === undefined ? waitOutcome(reason, pass, random) : requeue(reason, afterMs)
+}
+
+/** The reason for which the cluster refuses the pods. Nobody watches quotas and admission rules, so the instance comes back. */
+function refusedFor(workload: WorkloadFinding): Reason | undefined {
+  const reason = workload.kind === 'observed' ? workload.verdict.reason : undefined
+  return reason && reasons[reason].recovery === 'recheck' ? reason : undefined
+}
+
+/** A permanent failure stalls the instance instead of being retried, because the status can show it. */
+function reportedFailureOutcome(failure: OperatorError, pass: Pass, random: number): Outcome {
+  const { reason, message, fate } = failure
+  const outcome = failureOutcome(failure, pass, random)
+  return outcome.kind === 'retry' && fate === 'permanent' ? { kind: 'stalled', reason, message } : outcome
+}
+
+/** A failure that only a change helps is reported before one that may pass without it. */
+function worst(failures: readonly OperatorError[]): OperatorError | undefined {
+  return failures.find(each => each.fate === 'permanent') ?? failures[0]
+}
+
+function obstacleOf(
+  { observed, acted }: PassFacts,
+  decision: Exclude<Decision, { kind: 'expire' }>,
+  outcome: Outcome,
+): Findings['obstacle'] {
+  const failure = worst(acted.failures)
+  if (failure) return failureObstacle(failure, outcome)
+  if (decision.kind !== 'look') return decision.obstacle
+  return observed.template.kind === 'unread' ? 'not-examined' : undefined
+}
+
+/** A workload that this pass has written is under way, whatever was observed before. */
+function workloadOf({ observed: { deployment, pod }, acted, now }: PassFacts): WorkloadFinding {
+  if (deployment === undefined || rolled(deployment, acted)) return { kind: 'none' }
+  const verdict = workloadVerdict(deploymentDigest(deployment), pod ? [podDigest(pod)] : 'unknown', now)
+  return { kind: 'observed', verdict }
+}
+
+/** Whether this pass changed the pods. A change of labels, annotations or the progress deadline keeps them. */
+function rolled(deployment: Deployment, { changes }: Acted): boolean {
+  return changes.some(({ child, replacesPods }) => child.kind === deployment.kind && replacesPods)
+}
+
+function grantedBy({ desired }: Extract<Decision, { kind: 'converge' }>): Granted {
+  const { namespace, url, endpoints, cpuMillicores, memMb } = desired
+  return { namespace, url, endpoints, cpuMillicores, memMb }
+}
+
+/**
+ * The template in use, and the one that was considered. The template in use changes as soon as a child may have been built
+ * from it. A pass considers the template that exists if it built from it, or refused it, or leaves it out because of
+ * `Keep`. A pass that builds from an earlier one, because the change waits for its turn, considers nothing.
+ */
+function templateAfter(
+  { observed, decision, acted }: PassFacts,
+  observes: boolean,
+): Pick<Findings, 'template'> {
+  const { instance, template: read, sources } = observed
+  const before = instance.status?.template
+  const inUse =
+    decision.kind === 'converge' && acted.converged
+      ? { hash: decision.desired.templateHash, revision: decision.source.revision }
+      : {}
+  const existing = read.kind === 'read' ? read.template : undefined
+  const considers = sources[0]?.exists === true || existing?.spec.updateStrategy === 'Keep'
+  if (existing === undefined || !observes || !considers || isPaused(decision))
+    return before ? { template: { ...before, ...inUse } } : {}
+  const { uid, generation = 0 } = existing.metadata
+  return { template: { ...before, hash: before?.hash ?? '', ...inUse, uid, generation } }
+}
+
+function isPaused(decision: Decision): boolean {
+  return decision.kind === 'hold' && decision.obstacle.reason === 'Paused'
+}

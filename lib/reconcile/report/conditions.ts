@@ -1,0 +1,95 @@
+import type { ChallengeInstanceStatus, ConditionType } from '../../crd/challenge-instance.ts'
+import type { Condition } from '../../crd/objects.ts'
+import { readyReasons } from '../../observed/workload.ts'
+import { isReason, type Reason, reasons } from '../../reasons.ts'
+import type { Findings } from '../pass/findings.ts'
+import type { Facts } from './facts.ts'
+
+/** Whether the database has the row, for the `Synced` condition. */
+export interface Sync {
+  ok: boolean
+  reason: Reason | undefined
+  message: string
+}
+
+type NewCondition = Omit<Condition, 'lastTransitionTime'>
+
+/** `Ready`, `Progressing` and `Stalled` of the facts, beside the other conditions of before. @param now RFC 3339 */
+export function conditionsOf(findings: Findings, facts: Facts, now: string): Condition[] {
+  return merged(findings.instance.status?.conditions ?? [], currentConditions(findings, facts), now)
+}
+
+/** @param now RFC 3339 */
+export function withSync(
+  status: ChallengeInstanceStatus,
+  generation: number,
+  sync: Sync,
+  now: string,
+): ChallengeInstanceStatus {
+  const { ok: holds, reason = 'Written', message } = sync
+  const synced = condition('Synced', { holds, reason, message, generation })
+  return { ...status, conditions: merged(status.conditions ?? [], [synced], now) }
+}
+
+export function syncOf(status: ChallengeInstanceStatus | undefined): Condition | undefined {
+  return status?.conditions?.find(each => each.type === 'Synced')
+}
+
+function currentConditions({ instance, terminating }: Findings, facts: Facts): NewCondition[] {
+  const { obstacle, stall, workload } = facts
+  const generation = instance.metadata.generation ?? 0
+  const examined = workload?.generation ?? generation
+  const ready = workload?.ready === true
+  const failed = workload?.failed === true
+  const progressing = !ready && !stall && !failed
+  const reason = terminating
+    ? 'Terminating'
+    : (workload?.readyReason ?? obstacle?.reason ?? readyReasons.underWay)
+  const message = terminating ? undefined : workload?.message
+  return [
+    condition('Ready', {
+      holds: ready,
+      reason,
+      message: message ?? sentenceOf(reason),
+      generation: examined,
+    }),
+    condition('Progressing', {
+      holds: progressing,
+      reason: progressing ? reason : 'Settled',
+      generation: examined,
+    }),
+    condition('Stalled', {
+      holds: stall !== undefined || failed,
+      reason: stall?.reason ?? (failed ? reason : 'NotStalled'),
+      message: stall?.message ?? '',
+      generation,
+    }),
+  ]
+}
+
+function sentenceOf(reason: string): string {
+  return isReason(reason) ? reasons[reason].sentence : ''
+}
+
+function condition(
+  type: ConditionType,
+  {
+    holds,
+    reason,
+    message = '',
+    generation,
+  }: { holds: boolean; reason: string; message?: string; generation: number },
+): NewCondition {
+  return { type, status: holds ? 'True' : 'False', reason, message, observedGeneration: generation }
+}
+
+/** `lastTransitionTime` changes only with the condition's status. */
+function merged(before: Condition[], after: NewCondition[], now: string): Condition[] {
+  const kept = before.filter(each => !after.some(next => next.type === each.type))
+  const next = after.map(each => {
+    const previous = before.find(candidate => candidate.type === each.type)
+    const same = previous?.status === each.status
+    return { ...each, lastTransitionTime: same ? previous.lastTransitionTime : now }
+  })
+  return [...next, ...kept].toSorted((a, b) => (a.type < b.type ? -1 : 1))
+}

@@ -1,0 +1,118 @@
+import type { ChallengeInstanceStatus } from '../../crd/challenge-instance.ts'
+import { isWorkload } from '../../crd/child-kinds.ts'
+import { readyReason } from '../../observed/workload.ts'
+import { isReason, type Reason, reasons } from '../../reasons.ts'
+import type { Findings } from '../pass/findings.ts'
+import type { Obstacle } from '../pass/obstacle.ts'
+
+/**
+ * What is known of an instance after a pass. A fact is fresh if the pass examined it, else it is kept from the last pass
+ * that did. The status follows from the facts alone, so no pass forgets what it has not examined.
+ *
+ * Kept facts are read off the status: `Ready` is the workload's, `Stalled` names what only a change helps against, and
+ * `reason` and `message` are the obstacle's if there is one. `examinedBy` in the table of reasons tells them apart.
+ */
+export interface Facts {
+  /** Why the instance does not get further. */
+  obstacle: Obstacle | undefined
+  /** The obstacle that only a change helps against. It outlasts a pass that failed before it could examine it. */
+  stall: Obstacle | undefined
+  /** Undefined: there is no workload yet, or it was written by this pass. */
+  workload: WorkloadFact | undefined
+}
+
+export interface WorkloadFact {
+  ready: boolean
+  /** Will not progress by itself. */
+  failed: boolean
+  /** What is wrong; undefined while all is well or simply under way. */
+  reason: Reason | undefined
+  /** Reason of the `Ready` condition. */
+  readyReason: string
+  /** Message of the `Ready` condition: what is wrong, in the words of the cluster if it says more than the reason. */
+  message: string
+  podName: string | undefined
+  /** The generation of the spec for which the workload was examined. */
+  generation: number
+}
+
+export function factsOf(findings: Findings): Facts {
+  const { instance, obstacle: found, workload, terminating } = findings
+  const { status } = instance
+  const obstacle = found === 'not-examined' ? keptObstacle(status) : found
+  if (terminating) return { obstacle, stall: stallOf(obstacle), workload: undefined }
+  const examinedAll = found !== 'not-examined' && workload.kind !== 'not-observed'
+  const stall = stallOf(obstacle) ?? (examinedAll ? undefined : keptStall(status))
+  return { obstacle, stall, workload: workloadFact(findings) }
+}
+
+function keptObstacle(status: ChallengeInstanceStatus | undefined): Obstacle | undefined {
+  const { reason, message = '' } = status ?? {}
+  const { reason: readyReason, message: readyMessage } = conditionOf(status, 'Ready') ?? {}
+  const saidOfWorkload = hasWorkload(status) && readyReason === reason && readyMessage === message
+  if (reason === undefined || !isReason(reason) || isOfWorkload(reason, saidOfWorkload)) return undefined
+  return { reason, message, stalled: stalledReason(status) === reason }
+}
+
+function keptStall(status: ChallengeInstanceStatus | undefined): Obstacle | undefined {
+  const reason = stalledReason(status)
+  const message = conditionOf(status, 'Stalled')?.message ?? ''
+  if (reason === undefined || !isReason(reason) || isOfWorkload(reason, message === '')) return undefined
+  return { reason, message, stalled: true }
+}
+
+/** @param saidOfWorkload whether the status says the same of the workload */
+function isOfWorkload(reason: Reason, saidOfWorkload: boolean): boolean {
+  const { examinedBy } = reasons[reason]
+  return examinedBy === 'look' || (examinedBy === 'both' && saidOfWorkload)
+}
+
+function workloadFact({ instance, workload }: Findings): WorkloadFact | undefined {
+  switch (workload.kind) {
+    case 'none':
+      return undefined
+    case 'not-observed':
+      return keptWorkload(instance.status)
+    case 'observed': {
+      const { verdict } = workload
+      const { ready, failed, reason, podName } = verdict
+      const message = verdict.message ?? (reason ? reasons[reason].sentence : '')
+      const generation = instance.metadata.generation ?? 0
+      return { ready, failed, reason, readyReason: readyReason(verdict), message, podName, generation }
+    }
+  }
+}
+
+function keptWorkload(status: ChallengeInstanceStatus | undefined): WorkloadFact | undefined {
+  const condition = conditionOf(status, 'Ready')
+  if (condition === undefined || !hasWorkload(status)) return undefined
+  const reason = isReason(condition.reason) ? condition.reason : undefined
+  // Without a workload the condition has the reason of the obstacle.
+  if (reason !== undefined && !isOfWorkload(reason, true)) return undefined
+  return {
+    ready: condition.status === 'True',
+    failed: status?.phase === 'Failed',
+    reason,
+    readyReason: condition.reason,
+    message: condition.message,
+    podName: status?.podName,
+    generation: condition.observedGeneration ?? 0,
+  }
+}
+
+function hasWorkload(status: ChallengeInstanceStatus | undefined): boolean {
+  return status?.children?.some(isWorkload) === true
+}
+
+function stallOf(obstacle: Obstacle | undefined): Obstacle | undefined {
+  return obstacle?.stalled ? obstacle : undefined
+}
+
+function stalledReason(status: ChallengeInstanceStatus | undefined): string | undefined {
+  const condition = conditionOf(status, 'Stalled')
+  return condition?.status === 'True' ? condition.reason : undefined
+}
+
+function conditionOf(status: ChallengeInstanceStatus | undefined, type: string) {
+  return status?.conditions?.find(each => each.type === type)
+}

@@ -1,0 +1,96 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { ChallengeInstance, ChallengeInstanceStatus } from '../../crd/challenge-instance.ts'
+import type { Stored } from '../../crd/objects.ts'
+import { referenceTo } from '../../crd/reference.ts'
+import { OperatorError } from '../../errors.ts'
+import type { Cluster } from '../../kubernetes/cluster.ts'
+import type { Store } from '../../store/store.ts'
+import type { Log } from '../../telemetry/log.ts'
+import type { Findings } from '../pass/findings.ts'
+import { type Sync, syncOf, withSync } from './conditions.ts'
+import { recordOf, recordRow } from './database-row.ts'
+import { statusOf } from './status.ts'
+
+export interface Reporting {
+  cluster: Cluster
+  store: Store
+  now: () => number
+  log: Log
+}
+
+interface ToReport {
+  findings: Findings
+  flagHmac?: string | undefined
+  /** Compares the row even if the status does not change. */
+  recheckRow?: boolean
+}
+
+/** `events`: outbox rows that were written, worth publishing at once. */
+export interface Reported {
+  sync: Sync
+  events: number
+}
+
+/**
+ * Writes the row first, then the status, which says whether the database has the row.
+ * Writes nothing if nothing differs from what was reported before.
+ */
+export async function report(
+  deps: Reporting,
+  { findings, flagHmac, recheckRow = false }: ToReport,
+  signal: AbortSignal,
+): Promise<Reported> {
+  const { cluster, now } = deps
+  const { instance } = findings
+  const at = new Date(now()).toISOString()
+  const status = statusOf(findings, at)
+  const generation = instance.metadata.generation ?? 0
+  const known = syncOf(instance.status)
+  const rowIsKnown = known?.status === 'True' && !rowDiffers(instance.status, status, generation)
+  const { sync, events } =
+    rowIsKnown && !recheckRow
+      ? { sync: { ok: true, reason: undefined, message: known.message }, events: 0 }
+      : await recordRow(deps, recordOf(instance, status, flagHmac), signal)
+  await writeStatus(cluster, instance, withSync(status, generation, sync, at), signal)
+  return { sync, events }
+}
+
+function rowDiffers(
+  before: ChallengeInstanceStatus | undefined,
+  after: ChallengeInstanceStatus,
+  generation: number,
+): boolean {
+  return (
+    before === undefined ||
+    before.observedGeneration !== generation ||
+    (['phase', 'reason', 'message', 'url', 'expiresAt'] as const).some(
+      field => before[field] !== after[field],
+    )
+  )
+}
+
+/**
+ * Writes the status if it differs, with the resourceVersion that was read as precondition. After a conflict the instance
+ * is read once more, and the status is written only if spec and status are the same as before.
+ */
+async function writeStatus(
+  cluster: Cluster,
+  instance: Stored<ChallengeInstance>,
+  status: ChallengeInstanceStatus,
+  signal: AbortSignal,
+): Promise<void> {
+  if (isDeepStrictEqual(status, instance.status ?? {})) return
+  const written = await cluster.putStatus({ ...instance, status }, signal)
+  if (written !== 'conflict') return
+  const { namespace, name, uid, generation } = instance.metadata
+  const fresh = await cluster.get<ChallengeInstance>(referenceTo(instance), signal)
+  if (fresh === undefined || fresh.metadata.uid !== uid) return
+  const unchanged =
+    fresh.metadata.generation === generation && isDeepStrictEqual(fresh.status, instance.status)
+  const again = unchanged ? await cluster.putStatus({ ...fresh, status }, signal) : 'conflict'
+  if (again === 'conflict')
+    throw new OperatorError(
+      'Internal',
+      `ChallengeInstance ${namespace}/${name} changed while it was reconciled.`,
+    )
+}

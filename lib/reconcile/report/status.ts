@@ -1,0 +1,87 @@
+import type { ChallengeInstanceStatus, Phase } from '../../crd/challenge-instance.ts'
+import { annotations } from '../../crd/group.ts'
+import { childKey } from '../../crd/reference.ts'
+import { rfc3339 } from '../../lifetime.ts'
+import { isAdopting } from '../../observed/adopting.ts'
+import { type Reason, reasons } from '../../reasons.ts'
+import type { Findings } from '../pass/findings.ts'
+import { conditionsOf } from './conditions.ts'
+import { type Facts, factsOf } from './facts.ts'
+
+const servingSentence = 'The challenge is running.'
+const underWaySentence = 'The challenge is starting.'
+
+/** The status without `Synced`, which is known only after the database has answered. @param now RFC 3339 */
+export function statusOf(findings: Findings, now: string): ChallengeInstanceStatus {
+  const { instance } = findings
+  const before = instance.status ?? {}
+  const { granted, end } = findings
+  const facts = factsOf(findings)
+  const phase = phaseOf(findings, facts)
+  const reason = reasonOf(findings, facts)
+  const status: ChallengeInstanceStatus = {
+    ...before,
+    ...granted,
+    phase,
+    message: messageOf(facts, phase, reason),
+    children: findings.children,
+    conditions: conditionsOf(findings, facts, now),
+  }
+  assign(status, 'reason', reason)
+  if (end) assign(status, 'expiresAt', end.at === undefined ? undefined : rfc3339(end.at))
+  assign(status, 'podName', facts.workload ? facts.workload.podName : before.podName)
+  assign(status, 'template', findings.template ?? before.template)
+  assign(status, 'adopting', stillAdopting(findings) ? true : undefined)
+  assign(status, 'handledSync', instance.metadata.annotations?.[annotations.forceSync])
+  assign(
+    status,
+    'observedGeneration',
+    findings.observesGeneration ? (instance.metadata.generation ?? 0) : before.observedGeneration,
+  )
+  return status
+}
+
+/**
+ * Whether children of the older operator may still have to be taken over. A recorded child that is lost ends it, since
+ * the object under its name is somebody else's.
+ */
+function stillAdopting({ instance, children, complete = false }: Findings): boolean {
+  if (!isAdopting(instance.status) || complete) return false
+  const keys = new Set(children.map(childKey))
+  return (instance.status?.children ?? []).every(child => keys.has(childKey(child)))
+}
+
+function phaseOf({ instance, children, terminating, workload: found }: Findings, facts: Facts): Phase {
+  const { obstacle, stall, workload } = facts
+  const { phase, conditions } = instance.status ?? {}
+  if (terminating) return 'Terminating'
+  // The older operator reported a phase, and nothing that says why.
+  if (found.kind === 'not-observed' && phase && conditions === undefined) return phase
+  if (workload?.ready) return 'Ready'
+  if (workload?.reason === 'Suspended') return 'Idle'
+  if (workload?.failed) return 'Failed'
+  if (workload && children.length > 0) return 'Provisioning'
+  if (stall) return reasons[stall.reason].whileStalled
+  if (obstacle) return 'Pending'
+  return children.length > 0 ? 'Provisioning' : 'Pending'
+}
+
+function reasonOf({ terminating }: Findings, { obstacle, workload }: Facts): Reason | undefined {
+  if (terminating) return obstacle?.reason ?? 'Terminating'
+  return obstacle?.reason ?? workload?.reason
+}
+
+function messageOf({ obstacle, workload }: Facts, phase: Phase, reason: Reason | undefined): string {
+  if (obstacle) return obstacle.message
+  if (reason) return workload?.message || reasons[reason].sentence
+  return phase === 'Ready' ? servingSentence : underWaySentence
+}
+
+function assign<K extends keyof ChallengeInstanceStatus>(
+  status: ChallengeInstanceStatus,
+  field: K,
+  value: ChallengeInstanceStatus[K] | undefined,
+): void {
+  if (value === undefined) delete status[field]
+  else status[field] = value
+}

@@ -1,0 +1,41 @@
+import type { Cluster } from '../../kubernetes/cluster.ts'
+import type { Store } from '../../store/store.ts'
+import type { Log } from '../../telemetry/log.ts'
+import { type Outcome, type Pass, type PassResult, requeue, waitOutcome } from '../pass/outcome.ts'
+import { closeRow } from '../report/database-row.ts'
+import { findOwned, removeChildren } from './remove-children.ts'
+
+/** When to look again at the children of a deleted instance while its Deployment is going, in milliseconds. */
+const removingMs = 2_000
+
+interface CleanUp {
+  cluster: Cluster
+  store: Store
+  random: () => number
+  log: Log
+}
+
+/**
+ * Cleans up after instances that are gone: closes their rows, and removes children that a stripped finalizer or a
+ * restored backup left behind. An object with another uid in its labels belongs to a successor and is not touched.
+ * @param uids of the instances that are gone, all under the name of the pass
+ */
+export async function cleanUpDeleted(
+  deps: CleanUp,
+  pass: Pass,
+  uids: readonly string[],
+  signal: AbortSignal,
+): Promise<PassResult> {
+  let events = 0
+  let outcome: Outcome = { kind: 'settled' }
+  for (const uid of uids) {
+    const key = { namespace: pass.namespace, name: pass.name, uid }
+    const left = await findOwned(deps.cluster, key, signal)
+    if ((await removeChildren(deps.cluster, left, signal)) === 'waiting')
+      outcome = requeue('Terminating', removingMs)
+    const closed = await closeRow(deps, key, 'deleted', signal)
+    if (closed.failed) outcome = waitOutcome(closed.failed, pass, deps.random())
+    events += closed.events
+  }
+  return { outcome, events }
+}

@@ -1,0 +1,154 @@
+import type { OperatorConfig } from '../../config/operator.ts'
+import type { ChallengeInstance, Child } from '../../crd/challenge-instance.ts'
+import { isWorkload } from '../../crd/child-kinds.ts'
+import type { Stored } from '../../crd/objects.ts'
+import { childKey } from '../../crd/reference.ts'
+import type { Cluster } from '../../kubernetes/cluster.ts'
+import { isAdopting } from '../../observed/adopting.ts'
+import { asksWhatBlocksTeardown } from '../pass/causes.ts'
+import type { Findings } from '../pass/findings.ts'
+import type { Obstacle } from '../pass/obstacle.ts'
+import { type Pass, type PassResult, requeue, waitOutcome } from '../pass/outcome.ts'
+import { closeRow } from '../report/database-row.ts'
+import { reportFailedRead } from '../report/failed-read.ts'
+import { type Reporting, report } from '../report/report.ts'
+import { hasFinalizer, releaseFinalizer } from './finalizer.ts'
+import { findAdoptable, findOwned, removeChildren } from './remove-children.ts'
+
+/** When to look again at a Deployment that is going and that the forwarder does not watch, in milliseconds. */
+const unwatchedMs = 2_000
+
+interface Teardown extends Reporting {
+  config: OperatorConfig
+  random: () => number
+}
+
+/**
+ * Tears down an instance that is being deleted.
+ *
+ * A pass comes here by the deletion mark and our finalizer:
+ *
+ * |                  | without our finalizer         | with our finalizer |
+ * | ---------------- | ----------------------------- | ------------------ |
+ * | no deletion mark | adds the finalizer, reconciles | reconciles         |
+ * | deletion mark    | does nothing                  | tears down         |
+ *
+ * Flow: removes the Deployment in the foreground and waits for its end, removes the other children and the policy last,
+ * closes the row, releases the finalizer. While the Deployment goes, the pass ends as `settled`; the forwarder sees the
+ * Deployment disappear and starts the next pass.
+ *
+ * Guarantees: no pod runs without its policy; the instance object stays until every child is gone; every step may be
+ * repeated, so a pass that ends anywhere is continued by the next one.
+ *
+ * Caveats: a database that is away does not delay the end. The row is then closed by a later pass, or by the sweep. A
+ * finalizer of another party on the Deployment delays the teardown without limit; a pass of the sweep or of `force-sync`
+ * names it in the status.
+ *
+ * Errors: a failure is reported in the status and comes back as the outcome.
+ * @throws OperatorError if the cluster is away or the pass is aborted
+ */
+export async function tearDown(
+  deps: Teardown,
+  instance: Stored<ChallengeInstance>,
+  pass: Pass,
+  signal: AbortSignal,
+): Promise<PassResult> {
+  if (!hasFinalizer(instance)) return { outcome: { kind: 'settled' }, events: 0 }
+  let children: Child[] | undefined
+  try {
+    children = await childrenToRemove(deps.cluster, instance, signal)
+    if ((await removeChildren(deps.cluster, children, signal)) === 'waiting')
+      return await reportWaiting(deps, { instance, children, pass }, signal)
+    return await finish(deps, instance, pass, signal)
+  } catch (thrown) {
+    const teardown = children && { children, terminating: true }
+    return await reportFailedRead(deps, { instance, thrown, pass, teardown }, signal)
+  }
+}
+
+async function reportWaiting(
+  deps: Teardown,
+  { instance, children, pass }: { instance: Stored<ChallengeInstance>; children: Child[]; pass: Pass },
+  signal: AbortSignal,
+): Promise<PassResult> {
+  const obstacle = asksWhatBlocksTeardown(pass)
+    ? await blockingFinalizer(deps.cluster, children, signal)
+    : undefined
+  const findings: Findings = {
+    instance,
+    workload: { kind: 'none' },
+    obstacle,
+    children,
+    observesGeneration: true,
+    terminating: true,
+  }
+  const { events } = await report(deps, { findings }, signal)
+  // A Deployment of the older operator has no labels of ours, so the forwarder does not see its end.
+  const unwatched = isAdopting(instance.status)
+  return { outcome: unwatched ? requeue('Terminating', unwatchedMs) : { kind: 'settled' }, events }
+}
+
+async function finish(
+  deps: Teardown,
+  instance: Stored<ChallengeInstance>,
+  pass: Pass,
+  signal: AbortSignal,
+): Promise<PassResult> {
+  const why = expired(instance) ? 'expired' : 'deleted'
+  const { events, failed } = await closeRow(deps, instance.metadata, why, signal)
+  const released = await releaseFinalizer(deps.cluster, instance, signal)
+  if (!released) return { outcome: requeue('Terminating', 0), events }
+  if (failed) return { outcome: waitOutcome(failed, pass, deps.random()), events }
+  return { outcome: { kind: 'settled' }, events }
+}
+
+/**
+ * The recorded children. If the last pass may have ended before it recorded them, also those that carry our labels. For
+ * an instance of the older operator also those of its objects that no pass has taken over yet.
+ */
+async function childrenToRemove(
+  cluster: Cluster,
+  instance: Stored<ChallengeInstance>,
+  signal: AbortSignal,
+): Promise<Child[]> {
+  const { metadata, status } = instance
+  const recorded = status?.children ?? []
+  const adoptable = isAdopting(status) ? await findAdoptable(cluster, instance, signal) : []
+  // A deletion mark is a new generation of its own.
+  const alreadyReconciled = status?.observedGeneration === (metadata.generation ?? 0) - 1
+  const complete = alreadyReconciled || status?.phase === 'Terminating'
+  const found = [...adoptable, ...(complete ? [] : await findOwned(cluster, metadata, signal))]
+  const known = new Set(recorded.map(childKey))
+  const unknown = found.filter(child => !known.has(childKey(child)))
+  const added = unknown.map(({ apiVersion, kind, namespace, name }) => ({
+    apiVersion,
+    kind,
+    namespace,
+    name,
+  }))
+  return [...recorded, ...added.map(child => ({ ...child, version: '', hash: '' }))]
+}
+
+/** The finalizer of the garbage collector. The owner of any other one has to release the Deployment. */
+const foregroundDeletion = 'foregroundDeletion'
+
+async function blockingFinalizer(
+  cluster: Cluster,
+  children: readonly Child[],
+  signal: AbortSignal,
+): Promise<Obstacle | undefined> {
+  const workload = children.find(isWorkload)
+  const found = workload && (await cluster.getMetadata(workload, signal))
+  const foreign = found?.metadata.finalizers?.find(each => each !== foregroundDeletion)
+  if (found === undefined || foreign === undefined) return undefined
+  const message =
+    `Deployment "${found.metadata.name}" is being deleted, but the finalizer "${foreign.slice(0, 100)}" holds it back. ` +
+    'The owner of that finalizer has to remove it.'
+  return { reason: 'ForeignFinalizer', message, stalled: false }
+}
+
+/** Whether the deletion mark was set after the end of the instance. It then expired, whoever set the mark. */
+function expired({ metadata, status }: ChallengeInstance): boolean {
+  const end = Date.parse(status?.expiresAt ?? '')
+  return Date.parse(metadata.deletionTimestamp ?? '') >= end
+}

@@ -1,0 +1,115 @@
+import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
+import type { ChallengeTemplate } from '../../crd/challenge-template.ts'
+import type { Secret, Stored } from '../../crd/objects.ts'
+import { flagSource } from '../../desired/flag/flag.ts'
+import { isProblem, type Problem } from '../../desired/problem.ts'
+import { templateHash } from '../../desired/template-hash.ts'
+import { isRevisionOf, revisionName } from '../../desired/template-revision.ts'
+import { checkEnvironment } from '../../environment.ts'
+import type { Cluster } from '../../kubernetes/cluster.ts'
+import { type Causes, onlyReleases, releasesTemplate } from '../pass/causes.ts'
+import type { Revisions } from './revisions.ts'
+
+/** A template that an instance can be built from, and what else building from it needs. */
+export interface TemplateSource {
+  template: ChallengeTemplate
+  /** Name of the Secret that keeps the template. */
+  revision: string
+  /** It is the template that exists now. Otherwise it is an earlier one, which the instance took up. */
+  exists: boolean
+  /** The value in the Secret of a flag's `secretRef`. */
+  referencedFlag: string | undefined
+  /** `spec.env` after the check against the template's `envSchema`. */
+  environment: { env: Record<string, string> } | Problem
+}
+
+interface Finding {
+  instance: Stored<ChallengeInstance>
+  /** The template that exists; undefined: there is none of this name. */
+  existing: Stored<ChallengeTemplate> | undefined
+  pass: Causes
+}
+
+/**
+ * Returns the templates that a pass may build the instance from, the preferred one first. If the first one has a problem,
+ * the instance stays on the second one.
+ *
+ * An instance keeps the template that it took up, whole, and every pass builds from that one. It takes up the template
+ * that exists at its first pass, after its change was released (cause `template`), and when its own spec was edited;
+ * with `updateStrategy: Keep` at its first pass only. The template that it took up is read from its revision only if
+ * another one exists now.
+ */
+export async function templateSources(
+  { cluster, revisions }: { cluster: Cluster; revisions: Revisions },
+  finding: Finding,
+  signal: AbortSignal,
+): Promise<TemplateSource[]> {
+  const { instance, existing } = finding
+  const used = instance.status?.template
+  const source = (template: ChallengeTemplate, revision: string) =>
+    sourceOf(cluster, { instance, template, revision, exists: template === existing }, signal)
+  const fromExisting = async () => (existing ? [await source(existing, revisionName(existing))] : [])
+
+  if (used === undefined || used.hash === '') return fromExisting()
+  if (existing && isUsed(existing, used))
+    return [await source(existing, used.revision ?? revisionName(existing))]
+  const { namespace } = instance.metadata
+  const kept = used.revision && (await revisions.read({ namespace, name: used.revision }, signal))
+  if (!kept) return takesUpWithoutRevision(finding) ? fromExisting() : []
+  const inUse = await source(kept, used.revision ?? '')
+  return takesUp(finding) ? [...(await fromExisting()), inUse] : [inUse]
+}
+
+/** An instance of an earlier release has no revision. The hash then tells whether it took up the template that exists. */
+function isUsed(
+  existing: Stored<ChallengeTemplate>,
+  { uid, hash, revision }: NonNullable<NonNullable<ChallengeInstance['status']>['template']>,
+): boolean {
+  if (revision !== undefined) return isRevisionOf(revision, existing)
+  return uid === existing.metadata.uid && hash === templateHash(existing.spec)
+}
+
+/** Whether the pass may take up the template that exists. One that was refused is tried again by every pass. */
+function takesUp({ instance, existing, pass }: Finding): boolean {
+  if (existing === undefined || existing.spec.updateStrategy === 'Keep') return false
+  const { status, metadata } = instance
+  const edited = status?.observedGeneration !== metadata.generation
+  const { uid, generation = 0 } = existing.metadata
+  const refused = status?.template?.uid === uid && status.template.generation === generation
+  return releasesTemplate(pass) || edited || refused
+}
+
+/**
+ * An instance whose revision is gone, or that is of an earlier release and waits for its turn, can be built from the
+ * template that exists and from nothing else. With `Keep`, a released change alone is no reason to do so.
+ */
+function takesUpWithoutRevision({ existing, pass }: Finding): boolean {
+  return existing !== undefined && !(existing.spec.updateStrategy === 'Keep' && onlyReleases(pass))
+}
+
+async function sourceOf(
+  cluster: Cluster,
+  {
+    instance,
+    ...source
+  }: { instance: ChallengeInstance } & Pick<TemplateSource, 'template' | 'revision' | 'exists'>,
+  signal: AbortSignal,
+): Promise<TemplateSource> {
+  const referencedFlag = await readFlag(cluster, source.template, signal)
+  const environment = await checkEnvironment(instance, source.template)
+  return { ...source, referencedFlag, environment }
+}
+
+async function readFlag(
+  cluster: Cluster,
+  template: ChallengeTemplate,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const source = flagSource(template)
+  if (isProblem(source) || source.kind !== 'secretRef') return undefined
+  const { namespace = '' } = template.metadata
+  const { name, key } = source.secret
+  const found = await cluster.get<Secret>({ apiVersion: 'v1', kind: 'Secret', namespace, name }, signal)
+  const value = found?.data?.[key]
+  return value === undefined ? undefined : Buffer.from(value, 'base64').toString('utf8')
+}

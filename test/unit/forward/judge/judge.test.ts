@@ -1,0 +1,320 @@
+import { expect, test } from 'vitest'
+import type { ChallengeInstanceStatus } from '../../../../lib/crd/challenge-instance.ts'
+import { annotations } from '../../../../lib/crd/group.ts'
+import type { Deployment, KubernetesObject, Stored } from '../../../../lib/crd/objects.ts'
+import { judge } from '../../../../lib/forward/judge/judge.ts'
+import { mismatchKey } from '../../../../lib/forward/judge/mismatch.ts'
+import { outgoingChange } from '../../../../lib/forward/send/outgoing-change.ts'
+import type { Row } from '../../../../lib/forward/table/row.ts'
+import { createTable } from '../../../../lib/forward/table/table.ts'
+import { start } from '../virtual-time.ts'
+import { deployment, instance, nextVersion, pod, settled, template, withStatus } from '../watched-objects.ts'
+
+type World = ReturnType<typeof settled> & { template: Stored<KubernetesObject> | undefined }
+
+/** Judges the row of a settled instance after a change. */
+function verdictOn(change: (world: World) => void, now = start) {
+  const world: World = { ...settled(), template: template() }
+  change(world)
+  const table = createTable(() => true, { onRow() {}, onInstanceGone() {}, onRowEmpty() {} })
+  const objects = [world.instance, ...world.children, world.pod, world.template]
+  for (const object of objects) if (object) table.put(object)
+  const [row] = table.rows() as Iterable<Row>
+  if (row === undefined) throw new Error('no row')
+  return judge(row, row.template?.digest, now)
+}
+
+const child = (world: World, kind: string) =>
+  world.children.find(each => each.kind === kind) as Stored<Deployment>
+
+const replace = (
+  world: World,
+  kind: string,
+  make: (child: Stored<Deployment>) => Stored<KubernetesObject>,
+) => {
+  world.children = world.children.map(each => (each.kind === kind ? make(each as Stored<Deployment>) : each))
+}
+
+const setMetadata = (object: KubernetesObject, metadata: KubernetesObject['metadata']) => {
+  object.metadata = { ...object.metadata, ...metadata }
+}
+
+const setStatus = (world: World, status: ChallengeInstanceStatus) => {
+  world.instance.status = { ...world.instance.status, ...status }
+}
+
+const marked = { deletionTimestamp: new Date(start).toISOString(), generation: 2 }
+const stalled = (reason: string) => ({
+  type: 'Stalled',
+  status: 'True' as const,
+  reason,
+  message: '',
+  lastTransitionTime: '',
+})
+
+test.each<[why: string, expected: string | undefined, change: (world: World) => void]>([
+  ['a settled instance', undefined, () => {}],
+  ['a new generation', 'changed', world => setMetadata(world.instance, { generation: 2 })],
+  [
+    'a new generation and absent children',
+    'changed',
+    world => {
+      setMetadata(world.instance, { generation: 2 })
+      world.children = []
+    },
+  ],
+  ['an absent finalizer', 'changed', world => setMetadata(world.instance, { finalizers: ['other'] })],
+  [
+    'a force-sync that no pass has handled',
+    'manual',
+    world => setMetadata(world.instance, { annotations: { [annotations.forceSync]: '2' } }),
+  ],
+  [
+    'a handled force-sync',
+    undefined,
+    world => {
+      setMetadata(world.instance, { annotations: { [annotations.forceSync]: '2' } })
+      setStatus(world, { handledSync: '2' })
+    },
+  ],
+  ['a removed force-sync', undefined, world => setStatus(world, { handledSync: '2' })],
+  [
+    'a pause that the status does not show',
+    'changed',
+    world => setMetadata(world.instance, { annotations: { [annotations.paused]: 'true' } }),
+  ],
+  [
+    'a paused instance with absent children and a newer template',
+    undefined,
+    world => {
+      setMetadata(world.instance, { annotations: { [annotations.paused]: 'true' } })
+      setStatus(world, { reason: 'Paused' })
+      world.children = []
+      world.template = template(2)
+    },
+  ],
+  ['a resumption that the status does not show', 'changed', world => setStatus(world, { reason: 'Paused' })],
+  [
+    'a paused instance that is deleted',
+    'deleted',
+    world => setMetadata(world.instance, { ...marked, annotations: { [annotations.paused]: 'true' } }),
+  ],
+  ['an instance that is marked for deletion', 'deleted', world => setMetadata(world.instance, marked)],
+  [
+    'an instance that is marked for deletion and has no finalizer of ours',
+    undefined,
+    world => setMetadata(world.instance, { ...marked, finalizers: ['other'] }),
+  ],
+  [
+    'a terminating instance with a workload',
+    undefined,
+    world => {
+      setMetadata(world.instance, marked)
+      setStatus(world, { phase: 'Terminating' })
+    },
+  ],
+  [
+    'a terminating instance without its workload',
+    'deleted',
+    world => {
+      setMetadata(world.instance, marked)
+      setStatus(world, { phase: 'Terminating' })
+      world.children = world.children.filter(each => each.kind !== 'Deployment')
+    },
+  ],
+  [
+    'a terminating instance that never had a workload',
+    'deleted',
+    world => {
+      setMetadata(world.instance, marked)
+      world.instance.status = { phase: 'Terminating' }
+      world.children = []
+    },
+  ],
+  ['a newer template', 'rollout', world => Object.assign(world, { template: template(2) })],
+  [
+    'another template under the same name',
+    'rollout',
+    world => Object.assign(world, { template: template(1, 'template-2') }),
+  ],
+  [
+    'a deleted template',
+    'rollout',
+    world => {
+      world.template = undefined
+    },
+  ],
+  [
+    'a template older than the one considered',
+    undefined,
+    world => {
+      const status = world.instance.status ?? {}
+      world.instance.status = { ...status, template: { uid: 'template-1', generation: 5, hash: '' } }
+    },
+  ],
+  [
+    'a missing template that the status reports',
+    undefined,
+    world => {
+      const status = world.instance.status ?? {}
+      world.template = undefined
+      world.instance.status = {
+        ...status,
+        conditions: [...(status.conditions ?? []), stalled('TemplateMissing')],
+      }
+    },
+  ],
+  [
+    'a template that was missing before',
+    'rollout',
+    world => {
+      const status = world.instance.status ?? {}
+      world.instance.status = {
+        ...status,
+        conditions: [...(status.conditions ?? []), stalled('TemplateMissing')],
+      }
+    },
+  ],
+  [
+    'a newer template and no workload',
+    'template',
+    world => {
+      setStatus(world, { children: [] })
+      world.children = []
+      world.template = template(2)
+    },
+  ],
+  ['an absent child', 'child', world => void world.children.shift()],
+  [
+    'a child with another generation',
+    'child',
+    world =>
+      replace(world, 'NetworkPolicy', each => ({ ...each, metadata: { ...each.metadata, generation: 2 } })),
+  ],
+  [
+    'a child with another label',
+    'child',
+    world =>
+      replace(world, 'Deployment', each => ({
+        ...each,
+        metadata: { ...each.metadata, labels: { ...each.metadata.labels, by: 'hand' } },
+      })),
+  ],
+  [
+    'a Deployment with a new revision',
+    undefined,
+    world =>
+      replace(world, 'Deployment', each => ({
+        ...each,
+        metadata: {
+          ...each.metadata,
+          resourceVersion: nextVersion(),
+          annotations: { 'deployment.kubernetes.io/revision': '2' },
+        },
+      })),
+  ],
+  [
+    'a child that is not recorded',
+    'child',
+    world => {
+      const policy = child(world, 'NetworkPolicy')
+      world.children.push({ ...policy, metadata: { ...policy.metadata, name: 'team-1-extra' } })
+    },
+  ],
+  [
+    'a child that is not recorded and is being deleted',
+    undefined,
+    world => {
+      const policy = child(world, 'NetworkPolicy')
+      world.children.push({
+        ...policy,
+        metadata: { ...policy.metadata, name: 'team-1-extra', deletionTimestamp: 'now' },
+      })
+    },
+  ],
+  [
+    'a copy of a child under a name of its own',
+    undefined,
+    world => {
+      const policy = child(world, 'NetworkPolicy')
+      world.children.push({ ...policy, metadata: { ...policy.metadata, name: 'mine' } })
+    },
+  ],
+  [
+    "a predecessor's child that is not recorded",
+    'orphan',
+    world => {
+      const policy = child(world, 'NetworkPolicy')
+      const own = { ...policy.metadata.labels, 'infra.ctf.example.com/instance-uid': 'old' }
+      world.children.push({ ...policy, metadata: { ...policy.metadata, name: 'team-1-extra', labels: own } })
+    },
+  ],
+  ['a pod that is not ready', 'pod', world => Object.assign(world, { pod: pod(world.instance, false) })],
+  [
+    'another pod that is ready',
+    'pod',
+    world => Object.assign(world, { pod: pod(world.instance, true, 'team-1-other') }),
+  ],
+  [
+    'a quota that refuses pods',
+    'child',
+    world => {
+      world.pod = pod(instance('elsewhere'), true)
+      replace(world, 'Deployment', each => {
+        const refused = deployment(each, false)
+        const condition = { type: 'ReplicaFailure', status: 'True', message: 'exceeded quota: q' }
+        return { ...refused, status: { ...refused.status, conditions: [condition] } } as Stored<Deployment>
+      })
+    },
+  ],
+  [
+    'an instance whose time is over',
+    'expiry',
+    world => setStatus(world, { expiresAt: new Date(start).toISOString() }),
+  ],
+])('judge: for %s the cause is %s', (_, expected, change) => {
+  const { wake, rollout } = verdictOn(change)
+  expect(wake?.cause ?? (rollout ? 'rollout' : undefined)).toBe(expected)
+})
+
+test('judge returns the end of an instance as the time to judge again', () => {
+  const expiresAt = new Date(start + 60_000).toISOString()
+  const verdict = verdictOn(world => setStatus(world, { expiresAt }))
+  expect(verdict).toEqual({ wake: undefined, rollout: undefined, dueAt: start + 60_000 })
+})
+
+test('judge returns a time for a running container that is not ready yet', () => {
+  const verdict = verdictOn(world => {
+    world.pod = pod(world.instance, false)
+    world.instance = withStatus(world.instance, {
+      ...world.instance.status,
+      phase: 'Provisioning',
+      conditions: [
+        { type: 'Ready', status: 'False', reason: 'Progressing', message: '', lastTransitionTime: '' },
+      ],
+    })
+    replace(world, 'Deployment', each => deployment(each, false))
+  })
+  expect(verdict.wake).toBeUndefined()
+  expect(verdict.dueAt).toBeGreaterThan(start)
+})
+
+test('a mismatch that was cured and comes back has another deduplication id', () => {
+  const wakes = [1, 2].map(() => verdictOn(world => void world.children.shift()).wake)
+  const [first, second] = wakes.map(wake => {
+    if (wake === undefined) throw new Error('no wake')
+    const key = { namespace: 'ctf', name: 'team-1' }
+    const { deduplicationId } = outgoingChange({ key, wake, at: start, trace: '', repeated: false })
+    return { key: mismatchKey(wake.mismatch), deduplicationId }
+  })
+  expect(second?.key).toBe(first?.key)
+  expect(second?.deduplicationId).not.toBe(first?.deduplicationId)
+})
+
+test('judge returns orphans with the uid that the labels of the children name', () => {
+  const { children } = settled()
+  const table = createTable(() => true, { onRow() {}, onInstanceGone() {}, onRowEmpty() {} })
+  children.forEach(table.put)
+  const [row] = table.rows() as Iterable<Row>
+  expect(row && judge(row, undefined, start).wake).toMatchObject({ cause: 'orphan', uid: 'uid-team-1' })
+})

@@ -1,0 +1,88 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import {
+  createSendQueue,
+  type PendingChange,
+  type SendQueue,
+} from '../../../../lib/forward/send/send-queue.ts'
+
+let now: number
+let queue: SendQueue
+beforeEach(() => {
+  now = 1_000_000
+  queue = createSendQueue(() => now)
+})
+
+function pending(name: string, { startsWork = false, subject = name, version = '1' } = {}): PendingChange {
+  const key = { namespace: 'ctf', name, uid: `uid-${name}`, resourceVersion: version }
+  const change = { v: 1, ...key, cause: 'changed', attempt: 0, at: '' } as const
+  return { subject, startsWork, change: { change, deduplicationId: `${name}-${version}` } }
+}
+
+const putStarts = (count: number) => {
+  for (let index = 0; index < count; index++) queue.put(pending(`start-${index}`, { startsWork: true }))
+}
+const take = (ignoreStartLimit = false) => queue.take({ ignoreStartLimit })
+const idsOf = (batch: PendingChange[]) => batch.map(({ change }) => change.deduplicationId)
+
+describe('SendQueue', () => {
+  it('takes changes that start no work before all others', () => {
+    putStarts(20)
+    queue.put(pending('ready'))
+    expect(idsOf(take().batch)).toEqual(['ready-1', ...Array.from({ length: 9 }, (_, i) => `start-${i}-1`)])
+  })
+
+  it('keeps only the newer one of two changes with the same subject', () => {
+    queue.put(pending('a', { startsWork: true }))
+    queue.put(pending('a', { version: '2' }))
+    expect([queue.waitingToStart, idsOf(take().batch), take().batch]).toEqual([0, ['a-2'], []])
+  })
+
+  it('takes no change of a group that is under way', () => {
+    queue.put(pending('a'))
+    const { batch } = take()
+    queue.put(pending('a', { subject: 'a rollout', version: '2' }))
+    expect(take().batch).toEqual([])
+    queue.finish(batch, [])
+    expect(idsOf(take().batch)).toEqual(['a-2'])
+  })
+
+  it('puts a refused change back, unless a newer one has replaced it', () => {
+    queue.put(pending('a'))
+    queue.put(pending('b'))
+    const { batch } = take()
+    queue.put(pending('b', { version: '2' }))
+    queue.finish(
+      batch,
+      batch.map(({ change }) => change),
+    )
+    expect(idsOf(take().batch).toSorted()).toEqual(['a-1', 'b-2'])
+  })
+
+  it('stops at the start limit and returns when the limit opens', () => {
+    putStarts(500)
+    for (let batches = 0; batches < 20; batches++) expect(take().batch).toHaveLength(10)
+    now += 2_000
+    expect(take()).toEqual({ batch: [], opensInMs: 3_000 })
+    now += 3_000
+    expect(take().batch).toHaveLength(10)
+  })
+
+  it('takes changes that start work without a limit if the caller ignores it', () => {
+    putStarts(500)
+    for (let batches = 0; batches < 50; batches++) expect(take(true).batch).toHaveLength(10)
+    expect(queue.waitingToStart).toBe(0)
+  })
+
+  it('frees the places of refused changes', () => {
+    putStarts(210)
+    for (let batches = 0; batches < 20; batches++) {
+      const { batch } = take()
+      if (batches > 0) continue
+      queue.finish(
+        batch,
+        batch.map(({ change }) => change),
+      )
+    }
+    expect(take().batch).toHaveLength(10)
+  })
+})

@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest'
+import { OperatorError } from '../../../../lib/errors.ts'
+import type { Reason } from '../../../../lib/reasons.ts'
+import { followUp } from '../../../../lib/reconcile/pass/follow-up.ts'
+import { failureOutcome, type Outcome, type Pass, requeue } from '../../../../lib/reconcile/pass/outcome.ts'
+import { somePass } from '../passes.ts'
+
+const now = Date.parse('2026-01-01T00:00:00Z')
+
+function delayOf(outcome: Outcome, pass: Pass = somePass(), random = 0, at = now): number {
+  return Date.parse(followUp(outcome, pass, at, random).timers[0]?.due ?? '') - at
+}
+
+function retry(error: OperatorError, attempt = 0): Outcome {
+  return failureOutcome(error, somePass({ attempt }), 0)
+}
+
+describe('the follow-up of a pass', () => {
+  it('consists of nothing after a settled or stalled pass', () => {
+    for (const outcome of [
+      { kind: 'settled' },
+      { kind: 'stalled', reason: 'TemplateMissing', message: '' },
+    ] as const)
+      expect(followUp(outcome, somePass(), now, 0)).toEqual({ timers: [], deadLetter: undefined })
+  })
+
+  it('consists of a timer for each uid, with the pod to read and the trace', () => {
+    const trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+    const both = somePass({ uids: ['u1', 'u2'], pod: 'a-1', trace })
+    const { timers } = followUp(retry(new OperatorError('Internal', 'x')), both, now, 0)
+    expect(timers.map(({ key }) => [key.uid, key.pod, key.trace])).toEqual([
+      ['u1', 'a-1', trace],
+      ['u2', 'a-1', trace],
+    ])
+  })
+
+  it.each<Reason>(['ClusterUnavailable', 'DatabaseUnavailable'])(
+    'counts %s as a wait, not as an attempt',
+    reason => {
+      const outcome = failureOutcome(new OperatorError(reason, 'away'), somePass(), 0)
+      expect(followUp(outcome, somePass({ attempt: 5 }), now, 0).timers[0]?.key).toMatchObject({
+        attempt: 5,
+        waits: 2,
+      })
+    },
+  )
+
+  it('starts the count of attempts again after a pass that did not fail', () => {
+    const [timer] = followUp(requeue('Unschedulable', 30_000), somePass(), now, 0).timers
+    expect(timer?.key).toMatchObject({ cause: 'retry', attempt: 0, waits: 2 })
+  })
+
+  it('keeps the doubt of a pass that did not come to its end, and drops it after one that did', () => {
+    const doubting = somePass({ causes: new Set(['changed', 'drift'] as const) })
+    const causeOf = (outcome: Outcome) => followUp(outcome, doubting, now, 0).timers[0]?.key.cause
+    expect(causeOf(retry(new OperatorError('Internal', 'x')))).toBe('drift')
+    expect(causeOf(requeue('DatabaseUnavailable', 2_000))).toBe('drift')
+    expect(causeOf(requeue('Unschedulable', 30_000))).toBe('retry')
+  })
+
+  it('is due no sooner than the other side asked for', () => {
+    const error = new OperatorError('ClusterUnavailable', 'busy', { retryAfterMs: 20_000 })
+    expect(delayOf(retry(error))).toBeGreaterThanOrEqual(20_000)
+    const counted = new OperatorError('Internal', 'busy', { retryAfterMs: 20_000 })
+    expect(delayOf(retry(counted))).toBe(20_000)
+  })
+
+  it('keeps a date to the millisecond', () => {
+    expect(delayOf(requeue('NotYetAvailable', 86_400_123))).toBe(86_400_123)
+  })
+
+  it('consists of the dead letter with reason and message after the last attempt', () => {
+    const outcome = retry(new OperatorError('Internal', 'broken'), 7)
+    expect(followUp(outcome, somePass(), now, 0)).toEqual({
+      timers: [],
+      deadLetter: { reason: 'Internal: broken' },
+    })
+  })
+})
+
+describe('the timers of a waiting instance', () => {
+  it('meet if their passes end within a grid, and stay apart from those of another instance', () => {
+    const ends = Array.from({ length: 200 }, (_, index) => now + index * 100)
+    const dues = (pass: Pass) => ends.map(at => at + delayOf(requeue('Unschedulable', 40_000), pass, 0, at))
+    const mine = new Set(dues(somePass()))
+    expect(mine.size).toBeLessThanOrEqual(4)
+    expect(dues(somePass({ name: 'b' })).some(due => mine.has(due))).toBe(false)
+  })
+
+  it('are never early, and late by a quarter at most', () => {
+    for (const afterMs of [1, 500, 2_000, 30_000, 299_999]) {
+      const delay = delayOf(requeue('QuotaExceeded', afterMs))
+      expect(delay).toBeGreaterThanOrEqual(afterMs)
+      expect(delay).toBeLessThanOrEqual(Math.max(afterMs * 1.25, afterMs + 1))
+    }
+  })
+})

@@ -1,0 +1,158 @@
+import { describe, expect, it } from 'vitest'
+import { parseOperatorConfig } from '../../../../lib/config/operator.ts'
+import type { ChallengeInstance, ChallengeInstanceStatus } from '../../../../lib/crd/challenge-instance.ts'
+import { annotations, finalizer } from '../../../../lib/crd/group.ts'
+import type { Stored } from '../../../../lib/crd/objects.ts'
+import { OperatorError } from '../../../../lib/errors.ts'
+import { judge } from '../../../../lib/forward/judge/judge.ts'
+import type { Row } from '../../../../lib/forward/table/row.ts'
+import { createTable } from '../../../../lib/forward/table/table.ts'
+import { expiresAt } from '../../../../lib/lifetime.ts'
+import { type Reason, reasons } from '../../../../lib/reasons.ts'
+import { decide, isOverUnobserved } from '../../../../lib/reconcile/decide.ts'
+import type { Findings } from '../../../../lib/reconcile/pass/findings.ts'
+import { conclude, concludeFailedRead } from '../../../../lib/reconcile/report/conclude.ts'
+import { statusOf } from '../../../../lib/reconcile/report/status.ts'
+import {
+  type InstanceParts,
+  recordedChild,
+  storedInstance,
+  storedTemplate,
+} from '../../../support/objects.ts'
+import { type Observation, observation } from '../observations.ts'
+import { somePass } from '../passes.ts'
+
+const now = Date.parse('2026-11-21T09:00:00Z')
+const end = now + 8_000
+const shown = '2026-11-21T09:00:08Z'
+const config = parseOperatorConfig({ FLAG_SECRET: 'a'.repeat(64) })
+const all = Object.keys(reasons) as Reason[]
+const pass = somePass({ attempt: 0 })
+
+function instance({ metadata, spec, ...parts }: InstanceParts = {}): Stored<ChallengeInstance> {
+  const created = { creationTimestamp: '2026-11-21T08:00:00Z', finalizers: [finalizer] }
+  return storedInstance({
+    ...parts,
+    spec: { expiresAt: shown, ...spec },
+    metadata: { ...created, ...metadata },
+  })
+}
+
+const observed = (parts: Observation = {}) => observation({ instance: instance(), ...parts })
+
+const write = (findings: Findings) => statusOf(findings, new Date(now).toISOString())
+
+function statusAfterRead(parts: Observation, failure?: OperatorError): ChallengeInstanceStatus {
+  const seen = observed(parts)
+  const decision = decide(seen, config, now)
+  const children = seen.instance.status?.children ?? []
+  const converged = decision.kind === 'converge'
+  const acted = { children, changes: [], failures: failure ? [failure] : [], converged }
+  const { findings } = conclude({ observed: seen, decision, acted, pass, now, random: 0.5 })
+  return write(findings as Findings)
+}
+
+function statusAfterFailedRead(read: Stored<ChallengeInstance>, failure: OperatorError) {
+  const at = expiresAt(read, undefined, config)
+  const { findings } = concludeFailedRead(read, failure, { pass, random: 0.5, expiresAt: at })
+  return write(findings)
+}
+
+function withStatus(status: ChallengeInstanceStatus, parts: InstanceParts = {}) {
+  return instance({ ...parts, status })
+}
+
+/** The cause that the forwarder sends for the instance at this time. */
+function causeAt(read: Stored<ChallengeInstance>, at: number): string | undefined {
+  const table = createTable(() => true, { onRow() {}, onInstanceGone() {}, onRowEmpty() {} })
+  table.put(read)
+  table.put(storedTemplate())
+  const [row] = table.rows() as Iterable<Row>
+  return row && judge(row, row.template?.digest, at).wake?.cause
+}
+
+describe('the end of an instance that gets no further', () => {
+  it.each(all)('follows from the first pass on, where an object is refused with %s', reason => {
+    const status = statusAfterRead({}, new OperatorError(reason, 'refused'))
+    expect(status.expiresAt).toBe(shown)
+    expect(causeAt(withStatus(status), end)).toBe('expiry')
+    expect(decide(observed({ instance: withStatus(status) }), config, end)).toEqual({ kind: 'expire' })
+  })
+
+  it.each(all)('follows from the first pass on, where a read fails with %s', reason => {
+    const status = statusAfterFailedRead(instance(), new OperatorError(reason, 'not read'))
+    expect(status.expiresAt).toBe(shown)
+    expect(causeAt(withStatus(status), end)).toBe('expiry')
+    expect(isOverUnobserved(withStatus(status), config, end - 1)).toBe(false)
+    expect(isOverUnobserved(withStatus(status), config, end)).toBe(true)
+  })
+
+  it.each<[Reason, Observation]>([
+    ['TemplateMissing', { template: { kind: 'missing' } }],
+    ['EnvInvalid', { source: { environment: { reason: 'EnvInvalid', message: 'wrong' } } }],
+    [
+      'NotYetAvailable',
+      {
+        template: {
+          kind: 'read',
+          template: storedTemplate({ spec: { availableFrom: '2026-11-22T09:00:00Z' } }),
+        },
+      },
+    ],
+    [
+      'FlagSecretMissing',
+      {
+        template: {
+          kind: 'read',
+          template: storedTemplate({
+            spec: { flagStrategy: { type: 'static', secretRef: { name: 'flags', key: 'web' } } },
+          }),
+        },
+      },
+    ],
+  ])('is carried out while the instance is held with %s', (reason, parts) => {
+    const status = statusAfterRead(parts)
+    expect(status).toMatchObject({ reason, expiresAt: shown })
+    expect(causeAt(withStatus(status), end)).toBe('expiry')
+    expect(decide(observed({ ...parts, instance: withStatus(status) }), config, end)).toEqual({
+      kind: 'expire',
+    })
+  })
+
+  it('follows a renewal while the template is missing', () => {
+    const held = statusAfterRead({ template: { kind: 'missing' } })
+    const renewed = withStatus(held, {
+      metadata: { generation: 2 },
+      spec: { expiresAt: '2026-11-21T10:00:00Z' },
+    })
+    const status = statusAfterRead({ template: { kind: 'missing' }, instance: renewed })
+    expect(status.expiresAt).toBe('2026-11-21T10:00:00Z')
+  })
+
+  it('follows from the template too while the instance is held', () => {
+    const template = { kind: 'read', template: storedTemplate({ spec: { ttlMinutes: 90 } }) } as const
+    const environment = { reason: 'EnvInvalid', message: 'wrong' } as const
+    const untimed = instance()
+    delete untimed.spec.expiresAt
+    const status = statusAfterRead({ template, source: { environment }, instance: untimed })
+    expect(status.expiresAt).toBe('2026-11-21T09:30:00Z')
+  })
+
+  it('stays as reported in a pass that only looks, since the template may have cut it', () => {
+    const cut = { observedGeneration: 1, expiresAt: '2026-11-21T09:00:04Z', children: [recordedChild()] }
+    const status = statusAfterRead({ template: { kind: 'unread' }, instance: withStatus(cut) })
+    expect(status.expiresAt).toBe('2026-11-21T09:00:04Z')
+  })
+
+  it('is shown during a pause and carried out afterwards', () => {
+    const paused = { annotations: { [annotations.paused]: 'true' } }
+    const status = statusAfterRead({ instance: instance({ metadata: paused }) })
+    expect(status).toMatchObject({ reason: 'Paused', expiresAt: shown })
+    const still = withStatus(status, { metadata: paused })
+    expect(causeAt(still, end)).toBeUndefined()
+    expect(decide(observed({ instance: still }), config, end)).toMatchObject({ kind: 'hold' })
+    expect(isOverUnobserved(still, config, end)).toBe(false)
+    expect(causeAt(withStatus(status), end)).toBe('expiry')
+    expect(decide(observed({ instance: withStatus(status) }), config, end)).toEqual({ kind: 'expire' })
+  })
+})

@@ -1,0 +1,217 @@
+import { describe, expect, test } from 'vitest'
+import type { ChallengeInstanceStatus } from '../../../../lib/crd/challenge-instance.ts'
+import type { WorkloadVerdict } from '../../../../lib/observed/workload.ts'
+import type { Findings } from '../../../../lib/reconcile/pass/findings.ts'
+import { withSync } from '../../../../lib/reconcile/report/conditions.ts'
+import { statusOf } from '../../../../lib/reconcile/report/status.ts'
+import { recordedChild, storedInstance } from '../../../support/objects.ts'
+
+const early = '2026-11-21T09:00:00.000Z'
+const late = '2026-11-21T09:05:00.000Z'
+const child = recordedChild()
+const serving: WorkloadVerdict = {
+  ready: true,
+  failed: false,
+  reason: undefined,
+  podName: 'web-7-x',
+  dueAt: undefined,
+}
+
+function instance(status?: ChallengeInstanceStatus, annotations: Record<string, string> = {}) {
+  return storedInstance({ status, metadata: { generation: 3, annotations } })
+}
+
+function findings(parts: Partial<Findings>): Findings {
+  return {
+    instance: instance(),
+    workload: { kind: 'none' },
+    obstacle: undefined,
+    children: [],
+    observesGeneration: true,
+    terminating: false,
+    ...parts,
+  }
+}
+
+const observed = (verdict: WorkloadVerdict) => ({ kind: 'observed', verdict }) as const
+
+const conditionOf = (status: ChallengeInstanceStatus, type: string) =>
+  status.conditions?.find(each => each.type === type)
+
+describe('the phase and reason of findings', () => {
+  const phases: [string, Partial<Findings>, string, string | undefined][] = [
+    ['without children', {}, 'Pending', undefined],
+    ['with children and no workload observed', { children: [child] }, 'Provisioning', undefined],
+    ['with a workload that serves', { children: [child], workload: observed(serving) }, 'Ready', undefined],
+    [
+      'with one crash',
+      { children: [child], workload: observed({ ...serving, ready: false, reason: 'CrashLooping' }) },
+      'Provisioning',
+      'CrashLooping',
+    ],
+    [
+      'with a crash loop',
+      {
+        children: [child],
+        workload: observed({ ...serving, ready: false, failed: true, reason: 'CrashLooping' }),
+      },
+      'Failed',
+      'CrashLooping',
+    ],
+    [
+      'without template and children',
+      { obstacle: { reason: 'TemplateMissing', message: 'm', stalled: true } },
+      'Pending',
+      'TemplateMissing',
+    ],
+    [
+      'without template and with a workload that serves',
+      {
+        children: [child],
+        workload: observed(serving),
+        obstacle: { reason: 'TemplateMissing', message: 'm', stalled: true },
+      },
+      'Ready',
+      'TemplateMissing',
+    ],
+    [
+      'with a name that cannot be used',
+      { obstacle: { reason: 'NameInvalid', message: 'm', stalled: true } },
+      'Failed',
+      'NameInvalid',
+    ],
+    [
+      'with an exceeded quota',
+      { obstacle: { reason: 'QuotaExceeded', message: 'm', stalled: false } },
+      'Pending',
+      'QuotaExceeded',
+    ],
+    [
+      'with a suspended workload',
+      { children: [child], workload: observed({ ...serving, ready: false, reason: 'Suspended' }) },
+      'Idle',
+      'Suspended',
+    ],
+    ['during a teardown', { children: [child], terminating: true }, 'Terminating', 'Terminating'],
+  ]
+  test.each(phases)('%s', (_, parts, phase, reason) => {
+    const status = statusOf(findings(parts), early)
+    expect(status.phase).toBe(phase)
+    expect(status.reason).toBe(reason)
+    expect(status.message).not.toBe('')
+  })
+})
+
+describe('statusOf', () => {
+  test('changes the time of the Ready condition only with its status', () => {
+    const first = statusOf(findings({ children: [child], workload: observed(serving) }), early)
+    const second = statusOf(
+      findings({ instance: instance(first), children: [child], workload: observed(serving) }),
+      late,
+    )
+    expect(second).toEqual(first)
+    const third = statusOf(findings({ instance: instance(first), children: [child] }), late)
+    expect(conditionOf(third, 'Ready')).toMatchObject({ status: 'False', lastTransitionTime: late })
+  })
+
+  test('does not observe the generation after a failed pass', () => {
+    expect(statusOf(findings({ observesGeneration: false }), early).observedGeneration).toBeUndefined()
+    expect(statusOf(findings({}), early).observedGeneration).toBe(3)
+  })
+
+  test('answers force-sync with its value', () => {
+    const asked = instance(undefined, { 'infra.ctf.example.com/force-sync': 'now' })
+    expect(statusOf(findings({ instance: asked }), early).handledSync).toBe('now')
+  })
+
+  test('does not keep a reason that passed', () => {
+    const failing = statusOf(
+      findings({
+        children: [child],
+        workload: observed({ ...serving, ready: false, failed: true, reason: 'ImagePullFailed' }),
+      }),
+      early,
+    )
+    const cured = statusOf(
+      findings({ instance: instance(failing), children: [child], workload: observed(serving) }),
+      late,
+    )
+    expect(cured).not.toHaveProperty('reason')
+    expect(conditionOf(cured, 'Stalled')).toMatchObject({ status: 'False' })
+  })
+
+  test('keeps the report of the workload if a failure kept the pass from reading it', () => {
+    const first = statusOf(findings({ children: [child], workload: observed(serving) }), early)
+    const obstacle = { reason: 'Forbidden', message: 'no right', stalled: false } as const
+    const failed = findings({
+      instance: instance(first),
+      children: [child],
+      workload: { kind: 'not-observed' },
+      obstacle,
+    })
+    const second = statusOf(failed, late)
+    expect(second).toEqual({ ...first, reason: 'Forbidden', message: 'no right' })
+  })
+
+  test('stalls after the last attempt to read, whatever the workload does', () => {
+    const first = statusOf(findings({ children: [child], workload: observed(serving) }), early)
+    const obstacle = { reason: 'Internal', message: 'given up', stalled: true } as const
+    const failed = findings({
+      instance: instance(first),
+      children: [child],
+      workload: { kind: 'not-observed' },
+      obstacle,
+    })
+    const second = statusOf(failed, late)
+    expect(second.phase).toBe('Ready')
+    expect(conditionOf(second, 'Ready')).toEqual(conditionOf(first, 'Ready'))
+    expect(conditionOf(second, 'Stalled')).toMatchObject({ status: 'True', reason: 'Internal' })
+  })
+
+  test('is Pending if the first pass could not read', () => {
+    const obstacle = { reason: 'Forbidden', message: 'no right', stalled: false } as const
+    const status = statusOf(findings({ workload: { kind: 'not-observed' }, obstacle }), early)
+    expect(status).toMatchObject({ phase: 'Pending', reason: 'Forbidden' })
+    expect(conditionOf(status, 'Ready')).toMatchObject({ status: 'False', reason: 'Forbidden' })
+  })
+
+  test('has a Synced condition beside the others, with the reason why the row is not written', () => {
+    const status = withSync(
+      statusOf(findings({}), early),
+      3,
+      { ok: false, reason: 'TeamUnknown', message: 'The platform has no such team.' },
+      early,
+    )
+    expect(status.conditions?.map(each => each.type)).toEqual(['Progressing', 'Ready', 'Stalled', 'Synced'])
+    expect(conditionOf(status, 'Synced')).toMatchObject({ status: 'False', reason: 'TeamUnknown' })
+  })
+})
+
+describe('adopting, the mark of an instance of the older operator', () => {
+  const old: ChallengeInstanceStatus = { phase: 'Ready', url: 'http://web-7' }
+  const paused = { reason: 'Paused', message: 'm', stalled: true } as const
+
+  test('is set by the first status write, whatever that says', () =>
+    expect(statusOf(findings({ instance: instance(old), obstacle: paused }), late).adopting).toBe(true))
+
+  test('stays until every child is recorded', () => {
+    const half = { ...old, conditions: [], observedGeneration: 3, adopting: true }
+    const before = instance(half)
+    expect(statusOf(findings({ instance: before, children: [child] }), late).adopting).toBe(true)
+    const whole = statusOf(findings({ instance: before, children: [child], complete: true }), late)
+    expect(whole).not.toHaveProperty('adopting')
+  })
+
+  test('ends where a recorded child is lost, since the object of its name is foreign', () => {
+    const half = { ...old, conditions: [], observedGeneration: 3, adopting: true, children: [child] }
+    expect(statusOf(findings({ instance: instance(half) }), late)).not.toHaveProperty('adopting')
+  })
+
+  test('is not set on a new instance, nor after a first pass that failed', () => {
+    const failed = { phase: 'Pending', conditions: [] } as const
+    expect(statusOf(findings({}), late)).not.toHaveProperty('adopting')
+    expect(
+      statusOf(findings({ instance: instance({ ...failed, conditions: [] }) }), late),
+    ).not.toHaveProperty('adopting')
+  })
+})
