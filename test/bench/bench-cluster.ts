@@ -12,6 +12,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts'
 import { type AuditLog, openAuditLog } from './audit-log.ts'
 import { type BareClient, openBareClient } from './bare-client.ts'
 import { type Child, startChild } from './child.ts'
+import { pinControlPlane } from './pinned.ts'
 import { floor, operated, template } from './sample.ts'
 
 /** A cluster with CRDs, policies and templates, and queues. The operator does not run in it yet. */
@@ -33,9 +34,15 @@ export interface BenchCluster {
 
 export const sideBySide = 5
 
-/** @param full starts the controllers too: then pods start, and garbage is collected */
+export interface BenchClusterOptions {
+  /** Starts the controllers too: then pods start, and garbage is collected. */
+  full: boolean
+  /** API server and etcd run on a core of their own. */
+  pinned: boolean
+}
+
 export async function openBenchCluster(
-  { full }: { full: boolean },
+  { full, pinned }: BenchClusterOptions,
   signal: AbortSignal,
 ): Promise<BenchCluster> {
   const stack = new AsyncDisposableStack()
@@ -46,6 +53,7 @@ export async function openBenchCluster(
     const auditLog = join(folder.path, 'audit.log')
     const plane = await startTestControlPlane({ full, auditLog }, signal)
     stack.defer(() => plane.stop())
+    if (pinned) await pinControlPlane(plane)
     const queues = startChild('queues-process.ts')
     stack.defer(() => queues.stop())
     const bare = openBareClient(plane, sideBySide, 'bench')

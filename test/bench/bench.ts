@@ -7,6 +7,7 @@ import { creation } from './creation.ts'
 import { metAim, type Result, rounded, tableOf } from './figures.ts'
 import { fullLife } from './full-life.ts'
 import { idleForwarder } from './idle-forwarder.ts'
+import { pinBench } from './pinned.ts'
 import type { Scale } from './scale.ts'
 
 const { values: options } = parseArgs({
@@ -15,13 +16,15 @@ const { values: options } = parseArgs({
     json: { type: 'string' },
     only: { type: 'string' },
     profile: { type: 'string' },
+    pinned: { type: 'boolean', default: false },
   },
 })
 
 const sizes = options.quick
   ? { quiet: 20, burst: 300, full: 100, ready: 2_000 }
   : { quiet: 100, burst: 1_000, full: 1_000, ready: 10_000 }
-const scale: Scale = { ...sizes, profile: options.profile }
+const scale: Scale = { ...sizes, profile: options.profile, pinned: options.pinned }
+if (options.pinned) await pinBench()
 
 const scenarios = { creation, life: fullLife, forwarder: idleForwarder }
 
@@ -55,6 +58,7 @@ const report = {
   version,
   at: new Date(began).toISOString(),
   quick: options.quick,
+  pinned: options.pinned,
   machine,
   node: process.version,
   results: results.map(({ figures, ...rest }) => ({

@@ -23,7 +23,7 @@ export interface Contest {
 /** Measures a creation until a watch has shown children and status, with API server and etcd only. */
 export async function creation(scale: Scale, progress: Progress, signal: AbortSignal): Promise<Result[]> {
   progress('starting API server, etcd, Postgres and SQS')
-  const cluster = await openBenchCluster({ full: false }, signal)
+  const cluster = await openBenchCluster({ full: false, pinned: scale.pinned }, signal)
   try {
     const [own, bare] = await Promise.all([
       watchArrivals(cluster.client, operated, cluster.signal),

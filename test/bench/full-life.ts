@@ -21,7 +21,7 @@ const callsUntilReady = 4
 export async function fullLife(scale: Scale, progress: Progress, signal: AbortSignal): Promise<Result[]> {
   const count = scale.full
   progress('starting a control plane with its controllers, Postgres and SQS')
-  const cluster = await openBenchCluster({ full: true }, signal)
+  const cluster = await openBenchCluster({ full: true, pinned: scale.pinned }, signal)
   try {
     const arrivals = await watchArrivals(cluster.client, operated, cluster.signal)
     const operator = await startOperator(cluster, { teams: warmUps + count, profile: scale.profile }, signal)

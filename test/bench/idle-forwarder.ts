@@ -27,7 +27,7 @@ export async function idleForwarder(
 ): Promise<Result[]> {
   const count = scale.ready
   progress('starting API server, etcd and SQS')
-  const cluster = await openBenchCluster({ full: false }, signal)
+  const cluster = await openBenchCluster({ full: false, pinned: scale.pinned }, signal)
   try {
     progress(`forwarder: laying ${count} Ready instances with children and pods`)
     const settle = await createServingObjects(cluster.bare, signal)

@@ -10,6 +10,8 @@ export interface Scale {
   ready: number
   /** Folder for V8 CPU profiles of the operator. */
   profile: string | undefined
+  /** API server and etcd run on a core of their own. */
+  pinned: boolean
 }
 
 /** Prints the progress of a run. */
