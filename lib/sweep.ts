@@ -76,7 +76,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
     const unused = unusedRevisions({ children, templates }, instances.values(), at)
     const outgoing = [
       ...unique(found).map(each => message(each, at)),
-      ...unused.map(each => collection(each, at)),
+      ...unused.map(each => revisionMessage(each, at)),
     ]
     const refused = outgoing.length === 0 ? [] : await changes.send(outgoing, signal)
     return { examined: instances.size, enqueued: outgoing.length - refused.length }
@@ -146,7 +146,8 @@ function message({ key, cause, resourceVersion }: Mismatch, at: number): Outgoin
   }
 }
 
-function collection({ metadata }: Stored<KubernetesObject>, at: number): OutgoingChange {
+/** Asks for the removal of a revision that nobody uses. */
+function revisionMessage({ metadata }: Stored<KubernetesObject>, at: number): OutgoingChange {
   const { namespace, name, uid, resourceVersion } = metadata
   const { change, deduplicationId } = message(
     { key: { namespace, name, uid }, cause: 'orphan', resourceVersion },
