@@ -15,9 +15,10 @@ export interface ChildKind extends Kind {
   readonly propagation: 'Foreground' | 'Background'
   /**
    * How a pass compares the object with its record. `every pass`: the whole object is read, since its status is
-   * reported. `on doubt`: its metadata are read by a pass that has a cause to doubt the record.
+   * reported. `some passes`: its metadata are read by a pass whose cause asks for it
+   * (`verifiesChildren`).
    */
-  readonly verify: 'every pass' | 'on doubt'
+  readonly verify: 'every pass' | 'some passes'
 }
 
 /**
@@ -36,7 +37,7 @@ export const childKinds = [
     applyWave: 1,
     removeWave: 2,
     propagation: 'Background',
-    verify: 'on doubt',
+    verify: 'some passes',
   },
   {
     apiVersion: 'networking.k8s.io/v1',
@@ -45,7 +46,7 @@ export const childKinds = [
     applyWave: 1,
     removeWave: 3,
     propagation: 'Background',
-    verify: 'on doubt',
+    verify: 'some passes',
   },
   {
     apiVersion: 'v1',
@@ -54,7 +55,7 @@ export const childKinds = [
     applyWave: 1,
     removeWave: 2,
     propagation: 'Background',
-    verify: 'on doubt',
+    verify: 'some passes',
   },
   {
     apiVersion: 'apps/v1',

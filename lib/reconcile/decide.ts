@@ -24,7 +24,7 @@ type LiveDecision =
   /** Only report the workload. */
   | { kind: 'look' }
   /** Leave everything as it is and report the obstacle. `afterMs`: look again after this delay. */
-  | { kind: 'hold'; obstacle: Obstacle; afterMs: number | undefined }
+  | { kind: 'leave'; obstacle: Obstacle; afterMs: number | undefined }
   /** Apply the desired state. */
   | {
       kind: 'converge'
@@ -51,15 +51,17 @@ export function isOverUnobserved(instance: ChallengeInstance, config: OperatorCo
 }
 
 function decideLive({ instance, template }: Observed, built: Built | undefined, now: number): LiveDecision {
-  if (paused(instance)) return hold('Paused', reasons.Paused.sentence)
+  if (paused(instance)) return leave('Paused', reasons.Paused.sentence)
   if (template.kind === 'unread') return { kind: 'look' }
   if (built === undefined)
-    return template.kind === 'missing' ? hold('TemplateMissing', templateMissing(instance)) : { kind: 'look' }
+    return template.kind === 'missing'
+      ? leave('TemplateMissing', templateMissing(instance))
+      : { kind: 'look' }
   const { source, desired, refused } = built
   const opens = notYetAvailable(source.template, now)
   if (opens !== undefined && (instance.status?.children ?? []).length === 0)
-    return hold('NotYetAvailable', reasons.NotYetAvailable.sentence, opens - now)
-  if (isProblem(desired)) return hold(desired.reason, desired.message)
+    return leave('NotYetAvailable', reasons.NotYetAvailable.sentence, opens - now)
+  if (isProblem(desired)) return leave(desired.reason, desired.message)
   const missing: Problem = { reason: 'TemplateMissing', message: templateMissing(instance) }
   const problem = template.kind === 'missing' ? missing : refused
   const obstacle = problem && obstacleOf(problem.reason, problem.message)
@@ -100,8 +102,8 @@ function desiredOf(
   return [desired, environment, value].find(isProblem) ?? desired
 }
 
-function hold(reason: Reason, message: string, afterMs?: number): LiveDecision {
-  return { kind: 'hold', obstacle: obstacleOf(reason, message), afterMs }
+function leave(reason: Reason, message: string, afterMs?: number): LiveDecision {
+  return { kind: 'leave', obstacle: obstacleOf(reason, message), afterMs }
 }
 
 function obstacleOf(reason: Reason, message: string): Obstacle {

@@ -21,10 +21,10 @@ import { tearDown } from './teardown/teardown.ts'
 import { createRevisions } from './template/revisions.ts'
 
 /**
- * How often a pass reads and judges an instance that others change just before it is ended. A renewal that the API
+ * How often a pass reads an instance anew that others change just before it is ended. A renewal that the API
  * server accepted before the deletion counts.
  */
-const judgements = 4
+const readLimit = 4
 
 export interface ReconcileDependencies {
   cluster: Cluster
@@ -60,7 +60,7 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
   const ensureDefaultDeny = createDefaultDenyGuard(cluster, defaultDeny, now)
   const revisions = createRevisions({ cluster, now, log })
 
-  async function readAndJudge(pass: Pass, signal: AbortSignal): Promise<PassResult | 'overtaken'> {
+  async function readAndAct(pass: Pass, signal: AbortSignal): Promise<PassResult | 'overtaken'> {
     const found = await readInstance(cluster, pass, signal)
     const gone = pass.uids.filter(uid => uid !== found?.metadata.uid)
     const cleaned = await cleanUpDeleted(deps, pass, gone, signal)
@@ -94,8 +94,8 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
   }
 
   return async (pass, signal) => {
-    for (let tries = 0; tries < judgements; tries++) {
-      const result = await readAndJudge(pass, signal)
+    for (let reads = 0; reads < readLimit; reads++) {
+      const result = await readAndAct(pass, signal)
       if (result !== 'overtaken') return result
     }
     const { namespace, name } = pass

@@ -9,7 +9,7 @@ import { rechecksShared } from '../pass/causes.ts'
 import type { Pass } from '../pass/outcome.ts'
 import type { Revisions } from '../template/revisions.ts'
 import type { TemplateSource } from '../template/template-sources.ts'
-import type { Change } from './apply-child.ts'
+import type { ChildWrite } from './apply-child.ts'
 import { converge } from './converge.ts'
 import type { EnsureDefaultDeny } from './default-deny.ts'
 import { tryRefusedPodsAgain } from './refused-pods.ts'
@@ -17,11 +17,11 @@ import { tryRefusedPodsAgain } from './refused-pods.ts'
 /** What a pass did. */
 export interface Acted {
   children: Child[]
-  changes: Change[]
+  writes: ChildWrite[]
   failures: OperatorError[]
   /** The pass came to the children, so that the instance may have something of the desired state. */
   converged: boolean
-  /** The instance was changed after it was read, so the pass has to read and judge it again. */
+  /** The instance was changed after it was read, so the pass has to read it again and to decide anew. */
   overtaken?: true
 }
 
@@ -45,10 +45,10 @@ export async function act(
 ): Promise<Acted> {
   const { instance } = observed
   const children = instance.status?.children ?? []
-  const nothing: Acted = { children, changes: [], failures: [], converged: false }
+  const nothing: Acted = { children, writes: [], failures: [], converged: false }
   switch (decision.kind) {
     case 'look':
-    case 'hold':
+    case 'leave':
       return nothing
     case 'expire': {
       const ended = await expire(cluster, instance, signal)
@@ -77,7 +77,7 @@ export async function act(
   }
 }
 
-/** Deletes an instance whose time is over, in the version that was judged. */
+/** Deletes an instance whose time is over, in the version that was read. */
 export async function expire(
   cluster: Cluster,
   instance: Stored<ChallengeInstance>,

@@ -12,7 +12,7 @@ import { nameTaken } from './name-taken.ts'
 import { ownershipOf } from './ownership.ts'
 
 /** One write to a child. */
-export interface Change {
+export interface ChildWrite {
   child: Pick<Child, 'kind' | 'namespace' | 'name'>
   action: 'created' | 'configured' | 'adopted' | 'deleted'
   /** The write made a new pod necessary. */
@@ -24,7 +24,7 @@ export interface ChildResult {
   key: string
   /** The record of the child; undefined if it is not there. */
   child: Child | undefined
-  change?: Change
+  write?: ChildWrite
   failure?: OperatorError
 }
 
@@ -91,10 +91,10 @@ async function configure(
 function written(
   object: Stored<KubernetesObject>,
   desired: DesiredChild,
-  action: Change['action'],
+  action: ChildWrite['action'],
   before?: KubernetesObject,
 ): ChildResult {
   const reference = referenceTo(desired.object)
   const child: Child = { ...reference, version: childVersion(object.metadata), hash: desired.hash }
-  return { key: childKey(child), child, change: { child, action, replacesPods: !keepsPods(before, object) } }
+  return { key: childKey(child), child, write: { child, action, replacesPods: !keepsPods(before, object) } }
 }

@@ -5,13 +5,13 @@ import type { DesiredChild } from '../../desired/desired.ts'
 import { type OperatorError, operatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import type { Observed } from '../observe.ts'
-import { applyChild, type Change, type ChildResult } from './apply-child.ts'
+import { applyChild, type ChildResult, type ChildWrite } from './apply-child.ts'
 
 /** The result of applying and pruning. A failed child does not stop the others of its wave. */
 export interface Converged {
   /** The record of every child that is applied now. A failed one keeps its earlier record. */
   children: Child[]
-  changes: Change[]
+  writes: ChildWrite[]
   failures: OperatorError[]
 }
 
@@ -39,7 +39,7 @@ export async function converge(
   const untouched = recorded.filter(child => !done.has(childKey(child)))
   return {
     children: [...all.flatMap(result => result.child ?? []), ...untouched].toSorted(byKey),
-    changes: all.flatMap(result => result.change ?? []),
+    writes: all.flatMap(result => result.write ?? []),
     failures: all.flatMap(result => result.failure ?? []),
   }
 }
@@ -53,7 +53,7 @@ async function prune(cluster: Cluster, child: Child, signal: AbortSignal): Promi
   const key = childKey(child)
   try {
     await cluster.delete(child, { propagation: 'Background' }, signal)
-    return { key, child: undefined, change: { child, action: 'deleted', replacesPods: false } }
+    return { key, child: undefined, write: { child, action: 'deleted', replacesPods: false } }
   } catch (thrown) {
     return { key, child, failure: operatorError(thrown) }
   }

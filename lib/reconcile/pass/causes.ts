@@ -3,13 +3,13 @@ import type { Cause } from '../../messages.ts'
 export type Causes = { causes: ReadonlySet<Cause> }
 
 /** The sweep found a mismatch, or a person asks with `force-sync`. Both ask for more than a retry does. */
-const doubtingCauses: readonly Cause[] = ['drift', 'manual']
+const causesThatVerifyEverything: readonly Cause[] = ['drift', 'manual']
 
 /** A child may differ from its record, or the cause of the pass is not known. */
-const causesThatVerifyChildren: readonly Cause[] = [...doubtingCauses, 'child', 'orphan', 'retry']
+const causesThatVerifyChildren: readonly Cause[] = [...causesThatVerifyEverything, 'child', 'orphan', 'retry']
 
 /** An earlier pass may have ended between row and status, or have been overtaken there, so the two may differ. */
-const causesThatRecheckRow: readonly Cause[] = [...doubtingCauses, 'retry']
+const causesThatRecheckRow: readonly Cause[] = [...causesThatVerifyEverything, 'retry']
 
 /** Causes that ask for the state of the workload only. A changed template has a cause of its own. */
 const causesThatOnlyLook: readonly Cause[] = ['pod']
@@ -26,7 +26,7 @@ export function rechecksRow({ causes }: Causes): boolean {
 
 /** Whether a slow teardown is worth a look at what blocks it. */
 export function asksWhatBlocksTeardown({ causes }: Causes): boolean {
-  return doubtingCauses.some(cause => causes.has(cause))
+  return causesThatVerifyEverything.some(cause => causes.has(cause))
 }
 
 /**
@@ -59,5 +59,5 @@ export function onlyReleases({ causes }: Causes): boolean {
 
 /** The cause of the timer after a pass that did not come to its end: it still has to verify what it was sent for. */
 export function retryCauseOf({ causes }: Causes): Cause {
-  return doubtingCauses.find(cause => causes.has(cause)) ?? 'retry'
+  return causesThatVerifyEverything.find(cause => causes.has(cause)) ?? 'retry'
 }

@@ -12,7 +12,7 @@ import type { Findings, Granted, WorkloadFinding } from '../pass/findings.ts'
 import { failureObstacle } from '../pass/obstacle.ts'
 import { failureOutcome, type Outcome, type Pass, requeue, waitOutcome } from '../pass/outcome.ts'
 
-export interface PassFacts {
+export interface ConcludeInput {
   observed: Observed
   decision: Decision
   acted: Acted
@@ -31,25 +31,25 @@ export interface Conclusion {
 }
 
 /** Derives the outcome and the findings of a pass from what it observed, decided and did. */
-export function conclude(facts: PassFacts): Conclusion {
-  const { observed, decision, acted } = facts
+export function conclude(input: ConcludeInput): Conclusion {
+  const { observed, decision, acted } = input
   if (decision.kind === 'expire')
     return { outcome: { kind: 'settled' }, findings: undefined, flagHmac: undefined }
-  const workload = workloadOf(facts)
-  const outcome = outcomeOf(facts, workload)
+  const workload = workloadOf(input)
+  const outcome = outcomeOf(input, workload)
   const observes = observesGeneration(outcome)
   const built = decision.kind === 'converge' && acted.converged ? decision : undefined
   const findings: Findings = {
     instance: observed.instance,
     workload,
-    obstacle: obstacleOf(facts, decision, outcome),
+    obstacle: obstacleOf(input, decision, outcome),
     children: acted.children,
     observesGeneration: observes,
     terminating: false,
     end: { at: decision.expiresAt },
     complete: decision.kind === 'converge' && acted.failures.length === 0,
     ...(built ? { granted: grantedBy(built) } : {}),
-    ...templateAfter(facts, observes),
+    ...templateAfter(input, observes),
   }
   return { outcome, findings, flagHmac: built?.desired.flagHmac }
 }
@@ -80,7 +80,7 @@ function observesGeneration(outcome: Outcome): boolean {
   return outcome.kind !== 'retry' || outcome.exhausted
 }
 
-function outcomeOf({ decision, acted, pass, random }: PassFacts, workload: WorkloadFinding): Outcome {
+function outcomeOf({ decision, acted, pass, random }: ConcludeInput, workload: WorkloadFinding): Outcome {
   const failure = worst(acted.failures)
   if (failure) return reportedFailureOutcome(failure, pass, random)
   const { obstacle, afterMs } = { obstacle: undefined, afterMs: undefined, ...decision }
@@ -112,7 +112,7 @@ function worst(failures: readonly OperatorError[]): OperatorError | undefined {
 }
 
 function obstacleOf(
-  { observed, acted }: PassFacts,
+  { observed, acted }: ConcludeInput,
   decision: Exclude<Decision, { kind: 'expire' }>,
   outcome: Outcome,
 ): Findings['obstacle'] {
@@ -123,15 +123,15 @@ function obstacleOf(
 }
 
 /** A workload that this pass has written is under way, whatever was observed before. */
-function workloadOf({ observed: { deployment, pod }, acted, now }: PassFacts): WorkloadFinding {
+function workloadOf({ observed: { deployment, pod }, acted, now }: ConcludeInput): WorkloadFinding {
   if (deployment === undefined || rolled(deployment, acted)) return { kind: 'none' }
   const verdict = workloadVerdict(deploymentDigest(deployment), pod ? [podDigest(pod)] : 'unknown', now)
   return { kind: 'observed', verdict }
 }
 
 /** Whether this pass changed the pods. A change of labels, annotations or the progress deadline keeps them. */
-function rolled(deployment: Deployment, { changes }: Acted): boolean {
-  return changes.some(({ child, replacesPods }) => child.kind === deployment.kind && replacesPods)
+function rolled(deployment: Deployment, { writes }: Acted): boolean {
+  return writes.some(({ child, replacesPods }) => child.kind === deployment.kind && replacesPods)
 }
 
 function grantedBy({ desired }: Extract<Decision, { kind: 'converge' }>): Granted {
@@ -145,7 +145,7 @@ function grantedBy({ desired }: Extract<Decision, { kind: 'converge' }>): Grante
  * `Keep`. A pass that builds from an earlier one, because the change waits for its turn, considers nothing.
  */
 function templateAfter(
-  { observed, decision, acted }: PassFacts,
+  { observed, decision, acted }: ConcludeInput,
   observes: boolean,
 ): Pick<Findings, 'template'> {
   const { instance, template: read, sources } = observed
@@ -163,5 +163,5 @@ function templateAfter(
 }
 
 function isPaused(decision: Decision): boolean {
-  return decision.kind === 'hold' && decision.obstacle.reason === 'Paused'
+  return decision.kind === 'leave' && decision.obstacle.reason === 'Paused'
 }

@@ -4,7 +4,7 @@ import type { Cluster } from '../../kubernetes/cluster.ts'
 import type { ChangeMessage } from '../../messages.ts'
 import type { Log } from '../../telemetry/log.ts'
 
-/** The Secret of a revision that the sweep found unused, in the version that it judged. */
+/** The Secret of a revision that the sweep found unused, in the version that it read. */
 export type UnusedRevision = Pick<ChangeMessage, 'namespace' | 'name' | 'uid' | 'resourceVersion'>
 
 export type CollectRevision = (unused: UnusedRevision, signal: AbortSignal) => Promise<void>
@@ -17,7 +17,7 @@ export type CollectRevision = (unused: UnusedRevision, signal: AbortSignal) => P
  * up in between; the sweep then finds it in use.
  *
  * Guarantees: a Secret that is no revision is not touched. One that was changed since the sweep read it is left alone,
- * and the next resync judges it again.
+ * and the next resync reads it again.
  * @param now epoch milliseconds
  */
 export function createCollectRevision({

@@ -43,15 +43,15 @@ describe('decide', () => {
   test('leaves a paused instance alone, whatever else is wrong', () => {
     const paused = instance({ metadata: { annotations: { [annotations.paused]: 'true' } } })
     expect(decided({ instance: paused, template: missing })).toMatchObject({
-      kind: 'hold',
+      kind: 'leave',
       obstacle: { reason: 'Paused', stalled: true },
     })
   })
 
-  test('holds an instance without a template and names the template', () => {
-    const held = decided({ template: missing })
-    expect(held).toMatchObject({ kind: 'hold', obstacle: { reason: 'TemplateMissing', stalled: true } })
-    expect(JSON.stringify(held)).toContain('\\"web\\"')
+  test('leaves an instance without a template as it is and names the template', () => {
+    const decision = decided({ template: missing })
+    expect(decision).toMatchObject({ kind: 'leave', obstacle: { reason: 'TemplateMissing', stalled: true } })
+    expect(JSON.stringify(decision)).toContain('\\"web\\"')
   })
 
   test('expires an instance whose time is over', () => {
@@ -70,7 +70,7 @@ describe('decide', () => {
   test('looks again at an instance when its challenge opens', () => {
     const closed = template({ availableFrom: '2026-11-21T09:00:10Z' })
     expect(decided({ template: closed })).toMatchObject({
-      kind: 'hold',
+      kind: 'leave',
       afterMs: 10_000,
       obstacle: { reason: 'NotYetAvailable', stalled: false },
     })
@@ -96,7 +96,7 @@ describe('decide', () => {
   test('waits for the Secret of a flag', () => {
     const referring = template({ flagStrategy: { type: 'static', secretRef: { name: 'flags', key: 'web' } } })
     expect(decided({ template: referring })).toMatchObject({
-      kind: 'hold',
+      kind: 'leave',
       afterMs: undefined,
       obstacle: { reason: 'FlagSecretMissing', stalled: false },
     })

@@ -23,7 +23,7 @@ test('a pass with a further cause does more than look', () => {
   expect(onlyLooks({ causes: new Set(['pod', 'changed']) })).toBe(false)
 })
 
-test('a retry keeps the strongest doubt', () => {
+test('a retry keeps the cause that verifies the most', () => {
   expect(retryCauseOf({ causes: new Set(['changed', 'manual', 'drift']) })).toBe('drift')
   expect(retryCauseOf({ causes: new Set(['changed', 'manual']) })).toBe('manual')
   expect(retryCauseOf({ causes: new Set(['changed']) })).toBe('retry')

@@ -50,9 +50,9 @@ describe('the follow-up of a pass', () => {
     expect(timer?.key).toMatchObject({ cause: 'retry', attempt: 0, waits: 2 })
   })
 
-  it('keeps the doubt of a pass that did not come to its end, and drops it after one that did', () => {
-    const doubting = somePass({ causes: new Set(['changed', 'drift'] as const) })
-    const causeOf = (outcome: Outcome) => followUp(outcome, doubting, now, 0).timers[0]?.key.cause
+  it('keeps the cause that a pass which did not come to its end had to verify, and drops it after one that did', () => {
+    const drifting = somePass({ causes: new Set(['changed', 'drift'] as const) })
+    const causeOf = (outcome: Outcome) => followUp(outcome, drifting, now, 0).timers[0]?.key.cause
     expect(causeOf(retry(new OperatorError('Internal', 'x')))).toBe('drift')
     expect(causeOf(requeue('DatabaseUnavailable', 2_000))).toBe('drift')
     expect(causeOf(requeue('Unschedulable', 30_000))).toBe('retry')

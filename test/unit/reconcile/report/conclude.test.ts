@@ -47,7 +47,7 @@ function statusAfterRead(parts: Observation, failure?: OperatorError): Challenge
   const decision = decide(seen, config, now)
   const children = seen.instance.status?.children ?? []
   const converged = decision.kind === 'converge'
-  const acted = { children, changes: [], failures: failure ? [failure] : [], converged }
+  const acted = { children, writes: [], failures: failure ? [failure] : [], converged }
   const { findings } = conclude({ observed: seen, decision, acted, pass, now, random: 0.5 })
   return write(findings as Findings)
 }
@@ -110,7 +110,7 @@ describe('the end of an instance that gets no further', () => {
         },
       },
     ],
-  ])('is carried out while the instance is held with %s', (reason, parts) => {
+  ])('is carried out while %s keeps the instance as it is', (reason, parts) => {
     const status = statusAfterRead(parts)
     expect(status).toMatchObject({ reason, expiresAt: shown })
     expect(causeAt(withStatus(status), end)).toBe('expiry')
@@ -120,8 +120,8 @@ describe('the end of an instance that gets no further', () => {
   })
 
   it('follows a renewal while the template is missing', () => {
-    const held = statusAfterRead({ template: { kind: 'missing' } })
-    const renewed = withStatus(held, {
+    const untouched = statusAfterRead({ template: { kind: 'missing' } })
+    const renewed = withStatus(untouched, {
       metadata: { generation: 2 },
       spec: { expiresAt: '2026-11-21T10:00:00Z' },
     })
@@ -129,7 +129,7 @@ describe('the end of an instance that gets no further', () => {
     expect(status.expiresAt).toBe('2026-11-21T10:00:00Z')
   })
 
-  it('follows from the template too while the instance is held', () => {
+  it('follows from the template too while the instance is left as it is', () => {
     const template = { kind: 'read', template: storedTemplate({ spec: { ttlMinutes: 90 } }) } as const
     const environment = { reason: 'EnvInvalid', message: 'wrong' } as const
     const untimed = instance()
@@ -150,7 +150,7 @@ describe('the end of an instance that gets no further', () => {
     expect(status).toMatchObject({ reason: 'Paused', expiresAt: shown })
     const still = withStatus(status, { metadata: paused })
     expect(causeAt(still, end)).toBeUndefined()
-    expect(decide(observed({ instance: still }), config, end)).toMatchObject({ kind: 'hold' })
+    expect(decide(observed({ instance: still }), config, end)).toMatchObject({ kind: 'leave' })
     expect(isOverUnobserved(still, config, end)).toBe(false)
     expect(causeAt(withStatus(status), end)).toBe('expiry')
     expect(decide(observed({ instance: withStatus(status) }), config, end)).toEqual({ kind: 'expire' })

@@ -80,22 +80,22 @@ async function statusAfter(world: World, before: ChallengeInstanceStatus | undef
 function actedOn({ problem }: World, before: ChallengeInstanceStatus | undefined, converges: boolean): Acted {
   const children = before?.children ?? []
   const converged = converges
-  if (!converges) return { children, changes: [], failures: [], converged }
+  if (!converges) return { children, writes: [], failures: [], converged }
   if (problem === 'name taken')
     return {
       children,
-      changes: [],
+      writes: [],
       failures: [new OperatorError('NameTaken', 'The Service is not ours.')],
       converged,
     }
   if (problem === 'quota')
     return {
       children,
-      changes: [],
+      writes: [],
       failures: [new OperatorError('QuotaExceeded', 'No room for a Secret.')],
       converged,
     }
-  return { children: [child], changes: [], failures: [], converged }
+  return { children: [child], writes: [], failures: [], converged }
 }
 
 /** A template that is gone was one without a problem. */
