@@ -1,6 +1,7 @@
 import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { acquireLock, type Lock } from '../process/lock.ts'
+import { outsideOf } from './postgres-place.ts'
 import { hasEmbeddedSecrets } from './secrets.ts'
 
 export interface DataFolderOptions {
@@ -67,7 +68,8 @@ async function removeData(
   try {
     for (const part of lockedParts)
       if (await exists(join(directory, part))) locks.push(await lockOf(join(directory, part), signal))
-    for (const path of removable.map(name => join(directory, name)))
+    const paths = removable.map(name => join(directory, name))
+    for (const path of [...paths, outsideOf(join(directory, 'postgres'))])
       if (await exists(path)) {
         await rm(path, { recursive: true, force: true })
         print(`removed ${path}`)

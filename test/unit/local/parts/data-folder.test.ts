@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openDataFolder } from '../../../../local/parts/data-folder.ts'
+import { outsideOf } from '../../../../local/parts/postgres-place.ts'
 import { embeddedSecrets } from '../../../../local/parts/secrets.ts'
 import { acquireLock } from '../../../../local/process/lock.ts'
 import { type TemporaryFolder, temporaryFolder } from '../../../support/temporary-folder.ts'
@@ -76,6 +77,18 @@ describe('a reset', () => {
     expect(await readdir(at('data'))).toContain('secrets.json')
     expect(await readdir(at('data'))).not.toContain('postgres')
   })
+
+  it.runIf(process.getuid?.() === 0)(
+    'removes the data of a Postgres that could not enter the folder',
+    async () => {
+      await open('data')
+      const outside = outsideOf(at('data', 'postgres'))
+      await mkdir(join(outside, 'data'), { recursive: true })
+      await open('data', true)
+      expect(printed).toEqual([`removed ${outside}`])
+      await expect(readdir(outside)).rejects.toThrow('ENOENT')
+    },
+  )
 
   it.each(['', 'control-plane', 'postgres'])(
     'waits for no other run: a lock of /%s is an error',
