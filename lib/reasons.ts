@@ -1,55 +1,4 @@
-/**
- * How an instance leaves a reason again.
- *
- * - `on-change`: a change of the object that the reason names wakes the instance. No timer is set.
- * - `watched`: the forwarder watches the workload and wakes the instance.
- * - `recheck`: no watch covers the cause (quotas, admission rules, rights). A timer wakes the instance after 30 s to
- *   5 minutes, without a limit on attempts.
- * - `dated`: a timer wakes the instance at a known date.
- * - `moment`: the cause passes within moments. A timer wakes the instance after 1 s.
- * - `outage`: the cluster or the database is away. A timer wakes the instance after 2 s to 1 minute. An outage says
- *   nothing about the instance, so it uses up no attempt, however long it lasts.
- * - `retry`: a failure that counts as an attempt. A timer wakes the instance after 1 s to 5 minutes, and the eighth
- *   failure in a row goes to the dead letters.
- * - `sweep`: the sweep wakes the instance.
- * - `none`: the end of an instance.
- */
-export type Recovery =
-  | 'on-change'
-  | 'watched'
-  | 'recheck'
-  | 'dated'
-  | 'moment'
-  | 'outage'
-  | 'retry'
-  | 'sweep'
-  | 'none'
-
-/** What follows from a reason. Every field is required, so that a new reason cannot get a policy by accident. */
-export interface ReasonPolicy {
-  /** For a player or organiser: what is going on, and who can do what about it. */
-  sentence: string
-  recovery: Recovery
-  /**
-   * Which passes find out whether the reason still holds. A pass keeps a reason that it does not examine.
-   *
-   * - `full`: a pass that reads the template and applies the children.
-   * - `look`: every pass, also one that only looks at the workload.
-   * - `both`: `look` where the workload reports it, `full` where a call of the pass was refused.
-   */
-  examinedBy: 'full' | 'look' | 'both'
-  /**
-   * What the reason is about.
-   *
-   * - `instance`: this instance alone. It says nothing about the template, so it does not count against its roll-out.
-   * - `template`, `cluster`: other instances may have the same reason.
-   * - `platform`: the platform's row could not be written, while our own row was.
-   * - `operator`: the operator's own database or code.
-   */
-  scope: 'instance' | 'template' | 'cluster' | 'platform' | 'operator'
-  /** The phase of a stalled instance without a workload. `Pending`: nothing is wrong with the instance itself. */
-  whileStalled: 'Pending' | 'Failed'
-}
+import type { ReasonPolicy } from './reason-policy.ts'
 
 /**
  * The one vocabulary of reasons: condition, log, metric, event and HTTP problem use these words and no others.
@@ -322,31 +271,3 @@ export type Reason = keyof typeof reasons
 export type PlatformProblem = {
   [R in Reason]: (typeof reasons)[R]['scope'] extends 'platform' ? R : never
 }[Reason]
-
-/** Whether a failure for this reason uses up one of the attempts of a pass. */
-export function countsAsAttempt(reason: Reason): boolean {
-  return reasons[reason].recovery !== 'outage'
-}
-
-/** @param reason the reason of a status, which another release may have written */
-export function isReason(reason: string): reason is Reason {
-  return Object.hasOwn(reasons, reason)
-}
-
-/** Whether an instance with this reason in its status waits for a timer, so that a lost timer leaves it behind. */
-export function waitsForTimer(reason: string): boolean {
-  return isReason(reason) && timed.has(reasons[reason].recovery)
-}
-
-/** Whether a stall for this reason counts against the roll-out of the instance's template. */
-export function countsAgainstRollout(reason: string): boolean {
-  return !isReason(reason) || reasons[reason].scope !== 'instance'
-}
-
-/** Whether a call that failed for this reason succeeds again without a change of rights, schema or configuration. */
-export function passesByItself(reason: Reason): boolean {
-  return passing.has(reasons[reason].recovery)
-}
-
-const timed: ReadonlySet<Recovery> = new Set<Recovery>(['recheck', 'dated', 'moment'])
-const passing: ReadonlySet<Recovery> = new Set<Recovery>(['outage', 'retry', 'moment'])

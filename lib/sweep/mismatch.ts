@@ -4,7 +4,7 @@ import { keyOfObject } from '../crd/reference.ts'
 import { usualDeadlineSeconds } from '../desired/objects/deployment.ts'
 import type { Cause, InstanceKey } from '../messages.ts'
 import { childVersion } from '../observed/child-version.ts'
-import { waitsForTimer } from '../reasons.ts'
+import { waitsForTimer } from '../reason-rules.ts'
 import type { OpenRow } from '../store/store.ts'
 import type { SweptInstance } from './swept-instance.ts'
 

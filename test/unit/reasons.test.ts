@@ -4,10 +4,9 @@ import {
   countsAsAttempt,
   isReason,
   passesByItself,
-  type Reason,
-  reasons,
   waitsForTimer,
-} from '../../lib/reasons.ts'
+} from '../../lib/reason-rules.ts'
+import { type Reason, reasons } from '../../lib/reasons.ts'
 
 const all = Object.keys(reasons) as Reason[]
 

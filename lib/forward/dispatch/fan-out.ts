@@ -1,5 +1,5 @@
 import type { Timers } from '../../abort.ts'
-import { countsAgainstRollout } from '../../reasons.ts'
+import { countsAgainstRollout } from '../../reason-rules.ts'
 import type { InstanceDigest } from '../table/instance-digest.ts'
 import type { Row, TemplateEntry } from '../table/row.ts'
 

@@ -1,5 +1,5 @@
 import { OperatorError } from '../../errors.ts'
-import { passesByItself } from '../../reasons.ts'
+import { passesByItself } from '../../reason-rules.ts'
 import type { ApiResponse } from '../client/http.ts'
 import { apiStatus, retryAfterMs } from '../errors/api-status.ts'
 

@@ -1,6 +1,7 @@
 import type { OperatorError } from '../../errors.ts'
 import type { TimerMessage } from '../../messages.ts'
-import { countsAsAttempt, reasons } from '../../reasons.ts'
+import { countsAsAttempt } from '../../reason-rules.ts'
+import { reasons } from '../../reasons.ts'
 import { alignToRetryGrid, outageBackoffMs, retryBackoffMs } from './backoff.ts'
 import { retryCauseOf } from './causes.ts'
 import type { Outcome, Pass } from './outcome.ts'

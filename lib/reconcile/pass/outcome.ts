@@ -1,6 +1,7 @@
 import type { OperatorError } from '../../errors.ts'
 import type { Cause } from '../../messages.ts'
-import { countsAsAttempt, type Reason, reasons } from '../../reasons.ts'
+import { countsAsAttempt } from '../../reason-rules.ts'
+import { type Reason, reasons } from '../../reasons.ts'
 import { outageBackoffMs, recheckBackoffMs } from './backoff.ts'
 
 /** One look at one instance. It unites the messages of a batch that name the instance. */

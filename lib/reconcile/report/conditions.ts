@@ -1,7 +1,8 @@
 import type { ChallengeInstanceStatus, ConditionType } from '../../crd/challenge-instance.ts'
 import type { Condition } from '../../crd/objects.ts'
 import { readyReasons } from '../../observed/workload.ts'
-import { isReason, type Reason, reasons } from '../../reasons.ts'
+import { isReason } from '../../reason-rules.ts'
+import { type Reason, reasons } from '../../reasons.ts'
 import type { Findings } from '../pass/findings.ts'
 import type { Facts } from './facts.ts'
 

@@ -1,7 +1,8 @@
 import type { ChallengeInstanceStatus } from '../../crd/challenge-instance.ts'
 import { isWorkload } from '../../crd/child-kinds.ts'
 import { readyReason } from '../../observed/workload.ts'
-import { isReason, type Reason, reasons } from '../../reasons.ts'
+import { isReason } from '../../reason-rules.ts'
+import { type Reason, reasons } from '../../reasons.ts'
 import type { Findings } from '../pass/findings.ts'
 import type { Obstacle } from '../pass/obstacle.ts'
 

@@ -1,0 +1,30 @@
+import type { Recovery } from './reason-policy.ts'
+import { type Reason, reasons } from './reasons.ts'
+
+/** Whether a failure for this reason uses up one of the attempts of a pass. */
+export function countsAsAttempt(reason: Reason): boolean {
+  return reasons[reason].recovery !== 'outage'
+}
+
+/** @param reason the reason of a status, which another release may have written */
+export function isReason(reason: string): reason is Reason {
+  return Object.hasOwn(reasons, reason)
+}
+
+/** Whether an instance with this reason in its status waits for a timer, so that a lost timer leaves it behind. */
+export function waitsForTimer(reason: string): boolean {
+  return isReason(reason) && timed.has(reasons[reason].recovery)
+}
+
+/** Whether a stall for this reason counts against the roll-out of the instance's template. */
+export function countsAgainstRollout(reason: string): boolean {
+  return !isReason(reason) || reasons[reason].scope !== 'instance'
+}
+
+/** Whether a call that failed for this reason succeeds again without a change of rights, schema or configuration. */
+export function passesByItself(reason: Reason): boolean {
+  return passing.has(reasons[reason].recovery)
+}
+
+const timed: ReadonlySet<Recovery> = new Set<Recovery>(['recheck', 'dated', 'moment'])
+const passing: ReadonlySet<Recovery> = new Set<Recovery>(['outage', 'retry', 'moment'])
