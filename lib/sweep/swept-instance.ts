@@ -1,5 +1,6 @@
-import type { ChallengeInstance, Child } from '../crd/challenge-instance.ts'
-import type { Stored } from '../crd/objects.ts'
+import type { ChallengeInstance, ChallengeInstanceStatus, Child } from '../crd/challenge-instance.ts'
+import { annotations } from '../crd/group.ts'
+import type { ObjectMeta, Stored } from '../crd/objects.ts'
 import { childKey } from '../crd/reference.ts'
 import type { InstanceKey } from '../messages.ts'
 import type { Reason } from '../reasons.ts'
@@ -12,7 +13,7 @@ export interface SweptInstance extends InstanceKey {
   url: string | undefined
   /** The database row is reported as written. */
   synced: boolean
-  /** The status reports the present generation of the spec. */
+  /** The status reports the present generation of the spec, and whether the instance is paused. */
   observed: boolean
   deletingSince: number | undefined
   expiresAt: number | undefined
@@ -38,7 +39,7 @@ export function sweptInstance({ metadata, spec, status }: Stored<ChallengeInstan
     reason: status?.reason,
     url: status?.url,
     synced: conditions.some(each => each.type === 'Synced' && each.status === 'True'),
-    observed: status?.observedGeneration === metadata.generation,
+    observed: isObserved(metadata, status),
     deletingSince: metadata.deletionTimestamp ? Date.parse(metadata.deletionTimestamp) : undefined,
     expiresAt: status?.expiresAt ? Date.parse(status.expiresAt) : undefined,
     changedAt: Math.max(...times.map(time => Date.parse(time ?? '') || 0)),
@@ -51,4 +52,13 @@ export function sweptInstance({ metadata, spec, status }: Stored<ChallengeInstan
       ]),
     ),
   }
+}
+
+/** During a pause a pass reports the spec and does not act on it, so `observedGeneration` stays behind until the pause goes. */
+function isObserved(metadata: ObjectMeta, status: ChallengeInstanceStatus | undefined): boolean {
+  const reportedPause = status?.reason === 'Paused'
+  if (metadata.annotations?.[annotations.paused] !== 'true')
+    return !reportedPause && status?.observedGeneration === metadata.generation
+  const stalled = status?.conditions?.find(each => each.type === 'Stalled')
+  return reportedPause && stalled?.observedGeneration === metadata.generation
 }

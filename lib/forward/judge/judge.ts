@@ -36,7 +36,7 @@ export function judge(row: Row, template: TemplateDigest | undefined, now: numbe
   const { instance } = row
   if (instance === undefined) return { wake: orphaned(row, undefined) }
   if (instance.deleting) return { wake: teardownUnfinished(row, instance) }
-  const own = generationUnobserved(instance) ?? pauseUnreflected(instance)
+  const own = pauseUnreflected(instance) ?? generationUnobserved(instance)
   if (instance.paused) return { wake: own }
   const { expiresAt = Number.POSITIVE_INFINITY } = instance
   const takeover = instance.adopting && !expired(instance, now) ? takeoverDue(instance, template) : undefined
@@ -61,7 +61,7 @@ function later(at: number, now: number): number | undefined {
 function takeoverDue(instance: InstanceDigest, template: TemplateDigest | undefined): Wake | undefined {
   if (template === undefined) return undefined
   return (
-    generationUnobserved(instance) ?? pauseUnreflected(instance) ?? templateUnconsidered(instance, template)
+    pauseUnreflected(instance) ?? generationUnobserved(instance) ?? templateUnconsidered(instance, template)
   )
 }
 
@@ -89,15 +89,16 @@ function expired(instance: InstanceDigest, now: number): Wake | undefined {
 
 /** A generation comes once, so it needs no versions. The status writes of a pass under way must not repeat its message. */
 function generationUnobserved(instance: InstanceDigest): Wake | undefined {
-  const { generation, observedGeneration } = instance
-  if (generation === observedGeneration) return undefined
+  const { generation, observedGeneration, paused } = instance
+  if (paused || generation === observedGeneration) return undefined
   return { ...wakeOf(instance, 'changed', { kind: 'generation', generation }), readVersions: [] }
 }
 
+/** An edit during a pause is told, and acted on after the pause. */
 function pauseUnreflected(instance: InstanceDigest): Wake | undefined {
-  const { paused, reason } = instance
-  if (paused === (reason === 'Paused')) return undefined
-  return wakeOf(instance, 'changed', { kind: 'pause', paused })
+  const { paused, reason, generation, reportedGeneration } = instance
+  const told = paused ? reason === 'Paused' && generation === reportedGeneration : reason !== 'Paused'
+  return told ? undefined : wakeOf(instance, 'changed', { kind: 'pause', paused, generation })
 }
 
 /** A PUT can remove the finalizer without a new generation. */

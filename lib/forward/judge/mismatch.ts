@@ -4,8 +4,8 @@ import type { Dependent, TemplateDigest } from '../table/row.ts'
 /** A difference between what is recorded of an instance and what the watches report. */
 export type Mismatch =
   | { kind: 'generation'; generation: number }
-  /** The pause annotation and the status differ. */
-  | { kind: 'pause'; paused: boolean }
+  /** The pause annotation and the status differ, or a paused instance was edited: the status shows its new end. */
+  | { kind: 'pause'; paused: boolean; generation: number }
   | { kind: 'finalizer-missing' }
   /** `wanted`: see `InstanceDigest.syncWanted`. */
   | { kind: 'force-sync'; wanted: string }
@@ -36,7 +36,7 @@ export function mismatchKey(mismatch: Mismatch): string {
     case 'generation':
       return `${kind} ${mismatch.generation}`
     case 'pause':
-      return `${kind} ${mismatch.paused}`
+      return `${kind} ${mismatch.paused} ${mismatch.generation}`
     case 'force-sync':
       return `${kind} ${mismatch.wanted}`
     case 'expired':

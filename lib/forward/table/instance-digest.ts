@@ -22,8 +22,10 @@ export interface InstanceDigest {
   uid: string
   resourceVersion: string
   generation: number
-  /** 0: no pass has observed the instance. */
+  /** 0: no pass has acted on the instance. */
   observedGeneration: number
+  /** The generation that the newest pass has read. It is ahead of `observedGeneration` during a pause. */
+  reportedGeneration: number
   deleting: boolean
   hasFinalizer: boolean
   /** Hash of a `force-sync` annotation that no pass has handled yet; undefined if there is none. */
@@ -66,6 +68,7 @@ export function instanceDigest(
     resourceVersion,
     generation: metadata.generation ?? 0,
     observedGeneration: status?.observedGeneration ?? 0,
+    reportedGeneration: stalled?.observedGeneration ?? status?.observedGeneration ?? 0,
     deleting: metadata.deletionTimestamp !== undefined,
     hasFinalizer: metadata.finalizers?.includes(finalizer) === true,
     syncWanted: syncWanted(userAnnotations[annotations.forceSync], status?.handledSync),

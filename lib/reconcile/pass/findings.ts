@@ -19,7 +19,7 @@ export interface Findings {
   /** When the instance ends, in epoch milliseconds; `at` is undefined: never. */
   end?: { at: number | undefined } | undefined
   template?: NonNullable<ChallengeInstanceStatus['template']>
-  /** Whether the pass is the answer to this generation. A failed pass that comes back is not. */
+  /** Whether the pass is the answer to this generation. A failed pass that comes back is not, nor one during a pause. */
   observesGeneration: boolean
   terminating: boolean
   /** Every desired child is recorded. */

@@ -37,7 +37,8 @@ export function conclude(input: ConcludeInput): Conclusion {
     return { outcome: { kind: 'settled' }, findings: undefined, flagHmac: undefined }
   const workload = workloadOf(input)
   const outcome = outcomeOf(input, workload)
-  const observes = observesGeneration(outcome)
+  // Nothing is acted on during a pause, so a change of the spec is still to be taken up when the pause goes.
+  const observes = observesGeneration(outcome) && !isPaused(decision)
   const built = decision.kind === 'converge' && acted.converged ? decision : undefined
   const findings: Findings = {
     instance: observed.instance,
@@ -156,7 +157,7 @@ function templateAfter(
       : {}
   const existing = read.kind === 'read' ? read.template : undefined
   const considers = sources[0]?.exists === true || existing?.spec.updateStrategy === 'Keep'
-  if (existing === undefined || !observes || !considers || isPaused(decision))
+  if (existing === undefined || !observes || !considers)
     return before ? { template: { ...before, ...inUse } } : {}
   const { uid, generation = 0 } = existing.metadata
   return { template: { ...before, hash: before?.hash ?? '', ...inUse, uid, generation } }

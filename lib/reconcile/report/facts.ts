@@ -68,7 +68,7 @@ function isOfWorkload(reason: Reason, saidOfWorkload: boolean): boolean {
   return examinedBy === 'look' || (examinedBy === 'both' && saidOfWorkload)
 }
 
-function workloadFact({ instance, workload }: Findings): WorkloadFact | undefined {
+function workloadFact({ instance, workload, observesGeneration }: Findings): WorkloadFact | undefined {
   switch (workload.kind) {
     case 'none':
       return undefined
@@ -78,7 +78,8 @@ function workloadFact({ instance, workload }: Findings): WorkloadFact | undefine
       const { verdict } = workload
       const { ready, failed, reason, podName } = verdict
       const message = verdict.message ?? (reason ? reasons[reason].sentence : '')
-      const generation = instance.metadata.generation ?? 0
+      const { generation: current = 0 } = instance.metadata
+      const generation = observesGeneration ? current : (instance.status?.observedGeneration ?? current)
       return { ready, failed, reason, readyReason: readyReason(verdict), message, podName, generation }
     }
   }

@@ -52,6 +52,13 @@ const stalled = (reason: string) => ({
   lastTransitionTime: '',
 })
 
+/** Pauses the instance. The newest pass has reported the pause and this generation. */
+function pauseReported(world: World, reportedGeneration = 1): void {
+  setMetadata(world.instance, { annotations: { [annotations.paused]: 'true' } })
+  const conditions = [{ ...stalled('Paused'), observedGeneration: reportedGeneration }]
+  setStatus(world, { reason: 'Paused', conditions })
+}
+
 test.each<[why: string, expected: string | undefined, change: (world: World) => void]>([
   ['a settled instance', undefined, () => {}],
   ['a new generation', 'changed', world => setMetadata(world.instance, { generation: 2 })],
@@ -91,6 +98,22 @@ test.each<[why: string, expected: string | undefined, change: (world: World) => 
       setStatus(world, { reason: 'Paused' })
       world.children = []
       world.template = template(2)
+    },
+  ],
+  [
+    'an edit during a pause that no pass has reported',
+    'changed',
+    world => {
+      pauseReported(world)
+      setMetadata(world.instance, { generation: 2 })
+    },
+  ],
+  [
+    'an edit during a pause that a pass has reported',
+    undefined,
+    world => {
+      pauseReported(world, 2)
+      setMetadata(world.instance, { generation: 2 })
     },
   ],
   ['a resumption that the status does not show', 'changed', world => setStatus(world, { reason: 'Paused' })],
@@ -309,6 +332,23 @@ test('a mismatch that was cured and comes back has another deduplication id', ()
   })
   expect(second?.key).toBe(first?.key)
   expect(second?.deduplicationId).not.toBe(first?.deduplicationId)
+})
+
+test('an edit during a pause and the end of the pause have different deduplication ids', () => {
+  const edited = verdictOn(world => {
+    pauseReported(world)
+    setMetadata(world.instance, { generation: 2 })
+  })
+  const resumed = verdictOn(world => {
+    pauseReported(world, 2)
+    setMetadata(world.instance, { generation: 2, annotations: {} })
+  })
+  const ids = [edited, resumed].map(({ wake }) => {
+    if (wake === undefined) throw new Error('no wake')
+    const key = { namespace: 'ctf', name: 'team-1' }
+    return outgoingChange({ key, wake, at: start, trace: '', repeated: false }).deduplicationId
+  })
+  expect(new Set(ids).size).toBe(2)
 })
 
 test('judge returns orphans with the uid that the labels of the children name', () => {

@@ -7,8 +7,9 @@ const template = { uid: 'template-1', generation: 2, keep: false }
 const different: Mismatch[] = [
   { kind: 'generation', generation: 1 },
   { kind: 'generation', generation: 2 },
-  { kind: 'pause', paused: true },
-  { kind: 'pause', paused: false },
+  { kind: 'pause', paused: true, generation: 1 },
+  { kind: 'pause', paused: true, generation: 2 },
+  { kind: 'pause', paused: false, generation: 2 },
   { kind: 'finalizer-missing' },
   { kind: 'force-sync', wanted: 'a' },
   { kind: 'expired', expiresAt: 1 },

@@ -13,6 +13,7 @@ import { decide, isOverUnobserved } from '../../../../lib/reconcile/decide.ts'
 import type { Findings } from '../../../../lib/reconcile/pass/findings.ts'
 import { conclude, concludeFailedRead } from '../../../../lib/reconcile/report/conclude.ts'
 import { statusOf } from '../../../../lib/reconcile/report/status.ts'
+import { sweptInstance } from '../../../../lib/sweep/swept-instance.ts'
 import {
   type InstanceParts,
   recordedChild,
@@ -154,5 +155,28 @@ describe('the end of an instance that gets no further', () => {
     expect(isOverUnobserved(still, config, end)).toBe(false)
     expect(causeAt(withStatus(status), end)).toBe('expiry')
     expect(decide(observed({ instance: withStatus(status) }), config, end)).toEqual({ kind: 'expire' })
+  })
+})
+
+describe('an edit during a pause', () => {
+  const pausedAt = (generation: number, status: ChallengeInstanceStatus) =>
+    withStatus(status, { metadata: { generation, annotations: { [annotations.paused]: 'true' } } })
+  const running: ChallengeInstanceStatus = { observedGeneration: 1, children: [recordedChild()] }
+
+  it('is reported and not observed, so it is taken up after the pause', () => {
+    const paused = statusAfterRead({ instance: pausedAt(1, running) })
+    expect(paused.observedGeneration).toBe(1)
+    const edited = statusAfterRead({ instance: pausedAt(2, paused) })
+    expect(edited.observedGeneration).toBe(1)
+    expect(edited.conditions?.find(each => each.type === 'Stalled')?.observedGeneration).toBe(2)
+    expect(causeAt(pausedAt(2, edited), now)).toBeUndefined()
+    const resumed = withStatus(edited, { metadata: { generation: 2 } })
+    expect(causeAt(resumed, now)).toBe('changed')
+    expect(sweptInstance(pausedAt(2, edited)).observed).toBe(true)
+    expect(sweptInstance(resumed).observed).toBe(false)
+  })
+
+  it('leaves an instance that was paused at its creation without an observed generation', () => {
+    expect(statusAfterRead({ instance: pausedAt(1, {}) })).not.toHaveProperty('observedGeneration')
   })
 })
