@@ -2,6 +2,7 @@ import type { WatchedNamespaces } from '../crd/namespaces.ts'
 import { parseCidr } from './cidr.ts'
 import { dnsDefault, parseDns } from './dns.ts'
 import { configurationReference, notYet, restrictionsNotYet } from './reference.ts'
+import { type Scheduling, scheduling } from './scheduling.ts'
 import { type Environment, readConfig, type Section, type Variables } from './section.ts'
 import { unknownVariables } from './unknown.ts'
 
@@ -18,6 +19,7 @@ export interface OperatorConfig {
   clusterCidrs: readonly string[]
   /** The pods that answer DNS: those with these labels in this namespace, on this port of the pod. */
   dns: { namespace: string; labels: Record<string, string>; port: number }
+  scheduling: Scheduling
   logLevel: 'debug' | 'info' | 'warn' | 'error'
   flagSecret: string | undefined
   flagHmacPepper: string | undefined
@@ -54,6 +56,7 @@ export const operatorSection: Section<OperatorConfig> = variables => {
     ),
     clusterCidrs: clusterCidrs(variables),
     dns: dns(variables),
+    scheduling: scheduling(variables),
     logLevel: variables.oneOf('OPERATOR_LOG_LEVEL', ['debug', 'info', 'warn', 'error']) ?? 'info',
     flagSecret,
     flagHmacPepper: variables.secret('FLAG_HMAC_PEPPER'),

@@ -47,6 +47,21 @@ export const configurationReference: readonly ConfigurationVariable[] = [
     'kube-system/k8s-app=kube-dns',
     'Pods that answer DNS: namespace/label=value[,label=value][:port of the pod].',
   ),
+  row(
+    'OPERATOR_PRIORITY_CLASS',
+    undefined,
+    'PriorityClass of the pods of instances; the cluster has to have it.',
+  ),
+  row(
+    'OPERATOR_NODE_SELECTOR',
+    undefined,
+    'Labels of the nodes that run instances: label=value[,label=value].',
+  ),
+  row(
+    'OPERATOR_TOLERATIONS',
+    undefined,
+    'Taints of nodes that instances tolerate: key[=value][:effect], with commas between.',
+  ),
   row('OPERATOR_LOG_LEVEL', 'info', 'debug, info, warn or error.'),
   row('FLAG_SECRET', undefined, 'Secret from which flags per instance are derived, at least 32 characters.'),
   row(
@@ -100,9 +115,6 @@ export const notYet: readonly string[] = [
   'OPERATOR_INGRESS_CIDRS',
   'OPERATOR_INGRESS_STATUS',
   'OPERATOR_PUBLIC_PORTS',
-  'OPERATOR_PRIORITY_CLASS',
-  'OPERATOR_NODE_SELECTOR',
-  'OPERATOR_TOLERATIONS',
   'OPERATOR_LEASE_NAMESPACE',
 ]
 

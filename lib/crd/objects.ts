@@ -132,6 +132,9 @@ export interface PodSpec {
   securityContext?: Record<string, unknown>
   terminationGracePeriodSeconds?: number
   runtimeClassName?: string
+  priorityClassName?: string
+  nodeSelector?: Record<string, string>
+  tolerations?: { key: string; operator: string; value?: string; effect?: string }[]
   imagePullSecrets?: { name: string }[]
 }
 

@@ -76,6 +76,7 @@ export function desiredState(input: DesiredInput): Desired | Problem {
     spec,
     env: input.env,
     flag: given,
+    scheduling: config.scheduling,
     replicas: instance.spec.suspend ? 0 : 1,
   } as const
   const addresses = endpoints(own, ports)

@@ -1,3 +1,4 @@
+import type { Scheduling } from '../../config/scheduling.ts'
 import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
 import type { ChallengeTemplateSpec } from '../../crd/challenge-template.ts'
 import { group } from '../../crd/group.ts'
@@ -15,6 +16,8 @@ export const flagFingerprintAnnotation = `${group}/flag-fingerprint`
 const gracePeriodSeconds = 5
 
 export interface PodInput {
+  scheduling: Scheduling
+
   identity: Identity
   owner: ChallengeInstance['spec']['owner']
   spec: ChallengeTemplateSpec
@@ -24,7 +27,7 @@ export interface PodInput {
 }
 
 /** Builds the pod template. Only the first container gets the flag: it is the challenge, and the others serve it. */
-export function pod({ identity, owner, spec, env: instance, flag }: PodInput): {
+export function pod({ identity, owner, spec, env: instance, flag, scheduling }: PodInput): {
   metadata: ObjectMeta
   spec: PodSpec
 } {
@@ -66,6 +69,15 @@ export function pod({ identity, owner, spec, env: instance, flag }: PodInput): {
       ...(spec.imagePullSecrets?.length && {
         imagePullSecrets: spec.imagePullSecrets.map(secret => ({ name: secret })),
       }),
+      ...placed(scheduling),
     },
+  }
+}
+
+function placed({ priorityClassName, nodeSelector, tolerations }: Scheduling) {
+  return {
+    ...(priorityClassName && { priorityClassName }),
+    ...(nodeSelector && { nodeSelector: { ...nodeSelector } }),
+    ...(tolerations.length > 0 && { tolerations: tolerations.map(each => ({ ...each })) }),
   }
 }

@@ -87,6 +87,14 @@ const shapes: Record<string, () => unknown> = {
         OPERATOR_DNS: 'dns/app=dns:5353',
       }),
     }),
+  'scheduled-on-nodes': () =>
+    built({
+      config: parseOperatorConfig({
+        OPERATOR_PRIORITY_CLASS: 'challenges',
+        OPERATOR_NODE_SELECTOR: 'pool=challenges',
+        OPERATOR_TOLERATIONS: 'ctf=yes:NoSchedule,spot',
+      }),
+    }),
   'long-template-name': () => built({ instance: instance({ templateRef: `${'very.'.repeat(20)}long` }) }),
 }
 
