@@ -199,6 +199,13 @@ export const reasons = {
     scope: 'cluster',
     whileStalled: 'Failed',
   },
+  OperatorMisconfigured: {
+    sentence: 'The operator is not configured as it needs to be; the organisers need to correct it.',
+    recovery: 'recheck',
+    examinedBy: 'full',
+    scope: 'operator',
+    whileStalled: 'Failed',
+  },
   SchemaOutdated: {
     sentence: 'The installed CRDs are older than this operator.',
     recovery: 'recheck',

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { join, resolve } from 'node:path'
 import { Command } from 'commander'
-import { ConfigInvalid } from '../lib/config/section.ts'
+import { OperatorMisconfigured } from '../lib/config/section.ts'
 import { OperatorError } from '../lib/errors.ts'
 
 const localDirectory = join(import.meta.dirname, '..', '.local')
@@ -97,6 +97,6 @@ setTimeout(() => process.exit(), lastMs).unref()
  * run.
  */
 function exitCodeOf(thrown: Error): number {
-  if (thrown instanceof ConfigInvalid) return thrown.exitCode
+  if (thrown instanceof OperatorMisconfigured) return thrown.exitCode
   return thrown instanceof OperatorError && thrown.reason === 'SchemaOutdated' ? 78 : 1
 }

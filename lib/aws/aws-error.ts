@@ -65,7 +65,7 @@ function failureNamed(name: string): AwsFailure | undefined {
 function adviceOn(failure: AwsFailure, target: AwsTarget): [Reason, string] {
   switch (failure) {
     case 'missing':
-      return ['ConfigInvalid', `does not exist; check ${target.addressedBy}`]
+      return ['OperatorMisconfigured', `does not exist; check ${target.addressedBy}`]
     case 'rightsRefused':
       return ['Forbidden', `refused our rights; the role needs ${target.right}`]
     case 'credentialsRefused':
@@ -73,7 +73,7 @@ function adviceOn(failure: AwsFailure, target: AwsTarget): [Reason, string] {
     case 'credentialsExpired':
       return ['Forbidden', 'refused our credentials; they have expired']
     case 'credentialsMissing':
-      return ['ConfigInvalid', 'cannot be asked: no AWS credentials found']
+      return ['OperatorMisconfigured', 'cannot be asked: no AWS credentials found']
     case 'throttled':
       return ['Internal', 'throttles us; it is tried again']
     case 'unreachable':

@@ -63,17 +63,17 @@ export const clusterSection: Section<ClusterConfig> = variables => {
   return { kind: 'in-cluster' }
 }
 
-/** @throws ConfigInvalid */
+/** @throws OperatorMisconfigured */
 export function parseDatabaseConfig(environment: Environment): DatabaseConfig {
   return readConfig(environment, { database: databaseSection }).database
 }
 
-/** @throws ConfigInvalid */
+/** @throws OperatorMisconfigured */
 export function parseQueueConfig(environment: Environment): QueueConfig {
   return readConfig(environment, { queues: queueSection }).queues
 }
 
-/** @throws ConfigInvalid */
+/** @throws OperatorMisconfigured */
 export function parseClusterConfig(environment: Environment): ClusterConfig {
   return readConfig(environment, { cluster: clusterSection }).cluster
 }

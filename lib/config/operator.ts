@@ -63,7 +63,7 @@ export const operatorSection: Section<OperatorConfig> = variables => {
   }
 }
 
-/** @throws ConfigInvalid */
+/** @throws OperatorMisconfigured */
 export function parseOperatorConfig(environment: Environment): OperatorConfig {
   return readConfig(environment, { operator: operatorSection }).operator
 }

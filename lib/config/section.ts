@@ -4,8 +4,8 @@ export type Environment = Readonly<Record<string, string | undefined>>
 export type Section<T> = (variables: Variables) => T
 
 /** The configuration cannot be used. `problems` has a sentence for each problem and never the value of a secret. */
-export class ConfigInvalid extends Error {
-  override readonly name = 'ConfigInvalid'
+export class OperatorMisconfigured extends Error {
+  override readonly name = 'OperatorMisconfigured'
   /** The exit code `EX_CONFIG` of sysexits.h. */
   readonly exitCode = 78
   readonly problems: readonly string[]
@@ -94,7 +94,7 @@ type Sections = Record<string, Section<unknown>>
 
 /**
  * Reads the sections that a function needs and reports the problems of all of them at once.
- * @throws ConfigInvalid
+ * @throws OperatorMisconfigured
  */
 export function readConfig<T extends Sections>(
   environment: Environment,
@@ -102,7 +102,7 @@ export function readConfig<T extends Sections>(
 ): { [K in keyof T]: ReturnType<T[K]> } {
   const variables = new Variables(environment)
   const read = Object.entries(sections).map(([name, section]) => [name, section(variables)])
-  if (variables.problems.length > 0) throw new ConfigInvalid(variables.problems)
+  if (variables.problems.length > 0) throw new OperatorMisconfigured(variables.problems)
   return Object.fromEntries(read)
 }
 

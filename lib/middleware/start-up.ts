@@ -1,6 +1,6 @@
 import type { OperatorConfig } from '../config/operator.ts'
 import { variablesWithoutEffect } from '../config/reference.ts'
-import { ConfigInvalid, type Environment, readConfig, type Section } from '../config/section.ts'
+import { type Environment, OperatorMisconfigured, readConfig, type Section } from '../config/section.ts'
 import type { Log } from '../telemetry/log.ts'
 import { openLogger } from '../telemetry/logger.ts'
 
@@ -29,7 +29,7 @@ export function configured<T extends FunctionSections>(options: StartUpOptions<T
     if (withoutEffect.length > 0) log.warn('variables without effect', { variables: withoutEffect })
     return { ...config, log }
   } catch (thrown) {
-    if (!(thrown instanceof ConfigInvalid)) throw thrown
+    if (!(thrown instanceof OperatorMisconfigured)) throw thrown
     process.stderr.write(`${thrown.message}\n`)
     process.exit(thrown.exitCode)
   }

@@ -6,7 +6,7 @@ import {
   parseQueueConfig,
   type QueueConfig,
 } from '../../lib/config/connections.ts'
-import { ConfigInvalid, type Environment } from '../../lib/config/section.ts'
+import { type Environment, OperatorMisconfigured } from '../../lib/config/section.ts'
 import { openClient } from '../../lib/kubernetes/client/client.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import { userAgentOf } from '../../lib/kubernetes/client/user-agent.ts'
@@ -25,7 +25,7 @@ export interface ExternalParts {
 const clusterVariables = ['KUBECONFIG', 'KUBERNETES_SERVICE_HOST', 'EKS_CLUSTER_NAME']
 const queueVariables = ['CHANGES_QUEUE_URL', 'TIMERS_QUEUE_URL', 'DEAD_LETTERS_QUEUE_URL']
 
-/** @throws ConfigInvalid with the problems of every part that is named incompletely or wrongly */
+/** @throws OperatorMisconfigured with the problems of every part that is named incompletely or wrongly */
 export function externalParts(env: Environment): ExternalParts {
   const problems: string[] = []
   const read = <T>(names: string[], parse: (env: Environment) => T): T | undefined => {
@@ -33,7 +33,7 @@ export function externalParts(env: Environment): ExternalParts {
     try {
       return parse(env)
     } catch (thrown) {
-      if (!(thrown instanceof ConfigInvalid)) throw thrown
+      if (!(thrown instanceof OperatorMisconfigured)) throw thrown
       problems.push(...thrown.problems)
       return undefined
     }
@@ -45,11 +45,11 @@ export function externalParts(env: Environment): ExternalParts {
     sqsEndpoint: env.AWS_ENDPOINT_URL_SQS || undefined,
     bus: env.EVENT_BUS_NAME ? { name: env.EVENT_BUS_NAME } : undefined,
   }
-  if (problems.length > 0) throw new ConfigInvalid(problems)
+  if (problems.length > 0) throw new OperatorMisconfigured(problems)
   return parts
 }
 
-/** Opens a client of the cluster that the environment names. @throws ConfigInvalid if it names none */
+/** Opens a client of the cluster that the environment names. @throws OperatorMisconfigured if it names none */
 export function openExternalClient(env: Environment, functionName: string): KubernetesClient {
   const connection = configuredConnection(parseClusterConfig(env))
   return openClient({ connection, userAgent: userAgentOf(functionName) })

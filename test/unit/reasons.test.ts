@@ -58,6 +58,7 @@ describe('the table of reasons', () => {
       'ChallengeUnknown',
       'TeamUnknown',
       'PlatformTablesMissing',
+      'OperatorMisconfigured',
       'SchemaOutdated',
       'Terminating',
       'NamespaceStuck',

@@ -33,7 +33,7 @@ export function configuredConnection(cluster: ClusterConfig, eksToken?: TokenSou
   return { kind: 'server', server: cluster.endpoint, ca, token: eksToken }
 }
 
-/** @throws OperatorError ConfigInvalid, naming the file or setting that is wrong */
+/** @throws OperatorError OperatorMisconfigured, naming the file or setting that is wrong */
 export async function resolveConnection(connection: Connection): Promise<ApiServerAddress> {
   switch (connection.kind) {
     case 'kubeconfig': {

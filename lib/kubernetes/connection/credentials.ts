@@ -77,7 +77,7 @@ export function cachedCredentials(
 
 /** Returns an error of the files or settings of a connection. Only a change of them helps. */
 export function unusableConnection(message: string, cause?: unknown): OperatorError {
-  return new OperatorError('ConfigInvalid', message, { cause })
+  return new OperatorError('OperatorMisconfigured', message, { cause })
 }
 
 /** Returns the sentence of the system without path and call, such as `ENOENT: no such file or directory`. */

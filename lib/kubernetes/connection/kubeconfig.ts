@@ -36,7 +36,7 @@ interface Kubeconfig {
 /**
  * Returns the API server that the current context names. Several files are merged as kubectl does it: for each name, the
  * first file with an entry decides.
- * @throws OperatorError ConfigInvalid, naming the file and what is wrong in it
+ * @throws OperatorError OperatorMisconfigured, naming the file and what is wrong in it
  */
 export async function kubeconfigAddress(path: string): Promise<ApiServerAddress> {
   const files = await Promise.all(path.split(delimiter).filter(Boolean).map(load))

@@ -103,7 +103,7 @@ describe('EventBus.put, when the bus accepts nothing', () => {
   it.each([
     [400, 'ThrottlingException', 'Internal', /throttles/],
     [400, 'AccessDeniedException', 'Forbidden', /events:PutEvents/],
-    [400, 'ResourceNotFoundException', 'ConfigInvalid', /EVENT_BUS_NAME/],
+    [400, 'ResourceNotFoundException', 'OperatorMisconfigured', /EVENT_BUS_NAME/],
     [500, 'InternalException', 'Internal', /InternalException/],
   ])('makes %i %s an OperatorError with the reason %s', async (status, type, reason, message) => {
     const { bus, stop } = await answering(() => ({ status, body: { __type: type, message: 'secret body' } }))

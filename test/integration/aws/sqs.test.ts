@@ -81,7 +81,7 @@ describe('ChangesQueue.send, when it fails', () => {
     const { changes } = openQueues({ ...queues.urls, changesUrl, clientOptions: queues.clientOptions })
     await expect(changes.send([outgoing('a', '1')], never)).rejects.toMatchObject({
       name: 'OperatorError',
-      reason: 'ConfigInvalid',
+      reason: 'OperatorMisconfigured',
       message: 'queue nowhere.fifo does not exist; check its URL, the region and AWS_ENDPOINT_URL_SQS',
     })
   })

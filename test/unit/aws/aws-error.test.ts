@@ -10,13 +10,13 @@ const withCode = (code: string) => Object.assign(new Error('the text of Node'), 
 
 describe('awsError', () => {
   it.each([
-    [named('QueueDoesNotExist'), 'ConfigInvalid', 'does not exist; check its URL'],
-    [named('AWS.SimpleQueueService.NonExistentQueue'), 'ConfigInvalid', 'does not exist'],
+    [named('QueueDoesNotExist'), 'OperatorMisconfigured', 'does not exist; check its URL'],
+    [named('AWS.SimpleQueueService.NonExistentQueue'), 'OperatorMisconfigured', 'does not exist'],
     [named('AccessDenied'), 'Forbidden', 'refused our rights'],
     [named('UnrecognizedClientException'), 'Forbidden', 'refused our credentials; check the role'],
     [named('ExpiredToken'), 'Forbidden', 'they have expired'],
     [named('ExpiredTokenException'), 'Forbidden', 'they have expired'],
-    [named('CredentialsProviderError'), 'ConfigInvalid', 'no AWS credentials found'],
+    [named('CredentialsProviderError'), 'OperatorMisconfigured', 'no AWS credentials found'],
     [named('RequestThrottled'), 'Internal', 'throttles us'],
     [withCode('ECONNREFUSED'), 'Internal', 'could not be reached'],
   ])('makes %s a retryable %s that says "%s"', (thrown, reason, message) => {

@@ -1,4 +1,4 @@
-import { ConfigInvalid, type Environment } from '../../../lib/config/section.ts'
+import { type Environment, OperatorMisconfigured } from '../../../lib/config/section.ts'
 
 /** The problems that a parse reports, one a line; empty if it reports none. */
 export function problemsOf(environment: Environment, parse: (from: Environment) => unknown): string {
@@ -6,7 +6,7 @@ export function problemsOf(environment: Environment, parse: (from: Environment) 
     parse(environment)
     return ''
   } catch (thrown) {
-    if (thrown instanceof ConfigInvalid) return thrown.problems.join('\n')
+    if (thrown instanceof OperatorMisconfigured) return thrown.problems.join('\n')
     throw thrown
   }
 }

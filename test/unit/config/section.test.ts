@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { busSection, clusterSection, databaseSection, queueSection } from '../../../lib/config/connections.ts'
 import { operatorSection } from '../../../lib/config/operator.ts'
-import { ConfigInvalid, readConfig } from '../../../lib/config/section.ts'
+import { OperatorMisconfigured, readConfig } from '../../../lib/config/section.ts'
 import { problemsOf } from './problems-of.ts'
 
 const sections = {
@@ -30,8 +30,8 @@ describe('readConfig', () => {
   })
 })
 
-describe('ConfigInvalid', () => {
+describe('OperatorMisconfigured', () => {
   it('leads to exit code 78', () => {
-    expect(new ConfigInvalid(['x']).exitCode).toBe(78)
+    expect(new OperatorMisconfigured(['x']).exitCode).toBe(78)
   })
 })

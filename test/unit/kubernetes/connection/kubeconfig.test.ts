@@ -127,7 +127,7 @@ describe('an unusable connection', () => {
 
   it('is reported with the missing kubeconfig and the remedy', async () => {
     await expect(opened('/nowhere/config')).rejects.toMatchObject({
-      reason: 'ConfigInvalid',
+      reason: 'OperatorMisconfigured',
       message:
         'KUBECONFIG names /nowhere/config, which does not exist: point it at a kubeconfig, or unset it.',
     })
@@ -154,7 +154,7 @@ describe('an unusable connection', () => {
   it('is reported with the sentence of an exec plugin that fails or is not installed', async () => {
     const command = await plugin('echo "your session has expired" >&2; exit 1')
     await expect(credential({ exec: { command } })).rejects.toMatchObject({
-      reason: 'ConfigInvalid',
+      reason: 'OperatorMisconfigured',
       message: expect.stringContaining('your session has expired'),
     })
     const missing = { exec: { command: 'no-such-plugin', installHint: 'Install it from example.com.' } }

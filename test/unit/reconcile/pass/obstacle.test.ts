@@ -12,11 +12,11 @@ test('the status of a programming error has the fixed sentence and not the text 
 })
 
 test('the status of a failure after its last attempt says so', () => {
-  const error = new OperatorError('ConfigInvalid', 'The kubeconfig has no user.')
+  const error = new OperatorError('TemplateInvalid', 'The kind has no such field.')
   const obstacle = failureObstacle(error, failureOutcome(error, somePass({ attempt: 7 }), 0))
   expect(obstacle).toEqual({
-    reason: 'ConfigInvalid',
-    message: 'The kubeconfig has no user. The operator has given up; change the instance or set force-sync.',
+    reason: 'TemplateInvalid',
+    message: 'The kind has no such field. The operator has given up; change the instance or set force-sync.',
     stalled: true,
   })
 })

@@ -23,14 +23,17 @@ describe('failureOutcome', () => {
     },
   )
 
-  it.each<Reason>(['Forbidden', 'QuotaExceeded', 'AdmissionRefused', 'SchemaOutdated'])(
-    'rechecks %s without a limit, permanent or not',
-    reason => {
-      const error = new OperatorError(reason, 'refused', { fate: 'permanent' })
-      const outcome = failureOutcome(error, somePass({ attempt: 1_000, waits: 0 }), 0)
-      expect(outcome).toEqual({ kind: 'requeue', reason, afterMs: 30_000 })
-    },
-  )
+  it.each<Reason>([
+    'Forbidden',
+    'QuotaExceeded',
+    'AdmissionRefused',
+    'SchemaOutdated',
+    'OperatorMisconfigured',
+  ])('rechecks %s without a limit, permanent or not', reason => {
+    const error = new OperatorError(reason, 'refused', { fate: 'permanent' })
+    const outcome = failureOutcome(error, somePass({ attempt: 1_000, waits: 0 }), 0)
+    expect(outcome).toEqual({ kind: 'requeue', reason, afterMs: 30_000 })
+  })
 
   it('looks again after a moment at a child that is being deleted', () => {
     const outcome = failureOutcome(new OperatorError('Terminating', 'deleting'), somePass(), 0)
