@@ -35,6 +35,7 @@ export function createHandler(options: SweepHandlerOptions) {
   const sweepOnce = async (resync: boolean, signal: AbortSignal): Promise<unknown> => {
     const started = clock()
     try {
+      await options.ready?.(signal)
       const { enqueued, examined } = await options.sweep({ resync }, signal)
       const level = enqueued > 0 ? 'info' : 'debug'
       log[level]('sweep ended', { enqueued, examined, resync, milliseconds: clock() - started })
@@ -48,7 +49,6 @@ export function createHandler(options: SweepHandlerOptions) {
   const run = async (event: ScheduledEvent, { signal }: DeadlineContext): Promise<void> => {
     const minute = Math.floor(Date.parse(event.time) / 60_000)
     if ((minute * minuteSeconds) % intervalSeconds >= minuteSeconds) return
-    await options.ready?.(signal)
     const times = Math.max(1, Math.floor(minuteSeconds / intervalSeconds))
     const started = clock()
     let resync = minute % resyncMinutes === 0

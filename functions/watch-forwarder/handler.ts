@@ -1,14 +1,9 @@
 import type { ScheduledEvent } from 'aws-lambda'
 import type { DeadlineContext } from '../../lib/middleware/deadline.ts'
 import { invocation } from '../../lib/middleware/invocation.ts'
-import type { Log } from '../../lib/telemetry/log.ts'
+import { runWindow, type WindowOptions } from './window.ts'
 
-export interface ForwarderHandlerOptions {
-  /** Watches until the signal, then ends in order. */
-  forward: (signal: AbortSignal) => Promise<void>
-  /** Rejects while the cluster is not fit for this version. */
-  ready?: (signal: AbortSignal) => Promise<void>
-  log: Log
+export interface ForwarderHandlerOptions extends Pick<WindowOptions, 'forward' | 'ready' | 'log'> {
   /** The process is asked to stop. */
   stopping?: AbortSignal
 }
@@ -16,16 +11,13 @@ export interface ForwarderHandlerOptions {
 /** To send what is pending and give up the lease, so that the standby takes over at once. */
 const reserveMs = 15_000
 
-/** One window of watching. Windows overlap: the next one stands by until this one gives up the lease. */
+/**
+ * One window of watching, which ends by its time only. Windows overlap: the next one stands by until this one gives up the
+ * lease.
+ */
 export function createHandler(options: ForwarderHandlerOptions) {
-  const { forward, log, stopping } = options
-  const run = async (_event: ScheduledEvent, { signal }: DeadlineContext): Promise<void> => {
-    try {
-      await options.ready?.(signal)
-      await forward(signal)
-    } catch (thrown) {
-      if (!signal.aborted) throw thrown
-    }
-  }
+  const { forward, ready, log, stopping } = options
+  const run = (_event: ScheduledEvent, { signal }: DeadlineContext): Promise<void> =>
+    runWindow({ forward, ready, log }, signal)
   return invocation(run, { log, reserveMs, stopping })
 }

@@ -1,3 +1,4 @@
+import { runWindow } from '../../functions/watch-forwarder/window.ts'
 import { openQueues } from '../../lib/aws/sqs.ts'
 import { queueSection } from '../../lib/config/connections.ts'
 import { operatorSection } from '../../lib/config/operator.ts'
@@ -5,6 +6,7 @@ import { variablesWithoutEffect } from '../../lib/config/reference.ts'
 import { type Environment, readConfig } from '../../lib/config/section.ts'
 import { keepHeapSmall } from '../../lib/forward/dispatch/heap.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
+import { once } from '../../lib/middleware/start-up.ts'
 import { openLogger } from '../../lib/telemetry/logger.ts'
 import { composeForward } from '../lambda/compose-forward.ts'
 import { externalSqsOptions, openExternalClient } from '../parts/external-parts.ts'
@@ -22,10 +24,11 @@ export async function runForward(
   const queues = openQueues({ ...urls, clientOptions })
   const log = openLogger({ level: operator.logLevel, service: 'watch-forwarder' })
   for (const sentence of variablesWithoutEffect(env)) print(sentence)
+  const forward = composeForward({ client, changes: queues.changes, namespaces: operator.namespaces, log })
+  const ready = once(signal => checkSchema(client, signal))
   try {
-    await checkSchema(client, stopping)
     print('watching; SIGTERM or Ctrl-C stops it and releases the lease')
-    await composeForward({ client, changes: queues.changes, namespaces: operator.namespaces, log })(stopping)
+    await runWindow({ forward, ready, log, endsIfPermanent: true }, stopping)
   } finally {
     queues.close()
     await client.close()

@@ -9,19 +9,34 @@ interface Options {
   resyncMinutes?: number
   /** The sweeps that fail, counted from 0. */
   failing?: number[]
+  /** The number of checks of the schema that fail. */
+  failingChecks?: number
   stopping?: AbortSignal
 }
 
 /** The clock advances by an interval with every sweep, so no test waits. */
-function setUp({ intervalSeconds = 15, resyncMinutes = 10, failing = [], stopping }: Options = {}) {
+function setUp({
+  intervalSeconds = 15,
+  resyncMinutes = 10,
+  failing = [],
+  failingChecks = 0,
+  stopping,
+}: Options = {}) {
   const resyncs: boolean[] = []
   let now = 0
+  let checks = 0
   const handler = createHandler({
     sweep: async ({ resync }) => {
       resyncs.push(resync)
       now += intervalSeconds * 1_000
       if (failing.includes(resyncs.length - 1)) throw new OperatorError('ClusterUnavailable', 'away')
       return { examined: 3, enqueued: 0 }
+    },
+    ready: async () => {
+      checks += 1
+      if (checks > failingChecks) return
+      now += intervalSeconds * 1_000
+      throw new OperatorError('ClusterUnavailable', 'away')
     },
     intervalSeconds,
     resyncMinutes,
@@ -76,5 +91,11 @@ describe('the invocation', () => {
   it('fails if its last sweep fails', async () => {
     await expect(setUp({ failing: [3] }).run('2026-01-01T00:01:00Z')).rejects.toThrow('away')
     await expect(setUp({ failing: [0, 1, 2] }).run('2026-01-01T00:01:00Z')).resolves.toBeUndefined()
+  })
+
+  it('goes on with its next sweep after a check of the schema that failed', async () => {
+    const { run, resyncs } = setUp({ failingChecks: 2 })
+    await run('2026-01-01T00:10:00Z')
+    expect(resyncs).toEqual([true, false])
   })
 })
