@@ -1,18 +1,33 @@
 import type { Environment } from './section.ts'
 
+/** The functions that `serverless.yml` deploys. */
+export const deployedFunctions = ['watch-forwarder', 'reconcile', 'timer', 'sweep', 'publish'] as const
+export type DeployedFunction = (typeof deployedFunctions)[number]
+
 /** One variable that this release reads. The README lists each one. */
 export interface ConfigurationVariable {
   name: string
   /** The default as a user would write it; undefined if the variable is unset by default. */
   default: string | undefined
   meaning: string
+  /** The deployed functions that have it in their environment. A test compares `serverless.yml` with it. */
+  functions: readonly DeployedFunction[]
 }
 
-const row = (name: string, value: string | undefined, meaning: string): ConfigurationVariable => ({
-  name,
-  default: value,
-  meaning,
-})
+/** Every function checks the whole section of the operator at its start, so that each of them has its variables. */
+const row = (
+  name: string,
+  value: string | undefined,
+  meaning: string,
+  functions: readonly DeployedFunction[] = deployedFunctions,
+): ConfigurationVariable => ({ name, default: value, meaning, functions })
+
+/** Only the function that makes flags gets the keys of flags. */
+const flagFunctions: readonly DeployedFunction[] = ['reconcile']
+/** Only functions that write to the database or read from it get its password. */
+const databaseFunctions: readonly DeployedFunction[] = ['reconcile', 'sweep', 'publish']
+/** Lambda sets the region; the others name parts of a machine or of a test. */
+const notDeployed: readonly DeployedFunction[] = []
 
 export const configurationReference: readonly ConfigurationVariable[] = [
   row(
@@ -63,16 +78,23 @@ export const configurationReference: readonly ConfigurationVariable[] = [
     'Taints of nodes that instances tolerate: key[=value][:effect], with commas between.',
   ),
   row('OPERATOR_LOG_LEVEL', 'info', 'debug, info, warn or error.'),
-  row('FLAG_SECRET', undefined, 'Secret from which flags per instance are derived, at least 32 characters.'),
+  row(
+    'FLAG_SECRET',
+    undefined,
+    'Secret from which flags per instance are derived, at least 32 characters.',
+    flagFunctions,
+  ),
   row(
     'FLAG_HMAC_PEPPER',
     undefined,
     'Key of the flag hashes in the database; the platform uses the same one.',
+    flagFunctions,
   ),
   row(
     'KUBECONFIG',
     undefined,
     'Path of a kubeconfig; unset: EKS_CLUSTER_*, or the pod in which the operator runs.',
+    notDeployed,
   ),
   row('EKS_CLUSTER_NAME', undefined, 'Name of the EKS cluster.'),
   row('EKS_CLUSTER_ENDPOINT', undefined, 'API endpoint of the EKS cluster, an https URL.'),
@@ -81,6 +103,7 @@ export const configurationReference: readonly ConfigurationVariable[] = [
     'DATABASE_URL',
     undefined,
     'Postgres, as postgres://user:password@host:5432/database; with ?sslmode=verify-full it is called by TLS.',
+    databaseFunctions,
   ),
   row('CHANGES_QUEUE_URL', undefined, 'SQS FIFO queue of instance keys; ends in .fifo.'),
   row('TIMERS_QUEUE_URL', undefined, 'SQS standard queue of instance keys that are due later.'),
@@ -89,10 +112,18 @@ export const configurationReference: readonly ConfigurationVariable[] = [
     undefined,
     'SQS FIFO queue of messages that could not be handled; ends in .fifo.',
   ),
-  row('EVENT_BUS_NAME', undefined, 'EventBridge bus that receives instance events, by name or ARN.'),
-  row('AWS_REGION', undefined, 'AWS region. The other variables of the AWS SDK have their effect, too.'),
-  row('AWS_ENDPOINT_URL_SQS', undefined, 'URL of a queue server that replaces SQS.'),
-  row('AWS_ENDPOINT_URL_EVENTBRIDGE', undefined, 'URL of a server that replaces EventBridge.'),
+  row('EVENT_BUS_NAME', undefined, 'EventBridge bus that receives instance events, by name or ARN.', [
+    'reconcile',
+    'publish',
+  ]),
+  row(
+    'AWS_REGION',
+    undefined,
+    'AWS region. The other variables of the AWS SDK have their effect, too.',
+    notDeployed,
+  ),
+  row('AWS_ENDPOINT_URL_SQS', undefined, 'URL of a queue server that replaces SQS.', notDeployed),
+  row('AWS_ENDPOINT_URL_EVENTBRIDGE', undefined, 'URL of a server that replaces EventBridge.', notDeployed),
 ]
 
 /**
