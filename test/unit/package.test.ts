@@ -22,7 +22,7 @@ beforeAll(async () => {
   await promisify(execFile)(serverless, ['package', '--package', folder], { cwd: root, env })
   const template = await readFile(join(folder, 'cloudformation-template-update-stack.json'), 'utf8')
   resources = JSON.parse(template).Resources
-}, 90_000)
+}, 300_000)
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
 function ofType(type: string): Resource[] {

@@ -22,9 +22,11 @@ describe('the signal of an invocation', () => {
     )
 
   it('aborts the reserve before the end, and the handler still answers', async () => {
-    const took = await untilAborted({ reserveMs: 1_000 })({}, context(1_100))
-    expect(took).toBeGreaterThanOrEqual(90)
-    expect(took).toBeLessThan(4_000)
+    const run = untilAborted({ reserveMs: 1_000 })
+    const started = Date.now()
+    expect(await run({}, context(1_100))).toBeLessThan(4_000)
+    // From before the context: on a busy machine the handler may begin late.
+    expect(Date.now() - started).toBeGreaterThanOrEqual(90)
   })
 
   it('aborts at once when less than the reserve is left', async () => {
