@@ -17,6 +17,8 @@ export interface OperatorConfig {
   /** Namespaces whose pods may reach challenges. If undefined, every pod that is no challenge may. */
   ingressNamespaces: readonly string[] | undefined
   clusterCidrs: readonly string[]
+  /** Registries, or folders in them, that images may come from. None: all. If undefined, the cluster's policy decides. */
+  allowedRegistries: readonly string[] | undefined
   /** The pods that answer DNS: those with these labels in this namespace, on this port of the pod. */
   dns: { namespace: string; labels: Record<string, string>; port: number }
   scheduling: Scheduling
@@ -26,6 +28,9 @@ export interface OperatorConfig {
 }
 
 const namespaceName = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
+
+/** A host as the container runtime recognises it, with a dot, a port or `localhost`, and folders in it. */
+const registry = /^([a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?|[a-z0-9-]+:\d+|localhost)(\/[a-z0-9][-._a-z0-9]*)*\/?$/
 
 /** Characters: 128 bits written as hex digits. A shorter secret could be guessed from one flag. */
 const flagSecretLength = 32
@@ -55,6 +60,7 @@ export const operatorSection: Section<OperatorConfig> = variables => {
       'the name of a namespace',
     ),
     clusterCidrs: clusterCidrs(variables),
+    allowedRegistries: allowedRegistries(variables),
     dns: dns(variables),
     scheduling: scheduling(variables),
     logLevel: variables.oneOf('OPERATOR_LOG_LEVEL', ['debug', 'info', 'warn', 'error']) ?? 'info',
@@ -85,6 +91,17 @@ function clusterCidrs(variables: Variables): string[] {
       )
   }
   return ranges
+}
+
+/** `*` alone allows all, which an unset variable does not: it leaves the cluster's policy as it is. */
+function allowedRegistries(variables: Variables): string[] | undefined {
+  const name = 'OPERATOR_ALLOWED_REGISTRIES'
+  if (variables.text(name)?.trim() === '*') return []
+  return variables.list(
+    name,
+    registry,
+    'a registry or a folder in it, such as registry.example.com/ctf or docker.io/library, without https:// (or * alone for all)',
+  )
 }
 
 function dns(variables: Variables): OperatorConfig['dns'] {

@@ -26,7 +26,7 @@ const row = (
 const flagFunctions: readonly DeployedFunction[] = ['reconcile']
 /** Only functions that write to the database or read from it get its password. */
 const databaseFunctions: readonly DeployedFunction[] = ['reconcile', 'sweep', 'publish']
-/** Lambda sets the region; the others name parts of a machine or of a test. */
+/** Only commands act on the registries; Lambda sets the region; the others name parts of a machine. */
 const notDeployed: readonly DeployedFunction[] = []
 
 export const configurationReference: readonly ConfigurationVariable[] = [
@@ -76,6 +76,12 @@ export const configurationReference: readonly ConfigurationVariable[] = [
     'OPERATOR_TOLERATIONS',
     undefined,
     'Taints of nodes that instances tolerate: key[=value][:effect], with commas between.',
+  ),
+  row(
+    'OPERATOR_ALLOWED_REGISTRIES',
+    undefined,
+    "Registries of images, or folders in them, with commas between; `*`: all; unset: those of the cluster's policy stay.",
+    notDeployed,
   ),
   row('OPERATOR_LOG_LEVEL', 'info', 'debug, info, warn or error.'),
   row(
@@ -154,7 +160,6 @@ export const notYet: readonly string[] = [
  * log would not undo that.
  */
 export const restrictionsNotYet: readonly string[] = [
-  'OPERATOR_ALLOWED_REGISTRIES',
   'OPERATOR_EVENT_QUOTA',
   'OPERATOR_MAX_PER_TEAM',
   'OPERATOR_MAX_PER_EVENT',

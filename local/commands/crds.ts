@@ -4,16 +4,19 @@ import { installManifests } from '../../lib/kubernetes/install/install.ts'
 import type { Installed } from '../../lib/kubernetes/install/manifests.ts'
 import { openExternalClient } from '../parts/external-parts.ts'
 
-/** `challenge-operator crds`: installs or upgrades CRDs and admission policies. Newer ones stay as they are. */
+/**
+ * `challenge-operator crds`: installs or upgrades CRDs and admission policies. Newer ones stay as they are, and so do
+ * the allowed registries unless `OPERATOR_ALLOWED_REGISTRIES` is set.
+ */
 export async function runCrds(
   env: Environment,
   print: (line: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  parseOperatorConfig(env)
+  const { allowedRegistries } = parseOperatorConfig(env)
   const client = openExternalClient(env, 'crds')
   try {
-    const installed = await installManifests(client, { allowedRegistries: [] }, signal)
+    const installed = await installManifests(client, { allowedRegistries }, signal)
     for (const each of installed) print(`${each.action.padEnd(9)}  ${withRemark(each)}`)
   } finally {
     await client.close()

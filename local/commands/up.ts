@@ -72,7 +72,7 @@ async function runInFolder(options: UpOptions, stopping: AbortSignal): Promise<n
   for (const sentence of variablesWithoutEffect(env)) print(sentence)
   const parts = await openParts({ env, directory, print }, stopping)
   try {
-    await prepareParts(parts, print, stopping)
+    await prepareParts(parts, { config, print }, stopping)
     const samples = await prepareSamples(options, parts, config.namespaces, stopping)
     const file = join(directory, 'env')
     await writeEnvironmentFile(file, { ...parts.variables, ...secretsOf(env) }, parts.programs)
@@ -159,12 +159,12 @@ function asTyped(path: string): string {
 }
 
 /** Installs the CRDs and admission policies and migrates the database. */
-async function prepareParts(parts: Parts, print: (line: string) => void, signal: AbortSignal): Promise<void> {
-  const installed = await installManifests(
-    parts.addresses.clientFor('crds'),
-    { allowedRegistries: [] },
-    signal,
-  )
+async function prepareParts(
+  parts: Parts,
+  { config, print }: { config: OperatorConfig; print: (line: string) => void },
+  signal: AbortSignal,
+): Promise<void> {
+  const installed = await installManifests(parts.addresses.clientFor('crds'), config, signal)
   for (const each of installed) if (each.action !== 'unchanged') print(`${each.action} ${withRemark(each)}`)
   const database = openDatabase({ url: parts.addresses.databaseUrl, max: 1, applicationName: 'migrate' })
   try {

@@ -1,5 +1,6 @@
 import type { KubernetesObject, StoredOfAnyScope } from '../../crd/objects.ts'
 import { referenceTo } from '../../crd/reference.ts'
+import { OperatorError } from '../../errors.ts'
 import type { KubernetesClient } from '../client/http.ts'
 import { collectionPath } from '../client/paths.ts'
 import { createRetryingClient } from '../client/retrying-client.ts'
@@ -8,10 +9,12 @@ import { openCluster } from '../open-cluster.ts'
 import { removeFormerPolicies } from './former-policies.ts'
 import { untilEstablished, untilSchemaInForce } from './in-force.ts'
 import {
-  contentHash,
   type Installed,
+  isUpToDate,
   type ManifestOptions,
+  type Policy,
   readManifests,
+  registriesOf,
   renderedPolicy,
 } from './manifests.ts'
 import { type Definition, markOf } from './schema-check.ts'
@@ -22,7 +25,10 @@ import { type Definition, markOf } from './schema-check.ts'
  * CRDs and policies that kubectl or an older operator created are taken over, and all stored objects are kept. A kind of
  * policy that the cluster does not serve is left out, because the operator works without it. A policy of an earlier
  * release that this one does without is deleted. A call that the cluster refuses for a moment is repeated.
- * @throws OperatorError `Forbidden` if the user may not change CRDs or policies
+ *
+ * The allowed registries of the cluster's policy stay, unless the options name some.
+ * @throws OperatorError `Forbidden` if the user may not change CRDs or policies; `OperatorMisconfigured` if the
+ * options name registries and the cluster has no policies that could enforce them
  */
 export async function installManifests(
   clusterClient: KubernetesClient,
@@ -39,11 +45,10 @@ export async function installManifests(
 
   const newer = crds.some(({ action }) => action === 'kept')
   const policies: Installed[] = []
-  for (const object of await readManifests('admission')) {
-    const policy = renderedPolicy(object, options)
-    if (await kindServed(client, policy, signal))
-      policies.push(await installPolicy(cluster, policy, newer, signal))
-  }
+  for (const object of await readManifests('admission'))
+    if (await kindServed(client, object, signal))
+      policies.push(await installPolicy(cluster, { object, options, newer }, signal))
+  if (policies.length === 0 && options.allowedRegistries?.length) throw cannotEnforce()
   const former = newer ? [] : await removeFormerPolicies(client, cluster, signal)
   return [...crds, ...policies, ...former]
 }
@@ -60,17 +65,38 @@ async function installDefinition(
   return write(cluster, existing, object, signal)
 }
 
+interface PolicyOptions {
+  object: KubernetesObject
+  options: ManifestOptions
+  /** The CRDs of the cluster are those of a newer release. Its policies stay, too. */
+  newer: boolean
+}
+
 async function installPolicy(
   cluster: Cluster,
-  object: KubernetesObject,
-  newer: boolean,
+  { object, options, newer }: PolicyOptions,
   signal: AbortSignal,
 ): Promise<Installed> {
-  const existing = await cluster.get<KubernetesObject>(referenceTo(object), signal)
-  const same = existing?.metadata.annotations?.[contentHash] === object.metadata.annotations?.[contentHash]
-  if (existing && same) return installed(object, 'unchanged')
-  if (existing && newer) return installed(object, 'kept')
-  return write(cluster, existing, object, signal)
+  const existing = await cluster.get<Policy>(referenceTo(object), signal)
+  const policy = renderedPolicy(object, options, existing)
+  if (existing && isUpToDate(existing, policy)) return installed(policy, 'unchanged')
+  if (!existing || !newer) return write(cluster, existing, policy, signal)
+  const asWanted = registriesOf(existing) === registriesOf(policy)
+  return {
+    ...installed(policy, 'kept'),
+    ...(!asWanted && {
+      remark: 'OPERATOR_ALLOWED_REGISTRIES is not in force; run crds of the release that installed it',
+    }),
+  }
+}
+
+function cannotEnforce(): OperatorError {
+  return new OperatorError(
+    'OperatorMisconfigured',
+    'OPERATOR_ALLOWED_REGISTRIES cannot be enforced: the cluster has no ValidatingAdmissionPolicy, which Kubernetes 1.30 ' +
+      'brings; upgrade the cluster, or remove the variable.',
+    { fate: 'permanent' },
+  )
 }
 
 async function write(

@@ -17,15 +17,21 @@ export interface Installed {
 }
 
 export interface ManifestOptions {
-  /** The registries, or folders in them (`registry.example.com/ctf`), that images may come from. None allows all. */
-  allowedRegistries: readonly string[]
+  /**
+   * The registries, or folders in them (`registry.example.com/ctf`), that images may come from. None allows all. If
+   * undefined, the cluster keeps its own.
+   */
+  allowedRegistries: readonly string[] | undefined
 }
 
-interface Policy extends KubernetesObject {
+export interface Policy extends KubernetesObject {
   spec?: {
     variables?: { name: string; expression: string }[]
   }
 }
+
+/** The variable of a policy that belongs to the administrator. Everything else in a policy belongs to the release. */
+const parameter = 'allowedRegistries'
 
 /** An object of a manifest. The file is part of the release, so its name is there. */
 export type Manifest = KubernetesObject & { metadata: { name: string } }
@@ -42,10 +48,18 @@ export async function readManifests(folder: 'crds' | 'admission' | 'rbac' | 'sam
     .filter(object => object !== null)
 }
 
-/** Returns a policy of `manifests/admission/` as this cluster gets it, with the hash of its content. */
-export function renderedPolicy(object: KubernetesObject, options: ManifestOptions): KubernetesObject {
+/**
+ * Returns a policy of `manifests/admission/` as this cluster gets it, with the hash of its content.
+ * @param existing the cluster's own one, whose registries stay unless the options name others
+ */
+export function renderedPolicy(
+  object: KubernetesObject,
+  { allowedRegistries }: ManifestOptions,
+  existing: Policy | undefined,
+): Policy {
   const { metadata, spec, ...rest } = object as Policy
-  const content = { ...rest, metadata, ...(spec && { spec: renderedSpec(spec, options) }) }
+  const expression = allowedRegistries ? celList(allowedRegistries) : registriesOf(existing)
+  const content = { ...rest, metadata, ...(spec && { spec: withRegistries(spec, expression) }) }
   const hash = createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 32)
   return {
     ...content,
@@ -53,22 +67,29 @@ export function renderedPolicy(object: KubernetesObject, options: ManifestOption
   }
 }
 
-function renderedSpec(
+/** Returns whether the cluster has the policy as it was rendered, also if a person has changed the registries since. */
+export function isUpToDate(existing: Policy, rendered: Policy): boolean {
+  const hashOf = ({ metadata }: Policy) => metadata.annotations?.[contentHash]
+  return hashOf(existing) === hashOf(rendered) && registriesOf(existing) === registriesOf(rendered)
+}
+
+/** Returns the CEL expression that lists the registries; undefined for a policy that does not check images. */
+export function registriesOf(policy: Policy | undefined): string | undefined {
+  return policy?.spec?.variables?.find(({ name }) => name === parameter)?.expression
+}
+
+function withRegistries(
   { variables, ...rest }: NonNullable<Policy['spec']>,
-  { allowedRegistries }: ManifestOptions,
+  expression: string | undefined,
 ): NonNullable<Policy['spec']> {
-  const registries = allowedRegistries.map(each => each.replace(/\/+$/, ''))
+  if (variables === undefined || expression === undefined) return { ...rest, ...(variables && { variables }) }
   return {
     ...rest,
-    ...(variables && {
-      variables: variables.map(variable =>
-        variable.name === 'allowedRegistries' ? { ...variable, expression: celList(registries) } : variable,
-      ),
-    }),
+    variables: variables.map(each => (each.name === parameter ? { ...each, expression } : each)),
   }
 }
 
 /** Writes a list of strings in CEL. The escapes of JSON are valid in CEL. */
 function celList(values: readonly string[]): string {
-  return JSON.stringify([...values].toSorted())
+  return JSON.stringify(values.map(each => each.replace(/\/+$/, '')).toSorted())
 }

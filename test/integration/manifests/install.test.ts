@@ -11,6 +11,7 @@ import { collectionPath, objectPath } from '../../../lib/kubernetes/client/paths
 import { createRetryingClient } from '../../../lib/kubernetes/client/retrying-client.ts'
 import type { Cluster } from '../../../lib/kubernetes/cluster.ts'
 import { installManifests } from '../../../lib/kubernetes/install/install.ts'
+import { contentHash, type Policy, registriesOf } from '../../../lib/kubernetes/install/manifests.ts'
 import { checkSchema, crdKind, crdNames, versionMark } from '../../../lib/kubernetes/install/schema-check.ts'
 import { openCluster } from '../../../lib/kubernetes/open-cluster.ts'
 import type { ControlPlane } from '../../../local/control-plane/start.ts'
@@ -22,7 +23,8 @@ import { oldCrds } from './old-crds.ts'
 
 // The tests run in this order. Each one begins with what the one before it left in the cluster.
 const signal = AbortSignal.timeout(110_000)
-const options = { allowedRegistries: [] } as const
+/** As without `OPERATOR_ALLOWED_REGISTRIES`. */
+const options = { allowedRegistries: undefined }
 const kind = { apiVersion, kind: 'ChallengeInstance' } as const
 let plane: ControlPlane
 let client: KubernetesClient
@@ -48,6 +50,48 @@ const former = parseAllDocuments(
   readFileSync(join(import.meta.dirname, 'release-0.1/finalizer.yaml'), 'utf8'),
 ).map(document => document.toJS() as KubernetesObject)
 const formerApiVersion = 'admissionregistration.k8s.io/v1'
+
+const templatePolicy = {
+  apiVersion: 'admissionregistration.k8s.io/v1',
+  kind: 'ValidatingAdmissionPolicy',
+  name: 'challenge-operator-templates',
+}
+
+/** The CEL expression in the cluster. */
+const registries = async () => registriesOf(await cluster.get<Policy>(templatePolicy, signal))
+
+/** Changes the expression as `kubectl edit` does. */
+async function writeByHand(expression: string): Promise<void> {
+  const policy = await cluster.get<Policy>(templatePolicy, signal)
+  const index = policy?.spec?.variables?.findIndex(({ name }) => name === 'allowedRegistries')
+  const body = [{ op: 'replace', path: `/spec/variables/${index}/expression`, value: expression }]
+  const query = { fieldManager: 'kubectl-edit' }
+  const contentType = 'application/json-patch+json'
+  const answer = await client.request(
+    'PATCH',
+    objectPath(templatePolicy),
+    { body, contentType, query },
+    signal,
+  )
+  expect(answer.status).toBe(200)
+}
+
+/** Answers as a cluster before Kubernetes 1.30 does, which does not serve policies. */
+function withoutPolicies(served: KubernetesClient): KubernetesClient {
+  return {
+    ...served,
+    close: () => served.close(),
+    request: (verb, path, ...rest) =>
+      path.includes('admissionpolic')
+        ? served.request(
+            'GET',
+            path.replace('validating', 'unknown').replace('mutating', 'unknown'),
+            {},
+            signal,
+          )
+        : served.request(verb, path, ...rest),
+  } as KubernetesClient
+}
 
 interface StoredCrd extends KubernetesObject {
   spec: { names: { shortNames: string[] }; versions: { additionalPrinterColumns: { name: string }[] }[] }
@@ -176,12 +220,47 @@ describe('a repeated installation', () => {
     expect(Object.keys(await install())).toEqual(['unchanged'])
   })
 
-  it('upgrades the policy of the templates if the registries are others', async () => {
-    const registries = await install({ allowedRegistries: ['registry.example.com'] })
-    expect(registries.upgraded).toEqual([
+  it('writes the registries that the options name, and keeps them if the options name none', async () => {
+    expect(await registries()).toBe('[]')
+    const actions = await install({ allowedRegistries: ['registry.example.com'] })
+    expect(actions.upgraded).toEqual([
       { name: 'validatingadmissionpolicy/challenge-operator-templates', action: 'upgraded' },
     ])
-    await install()
+    expect(await registries()).toBe('["registry.example.com"]')
+    expect(Object.keys(await install())).toEqual(['unchanged'])
+    expect(await registries()).toBe('["registry.example.com"]')
+    await install({ allowedRegistries: [] })
+    expect(await registries()).toBe('[]')
+  })
+
+  it('keeps the registries that an administrator wrote by hand when the policy of an earlier release is upgraded', async () => {
+    await writeByHand("['mine.example.com']")
+    await client.request(
+      'PATCH',
+      objectPath(templatePolicy),
+      {
+        body: [
+          { op: 'replace', path: `/metadata/annotations/${contentHash.replace('/', '~1')}`, value: 'older' },
+          { op: 'remove', path: '/spec/validations/1' },
+        ],
+        contentType: 'application/json-patch+json',
+      },
+      signal,
+    )
+    const { upgraded } = await install()
+    expect(upgraded).toHaveLength(1)
+    expect(await registries()).toBe("['mine.example.com']")
+    const policy = await cluster.get<Policy & { spec: { validations: unknown[] } }>(templatePolicy, signal)
+    expect(policy?.spec.validations).toHaveLength(2)
+    expect(Object.keys(await install())).toEqual(['unchanged'])
+  })
+
+  it('replaces registries that were written by hand if the options name others', async () => {
+    await install({ allowedRegistries: ['registry.example.com'] })
+    await writeByHand('[]')
+    expect((await install({ allowedRegistries: ['registry.example.com'] })).upgraded).toHaveLength(1)
+    expect(await registries()).toBe('["registry.example.com"]')
+    await install({ allowedRegistries: [] })
   })
 
   it('keeps newer CRDs, and the policies beside them', async () => {
@@ -197,6 +276,8 @@ describe('a repeated installation', () => {
       `customresourcedefinition/${crdNames[0]}`,
       'validatingadmissionpolicy/challenge-operator-templates',
     ])
+    expect(actions.kept?.[1]?.remark).toContain('OPERATOR_ALLOWED_REGISTRIES is not in force')
+    expect(await registries()).toBe('[]')
     expect(actions.upgraded).toBeUndefined()
     await checkSchema(client, signal)
     await mark('1')
@@ -261,6 +342,20 @@ describe('the finalizer policy of release 0.1', () => {
     const stored = await patient.apply(instance('soon', 'default'), signal)
     expect(stored.metadata.finalizers).toBeUndefined()
   })
+})
+
+it('refuses registries that a cluster without policies could not enforce', async () => {
+  const old = withoutPolicies(client)
+  await expect(
+    installManifests(old, { allowedRegistries: ['registry.example.com'] }, signal),
+  ).rejects.toMatchObject({
+    reason: 'OperatorMisconfigured',
+    message: expect.stringContaining('cannot be enforced'),
+  })
+  for (const allowedRegistries of [[], undefined])
+    expect((await installManifests(old, { allowedRegistries }, signal)).map(each => each.name)).toEqual(
+      crdNames.map(name => `customresourcedefinition/${name}`).toSorted(),
+    )
 })
 
 it('tells a user who may not install which right is missing', async () => {

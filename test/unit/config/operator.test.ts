@@ -15,6 +15,7 @@ describe('parseOperatorConfig', () => {
       defaultTtlMinutes: undefined,
       ingressNamespaces: undefined,
       clusterCidrs: [],
+      allowedRegistries: undefined,
       dns: { namespace: 'kube-system', labels: { 'k8s-app': 'kube-dns' }, port: 53 },
       logLevel: 'info',
       flagSecret: undefined,
@@ -30,6 +31,17 @@ describe('parseOperatorConfig', () => {
   it('reads namespaces as a list without blanks and duplicates', () => {
     expect(parseOperatorConfig({ OPERATOR_NAMESPACE: 'a, b,a' }).namespaces).toEqual(['a', 'b'])
     expect(parseOperatorConfig({ OPERATOR_NAMESPACE: '*' }).namespaces).toBe('*')
+  })
+
+  it('reads registries with folders and ports, and * alone as a list that allows all', () => {
+    const registriesOf = (value: string) =>
+      parseOperatorConfig({ OPERATOR_ALLOWED_REGISTRIES: value }).allowedRegistries
+    expect(registriesOf('registry.example.com/ctf/, registry:5000,localhost')).toEqual([
+      'registry.example.com/ctf/',
+      'registry:5000',
+      'localhost',
+    ])
+    expect(registriesOf('*')).toEqual([])
   })
 
   it('reads DNS pods of another namespace, label and port', () => {
@@ -58,6 +70,10 @@ describe('parseOperatorConfig', () => {
     ['OPERATOR_CLUSTER_CIDRS', '10.0.0.0/8,0.0.0.0/0', 'every address'],
     ['OPERATOR_CLUSTER_CIDRS', '10.0.0.0/33', 'over 32'],
     ['OPERATOR_CLUSTER_CIDRS', 'fe80::1%eth0/64', 'is not a CIDR'],
+    ['OPERATOR_ALLOWED_REGISTRIES', 'https://registry.example.com', 'without https://'],
+    ['OPERATOR_ALLOWED_REGISTRIES', 'library', 'such as registry.example.com/ctf or docker.io/library'],
+    ['OPERATOR_ALLOWED_REGISTRIES', 'docker.io,*', 'has "*"'],
+    ['OPERATOR_ALLOWED_REGISTRIES', 'registry.example.com/ctf:1', 'has "registry.example.com/ctf:1"'],
     ['OPERATOR_DNS', 'k8s-app=kube-dns', 'namespace/label=value'],
     ['OPERATOR_DNS', 'kube-system/k8s-app=kube-dns:99999', 'namespace/label=value'],
     ['OPERATOR_LOG_LEVEL', 'verbose', 'debug, info, warn, error'],
