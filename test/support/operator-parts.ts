@@ -18,8 +18,11 @@ export const flagSecret = 'a'.repeat(64)
 export const pepper = 'pepper'
 
 export interface OperatorPartsOptions {
-  /** A control plane of the test's own, whose namespace `default` is used. Default: a new namespace of the run's. */
-  plane?: { kubeconfig: string } | undefined
+  /**
+   * A cluster of the test's own, of which this namespace is used; default: `default`. Without it a new namespace of the
+   * run's control plane.
+   */
+  plane?: { kubeconfig: string; namespace?: string } | undefined
   /** Default: a new database on the run's server. */
   databaseUrl?: string | undefined
   /** Default: new queues on the run's server. */
@@ -63,7 +66,7 @@ export async function openOperatorParts(options: OperatorPartsOptions): Promise<
   const { signal } = ending
   const plane = options.plane ?? sharedControlPlane()
   const [namespace, db, queues, bus] = await Promise.all([
-    options.plane ? { name: 'default', remove: async () => {} } : testNamespace(),
+    options.plane ? { name: options.plane.namespace ?? 'default', remove: async () => {} } : testNamespace(),
     options.databaseUrl ? { url: options.databaseUrl, remove: async () => {} } : testDatabase(),
     options.queues ?? testQueues(),
     startTestEventBus(),

@@ -40,9 +40,10 @@ export async function testNamespace(
   return { name, remove: async () => void (await api.call('DELETE', path, undefined, signal)) }
 }
 
-/** Makes an empty database on the server of the run. */
-export async function testDatabase(): Promise<{ url: string; remove(): Promise<void> }> {
-  const admin = inject('sharedParts').postgresUrl
+/** Makes an empty database. @param admin URL of a server; default: that of the run */
+export async function testDatabase(
+  admin: string = inject('sharedParts').postgresUrl,
+): Promise<{ url: string; remove(): Promise<void> }> {
   const name = unique('test').replaceAll('-', '_')
   await execute(admin, `CREATE DATABASE ${name}`)
   const url = new URL(admin)
@@ -50,12 +51,12 @@ export async function testDatabase(): Promise<{ url: string; remove(): Promise<v
   return { url: url.href, remove: () => execute(admin, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) }
 }
 
-/** Makes queues on the server of the run. */
+/** Makes queues. @param endpoint a server; default: that of the run */
 export async function testQueues(
   visibility: { changesVisibility?: number; timersVisibility?: number } = {},
   signal: AbortSignal = new AbortController().signal,
+  endpoint: string = inject('sharedParts').queuesEndpoint,
 ): Promise<QueueUrls & { clientOptions: SqsClientOptions }> {
-  const endpoint = inject('sharedParts').queuesEndpoint
   const clientOptions = { endpoint, region: localRegion, credentials: localCredentials }
   const urls = await ensureQueues({ clientOptions, prefix: unique('test'), ...visibility }, signal)
   return { ...urls, clientOptions }

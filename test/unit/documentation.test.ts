@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { configurationReference, notYet, restrictionsNotYet } from '../../lib/config/reference.ts'
 import { type Reason, reasons } from '../../lib/reasons.ts'
 import { metricUnits } from '../../lib/telemetry/metrics.ts'
+import { abilities, variableReference } from '../e2e/support/variables.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const pages = ['README.md', 'CHANGELOG.md', 'manifests/README.md', ...files('docs', '.md')]
@@ -28,6 +29,17 @@ describe('the documentation', () => {
   ])('lists every variable %s in the README, in order', (_, mark, expected) => {
     const names = [...between(text('README.md'), mark).matchAll(/`(\w+)`/g)].map(match => match[1])
     expect(names).toEqual([...expected])
+  })
+
+  it('lists every variable and ability of the end-to-end suite in e2e.md, in order', () => {
+    const page = text('docs/e2e.md')
+    const variables = variableReference.map(variable => {
+      const standard = 'default' in variable ? ` Default: \`${variable.default}\`.` : ''
+      return `\`${variable.name}\`: ${variable.meaning}.${standard}`
+    })
+    expect(items(between(page, 'e2e-variables'))).toEqual(variables)
+    const lacks = Object.entries(abilities).map(([name, reason]) => `\`${name}\`: ${reason}.`)
+    expect(items(between(page, 'e2e-abilities'))).toEqual(lacks)
   })
 
   it('explains every reason once in operations.md, with its recovery', () => {

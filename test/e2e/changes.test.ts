@@ -1,0 +1,75 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Challenge, runningParts } from './support/challenges.ts'
+import { ports, type RunningPod } from './support/probe-pod.ts'
+import { needs, openWorld, type World, workload } from './support/world.ts'
+
+const flagStrategy = { type: 'hmac-per-instance' } as const
+
+let world: World
+let platform: RunningPod
+let web: Challenge
+
+beforeAll(async () => {
+  world = await openWorld({ purpose: 'changes', templates: ['web'] })
+  const at = { namespace: world.namespaces[0], name: 'web-1' }
+  await world.challenges.applyTemplate(at.namespace, 'web', workload({ flagStrategy }))
+  ;[web, platform] = await Promise.all([
+    world.challenges.start(at, { template: 'web', team: 1 }),
+    world.startProbe('platform'),
+  ])
+})
+afterAll(() => world?.close())
+
+/** Waits until the challenge is Ready with another pod, and reads it. */
+async function replaced({ namespace, name, pod }: Challenge): Promise<Challenge> {
+  const isReplaced = (podName: string | undefined) => podName !== undefined && podName !== pod.pod
+  const instance = await world.challenges.until(
+    { namespace, name },
+    ({ status }) => status?.phase === 'Ready' && isReplaced(status.podName),
+  )
+  return { namespace, name, instance, ...(await runningParts(world.cluster, instance, world.signal)) }
+}
+
+describe('an edited template', () => {
+  let before: Challenge
+  beforeAll(async () => {
+    before = web
+    const env = [{ name: 'LEVEL', value: 'hard' }]
+    await world.challenges.applyTemplate(web.namespace, 'web', workload({ flagStrategy, env }))
+    web = await replaced(web)
+  })
+
+  test('gives the challenge a new pod with the new variable and the same flag', async () => {
+    // The old pod is gone, so its flag comes from the instance's uid: the flag has to be that of any later pod, too.
+    const { LEVEL, FLAG } = await world.packets.environmentOf(web.pod)
+    expect(LEVEL).toBe('hard')
+    expect(FLAG).toMatch(/^flag\{[0-9a-f]{32}\}$/)
+  })
+
+  test('keeps the address, which leads to the new pod', async () => {
+    expect(web.instance.status?.url).toBe(before.instance.status?.url)
+    expect(web.serviceAddresses).toEqual(before.serviceAddresses)
+    for (const host of web.serviceAddresses)
+      await world.packets.expectOpen(platform, { host, port: ports.tcp })
+  })
+
+  test('moves the ports that the platform reaches', async context => {
+    needs(context, 'policies')
+    const port = 9000
+    const moved = workload({
+      flagStrategy,
+      args: ['netexec', `--http-port=${port}`, `--udp-port=${ports.udp}`],
+      ports: [{ name: 'http', port }],
+    })
+    await world.challenges.applyTemplate(web.namespace, 'web', moved)
+    web = await replaced(web)
+    const { hostname, port: ofUrl } = new URL(web.instance.status?.url ?? '')
+    expect(ofUrl).toBe(String(port))
+    await world.packets.expectOpen(platform, { host: hostname, port })
+    const udp = web.pod.addresses.map(host => ({ host, port: ports.udp, protocol: 'udp' as const }))
+    for (const target of udp) {
+      await world.packets.expectOpen(web.pod, target)
+      await world.packets.expectClosed(platform, target)
+    }
+  })
+})

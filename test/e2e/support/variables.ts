@@ -1,0 +1,89 @@
+import { isAbsolute, resolve } from 'node:path'
+
+/** What a cluster may be unable to show, each with the reason that a skipped test gives. */
+export const abilities = {
+  policies: 'the CNI of this cluster does not enforce NetworkPolicies',
+  outside: 'no pod of this cluster reaches both E2E_OUTSIDE and E2E_OUTSIDE_OTHER',
+  metadata: 'nothing answers at 169.254.169.254:80',
+  node: 'no pod of this cluster reaches the kubelet of a node',
+  'api-server': 'no pod of this cluster reaches the API server',
+  ipv6: 'the pods of this cluster have no IPv6 address',
+} as const
+
+export type Ability = keyof typeof abilities
+
+/** The variables of the suite, each with its default and its meaning. */
+export const variableReference = [
+  { name: 'KUBECONFIG', meaning: 'the cluster, with the rights of an administrator' },
+  {
+    name: 'E2E_IMAGE',
+    default: 'registry.k8s.io/e2e-test-images/agnhost:2.53',
+    meaning: 'the image of all workloads: agnhost, under a name that the cluster can pull',
+  },
+  {
+    name: 'E2E_OUTSIDE',
+    default: '1.1.1.1:443',
+    meaning: 'a TCP server on the internet; challenges with an allow list may reach it',
+  },
+  {
+    name: 'E2E_OUTSIDE_OTHER',
+    default: '8.8.8.8:443',
+    meaning: 'another one, with another address; the allow list does not name it',
+  },
+  {
+    name: 'E2E_REQUIRE',
+    meaning: 'abilities that the cluster must have, with commas between; the run fails if one is missing',
+  },
+] as const
+
+export interface SuiteVariables {
+  kubeconfig: string
+  image: string
+  outside: Address
+  outsideOther: Address
+  required: Ability[]
+}
+
+export interface Address {
+  host: string
+  port: number
+}
+
+/** @throws Error with every problem, one a line */
+export function readVariables(env: Record<string, string | undefined>): SuiteVariables {
+  const problems: string[] = []
+  const known = variableReference.map(({ name }) => name as string)
+  for (const name of Object.keys(env).filter(each => each.startsWith('E2E_')))
+    if (!known.includes(name)) problems.push(`${name} is not known; write one of ${known.join(', ')}`)
+  const text = (name: (typeof variableReference)[number]['name']): string => {
+    const entry = variableReference.find(each => each.name === name)
+    return env[name]?.trim() || (entry && 'default' in entry ? entry.default : '')
+  }
+  const address = (name: 'E2E_OUTSIDE' | 'E2E_OUTSIDE_OTHER'): Address => {
+    const [, host = '', port = ''] = text(name).match(/^([0-9.]+):([0-9]{1,5})$/) ?? []
+    if (host === '') problems.push(`${name} is no IPv4 address with a port; write for example 192.0.2.1:443`)
+    return { host, port: Number(port) }
+  }
+  const required = text('E2E_REQUIRE')
+    .split(',')
+    .map(each => each.trim())
+    .filter(each => each !== '')
+  for (const name of required)
+    if (!(name in abilities))
+      problems.push(`E2E_REQUIRE: ${name} is not known; write some of ${Object.keys(abilities).join(', ')}`)
+  if (text('KUBECONFIG') === '') problems.push('KUBECONFIG is not set; write the path of a kubeconfig')
+  const variables = {
+    kubeconfig: text('KUBECONFIG')
+      .split(':')
+      .map(path => (isAbsolute(path) ? path : resolve(path)))
+      .join(':'),
+    image: text('E2E_IMAGE'),
+    outside: address('E2E_OUTSIDE'),
+    outsideOther: address('E2E_OUTSIDE_OTHER'),
+    required: required as Ability[],
+  }
+  if (variables.outside.host === variables.outsideOther.host)
+    problems.push('E2E_OUTSIDE and E2E_OUTSIDE_OTHER have one address; write two')
+  if (problems.length > 0) throw new Error(problems.join('\n'))
+  return variables
+}
