@@ -92,10 +92,6 @@ const longChains: Record<string, { limit: number; reason: string }> = {
     limit: 11,
     reason: 'The steps of a pass follow each other, each named by what the last returned.',
   },
-  'lib/forward': {
-    limit: 9,
-    reason: 'A row of the table, its mismatch and its verdict build on each other as types.',
-  },
 }
 
 interface Import {

@@ -1,5 +1,4 @@
-import type { RecordedChild } from '../table/instance-digest.ts'
-import type { Dependent, TemplateDigest } from '../table/row.ts'
+import { childKey } from '../../crd/reference.ts'
 
 /** A difference between what is recorded of an instance and what the watches report. */
 export type Mismatch =
@@ -11,22 +10,28 @@ export type Mismatch =
   | { kind: 'force-sync'; wanted: string }
   | { kind: 'expired'; expiresAt: number }
   /** No pass has considered this template; undefined: the template is gone, and no pass has reported it. */
-  | { kind: 'template'; template: TemplateDigest | undefined }
-  | { kind: 'children'; differing: readonly DifferingChild[]; unrecorded: readonly Dependent[] }
+  | { kind: 'template'; template: { uid: string; generation: number } | undefined }
+  | { kind: 'children'; differing: readonly DifferingChild[]; unrecorded: readonly ChildReference[] }
   /** `servingPod`: set if the workload is ready. */
   | { kind: 'workload'; reason: string; failed: boolean; servingPod: string | undefined }
   /** Children whose instance is gone. */
-  | { kind: 'orphans'; children: readonly Dependent[] }
+  | { kind: 'orphans'; children: readonly ChildReference[] }
   /** The instance is marked for deletion, and no pass has started its teardown. */
   | { kind: 'teardown-not-started' }
   /** The Deployment of a terminating instance is gone. The next step of the teardown is due. */
   | { kind: 'teardown-workload-gone' }
   | { kind: 'instance-gone' }
 
+interface ChildReference {
+  kind: string
+  namespace: string
+  name: string
+}
+
 export interface DifferingChild {
-  recorded: RecordedChild
+  recorded: ChildReference
   /** Undefined: the child is absent. */
-  seen: Dependent | undefined
+  seen: { version: string; resourceVersion: string } | undefined
 }
 
 /** Two mismatches of one instance are the same if their keys are equal. While a mismatch stays, one message is enough. */
@@ -61,8 +66,4 @@ export function mismatchKey(mismatch: Mismatch): string {
     case 'instance-gone':
       return kind
   }
-}
-
-function childKey({ kind, namespace, name }: { kind: string; namespace: string; name: string }): string {
-  return `${kind}/${namespace}/${name}`
 }
