@@ -7,9 +7,8 @@ import { flagSource, flagValue } from '../desired/flag/flag.ts'
 import { isProblem, type Problem } from '../desired/problem.ts'
 import { expiredAt, expiresAt, notYetAvailable } from '../lifetime.ts'
 import { type Reason, reasons } from '../reasons.ts'
-import type { Observed } from './observe.ts'
-import type { Obstacle } from './pass/obstacle.ts'
-import type { TemplateSource } from './template/template-sources.ts'
+import type { Obstacle } from './pass/findings.ts'
+import type { Observed, TemplateSource } from './pass/observation.ts'
 
 /** What to do about what was observed. An instance that lives on has an end, whatever else is decided about it. */
 export type Decision =

@@ -2,33 +2,15 @@ import type { ChallengeInstance } from '../crd/challenge-instance.ts'
 import type { ChallengeTemplate } from '../crd/challenge-template.ts'
 import { isWorkload } from '../crd/child-kinds.ts'
 import { apiVersion, labels } from '../crd/group.ts'
-import type { Deployment, KubernetesObject, Pod, Stored } from '../crd/objects.ts'
+import type { Deployment, Pod, Stored } from '../crd/objects.ts'
 import { childKey } from '../crd/reference.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
 import { isReason } from '../reason-rules.ts'
 import { onlyLooks, verifiesChildren } from './pass/causes.ts'
+import type { Observed, ObservedTemplate } from './pass/observation.ts'
 import type { Pass } from './pass/outcome.ts'
 import type { Revisions } from './template/revisions.ts'
-import { type TemplateSource, templateSources } from './template/template-sources.ts'
-
-/** Everything that a pass decides on. It is read up front. */
-export interface Observed {
-  instance: Stored<ChallengeInstance>
-  template: ObservedTemplate
-  /** See `templateSources`. Empty if the pass did not read the template. */
-  sources: readonly TemplateSource[]
-  deployment: Stored<Deployment> | undefined
-  pod: Stored<Pod> | undefined
-  /** Recorded children by `childKey`, metadata only; undefined: gone. Empty unless the pass verifies children. */
-  verified: ReadonlyMap<string, Stored<KubernetesObject> | undefined>
-}
-
-/** The template that exists now. */
-export type ObservedTemplate =
-  | { kind: 'read'; template: Stored<ChallengeTemplate> }
-  | { kind: 'missing' }
-  /** The pass only looks at the workload. */
-  | { kind: 'unread' }
+import { templateSources } from './template/template-sources.ts'
 
 export function readInstance(
   cluster: Cluster,

@@ -1,4 +1,6 @@
 import type { OperatorConfig } from '../config/operator.ts'
+import type { ChallengeInstance } from '../crd/challenge-instance.ts'
+import type { Stored } from '../crd/objects.ts'
 import { defaultDeny } from '../desired/objects/default-deny.ts'
 import { OperatorError } from '../errors.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
@@ -8,13 +10,14 @@ import type { Log } from '../telemetry/log.ts'
 import { act, expire } from './act/act.ts'
 import { createDefaultDenyGuard } from './act/default-deny.ts'
 import { decide, isOverUnobserved } from './decide.ts'
-import { type Observed, observe, readInstance } from './observe.ts'
+import { observe, readInstance } from './observe.ts'
 import { rechecksRow } from './pass/causes.ts'
+import type { Observed } from './pass/observation.ts'
 import { type Outcome, type Pass, type PassResult, type Reconcile, waitOutcome } from './pass/outcome.ts'
 import { conclude } from './report/conclude.ts'
-import type { Sync } from './report/conditions.ts'
 import { reportFailedRead } from './report/failed-read.ts'
 import { report } from './report/report.ts'
+import type { Sync } from './report/status-facts.ts'
 import { cleanUpDeleted } from './teardown/deleted-instances.ts'
 import { ensureFinalizer } from './teardown/finalizer.ts'
 import { tearDown } from './teardown/teardown.ts'
@@ -60,13 +63,22 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
   const ensureDefaultDeny = createDefaultDenyGuard(cluster, defaultDeny, now)
   const revisions = createRevisions({ cluster, now, log })
 
+  async function tearDownAndReport(
+    instance: Stored<ChallengeInstance>,
+    pass: Pass,
+    signal: AbortSignal,
+  ): Promise<PassResult> {
+    const ended = await tearDown(deps, instance, pass, signal)
+    return 'thrown' in ended ? reportFailedRead(deps, { instance, pass, ...ended }, signal) : ended
+  }
+
   async function readAndAct(pass: Pass, signal: AbortSignal): Promise<PassResult | 'overtaken'> {
     const found = await readInstance(cluster, pass, signal)
     const gone = pass.uids.filter(uid => uid !== found?.metadata.uid)
     const cleaned = await cleanUpDeleted(deps, pass, gone, signal)
     if (found === undefined) return cleaned
     if (found.metadata.deletionTimestamp !== undefined)
-      return joined(cleaned, await tearDown(deps, found, pass, signal))
+      return joined(cleaned, await tearDownAndReport(found, pass, signal))
 
     const instance = await ensureFinalizer(cluster, found, signal)
     let observed: Observed

@@ -1,29 +1,17 @@
-import type { ChallengeInstance, Child } from '../../crd/challenge-instance.ts'
+import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
 import type { Stored } from '../../crd/objects.ts'
 import { referenceTo } from '../../crd/reference.ts'
-import { type OperatorError, operatorError } from '../../errors.ts'
+import { operatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import type { Decision } from '../decide.ts'
-import type { Observed } from '../observe.ts'
 import { rechecksShared } from '../pass/causes.ts'
+import type { Observed, TemplateSource } from '../pass/observation.ts'
 import type { Pass } from '../pass/outcome.ts'
 import type { Revisions } from '../template/revisions.ts'
-import type { TemplateSource } from '../template/template-sources.ts'
-import type { ChildWrite } from './apply-child.ts'
+import type { Acted } from './acted.ts'
 import { converge } from './converge.ts'
 import type { EnsureDefaultDeny } from './default-deny.ts'
 import { tryRefusedPodsAgain } from './refused-pods.ts'
-
-/** What a pass did. */
-export interface Acted {
-  children: Child[]
-  writes: ChildWrite[]
-  failures: OperatorError[]
-  /** The pass came to the children, so that the instance may have something of the desired state. */
-  converged: boolean
-  /** The instance was changed after it was read, so the pass has to read it again and to decide anew. */
-  overtaken?: true
-}
 
 export interface Actors {
   cluster: Cluster

@@ -7,17 +7,10 @@ import { OperatorError, operatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import { childVersion } from '../../observed/child-version.ts'
 import { keepsPods } from '../../observed/deployment.ts'
-import type { Observed } from '../observe.ts'
+import type { Observed } from '../pass/observation.ts'
+import type { ChildWrite } from './acted.ts'
 import { nameTaken } from './name-taken.ts'
 import { ownershipOf } from './ownership.ts'
-
-/** One write to a child. */
-export interface ChildWrite {
-  child: Pick<Child, 'kind' | 'namespace' | 'name'>
-  action: 'created' | 'configured' | 'adopted' | 'deleted'
-  /** The write made a new pod necessary. */
-  replacesPods: boolean
-}
 
 /** What became of one child. */
 export interface ChildResult {

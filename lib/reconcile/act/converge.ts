@@ -4,8 +4,9 @@ import { childKey, keyOfObject } from '../../crd/reference.ts'
 import type { DesiredChild } from '../../desired/desired.ts'
 import { type OperatorError, operatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
-import type { Observed } from '../observe.ts'
-import { applyChild, type ChildResult, type ChildWrite } from './apply-child.ts'
+import type { Observed } from '../pass/observation.ts'
+import type { ChildWrite } from './acted.ts'
+import { applyChild, type ChildResult } from './apply-child.ts'
 
 /** The result of applying and pruning. A failed child does not stop the others of its wave. */
 export interface Converged {

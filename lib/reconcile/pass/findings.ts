@@ -6,7 +6,7 @@ import type {
 } from '../../crd/challenge-instance.ts'
 import type { Stored } from '../../crd/objects.ts'
 import type { WorkloadVerdict } from '../../observed/workload.ts'
-import type { Obstacle } from './obstacle.ts'
+import type { Reason } from '../../reasons.ts'
 
 /** What a pass found and did. The status follows from it; optional parts that are absent stay as they were reported. */
 export interface Findings {
@@ -24,6 +24,14 @@ export interface Findings {
   terminating: boolean
   /** Every desired child is recorded. */
   complete?: boolean
+}
+
+/** Why a pass cannot bring the instance further. `stalled`: only a change helps; else the instance comes back. */
+export interface Obstacle {
+  reason: Reason
+  /** For the status, and so for players. */
+  message: string
+  stalled: boolean
 }
 
 export type WorkloadFinding =

@@ -1,14 +1,7 @@
 import type { OperatorError } from '../../errors.ts'
-import { type Reason, reasons } from '../../reasons.ts'
+import { reasons } from '../../reasons.ts'
+import type { Obstacle } from './findings.ts'
 import type { Outcome } from './outcome.ts'
-
-/** Why a pass cannot bring the instance further. `stalled`: only a change helps; else the instance comes back. */
-export interface Obstacle {
-  reason: Reason
-  /** For the status, and so for players. */
-  message: string
-  stalled: boolean
-}
 
 /** @param outcome of the pass that met the failure */
 export function failureObstacle(error: OperatorError, outcome: Outcome): Obstacle {

@@ -2,16 +2,9 @@ import type { ChallengeInstanceStatus, ConditionType } from '../../crd/challenge
 import type { Condition } from '../../crd/objects.ts'
 import { readyReasons } from '../../observed/workload.ts'
 import { isReason } from '../../reason-rules.ts'
-import { type Reason, reasons } from '../../reasons.ts'
+import { reasons } from '../../reasons.ts'
 import type { Findings } from '../pass/findings.ts'
-import type { Facts } from './facts.ts'
-
-/** Whether the database has the row, for the `Synced` condition. */
-export interface Sync {
-  ok: boolean
-  reason: Reason | undefined
-  message: string
-}
+import type { Facts, Sync } from './status-facts.ts'
 
 type NewCondition = Omit<Condition, 'lastTransitionTime'>
 

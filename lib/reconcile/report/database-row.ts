@@ -6,7 +6,7 @@ import { type Reason, reasons } from '../../reasons.ts'
 import type { InstanceRecord, Store } from '../../store/store.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { messageForStatus } from '../pass/obstacle.ts'
-import type { Sync } from './conditions.ts'
+import type { Sync } from './status-facts.ts'
 
 /** Caps the database's share of a pass, in milliseconds: workloads start and end whether or not it answers. */
 const databaseCapMs = 500

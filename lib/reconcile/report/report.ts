@@ -7,9 +7,10 @@ import type { Cluster } from '../../kubernetes/cluster.ts'
 import type { Store } from '../../store/store.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Findings } from '../pass/findings.ts'
-import { type Sync, syncOf, withSync } from './conditions.ts'
+import { syncOf, withSync } from './conditions.ts'
 import { recordOf, recordRow } from './database-row.ts'
 import { statusOf } from './status.ts'
+import type { Sync } from './status-facts.ts'
 
 export interface Reporting {
   cluster: Cluster

@@ -1,4 +1,3 @@
-import type { OperatorConfig } from '../../config/operator.ts'
 import type { ChallengeInstance, Child } from '../../crd/challenge-instance.ts'
 import { isWorkload } from '../../crd/child-kinds.ts'
 import type { Stored } from '../../crd/objects.ts'
@@ -6,11 +5,9 @@ import { childKey } from '../../crd/reference.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import { isAdopting } from '../../observed/adopting.ts'
 import { asksWhatBlocksTeardown } from '../pass/causes.ts'
-import type { Findings } from '../pass/findings.ts'
-import type { Obstacle } from '../pass/obstacle.ts'
+import type { Findings, Obstacle } from '../pass/findings.ts'
 import { type Pass, type PassResult, requeue, waitOutcome } from '../pass/outcome.ts'
 import { closeRow } from '../report/database-row.ts'
-import { reportFailedRead } from '../report/failed-read.ts'
 import { type Reporting, report } from '../report/report.ts'
 import { hasFinalizer, releaseFinalizer } from './finalizer.ts'
 import { findAdoptable, findOwned, removeChildren } from './remove-children.ts'
@@ -19,8 +16,13 @@ import { findAdoptable, findOwned, removeChildren } from './remove-children.ts'
 const unwatchedMs = 2_000
 
 interface Teardown extends Reporting {
-  config: OperatorConfig
   random: () => number
+}
+
+export interface FailedTeardown {
+  thrown: unknown
+  /** Undefined: the teardown failed before it had found the children. */
+  teardown: Pick<Findings, 'children' | 'terminating'> | undefined
 }
 
 /**
@@ -44,15 +46,14 @@ interface Teardown extends Reporting {
  * finalizer of another party on the Deployment delays the teardown without limit; a pass of the sweep or of `force-sync`
  * names it in the status.
  *
- * Errors: a failure is reported in the status and comes back as the outcome.
- * @throws OperatorError if the cluster is away or the pass is aborted
+ * Errors: a failure is returned with what was found until then, for the status (`reportFailedRead`).
  */
 export async function tearDown(
   deps: Teardown,
   instance: Stored<ChallengeInstance>,
   pass: Pass,
   signal: AbortSignal,
-): Promise<PassResult> {
+): Promise<PassResult | FailedTeardown> {
   if (!hasFinalizer(instance)) return { outcome: { kind: 'settled' }, events: 0 }
   let children: Child[] | undefined
   try {
@@ -61,8 +62,7 @@ export async function tearDown(
       return await reportWaiting(deps, { instance, children, pass }, signal)
     return await finish(deps, instance, pass, signal)
   } catch (thrown) {
-    const teardown = children && { children, terminating: true }
-    return await reportFailedRead(deps, { instance, thrown, pass, teardown }, signal)
+    return { thrown, teardown: children && { children, terminating: true } }
   }
 }
 

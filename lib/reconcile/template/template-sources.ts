@@ -2,26 +2,14 @@ import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
 import type { ChallengeTemplate } from '../../crd/challenge-template.ts'
 import type { Secret, Stored } from '../../crd/objects.ts'
 import { flagSource } from '../../desired/flag/flag.ts'
-import { isProblem, type Problem } from '../../desired/problem.ts'
+import { isProblem } from '../../desired/problem.ts'
 import { templateHash } from '../../desired/template-hash.ts'
 import { isRevisionOf, revisionName } from '../../desired/template-revision.ts'
 import { checkEnvironment } from '../../environment.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import { type Causes, onlyReleases, releasesTemplate } from '../pass/causes.ts'
+import type { TemplateSource } from '../pass/observation.ts'
 import type { Revisions } from './revisions.ts'
-
-/** A template that an instance can be built from, and what else building from it needs. */
-export interface TemplateSource {
-  template: ChallengeTemplate
-  /** Name of the Secret that keeps the template. */
-  revision: string
-  /** It is the template that exists now. Otherwise it is an earlier one, which the instance took up. */
-  exists: boolean
-  /** The value in the Secret of a flag's `secretRef`. */
-  referencedFlag: string | undefined
-  /** `spec.env` after the check against the template's `envSchema`. */
-  environment: { env: Record<string, string> } | Problem
-}
 
 interface Finding {
   instance: Stored<ChallengeInstance>

@@ -3,7 +3,7 @@ import { parseOperatorConfig } from '../../../lib/config/operator.ts'
 import type { ChallengeTemplate } from '../../../lib/crd/challenge-template.ts'
 import { annotations } from '../../../lib/crd/group.ts'
 import { decide } from '../../../lib/reconcile/decide.ts'
-import type { ObservedTemplate } from '../../../lib/reconcile/observe.ts'
+import type { ObservedTemplate } from '../../../lib/reconcile/pass/observation.ts'
 import {
   type InstanceParts,
   recordedChild,

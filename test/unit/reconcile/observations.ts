@@ -1,7 +1,6 @@
 import type { ChallengeTemplate } from '../../../lib/crd/challenge-template.ts'
 import { revisionName } from '../../../lib/desired/template-revision.ts'
-import type { Observed } from '../../../lib/reconcile/observe.ts'
-import type { TemplateSource } from '../../../lib/reconcile/template/template-sources.ts'
+import type { Observed, TemplateSource } from '../../../lib/reconcile/pass/observation.ts'
 import { storedInstance, storedTemplate } from '../../support/objects.ts'
 
 export type Observation = Partial<Observed> & { source?: Partial<TemplateSource> }

@@ -1,0 +1,21 @@
+import type { Child } from '../../crd/challenge-instance.ts'
+import type { OperatorError } from '../../errors.ts'
+
+/** What a pass did. */
+export interface Acted {
+  children: Child[]
+  writes: ChildWrite[]
+  failures: OperatorError[]
+  /** The pass came to the children, so that the instance may have something of the desired state. */
+  converged: boolean
+  /** The instance was changed after it was read, so the pass has to read it again and to decide anew. */
+  overtaken?: true
+}
+
+/** One write to a child. */
+export interface ChildWrite {
+  child: Pick<Child, 'kind' | 'namespace' | 'name'>
+  action: 'created' | 'configured' | 'adopted' | 'deleted'
+  /** The write made a new pod necessary. */
+  replacesPods: boolean
+}

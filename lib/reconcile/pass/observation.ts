@@ -1,0 +1,36 @@
+import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
+import type { ChallengeTemplate } from '../../crd/challenge-template.ts'
+import type { Deployment, KubernetesObject, Pod, Stored } from '../../crd/objects.ts'
+import type { Problem } from '../../desired/problem.ts'
+
+/** Everything that a pass decides on. It is read up front. */
+export interface Observed {
+  instance: Stored<ChallengeInstance>
+  template: ObservedTemplate
+  /** See `templateSources`. Empty if the pass did not read the template. */
+  sources: readonly TemplateSource[]
+  deployment: Stored<Deployment> | undefined
+  pod: Stored<Pod> | undefined
+  /** Recorded children by `childKey`, metadata only; undefined: gone. Empty unless the pass verifies children. */
+  verified: ReadonlyMap<string, Stored<KubernetesObject> | undefined>
+}
+
+/** The template that exists now. */
+export type ObservedTemplate =
+  | { kind: 'read'; template: Stored<ChallengeTemplate> }
+  | { kind: 'missing' }
+  /** The pass only looks at the workload. */
+  | { kind: 'unread' }
+
+/** A template that an instance can be built from, and what else building from it needs. */
+export interface TemplateSource {
+  template: ChallengeTemplate
+  /** Name of the Secret that keeps the template. */
+  revision: string
+  /** It is the template that exists now. Otherwise it is an earlier one, which the instance took up. */
+  exists: boolean
+  /** The value in the Secret of a flag's `secretRef`. */
+  referencedFlag: string | undefined
+  /** `spec.env` after the check against the template's `envSchema`. */
+  environment: { env: Record<string, string> } | Problem
+}
