@@ -1,6 +1,7 @@
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import { abandonAfter } from '../../lib/abort.ts'
-import type { DeadLetters, TimersQueue } from '../../lib/aws/queue-ports.ts'
+import type { DeadLetters, Redelivery, TimersQueue } from '../../lib/aws/queue-ports.ts'
+import { redeliverSoon } from '../../lib/aws/redelivery.ts'
 import { operatorError } from '../../lib/errors.ts'
 import type { DeadlineContext } from '../../lib/middleware/deadline.ts'
 import { invocation } from '../../lib/middleware/invocation.ts'
@@ -14,7 +15,14 @@ import {
 import type { CollectRevision } from '../../lib/reconcile/template/collect-revision.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
 import type { Metrics } from '../../lib/telemetry/metrics.ts'
-import { type CollectStep, type Group, groupsOf, type PassStep, type PoisonStep } from './groups.ts'
+import {
+  type CollectStep,
+  type Group,
+  groupsOf,
+  type PassStep,
+  type PoisonStep,
+  type Step,
+} from './groups.ts'
 import { logPass } from './log-pass.ts'
 
 export interface ReconcileHandlerOptions {
@@ -26,6 +34,7 @@ export interface ReconcileHandlerOptions {
   ready?: (signal: AbortSignal) => Promise<void>
   timers: TimersQueue
   deadLetters: DeadLetters
+  changesRedelivery: Redelivery
   /** Sends outbox events at once, best effort. The publish function sends the events that are left. */
   publish?: (options: { limit: number }, signal: AbortSignal) => Promise<unknown>
   log: Log
@@ -36,8 +45,11 @@ export interface ReconcileHandlerOptions {
   random?: () => number
 }
 
-/** Time between the end of the passes and the end of the invocation: for the grace, the follow-ups and the events. */
-const reserveMs = 6_000
+/**
+ * Time between the end of the passes and the end of the invocation: for the grace, a follow-up, the redelivery of what is
+ * left (1.5 s) and the events.
+ */
+const reserveMs = 8_000
 const graceMs = 1_000
 const followUpMs = 2_500
 const publishMs = 2_000
@@ -45,7 +57,8 @@ const publishMs = 2_000
 /**
  * Runs a batch of changes.fifo as passes. Groups run side by side, at most ten as a batch has at most ten messages; the
  * steps of a group run in order. Every pass ends in acknowledged messages, since a timer starts the next pass. If a
- * follow-up cannot be sent, its messages and the later ones of the group are delivered again.
+ * follow-up cannot be sent, or the invocation is about to end, the messages and the later ones of the group are delivered
+ * again, after 2 s the first time.
  */
 export function createHandler(options: ReconcileHandlerOptions) {
   const { metrics, log } = options
@@ -60,21 +73,57 @@ export function createHandler(options: ReconcileHandlerOptions) {
   return invocation(run, { log, metrics, reserveMs })
 }
 
-/** @returns `left`: the records to be delivered again, from the first that failed to the last of the group */
-async function runGroup(group: Group, options: ReconcileHandlerOptions, signal: AbortSignal) {
+interface GroupRun {
+  events: number
+  /** The records to be delivered again, from the first that failed to the last of the group. */
+  left: SQSRecord[]
+}
+
+async function runGroup(
+  group: Group,
+  options: ReconcileHandlerOptions,
+  signal: AbortSignal,
+): Promise<GroupRun> {
   let events = 0
   for (const step of group.steps) {
     try {
-      if (step.kind === 'poison') await bury(step, group, options)
-      else if (step.kind === 'collect') await collect(step, options, signal)
-      else if (!options.watches(step.pass.namespace)) leaveAlone(step, options)
-      else events += await runPass(step, group, options, signal)
+      // The invocation is about to end. A further step would not.
+      signal.throwIfAborted()
+      events += await runStep(step, group, options, signal)
     } catch (thrown) {
-      options.log.error('messages left for redelivery', { group: group.id, error: thrown })
-      return { events, left: recordsFrom(group, step.records[0]) }
+      return { events, left: await leave(step, group, options, thrown) }
     }
   }
   return { events, left: [] }
+}
+
+/** @returns the number of outbox events */
+async function runStep(
+  step: Step,
+  group: Group,
+  options: ReconcileHandlerOptions,
+  signal: AbortSignal,
+): Promise<number> {
+  if (step.kind === 'poison') await bury(step, group, options)
+  else if (step.kind === 'collect') await collect(step, options, signal)
+  else if (!options.watches(step.pass.namespace)) leaveAlone(step, options)
+  else return runPass(step, group, options, signal)
+  return 0
+}
+
+/** Leaves a step and the rest of its group. They become visible at the same time, so they stay in order. */
+async function leave(
+  step: Step,
+  group: Group,
+  { changesRedelivery: redelivery, log }: ReconcileHandlerOptions,
+  error: unknown,
+): Promise<SQSRecord[]> {
+  const [first] = step.records
+  const left = recordsFrom(group, first)
+  const receives = Number(first?.attributes.ApproximateReceiveCount)
+  log.error('messages left for redelivery', { group: group.id, messages: left.length, receives, error })
+  await redeliverSoon(left, { redelivery, log, receives })
+  return left
 }
 
 async function runPass(

@@ -1,6 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
-import type { ChangesQueue, DeadLetters, OutgoingChange, TimersQueue } from '../../lib/aws/queue-ports.ts'
+import type {
+  ChangesQueue,
+  DeadLetters,
+  OutgoingChange,
+  Redelivery,
+  TimersQueue,
+} from '../../lib/aws/queue-ports.ts'
+import { redeliverSoon } from '../../lib/aws/redelivery.ts'
 import { parseTimer, type TimerMessage, timerDeduplicationId } from '../../lib/messages.ts'
 import type { DeadlineContext } from '../../lib/middleware/deadline.ts'
 import { invocation } from '../../lib/middleware/invocation.ts'
@@ -10,6 +17,7 @@ export interface TimerHandlerOptions {
   changes: Pick<ChangesQueue, 'send'>
   timers: TimersQueue
   deadLetters: DeadLetters
+  timersRedelivery: Redelivery
   log: Log
   /** Epoch milliseconds. */
   clock?: () => number
@@ -52,6 +60,7 @@ export function createHandler(options: TimerHandlerOptions) {
     )
     const due = received.filter(timer => timer !== undefined).sort((one, other) => one.at - other.at)
     await sendWhenDue(due, context)
+    await redeliverSoon(left, { redelivery: options.timersRedelivery, log })
     return { batchItemFailures: left.map(record => ({ itemIdentifier: record.messageId })) }
   }
   return invocation(run, { log, reserveMs })

@@ -33,3 +33,18 @@ export interface TimersQueue {
 export interface DeadLetters {
   send(body: string, groupId: string, reason: string, signal: AbortSignal): Promise<void>
 }
+
+/** The receiving function's say over messages that it leaves in their queue. */
+export interface Redelivery {
+  /**
+   * Makes received messages visible again after a delay of their own, in place of the queue's visibility timeout.
+   * @param messages at most ten
+   * @returns the number of messages that SQS refused. They stay hidden for the queue's visibility timeout
+   */
+  delay(messages: readonly DelayedMessage[], signal: AbortSignal): Promise<number>
+}
+
+export interface DelayedMessage {
+  receiptHandle: string
+  seconds: number
+}

@@ -1,4 +1,5 @@
 import type { CreateQueueCommandInput } from '@aws-sdk/client-sqs'
+import { changesReceives } from './redelivery.ts'
 import { type LazySqsClient, openSqsClient, type SqsClientOptions } from './sqs-client.ts'
 
 export interface QueueUrls {
@@ -16,8 +17,6 @@ export interface EnsureQueuesOptions {
   timersVisibility?: number
 }
 
-/** A message that crashes its function this often becomes a dead letter. A pass that fails is not delivered again. */
-const maxReceiveCount = 5
 const day = 24 * 3_600
 
 /** High throughput of a FIFO queue needs both the scope and the limit. Every message has a deduplication id of ours. */
@@ -52,7 +51,7 @@ export async function ensureQueues(options: EnsureQueuesOptions, signal: AbortSi
       ensure('changes.fifo', {
         ...fifo,
         VisibilityTimeout: String(changesVisibility),
-        RedrivePolicy: JSON.stringify({ deadLetterTargetArn, maxReceiveCount }),
+        RedrivePolicy: JSON.stringify({ deadLetterTargetArn, maxReceiveCount: changesReceives }),
       }),
       ensure('timers', { VisibilityTimeout: String(timersVisibility) }),
     ])

@@ -24,9 +24,12 @@ export interface Receiver {
   close(): void
 }
 
+/** A long poll lasts for 20 s at most. */
+const pollLimits = { requestMs: 30_000, callMs: 60_000 }
+
 export function openReceiver(options: ReceiverOptions): Receiver {
   const { queueUrl, batchSize = 10, waitSeconds = 20, visibilityTimeout } = options
-  const client = openSqsClient(options.clientOptions)
+  const client = openSqsClient(options.clientOptions, pollLimits)
   const poll = {
     QueueUrl: queueUrl,
     MaxNumberOfMessages: batchSize,

@@ -3,6 +3,14 @@ import { sqsError } from './sqs-error.ts'
 
 export type SqsClientOptions = Pick<SQSClientConfig, 'region' | 'endpoint' | 'credentials' | 'maxAttempts'>
 
+/** Limits in milliseconds. The SDK has none of its own. */
+export interface SqsLimits {
+  /** One request on one connection. The SDK repeats a request that failed. */
+  requestMs: number
+  /** One call with its repetitions. */
+  callMs: number
+}
+
 type Sdk = typeof import('@aws-sdk/client-sqs')
 
 /** An SDK client that is loaded at its first call. Every error of it is an `OperatorError` that names the queue. */
@@ -16,11 +24,14 @@ export interface LazySqsClient {
   close(): void
 }
 
-/** The SDK has no time limit of its own. A send takes some milliseconds, and a long poll at most 20 s. */
 const connectMs = 3_000
-const requestMs = 30_000
+/** A send takes some milliseconds. On a connection that has gone silent, the second request goes over a new one. */
+const sendLimits: SqsLimits = { requestMs: 4_000, callMs: 10_000 }
 
-export function openSqsClient(options: SqsClientOptions = {}): LazySqsClient {
+export function openSqsClient(
+  options: SqsClientOptions = {},
+  { requestMs, callMs }: SqsLimits = sendLimits,
+): LazySqsClient {
   let opened: Promise<{ client: SQSClient; sdk: Sdk }> | undefined
   const open = async () => {
     const sdk = await import('@aws-sdk/client-sqs')
@@ -36,11 +47,12 @@ export function openSqsClient(options: SqsClientOptions = {}): LazySqsClient {
     return opened
   }
   const call: LazySqsClient['call'] = async (queueUrl, signal, run) => {
+    const limit = AbortSignal.timeout(callMs)
     try {
       const { client, sdk } = await ready()
-      return await run(client, sdk, { abortSignal: signal })
+      return await run(client, sdk, { abortSignal: AbortSignal.any([signal, limit]) })
     } catch (thrown) {
-      throw sqsError(thrown, queueUrl, signal)
+      throw sqsError(limit.aborted ? limit.reason : thrown, queueUrl, signal)
     }
   }
   return {

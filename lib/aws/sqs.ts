@@ -1,4 +1,5 @@
-import type { ChangesQueue, DeadLetters, TimersQueue } from './queue-ports.ts'
+import type { ChangesQueue, DeadLetters, Redelivery, TimersQueue } from './queue-ports.ts'
+import { openRedelivery } from './redelivery.ts'
 import { openChanges } from './sqs-changes.ts'
 import { openSqsClient, type SqsClientOptions } from './sqs-client.ts'
 import { openDeadLetters } from './sqs-dead-letters.ts'
@@ -16,17 +17,23 @@ export interface Queues {
   changes: ChangesQueue
   timers: TimersQueue
   deadLetters: DeadLetters
+  /** For messages of changes.fifo. */
+  changesRedelivery: Redelivery
+  /** For messages of timers. */
+  timersRedelivery: Redelivery
   /** Closes the open connections. */
   close(): void
 }
 
-/** Opens the sending sides of the operator's queues over one client. The first send loads the SDK and connects. */
+/** Opens the operator's queues over one client, except for receiving. The first call loads the SDK and connects. */
 export function openQueues(options: QueuesOptions): Queues {
   const client = openSqsClient(options.clientOptions)
   return {
     changes: openChanges(client, options.changesUrl),
     timers: openTimers(client, options.timersUrl, Date.now),
     deadLetters: openDeadLetters(client, options.deadLettersUrl),
+    changesRedelivery: openRedelivery(client, options.changesUrl),
+    timersRedelivery: openRedelivery(client, options.timersUrl),
     close: () => client.close(),
   }
 }

@@ -9,6 +9,9 @@ import { provenList, provenStored } from './stored.ts'
 /** The page size of client-go. */
 export const pageSize = 500
 
+/** The API server ends a call after 60 s. Whole objects of a full page take seconds on a busy one. */
+const pageMs = 60_000
+
 export interface Page<T extends KubernetesObject> {
   items: Stored<T>[]
   /** The version of the whole list. It is the same on every page. */
@@ -36,7 +39,8 @@ export async function fetchPage<T extends KubernetesObject>(
   const attempt = { verb: 'list', apiVersion, kind, namespace } as const
   const query: Query = { limit: pageSize, labelSelector, fieldSelector, continue: page.next }
   const accept = target.metadataOnly ? metadataOf.list : json
-  const response = await client.request('GET', collectionPath(target, namespace), { query, accept }, signal)
+  const request = { query, accept, limitMs: pageMs }
+  const response = await client.request('GET', collectionPath(target, namespace), request, signal)
   if (response.status !== 200) throw apiError(attempt, response)
   const { metadata, items } = provenList(response.body, attempt)
   return {

@@ -5,7 +5,7 @@ import { createHandler as timerHandler } from '../../functions/timer/handler.ts'
 import { createHandler as forwarderHandler } from '../../functions/watch-forwarder/handler.ts'
 import { endTogether } from '../../lib/abort.ts'
 import { openEventBus } from '../../lib/aws/eventbridge.ts'
-import type { ChangesQueue } from '../../lib/aws/queue-ports.ts'
+import type { ChangesQueue, TimersQueue } from '../../lib/aws/queue-ports.ts'
 import { openReceiver } from '../../lib/aws/receiver.ts'
 import { openQueues } from '../../lib/aws/sqs.ts'
 import type { OperatorConfig } from '../../lib/config/operator.ts'
@@ -58,6 +58,8 @@ export interface OperatorSeams {
   store?: Store
   /** The queue that forwarder, timer and sweep send to. */
   changes?: ChangesQueue
+  /** The queue that reconcile and timer send to. */
+  timers?: TimersQueue
   /** Called at the end of every pass that did not throw. */
   onPass?: (pass: Pass, outcome: Outcome) => void
   forwarder?: ForwardSeams
@@ -80,7 +82,7 @@ export function composeOperator(
   })
   const { store = openStore(database) } = seams
   const queues = openQueues({ ...urls, clientOptions: sqs })
-  const { changes = queues.changes } = seams
+  const { changes = queues.changes, timers = queues.timers } = seams
   const eventBus = openEventBus({ busName: bus.name, clientOptions: bus.clientOptions })
   const publish = createPublish({ outbox: openOutbox(database), bus: eventBus, log: logOf('publish') })
 
@@ -90,6 +92,7 @@ export function composeOperator(
     const reconcile = createReconcile({ cluster, store, config, now: Date.now, random: Math.random, log })
     const handler = reconcileHandler({
       ...queues,
+      timers,
       reconcile: reporting(reconcile, seams.onPass),
       collectRevision: createCollectRevision({ cluster, now: Date.now, log }),
       watches: watchedBy(config.namespaces),
@@ -100,7 +103,7 @@ export function composeOperator(
   }
 
   function runTimer(stopping: AbortSignal): Promise<void> {
-    const handler = timerHandler({ ...queues, changes, log: logOf('timer') })
+    const handler = timerHandler({ ...queues, changes, timers, log: logOf('timer') })
     return playMapping('timer', { handler, queueUrl: urls.timersUrl }, stopping)
   }
 

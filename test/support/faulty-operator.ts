@@ -1,4 +1,4 @@
-import type { ChangesQueue } from '../../lib/aws/queue-ports.ts'
+import type { ChangesQueue, TimersQueue } from '../../lib/aws/queue-ports.ts'
 import type { QueueUrls } from '../../lib/aws/queues.ts'
 import { openQueues, type Queues } from '../../lib/aws/sqs.ts'
 import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
@@ -20,9 +20,16 @@ export interface ForwarderOptions extends ForwardSeams {
 }
 
 export interface FaultyOperatorOptions
-  extends Pick<OperatorPartsOptions, 'plane' | 'databaseUrl' | 'env' | 'challenges' | 'teams' | 'client'> {
+  extends Pick<
+    OperatorPartsOptions,
+    'plane' | 'databaseUrl' | 'env' | 'challenges' | 'teams' | 'client' | 'kubeconfigOf'
+  > {
   /** Wraps the queue that forwarder, timer and sweep send to. */
   changes?: (inner: ChangesQueue) => ChangesQueue
+  /** Wraps the queue that reconcile and timer send to. */
+  timers?: (inner: TimersQueue) => TimersQueue
+  /** Seconds for which a received change is hidden, five by default. */
+  changesVisibility?: number
   store?: (inner: Store) => Store
   /** The seams of the first forwarder; `false`: none is started. */
   forwarder?: ForwarderOptions | false
@@ -55,7 +62,8 @@ const sweepAheadMs = 121_000
  */
 export async function startFaultyOperator(options: FaultyOperatorOptions = {}): Promise<FaultyOperator> {
   const { log = silentLog, challenges = ['web'] } = options
-  const urls = await testQueues({ changesVisibility: 5, timersVisibility: 3 })
+  const { changesVisibility = 5 } = options
+  const urls = await testQueues({ changesVisibility, timersVisibility: 3 })
   const parts = await openOperatorParts({ ...options, challenges, queues: urls })
   const { config, signal, clientFor } = parts
   const { namespaces, intervalSeconds } = config
@@ -68,6 +76,7 @@ export async function startFaultyOperator(options: FaultyOperatorOptions = {}): 
     functions: ['reconcile', 'timer'],
     store,
     changes,
+    timers: options.timers?.(queues.timers) ?? queues.timers,
     onPass: ({ name, causes }, { kind }) => void passes.push({ name, causes: [...causes], outcome: kind }),
   })
   const running: Promise<unknown>[] = [operator.run(signal)]

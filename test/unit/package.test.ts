@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { changesReceives, timersReceives } from '../../lib/aws/redelivery.ts'
 
 interface Resource {
   Type: string
@@ -66,11 +67,12 @@ describe('the package of serverless.yml', () => {
   })
 
   it('makes every queue hide a message for six timeouts of its function, and move it to dead letters', () => {
+    const receives = { ChangesQueue: changesReceives, TimersQueue: timersReceives }
     const timeouts = { ChangesQueue: timeoutOf('reconcile'), TimersQueue: timeoutOf('timer') }
     for (const [queue, timeout] of Object.entries(timeouts)) {
       const { VisibilityTimeout, RedrivePolicy } = resources[queue]?.Properties ?? {}
       expect(VisibilityTimeout).toBeGreaterThanOrEqual(6 * timeout)
-      expect(RedrivePolicy).toMatchObject({ maxReceiveCount: expect.any(Number) })
+      expect(RedrivePolicy).toMatchObject({ maxReceiveCount: receives[queue as keyof typeof receives] })
     }
   })
 
@@ -83,6 +85,23 @@ describe('the package of serverless.yml', () => {
         FunctionResponseTypes: ['ReportBatchItemFailures'],
         ScalingConfig: { MaximumConcurrency: expect.any(Number) },
       })
+  })
+
+  it('lets the functions with a mapping change the visibility of what they leave in its queue', () => {
+    for (const [role, queue] of [
+      ['ReconcileRole', 'ChangesQueue'],
+      ['TimerRole', 'TimersQueue'],
+    ] as const) {
+      const policies = resources[role]?.Properties.Policies as
+        | { PolicyDocument: { Statement: unknown[] } }[]
+        | undefined
+      expect(policies?.[0]?.PolicyDocument.Statement).toContainEqual(
+        expect.objectContaining({
+          Action: expect.arrayContaining(['sqs:ChangeMessageVisibility']),
+          Resource: { 'Fn::GetAtt': [queue, 'Arn'] },
+        }),
+      )
+    }
   })
 
   it('grants no role a wildcard', () => {

@@ -5,12 +5,14 @@ import type { Credential } from '../connection/credentials.ts'
 import { type Agents, openAgents } from './agents.ts'
 import type { ApiRequest, KubernetesClient, Query } from './http.ts'
 import { json } from './media-types.ts'
-import { connectionDied, transportError } from './transport-error.ts'
+import { connectionDied, isTimeout, transportError } from './transport-error.ts'
 
 export interface ClientOptions {
   connection: Connection
   /** See `userAgentOf`. */
   userAgent: string
+  /** Milliseconds for one call with its answer, unless the call has a limit of its own. */
+  callMs?: number
 }
 
 interface Call extends ApiRequest {
@@ -18,11 +20,18 @@ interface Call extends ApiRequest {
   path: string
 }
 
+/**
+ * A call takes milliseconds, and a few seconds on a busy API server. An admission webhook that does not answer has 10 s by
+ * default, so a longer limit would wait for nothing else.
+ */
+const defaultCallMs = 10_000
+
 /** After a frozen Lambda thaws, several kept connections may turn out dead one after the other. */
 const deadConnections = 3
 
 /** Opens a client. Files are read and connections are made at the first request. */
-export function openClient({ connection, userAgent }: ClientOptions): KubernetesClient {
+export function openClient(options: ClientOptions): KubernetesClient {
+  const { connection, userAgent, callMs = defaultCallMs } = options
   let resolved: Promise<ApiServerAddress> | undefined
   let current: { credential: Credential; agents: Agents } | undefined
 
@@ -34,10 +43,15 @@ export function openClient({ connection, userAgent }: ClientOptions): Kubernetes
     })
     return resolved
   }
+  /** Calls that run on the old connections are not cut off. */
+  const renewConnections = () => {
+    if (current) void closeAll(current.agents, { atOnce: false })
+    current = undefined
+  }
   const agentsFor = (address: ApiServerAddress, credential: Credential): Agents => {
     if (current && current.credential.cert === credential.cert) return current.agents
-    // A plugin returned a new client certificate. Calls that run on the old connections are not cut off.
-    if (current) void closeAll(current.agents, { atOnce: false })
+    // A plugin returned a new client certificate.
+    renewConnections()
     current = { credential, agents: openAgents(address, credential) }
     return current.agents
   }
@@ -50,7 +64,12 @@ export function openClient({ connection, userAgent }: ClientOptions): Kubernetes
     const address = await resolve()
     const credential = await address.credentials(options, signal)
     const agent = agentsFor(address, credential)[via]
-    const response = await agent.request(dispatched(call, { address, credential, userAgent, signal }))
+    // A credential plugin has a limit of its own, so the time for it is not part of the call's.
+    const limited =
+      via === 'calls' ? AbortSignal.any([signal, AbortSignal.timeout(call.limitMs ?? callMs)]) : signal
+    const response = await agent.request(
+      dispatched(call, { address, credential, userAgent, signal: limited }),
+    )
     if (response.statusCode !== 401 || options.fresh) return response
     await response.body.dump()
     return send(via, call, { fresh: true }, signal)
@@ -67,6 +86,8 @@ export function openClient({ connection, userAgent }: ClientOptions): Kubernetes
         } catch (thrown) {
           // Every write may be repeated: the repetition ends in "exists", "conflict" or the same state.
           if (tries <= deadConnections && connectionDied(thrown) && !signal.aborted) continue
+          // The connections were kept for equally long, so the others are likely to be as silent as this one.
+          if (isTimeout(thrown) && !signal.aborted) renewConnections()
           throw transportError(thrown, `${method} ${path}`, signal)
         }
     },

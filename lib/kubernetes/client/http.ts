@@ -9,6 +9,8 @@ export interface ApiRequest {
   contentType?: string
   query?: Query
   accept?: string
+  /** Milliseconds for the whole answer, where a usual call's limit does not fit. */
+  limitMs?: number
 }
 
 /** The answer of the server, also if it is a refusal. `apiError` turns a refusal into an error. */
@@ -28,6 +30,7 @@ export interface ApiStream {
 
 /** The API server over plain HTTP: paths, statuses, JSON. A call without an answer throws `OperatorError`. */
 export interface KubernetesClient {
+  /** Makes one call, within its limit. */
   request(
     method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
     path: string,

@@ -2,7 +2,7 @@ import { sleep } from '../../abort.ts'
 import { OperatorError } from '../../errors.ts'
 import { retryAfterMs } from '../errors/api-status.ts'
 import type { ApiResponse, KubernetesClient } from './http.ts'
-import { connectionDied } from './transport-error.ts'
+import { connectionDied, isTimeout } from './transport-error.ts'
 
 export interface RetryTimes {
   /** The first pause. Each further one is twice as long, up to `longestMs`. */
@@ -20,7 +20,8 @@ const passing = new Set([429, 503])
 
 /**
  * Wraps a client for the commands of a user, since no queue repeats their calls. A call that is refused with 429 or 503,
- * or whose connection breaks, is repeated with growing pauses. A call to an address where nothing listens fails at once.
+ * that has no answer within its limit, or whose connection breaks, is repeated with growing pauses. A call to an address
+ * where nothing listens fails at once.
  */
 export function createRetryingClient(
   client: KubernetesClient,
@@ -52,5 +53,5 @@ function askedMs(response: ApiResponse | undefined, longestMs: number): number {
 }
 
 function broken(thrown: unknown): boolean {
-  return thrown instanceof OperatorError && connectionDied(thrown.cause)
+  return thrown instanceof OperatorError && (connectionDied(thrown.cause) || isTimeout(thrown.cause))
 }

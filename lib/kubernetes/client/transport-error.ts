@@ -29,11 +29,12 @@ const sentenceByCode: Record<string, string> = {
  */
 export function transportError(thrown: unknown, call: string, signal: AbortSignal): OperatorError {
   if (signal.aborted) {
-    const timeout = signal.reason instanceof DOMException && signal.reason.name === 'TimeoutError'
-    const what = timeout ? 'timed out' : 'was cut off'
+    const what = isTimeout(signal.reason) ? 'timed out' : 'was cut off'
     return new OperatorError('ClusterUnavailable', `${shortCall(call)} ${what}.`, { cause: signal.reason })
   }
   if (thrown instanceof OperatorError) return thrown
+  if (isTimeout(thrown))
+    return new OperatorError('ClusterUnavailable', `${shortCall(call)} timed out.`, { cause: thrown })
   const code = codeOf(thrown)
   const sentence = sentenceByCode[code ?? ''] ?? code ?? (thrown instanceof Error ? thrown.name : 'no answer')
   return new OperatorError(
@@ -43,6 +44,11 @@ export function transportError(thrown: unknown, call: string, signal: AbortSigna
       cause: thrown,
     },
   )
+}
+
+/** Returns whether the limit of a call ended it. */
+export function isTimeout(thrown: unknown): boolean {
+  return thrown instanceof DOMException && thrown.name === 'TimeoutError'
 }
 
 /** Returns whether a kept connection died before or during the request. */

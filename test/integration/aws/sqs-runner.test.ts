@@ -180,11 +180,9 @@ describe('the event source mapping without a queue', () => {
 describe('reconcile and timer over the event source mapping', () => {
   it('repeats a failed pass by a timer, and newer messages of its instance do not wait', async () => {
     const passes: Array<Pass & { startedAt: number }> = []
-    const { changes, timers, deadLetters } = openQueues({
-      ...queues.urls,
-      clientOptions: queues.clientOptions,
-    })
+    const opened = openQueues({ ...queues.urls, clientOptions: queues.clientOptions })
     const reconcile = createReconcile({
+      ...opened,
       watches: () => true,
       collectRevision: async () => {},
       reconcile: async pass => {
@@ -192,13 +190,11 @@ describe('reconcile and timer over the event source mapping', () => {
         if (passes.length === 1) throw new OperatorError('Internal', 'no answer')
         return { outcome: { kind: 'settled' }, events: 0 }
       },
-      timers,
-      deadLetters,
       log,
       random: () => 0.2,
     })
     play(reconcile)
-    play(createTimer({ changes, timers, deadLetters, log }), {
+    play(createTimer({ ...opened, log }), {
       queueUrl: queues.urls.timersUrl,
       name: 'timer',
     })
@@ -213,5 +209,38 @@ describe('reconcile and timer over the event source mapping', () => {
     expect((second ?? 0) - (first ?? 0)).toBeLessThan(800)
     expect((third ?? 0) - (first ?? 0)).toBeGreaterThanOrEqual(1_150)
     expect((third ?? 0) - (first ?? 0)).toBeLessThan(4_000)
+  })
+
+  it('delivers what is left again after seconds, the newer messages of its instance with it', async () => {
+    await queues.server.stop()
+    queues = await startQueues(360)
+    const opened = openQueues({ ...queues.urls, clientOptions: queues.clientOptions })
+    const passes: Pass[] = []
+    let refuses = true
+    const reconcile = createReconcile({
+      ...opened,
+      watches: () => true,
+      collectRevision: async () => {},
+      reconcile: async pass => {
+        passes.push(pass)
+        return { outcome: { kind: 'requeue', afterMs: 60_000, reason: 'NameTaken' }, events: 0 }
+      },
+      timers: {
+        async send(timer, signal) {
+          if (refuses) throw new OperatorError('Internal', 'queue timers throttles us')
+          await opened.timers.send(timer, signal)
+        },
+      },
+      log,
+    })
+    play(reconcile)
+    await send('a')
+    await vi.waitFor(() => expect(passes).toHaveLength(1), soon)
+    await opened.changes.send([{ change: change('a', { cause: 'deleted' }), deduplicationId: 'gone' }], never)
+    refuses = false
+    await vi.waitFor(() => expect(isEmpty()).toBe(true), soon)
+    const causes = new Set(passes.slice(1).flatMap(pass => [...pass.causes]))
+    expect(causes).toEqual(new Set(['changed', 'retry', 'deleted']))
+    expect(messagesIn('dead-letters.fifo')?.ready).toEqual([])
   })
 })

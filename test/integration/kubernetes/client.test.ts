@@ -3,15 +3,18 @@ import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { openClient } from '../../../lib/kubernetes/client/client.ts'
+import { startTcpProxy } from './tcp-proxy.ts'
 
 const userAgent = 'challenge-operator/1.2.3 (reconcile)'
 const signal = AbortSignal.timeout(50_000)
 
-async function serve(listener: RequestListener) {
+async function serve(listener: RequestListener, callMs = 10_000) {
   const server = createServer(listener)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const { port } = server.address() as AddressInfo
+  const proxy = await startTcpProxy({ host: '127.0.0.1', port })
+  const url = `http://127.0.0.1:${proxy.port}`
   const asked: boolean[] = []
   const token = async ({ fresh }: { fresh: boolean }) => {
     asked.push(fresh)
@@ -20,13 +23,15 @@ async function serve(listener: RequestListener) {
   const client = openClient({
     connection: { kind: 'server', server: `${url}/behind/a/path/`, token },
     userAgent,
+    callMs,
   })
   const stop = async () => {
     await client.close()
+    await proxy.stop()
     server.closeAllConnections()
     server.close()
   }
-  return { client, server, asked, [Symbol.asyncDispose]: stop }
+  return { client, proxy, asked, [Symbol.asyncDispose]: stop }
 }
 
 describe('a request', () => {
@@ -99,5 +104,33 @@ describe('a request without an answer', () => {
     await expect(cut).rejects.toMatchObject({ reason: 'ClusterUnavailable', cause: reason })
     const late = at.client.request('GET', '/x', {}, AbortSignal.timeout(50))
     await expect(late).rejects.toMatchObject({ reason: 'ClusterUnavailable', message: 'GET /x timed out.' })
+  })
+})
+
+describe('a request on a connection that has gone silent', () => {
+  it('ends after the limit of a call, and the kept connections are not used any more', async () => {
+    await using at = await serve((_request, response) => void setTimeout(() => response.end('{}'), 50), 500)
+    const ask = () => at.client.request('GET', '/x', {}, signal)
+    // The client keeps at most eight connections, so the next request cannot open one more.
+    await Promise.all(Array.from({ length: 20 }, ask))
+    expect(at.proxy.accepted).toBe(8)
+    at.proxy.silence()
+    await expect(ask()).rejects.toMatchObject({ reason: 'ClusterUnavailable', message: 'GET /x timed out.' })
+    for (let next = 0; next < 3; next++) expect(await ask()).toMatchObject({ status: 200 })
+  })
+
+  it('has a limit of its own where the usual one does not fit, and a stream has none', async () => {
+    await using at = await serve((request, response) => {
+      const everyMs = request.url?.endsWith('/stream') ? 100 : 600
+      response.write('{')
+      setTimeout(() => response.write(' '), everyMs)
+      setTimeout(() => response.end('}'), 600)
+    }, 300)
+    expect(await at.client.request('GET', '/list', { limitMs: 20_000 }, signal)).toMatchObject({ body: {} })
+    await expect(at.client.request('GET', '/x', {}, signal)).rejects.toThrow('timed out')
+    const chunks: string[] = []
+    const stream = await at.client.stream('/stream', {}, signal)
+    for await (const chunk of stream.body) chunks.push(Buffer.from(chunk).toString())
+    expect(chunks.join('')).toBe('{ }')
   })
 })

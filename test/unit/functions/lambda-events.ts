@@ -1,4 +1,5 @@
 import type { ScheduledEvent, SQSEvent, SQSRecord } from 'aws-lambda'
+import type { Redelivery } from '../../../lib/aws/queue-ports.ts'
 import type { ChangeMessage } from '../../../lib/messages.ts'
 import { changeGroupId } from '../../../lib/messages.ts'
 import type { Log } from '../../../lib/telemetry/log.ts'
@@ -79,4 +80,20 @@ export function keptLog(): KeptLog {
     child: () => log,
   }
   return log
+}
+
+export interface KeptRedelivery extends Redelivery {
+  /** Receipt handle and seconds of every message that was delayed. */
+  delayed: [string, number][]
+}
+
+export function keptRedelivery(): KeptRedelivery {
+  const delayed: KeptRedelivery['delayed'] = []
+  return {
+    delayed,
+    delay: async messages => {
+      for (const { receiptHandle, seconds } of messages) delayed.push([receiptHandle, seconds])
+      return 0
+    },
+  }
 }

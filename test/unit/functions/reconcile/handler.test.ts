@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { SQSEvent } from 'aws-lambda'
+import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import { describe, expect, it } from 'vitest'
 import { createHandler, type ReconcileHandlerOptions } from '../../../../functions/reconcile/handler.ts'
 import { createHandler as createTimerHandler } from '../../../../functions/timer/handler.ts'
@@ -8,7 +8,7 @@ import type { ChangeMessage, TimerMessage } from '../../../../lib/messages.ts'
 import type { Outcome, Pass } from '../../../../lib/reconcile/pass/outcome.ts'
 import { noMetrics } from '../../../../lib/telemetry/metrics.ts'
 import { lambdaContext } from '../../../../local/lambda/context.ts'
-import { change, changeRecord, keptLog, record, sqsEvent } from '../lambda-events.ts'
+import { change, changeRecord, keptLog, keptRedelivery, record, sqsEvent } from '../lambda-events.ts'
 
 const settled: Outcome = { kind: 'settled' }
 
@@ -20,7 +20,9 @@ function setUp(options: Partial<ReconcileHandlerOptions> = {}) {
   const published: number[] = []
   const log = keptLog()
   const reconcile = options.reconcile ?? (async () => ({ outcome: settled, events: 0 }))
+  const redelivery = keptRedelivery()
   const handler = createHandler({
+    changesRedelivery: redelivery,
     timers: { send: async timer => void timers.push(timer) },
     deadLetters: { send: async (body, groupId, reason) => void dead.push({ body, groupId, reason }) },
     publish: async ({ limit }) => void published.push(limit),
@@ -39,7 +41,11 @@ function setUp(options: Partial<ReconcileHandlerOptions> = {}) {
     const response = await handler(event, lambdaContext('reconcile', timeoutMs))
     return response.batchItemFailures.map(failure => failure.itemIdentifier)
   }
-  return { run, passes, timers, dead, published, log }
+  return { run, passes, timers, dead, published, log, redelivery }
+}
+
+function receivedTimes(times: number, of: SQSRecord): SQSRecord {
+  return { ...of, attributes: { ...of.attributes, ApproximateReceiveCount: String(times) } }
 }
 
 describe('a batch', () => {
@@ -85,8 +91,7 @@ describe('a batch', () => {
 
   it('treats a redelivered message as a retry', async () => {
     const { run, passes } = setUp()
-    const again = changeRecord('1', change('a', { cause: 'pod' }))
-    again.attributes.ApproximateReceiveCount = '2'
+    const again = receivedTimes(2, changeRecord('1', change('a', { cause: 'pod' })))
     await run(sqsEvent(again, changeRecord('2', change('b', { cause: 'pod' }))))
     expect(passes.map(({ name, causes }) => [name, [...causes]])).toEqual([
       ['a', ['pod', 'retry']],
@@ -205,7 +210,7 @@ describe('the reconcile function', () => {
   })
 
   it('leaves the messages of a timer that cannot be sent, and the later ones of the group only', async () => {
-    const { run, passes } = setUp({
+    const { run, passes, redelivery } = setUp({
       reconcile: async pass => ({
         outcome: pass.name === 'b' ? { kind: 'requeue', afterMs: 1, reason: 'Paused' } : settled,
         events: 0,
@@ -219,13 +224,19 @@ describe('the reconcile function', () => {
     const failures = await run(
       sqsEvent(
         record('1', change('a'), 'shared'),
-        record('2', change('b'), 'shared'),
+        receivedTimes(3, record('2', change('b'), 'shared')),
         record('3', change('other'), 'own'),
         record('4', change('c'), 'shared'),
         record('5', change('a'), 'shared'),
       ),
     )
     expect(failures).toEqual(['2', '4', '5'])
+    // All at the same time, so that they stay in order.
+    expect(redelivery.delayed).toEqual([
+      ['handle-2', 8],
+      ['handle-4', 8],
+      ['handle-5', 8],
+    ])
     expect(passes.map(pass => pass.name).sort()).toEqual(['a', 'b', 'other'])
   })
 
@@ -305,6 +316,18 @@ describe('a message that cannot be read', () => {
     expect(await run(batch)).toEqual(['1', '2'])
     expect(passes.map(pass => pass.name)).toEqual(['b'])
   })
+
+  it('stays for the visibility timeout, with a line in the log, if the queue does not answer either', async () => {
+    const away = async () => {
+      throw new OperatorError('Internal', 'away')
+    }
+    const { run, log } = setUp({ deadLetters: { send: away }, changesRedelivery: { delay: away } })
+    expect(await run(sqsEvent(record('1', '{', 'ns/a')))).toEqual(['1'])
+    expect(log.lines.at(-1)).toMatchObject({
+      level: 'warn',
+      message: 'messages stay hidden for the visibility timeout',
+    })
+  })
 })
 
 describe('the deadline', () => {
@@ -316,13 +339,34 @@ describe('the deadline', () => {
       },
     })
     const batch = sqsEvent(changeRecord('1', change('slow')), changeRecord('2', change('fast')))
-    expect(await run(batch, 6_100)).toEqual([])
+    expect(await run(batch, 8_100)).toEqual([])
     expect(timers).toMatchObject([{ key: { name: 'slow', attempt: 1 } }])
+  })
+
+  it('leaves the steps of a group that it has not begun, for redelivery after 2 s', async () => {
+    const { run, passes, timers, redelivery } = setUp({
+      reconcile: async (pass, signal) => {
+        if (pass.name === 'slow') await sleep(60_000, undefined, { signal })
+        return { outcome: settled, events: 0 }
+      },
+    })
+    const batch = sqsEvent(
+      record('1', change('slow'), 'shared'),
+      record('2', change('b'), 'shared'),
+      record('3', change('c'), 'shared'),
+    )
+    expect(await run(batch, 8_100)).toEqual(['2', '3'])
+    expect(passes.map(pass => pass.name)).toEqual(['slow'])
+    expect(timers).toHaveLength(1)
+    expect(redelivery.delayed).toEqual([
+      ['handle-2', 2],
+      ['handle-3', 2],
+    ])
   })
 
   it('abandons a pass that ignores the abort signal', async () => {
     const { run, timers } = setUp({ reconcile: () => new Promise(() => {}) })
-    expect(await run(sqsEvent(changeRecord('1', change('deaf'))), 6_050)).toEqual([])
+    expect(await run(sqsEvent(changeRecord('1', change('deaf'))), 8_050)).toEqual([])
     expect(timers).toMatchObject([{ key: { name: 'deaf', attempt: 1 } }])
   })
 })
@@ -380,6 +424,7 @@ describe('the line of a pass', () => {
         },
         timers: { send: async sent => void renewed.push(sent) },
         deadLetters: { send: async () => {} },
+        timersRedelivery: keptRedelivery(),
         log: keptLog(),
         clock: () => now,
       })(sqsEvent(record('1', timer)), lambdaContext('timer', 30_000))

@@ -4,7 +4,7 @@ import type { OutgoingChange } from '../../../../lib/aws/queue-ports.ts'
 import { OperatorError } from '../../../../lib/errors.ts'
 import { type TimerMessage, timerDeduplicationId } from '../../../../lib/messages.ts'
 import { lambdaContext } from '../../../../local/lambda/context.ts'
-import { keptLog, record, sqsEvent } from '../lambda-events.ts'
+import { keptLog, keptRedelivery, record, sqsEvent } from '../lambda-events.ts'
 
 const trace = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
 
@@ -18,7 +18,9 @@ function setUp(options: Partial<TimerHandlerOptions> = {}) {
   const sent: Array<OutgoingChange & { sentAt: number }> = []
   const renewed: TimerMessage[] = []
   const dead: Array<{ body: string; reason: string }> = []
+  const redelivery = keptRedelivery()
   const handler = createHandler({
+    timersRedelivery: redelivery,
     changes: {
       send: async changes => {
         sent.push(...changes.map(change => ({ ...change, sentAt: Date.now() })))
@@ -30,12 +32,15 @@ function setUp(options: Partial<TimerHandlerOptions> = {}) {
     log: keptLog(),
     ...options,
   })
+  let receives = 1
   const run = async (...bodies: unknown[]) => {
     const records = bodies.map((body, index) => record(String(index), body))
+    for (const { attributes } of records) attributes.ApproximateReceiveCount = String(receives)
+    receives += 1
     const response = await handler(sqsEvent(...records), lambdaContext('timer', 30_000))
     return response.batchItemFailures.map(failure => failure.itemIdentifier)
   }
-  return { run, sent, renewed, dead }
+  return { run, sent, renewed, dead, redelivery }
 }
 
 describe('the timer handler', () => {
@@ -83,18 +88,24 @@ describe('the timer handler', () => {
 
 describe('the timer handler, when a message cannot be sent on', () => {
   it('leaves the timers that changes.fifo refused, and no others', async () => {
-    const { run } = setUp({
+    const { run, redelivery } = setUp({
       changes: { send: async changes => changes.filter(({ change }) => change.name === 'b') },
     })
     expect(await run(timer('a', 0), timer('b', 0), timer('c', 0))).toEqual(['1'])
+    expect(await run(timer('b', 0))).toEqual(['0'])
+    expect(redelivery.delayed).toEqual([
+      ['handle-1', 2],
+      ['handle-0', 4],
+    ])
   })
 
   it('leaves every timer when the queues are away', async () => {
     const away = async () => {
       throw new OperatorError('Internal', 'away')
     }
-    const { run } = setUp({ changes: { send: away }, timers: { send: away } })
+    const { run, redelivery } = setUp({ changes: { send: away }, timers: { send: away } })
     expect((await run(timer('a', 0), timer('far', 3_600_000))).sort()).toEqual(['0', '1'])
+    expect(redelivery.delayed.map(([, seconds]) => seconds)).toEqual([2, 2])
   })
 
   it('sends an unreadable message to the dead letters', async () => {
