@@ -6,24 +6,40 @@ type Defaults = Pick<OperatorConfig, 'defaultTtlMinutes'>
 
 const minute = 60_000
 
-/** RFC 3339 with a zone. A date without a zone would depend on the machine that reads it. */
-const form =
-  /^(\d{4})-(\d\d)-(\d\d)[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$/
+const monthsAndDays =
+  '((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))'
+const leapYear = '([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)'
+const hourAndMinute = '([01][0-9]|2[0-3]):[0-5][0-9]'
+
+/**
+ * RFC 3339 with a zone. A date without a zone would depend on the machine that reads it. Date.parse alone reads 30 February
+ * as 2 March. The rules of the CRDs have the same text, so the API server takes exactly the dates that are read here.
+ * It has no backslash, since CEL would have to escape it.
+ */
+export const datePattern =
+  `^([0-9]{4}-${monthsAndDays}|${leapYear}-02-29)` +
+  `[Tt]${hourAndMinute}:[0-5][0-9]([.][0-9]{1,9})?([Zz]|[+-]${hourAndMinute})$`
+
+/** The advice for a text that `datePattern` does not match. The rules of the CRDs have the same. */
+export const dateAdvice = 'write an RFC 3339 date with a zone, for example 2026-11-28T18:00:00Z'
+
+const date = new RegExp(datePattern)
+
+/**
+ * Clocks of machines that are kept in step differ by less than this, in milliseconds. NTP holds them within tens of
+ * milliseconds, and a time in the metadata of an object is cut to a second.
+ */
+export const clockSkewMs = 5_000
 
 /** @returns epoch milliseconds; undefined if the text is no RFC 3339 date with a zone */
 export function parseTime(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined
-  const [, year = '', month = '', day = ''] = form.exec(text) ?? []
-  // Date.parse reads 30 February as 2 March.
-  const days = new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate()
-  if (year === '' || Number(month) < 1 || Number(month) > 12 || Number(day) < 1 || Number(day) > days)
-    return undefined
-  return Date.parse(text.toUpperCase())
+  return text !== undefined && date.test(text) ? Date.parse(text.toUpperCase()) : undefined
 }
 
 /**
  * Returns the end of an instance: `spec.expiresAt`, or creation + TTL, and at the latest creation + `maxTtlMinutes` and
- * `availableUntil`. A date that `parseTime` does not read counts as absent; the schemas refuse most of these.
+ * `availableUntil`. A date that `parseTime` does not read counts as absent. The schemas refuse it, so only an object that
+ * was stored under an earlier schema has one; `decide` reports it.
  * @param template undefined if it is gone or was not read. Only the instance then moves the reported end
  * @returns epoch milliseconds; undefined if the instance does not end
  */

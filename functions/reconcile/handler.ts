@@ -5,7 +5,7 @@ import { redeliverSoon } from '../../lib/aws/redelivery.ts'
 import { operatorError } from '../../lib/errors.ts'
 import type { DeadlineContext } from '../../lib/middleware/deadline.ts'
 import { invocation } from '../../lib/middleware/invocation.ts'
-import { followUp } from '../../lib/reconcile/pass/follow-up.ts'
+import { followUpOfPass } from '../../lib/reconcile/pass/follow-up.ts'
 import {
   failureOutcome,
   type Pass,
@@ -134,9 +134,10 @@ async function runPass(
 ): Promise<number> {
   const { clock = Date.now, random = Math.random } = options
   const started = clock()
-  const { outcome, events } = await attemptPass(step.pass, options, signal)
+  const result = await attemptPass(step.pass, options, signal)
+  const { outcome, events } = result
   logPass({ pass: step.pass, outcome, events, milliseconds: clock() - started }, options)
-  const { timers, deadLetter } = followUp(outcome, step.pass, clock(), random())
+  const { timers, deadLetter } = followUpOfPass(result, step.pass, clock(), random())
   const soon = AbortSignal.timeout(followUpMs)
   await Promise.all(timers.map(timer => options.timers.send(timer, soon)))
   const newest = step.records.at(-1)

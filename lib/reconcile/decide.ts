@@ -5,8 +5,9 @@ import type { Stored } from '../crd/objects.ts'
 import { type Desired, desiredState } from '../desired/desired.ts'
 import { flagSource, flagValue } from '../desired/flag/flag.ts'
 import { isProblem, type Problem } from '../desired/problem.ts'
-import { expiredAt, expiresAt, notYetAvailable } from '../lifetime.ts'
+import { clockSkewMs, dateAdvice, expiredAt, expiresAt, notYetAvailable, parseTime } from '../lifetime.ts'
 import { type Reason, reasons } from '../reasons.ts'
+import { type Causes, expectsEnd } from './pass/causes.ts'
 import type { Obstacle } from './pass/findings.ts'
 import type { Observed, TemplateSource } from './pass/observation.ts'
 
@@ -44,6 +45,22 @@ export function decide(observed: Observed, config: OperatorConfig, now: number):
   return { ...decideLive(observed, built, now), expiresAt: at }
 }
 
+/**
+ * Returns how long the end of an instance is still ahead that another machine took for over: the clock of this one is
+ * behind. Undefined if nobody did, or if the end was moved.
+ * @param now epoch milliseconds
+ */
+export function endsInMs(
+  { instance }: Observed,
+  decision: Decision,
+  pass: Causes,
+  now: number,
+): number | undefined {
+  if (decision.kind === 'expire' || decision.expiresAt === undefined || paused(instance)) return undefined
+  const ahead = decision.expiresAt - now
+  return expectsEnd(pass) && ahead > 0 && ahead <= clockSkewMs ? ahead : undefined
+}
+
 /** Whether the time of an instance is over that could not be observed. @param now epoch milliseconds */
 export function isOverUnobserved(instance: ChallengeInstance, config: OperatorConfig, now: number): boolean {
   return !paused(instance) && expiredAt(instance, undefined, config, now) !== undefined
@@ -63,7 +80,7 @@ function decideLive({ instance, template }: Observed, built: Built | undefined, 
   if (isProblem(desired)) return leave(desired.reason, desired.message)
   const missing: Problem = { reason: 'TemplateMissing', message: templateMissing(instance) }
   const problem = template.kind === 'missing' ? missing : refused
-  const obstacle = problem && obstacleOf(problem.reason, problem.message)
+  const obstacle = problem ? obstacleOf(problem.reason, problem.message) : endUnreadable(instance)
   return { kind: 'converge', desired, source, obstacle }
 }
 
@@ -107,6 +124,13 @@ function leave(reason: Reason, message: string, afterMs?: number): LiveDecision 
 
 function obstacleOf(reason: Reason, message: string): Obstacle {
   return { reason, message, stalled: reasons[reason].recovery === 'on-change' }
+}
+
+/** An end that was stored under an earlier schema may be no date. It does not keep the instance from its template. */
+function endUnreadable({ spec }: ChallengeInstance): Obstacle | undefined {
+  if (spec.expiresAt === undefined || parseTime(spec.expiresAt) !== undefined) return undefined
+  const message = `spec.expiresAt is no date, so the end follows from the template alone; ${dateAdvice}.`
+  return { reason: 'ConfigInvalid', message, stalled: true }
 }
 
 function paused({ metadata }: ChallengeInstance): boolean {

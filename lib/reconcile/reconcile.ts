@@ -1,3 +1,4 @@
+import { sleep } from '../abort.ts'
 import type { OperatorConfig } from '../config/operator.ts'
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
 import type { Stored } from '../crd/objects.ts'
@@ -9,9 +10,10 @@ import type { Store } from '../store/store.ts'
 import type { Log } from '../telemetry/log.ts'
 import { act, expire } from './act/act.ts'
 import { createDefaultDenyGuard } from './act/default-deny.ts'
-import { decide, isOverUnobserved } from './decide.ts'
+import { decide, endsInMs, isOverUnobserved } from './decide.ts'
 import { observe, readInstance } from './observe.ts'
 import { rechecksRow } from './pass/causes.ts'
+import { withForceSync } from './pass/force-sync.ts'
 import type { Observed } from './pass/observation.ts'
 import { type Outcome, type Pass, type PassResult, type Reconcile, waitOutcome } from './pass/outcome.ts'
 import { conclude } from './report/conclude.ts'
@@ -72,14 +74,13 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
     return 'thrown' in ended ? reportFailedRead(deps, { instance, pass, ...ended }, signal) : ended
   }
 
-  async function readAndAct(pass: Pass, signal: AbortSignal): Promise<PassResult | 'overtaken'> {
-    const found = await readInstance(cluster, pass, signal)
-    const gone = pass.uids.filter(uid => uid !== found?.metadata.uid)
-    const cleaned = await cleanUpDeleted(deps, pass, gone, signal)
-    if (found === undefined) return cleaned
-    if (found.metadata.deletionTimestamp !== undefined)
-      return joined(cleaned, await tearDownAndReport(found, pass, signal))
-
+  /** Judges an instance that exists. @returns 'again' if it has to be read and judged once more */
+  async function readAndAct(
+    found: Stored<ChallengeInstance>,
+    pass: Pass,
+    signal: AbortSignal,
+  ): Promise<PassResult | 'again'> {
+    if (found.metadata.deletionTimestamp !== undefined) return tearDownAndReport(found, pass, signal)
     const instance = await ensureFinalizer(cluster, found, signal)
     let observed: Observed
     try {
@@ -87,28 +88,35 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
     } catch (thrown) {
       if (isOverUnobserved(instance, config, now())) {
         const ended = (await expire(cluster, instance, signal)) === 'ended'
-        return ended ? joined(cleaned, { outcome: { kind: 'settled' }, events: 0 }) : 'overtaken'
+        return ended ? { outcome: { kind: 'settled' }, events: 0 } : 'again'
       }
-      return joined(cleaned, await reportFailedRead(deps, { instance, thrown, pass }, signal))
+      return reportFailedRead(deps, { instance, thrown, pass }, signal)
     }
     const decision = decide(observed, config, now())
+    const endsIn = endsInMs(observed, decision, pass, now())
+    if (endsIn !== undefined) {
+      await sleep(endsIn, signal)
+      signal.throwIfAborted()
+      return 'again'
+    }
     const acted = await act({ cluster, ensureDefaultDeny, revisions }, { observed, decision, pass }, signal)
-    if (acted.overtaken) return 'overtaken'
+    if (acted.overtaken) return 'again'
     logFailures(log, pass, acted.failures)
     const concluded = conclude({ observed, decision, acted, pass, now: now(), random: random() })
     const { outcome, findings, flagHmac } = concluded
-    if (findings === undefined) return joined(cleaned, { outcome, events: 0 })
+    if (findings === undefined) return { outcome, events: 0 }
     const { sync, events } = await report(deps, { findings, flagHmac, recheckRow: rechecksRow(pass) }, signal)
-    return joined(cleaned, {
-      outcome: outcome.kind === 'settled' ? syncOutcome(sync, pass, random()) : outcome,
-      events,
-    })
+    return { outcome: withSyncOutcome(outcome, sync, pass, random()), events }
   }
 
   return async (pass, signal) => {
     for (let reads = 0; reads < readLimit; reads++) {
-      const result = await readAndAct(pass, signal)
-      if (result !== 'overtaken') return result
+      const found = await readInstance(cluster, pass, signal)
+      const gone = pass.uids.filter(uid => uid !== found?.metadata.uid)
+      const cleaned = await cleanUpDeleted(deps, pass, gone, signal)
+      if (found === undefined) return cleaned
+      const result = await readAndAct(found, withForceSync(pass, found), signal)
+      if (result !== 'again') return joined(cleaned, gone, result)
     }
     const { namespace, name } = pass
     throw new OperatorError('Internal', `ChallengeInstance ${namespace}/${name} changed while it was ended.`)
@@ -120,13 +128,15 @@ function logFailures(log: Log, { namespace, name }: Pass, errors: readonly Error
 }
 
 /** A row that could not be written brings the instance back, unless only a change of the instance helps. */
-function syncOutcome({ ok, reason }: Sync, pass: Pass, random: number): Outcome {
-  if (ok || reason === undefined || reasons[reason].recovery === 'on-change') return { kind: 'settled' }
+function withSyncOutcome(outcome: Outcome, { ok, reason }: Sync, pass: Pass, random: number): Outcome {
+  if (outcome.kind !== 'settled' && outcome.kind !== 'stalled') return outcome
+  if (ok || reason === undefined || reasons[reason].recovery === 'on-change') return outcome
   return waitOutcome(reason, pass, random)
 }
 
-/** The outcome of the existing instance counts. Unfinished work of a predecessor comes back with its own uid. */
-function joined(cleaned: PassResult, living: PassResult): PassResult {
-  const outcome = living.outcome.kind === 'settled' ? cleaned.outcome : living.outcome
-  return { outcome, events: cleaned.events + living.events }
+/** Unfinished work of predecessors comes back with their own uids, whatever becomes of the instance that exists. */
+function joined(cleaned: PassResult, gone: readonly string[], living: PassResult): PassResult {
+  const events = cleaned.events + living.events
+  if (cleaned.outcome.kind === 'settled') return { ...living, events }
+  return { ...living, events, predecessors: { uids: gone, outcome: cleaned.outcome } }
 }

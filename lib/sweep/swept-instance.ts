@@ -13,7 +13,7 @@ export interface SweptInstance extends InstanceKey {
   url: string | undefined
   /** The database row is reported as written. */
   synced: boolean
-  /** The status reports the present generation of the spec, and whether the instance is paused. */
+  /** The status reports the present generation of the spec, whether the instance is paused, and the last `force-sync`. */
   observed: boolean
   deletingSince: number | undefined
   expiresAt: number | undefined
@@ -54,11 +54,20 @@ export function sweptInstance({ metadata, spec, status }: Stored<ChallengeInstan
   }
 }
 
-/** During a pause a pass reports the spec and does not act on it, so `observedGeneration` stays behind until the pause goes. */
+/**
+ * During a pause a pass reports the spec and acts on nothing, so `observedGeneration` and `handledSync` stay behind until
+ * the pause goes.
+ */
 function isObserved(metadata: ObjectMeta, status: ChallengeInstanceStatus | undefined): boolean {
+  const own = metadata.annotations ?? {}
   const reportedPause = status?.reason === 'Paused'
-  if (metadata.annotations?.[annotations.paused] !== 'true')
-    return !reportedPause && status?.observedGeneration === metadata.generation
+  const wanted = own[annotations.forceSync]
+  if (own[annotations.paused] !== 'true')
+    return (
+      !reportedPause &&
+      status?.observedGeneration === metadata.generation &&
+      (wanted === undefined || wanted === status?.handledSync)
+    )
   const stalled = status?.conditions?.find(each => each.type === 'Stalled')
   return reportedPause && stalled?.observedGeneration === metadata.generation
 }

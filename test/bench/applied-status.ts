@@ -42,6 +42,7 @@ export function appliedStatus({
       granted: { namespace, url, endpoints, cpuMillicores, memMb },
       template: { uid, generation, hash: templateHash },
       observesGeneration: true,
+      handlesSync: false,
       terminating: false,
     },
     now,

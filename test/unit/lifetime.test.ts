@@ -12,6 +12,8 @@ describe('parseTime', () => {
     ['2026-11-28T10:00:00+01:00', at('09:00')],
     ['2026-11-28t09:00:00.000z', at('09:00')],
     ['2028-02-29T00:00:00Z', Date.UTC(2028, 1, 29)],
+    ['2000-02-29T00:00:00Z', Date.UTC(2000, 1, 29)],
+    ['2026-11-28T09:00:00.123456789Z', at('09:00') + 123],
     ['9999-12-31T23:59:59Z', Date.UTC(9999, 11, 31, 23, 59, 59)],
   ])('reads %s', (text, time) => {
     expect(parseTime(text)).toBe(time)
@@ -29,11 +31,24 @@ describe('parseTime', () => {
     '2026-11-28T24:00:00Z',
     '2026-11-28T09:00:60Z',
     '2026-11-28T09:00:00+25:00',
+    '2026-11-28T09:00:00.1234567890Z',
+    '2026-04-31T00:00:00Z',
+    '2100-02-29T00:00:00Z',
     'tomorrow',
     '1764320400',
   ])('refuses %j', text => {
     expect(parseTime(text)).toBeUndefined()
   })
+})
+
+it('parseTime reads exactly the days that exist', () => {
+  for (const year of [1900, 1999, 2000, 2024, 2026, 2096, 2100, 2400])
+    for (let month = 0; month < 12; month++)
+      for (let day = 1; day <= 31; day++) {
+        const exists = new Date(Date.UTC(year, month, day)).getUTCDate() === day
+        const text = `${year}-${String(month + 1).padStart(2, '0')}-${String(day).padStart(2, '0')}T00:00:00Z`
+        expect(parseTime(text), text).toBe(exists ? Date.UTC(year, month, day) : undefined)
+      }
 })
 
 describe('expiresAt', () => {

@@ -1,6 +1,6 @@
 import type { OperatorConfig } from '../../config/operator.ts'
 import type { ChallengeTemplate, ChallengeTemplateSpec } from '../../crd/challenge-template.ts'
-import { parseTime } from '../../lifetime.ts'
+import { dateAdvice, parseTime } from '../../lifetime.ts'
 import type { Problem } from '../problem.ts'
 import { containerProblems } from './container-problems.ts'
 import { networkProblems } from './network-problems.ts'
@@ -30,7 +30,7 @@ export function templateProblem(template: ChallengeTemplate, config: OperatorCon
 function dateProblems(spec: ChallengeTemplateSpec): string[] {
   return (['availableFrom', 'availableUntil'] as const)
     .filter(field => spec[field] !== undefined && parseTime(spec[field]) === undefined)
-    .map(field => `${field} is no date with a zone; write for example 2026-11-28T18:00:00Z`)
+    .map(field => `${field} is no date; ${dateAdvice}`)
 }
 
 /** Fields of the resource that this version does not support yet. A problem is clearer than a field without effect. */

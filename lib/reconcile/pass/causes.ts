@@ -24,6 +24,11 @@ export function rechecksRow({ causes }: Causes): boolean {
   return causesThatRecheckRow.some(cause => causes.has(cause))
 }
 
+/** Whether the pass verifies everything that a person can ask for with `force-sync`. */
+export function answersForceSync({ causes }: Causes): boolean {
+  return causesThatVerifyEverything.some(cause => causes.has(cause))
+}
+
 /** Whether a slow teardown is worth a look at what blocks it. */
 export function asksWhatBlocksTeardown({ causes }: Causes): boolean {
   return causesThatVerifyEverything.some(cause => causes.has(cause))
@@ -45,6 +50,11 @@ export function onlyLooks({ causes }: Causes): boolean {
 /** Whether the pass has the ReplicaSet tried again whose pods the cluster refuses. */
 export function triesRefusedAgain({ causes }: Causes): boolean {
   return causesThatRecheckRow.some(cause => causes.has(cause))
+}
+
+/** Whether the sender of a message took the time of the instance for over. */
+export function expectsEnd({ causes }: Causes): boolean {
+  return causes.has('expiry')
 }
 
 /** Whether the change of the instance's template was released, so that the pass takes it up. */

@@ -21,6 +21,8 @@ export interface Findings {
   template?: NonNullable<ChallengeInstanceStatus['template']>
   /** Whether the pass is the answer to this generation. A failed pass that comes back is not, nor one during a pause. */
   observesGeneration: boolean
+  /** Whether the pass is the answer to a `force-sync`: it verified everything. */
+  handlesSync: boolean
   terminating: boolean
   /** Every desired child is recorded. */
   complete?: boolean

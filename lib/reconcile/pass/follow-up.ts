@@ -4,13 +4,31 @@ import { countsAsAttempt } from '../../reason-rules.ts'
 import { reasons } from '../../reasons.ts'
 import { alignToRetryGrid, outageBackoffMs, retryBackoffMs } from './backoff.ts'
 import { retryCauseOf } from './causes.ts'
-import type { Outcome, Pass } from './outcome.ts'
+import type { Outcome, Pass, PassResult } from './outcome.ts'
 
 /** The messages that have to be sent before the messages of the pass may be acknowledged. */
 export interface FollowUp {
   /** One for each uid: only a pass that knows a predecessor's uid closes its row. */
   timers: readonly TimerMessage[]
   deadLetter: { reason: string } | undefined
+}
+
+/**
+ * Returns the follow-up of a pass, for its instance and for the predecessors that are not cleaned up yet.
+ * @param now epoch milliseconds @param random in [0, 1)
+ */
+export function followUpOfPass(
+  { outcome, predecessors }: PassResult,
+  pass: Pass,
+  now: number,
+  random: number,
+): FollowUp {
+  if (predecessors === undefined) return followUp(outcome, pass, now, random)
+  const { uids } = predecessors
+  const living = { ...pass, uids: pass.uids.filter(uid => !uids.includes(uid)) }
+  const ofLiving = followUp(outcome, living, now, random)
+  const ofPredecessors = followUp(predecessors.outcome, { ...pass, uids }, now, random)
+  return { ...ofLiving, timers: [...ofLiving.timers, ...ofPredecessors.timers] }
 }
 
 /** @param now epoch milliseconds @param random in [0, 1) */

@@ -39,6 +39,8 @@ export type Outcome =
 export interface PassResult {
   outcome: Outcome
   events: number
+  /** Deleted instances of the same name whose clean-up is not done. It comes back by itself, whatever `outcome` says. */
+  predecessors?: { uids: readonly string[]; outcome: Outcome } | undefined
 }
 
 /** The story behind the reconcile function. */

@@ -7,6 +7,7 @@ import { workloadVerdict } from '../../observed/workload.ts'
 import { type Reason, reasons } from '../../reasons.ts'
 import type { Acted } from '../act/acted.ts'
 import type { Decision } from '../decide.ts'
+import { answersForceSync } from '../pass/causes.ts'
 import type { Findings, Granted, WorkloadFinding } from '../pass/findings.ts'
 import type { Observed } from '../pass/observation.ts'
 import { failureObstacle } from '../pass/obstacle.ts'
@@ -46,6 +47,7 @@ export function conclude(input: ConcludeInput): Conclusion {
     obstacle: obstacleOf(input, decision, outcome),
     children: acted.children,
     observesGeneration: observes,
+    handlesSync: observes && answersForceSync(input.pass),
     terminating: false,
     end: { at: decision.expiresAt },
     complete: decision.kind === 'converge' && acted.failures.length === 0,
@@ -65,12 +67,14 @@ export function concludeFailedRead(
   { pass, random, expiresAt }: { pass: Pass; random: number; expiresAt: number | undefined },
 ): { outcome: Outcome; findings: Findings } {
   const outcome = reportedFailureOutcome(failure, pass, random)
+  const observes = observesGeneration(outcome)
   const findings: Findings = {
     instance,
     workload: { kind: 'not-observed' },
     obstacle: failureObstacle(failure, outcome),
     children: instance.status?.children ?? [],
-    observesGeneration: observesGeneration(outcome),
+    observesGeneration: observes,
+    handlesSync: observes && answersForceSync(pass),
     terminating: false,
     end: { at: expiresAt },
   }

@@ -33,7 +33,8 @@ export function statusOf(findings: Findings, now: string): ChallengeInstanceStat
   assign(status, 'podName', facts.workload ? facts.workload.podName : before.podName)
   assign(status, 'template', findings.template ?? before.template)
   assign(status, 'adopting', stillAdopting(findings) ? true : undefined)
-  assign(status, 'handledSync', instance.metadata.annotations?.[annotations.forceSync])
+  const wanted = instance.metadata.annotations?.[annotations.forceSync]
+  assign(status, 'handledSync', findings.handlesSync || wanted === undefined ? wanted : before.handledSync)
   assign(
     status,
     'observedGeneration',

@@ -3,8 +3,9 @@ import { isWorkload } from '../../crd/child-kinds.ts'
 import type { Stored } from '../../crd/objects.ts'
 import { childKey } from '../../crd/reference.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
+import { clockSkewMs } from '../../lifetime.ts'
 import { isAdopting } from '../../observed/adopting.ts'
-import { asksWhatBlocksTeardown } from '../pass/causes.ts'
+import { answersForceSync, asksWhatBlocksTeardown } from '../pass/causes.ts'
 import type { Findings, Obstacle } from '../pass/findings.ts'
 import { type Pass, type PassResult, requeue, waitOutcome } from '../pass/outcome.ts'
 import { closeRow } from '../report/database-row.ts'
@@ -80,6 +81,7 @@ async function reportWaiting(
     obstacle,
     children,
     observesGeneration: true,
+    handlesSync: answersForceSync(pass),
     terminating: true,
   }
   const { events } = await report(deps, { findings }, signal)
@@ -147,8 +149,11 @@ async function blockingFinalizer(
   return { reason: 'ForeignFinalizer', message, stalled: false }
 }
 
-/** Whether the deletion mark was set after the end of the instance. It then expired, whoever set the mark. */
-function expired({ metadata, status }: ChallengeInstance): boolean {
+/**
+ * Whether the deletion mark was set at the end of the instance or later. It then expired, whoever set the mark. The mark
+ * has the time of the API server, whose clock may be behind the one that the end was judged by.
+ */
+export function expired({ metadata, status }: ChallengeInstance): boolean {
   const end = Date.parse(status?.expiresAt ?? '')
-  return Date.parse(metadata.deletionTimestamp ?? '') >= end
+  return Date.parse(metadata.deletionTimestamp ?? '') >= end - clockSkewMs
 }

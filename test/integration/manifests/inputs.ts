@@ -1,3 +1,5 @@
+import { dateAdvice } from '../../../lib/lifetime.ts'
+
 /** A template and an instance that the API server accepts, and changes of them with its answers. */
 
 export const templateSpec = { image: 'registry.example.com/a:1', resources: { cpu: '100m', memory: '64Mi' } }
@@ -8,6 +10,18 @@ type Change = Record<string, unknown>
 const long = 'x'.repeat(2000)
 const port = (name: string, number: number, protocol = 'TCP') => ({ name, port: number, protocol })
 const further = { name: 'db', image: 'registry.example.com/db:1', resources: templateSpec.resources }
+
+/** Dates that the API server takes as `format: date-time`, and others that people write. */
+const badDates = [
+  '2026-11-28T18:00:00.1234567890Z',
+  '2026-11-28T18:00:00+25:00',
+  '2026-02-30T18:00:00Z',
+  '2026-11-28',
+  '2026-11-28T18:00:00',
+  'tomorrow',
+]
+
+const goodDates = ['2026-11-28t18:00:00z', '2028-02-29T18:00:00.5-11:30', '2026-11-28T18:00:00.123456789Z']
 
 export const badTemplates: [what: string, message: string, change: Change][] = [
   ['no image', 'spec.image', { image: '' }],
@@ -86,7 +100,17 @@ export const badTemplates: [what: string, message: string, change: Change][] = [
     'availableUntil is not after availableFrom',
     { availableFrom: '2026-11-28T18:00:00Z', availableUntil: '2026-11-28T19:00:00+02:00' },
   ],
-  ['a date without a zone', 'spec.availableFrom', { availableFrom: '2026-11-28T18:00:00' }],
+  ...badDates.map((date): [string, string, Change] => [
+    `opening at ${date}`,
+    dateAdvice,
+    { availableFrom: date },
+  ]),
+  ['closing on a plain date', dateAdvice, { availableUntil: '2026-11-28' }],
+  [
+    'an end before the beginning in lower case',
+    'availableUntil is not after availableFrom',
+    { availableFrom: '2026-11-28t18:00:00z', availableUntil: '2026-11-28T18:00:00.000000000Z' },
+  ],
   ['a capability beyond baseline', 'Unsupported value: "SYS_ADMIN"', { capabilities: ['SYS_ADMIN'] }],
   [
     'a capability that restricted forbids',
@@ -151,6 +175,10 @@ export const goodTemplates: [what: string, change: Change][] = [
   ],
   ['a further container', { containers: [{ ...further, ports: [port('db', 5432)] }] }],
   ['what restricted allows', { podSecurity: 'restricted', capabilities: ['NET_BIND_SERVICE'] }],
+  ...goodDates.map((date): [string, Change] => [
+    `opening at ${date}`,
+    { availableFrom: date, availableUntil: '2099-01-01T00:00:00Z' },
+  ]),
   ['unicode', { env: [{ name: 'GREETING', value: 'Grüße 👋\u0000' }] }],
 ]
 
@@ -160,8 +188,7 @@ export const badInstances: [what: string, message: string, change: Change][] = [
   ['team 0', 'spec.owner.teamId', { owner: { teamId: 0, eventId: 1 } }],
   ['a team in words', 'spec.owner.teamId', { owner: { teamId: '1', eventId: 1 } }],
   ['a team beyond what a double holds', 'spec.owner.teamId', { owner: { teamId: 2 ** 53, eventId: 1 } }],
-  ['an end without a zone', 'spec.expiresAt', { expiresAt: '2026-11-28T18:00:00' }],
-  ['an end in words', 'spec.expiresAt', { expiresAt: 'tomorrow' }],
+  ...badDates.map((date): [string, string, Change] => [`an end at ${date}`, dateAdvice, { expiresAt: date }]),
   ['notes of 32 KB and their name', 'more than 32768 characters', { annotations: { a: 'x'.repeat(32_768) } }],
   [
     'many notes of together more than 32 KB',
@@ -181,6 +208,7 @@ export const badInstances: [what: string, message: string, change: Change][] = [
 
 export const goodInstances: [what: string, change: Change][] = [
   ['the least', {}],
+  ...goodDates.map((date): [string, Change] => [`an end at ${date}`, { expiresAt: date }]),
   ['notes of 32 KB', { annotations: { a: 'x'.repeat(32_767) } }],
   ['notes in characters of four bytes', { annotations: { a: '👋'.repeat(32_767) } }],
 ]

@@ -14,6 +14,7 @@ import { installManifests } from '../../../lib/kubernetes/install/install.ts'
 import { contentHash, type Policy, registriesOf } from '../../../lib/kubernetes/install/manifests.ts'
 import { checkSchema, crdKind, crdNames, versionMark } from '../../../lib/kubernetes/install/schema-check.ts'
 import { openCluster } from '../../../lib/kubernetes/open-cluster.ts'
+import { dateAdvice } from '../../../lib/lifetime.ts'
 import type { ControlPlane } from '../../../local/control-plane/start.ts'
 import { waitUntil } from '../../../local/process/wait.ts'
 import { startTestControlPlane } from '../../support/control-plane.ts'
@@ -148,6 +149,10 @@ describe('a cluster without CRDs, or with those of the older operator', () => {
       ...instance('notes'),
       spec: { ...instanceSpec, annotations: manyNotes },
     } as KubernetesObject)
+    await created({
+      ...instance('dated'),
+      spec: { ...instanceSpec, expiresAt: '2026-11-28T18:00:00+25:00' },
+    } as KubernetesObject)
     const stored = { apiVersion, kind: 'ChallengeTemplate', metadata: { name: 'bad', namespace: 'watched' } }
     const [, , bad] = badTemplates.find(([what]) => what === 'an hmac flag without %s') ?? []
     await created({ ...stored, spec: { ...templateSpec, ...bad } } as KubernetesObject)
@@ -163,7 +168,7 @@ describe('a cluster without CRDs, or with those of the older operator', () => {
     const names = []
     for await (const page of cluster.list(kind, { namespace: 'watched' }, signal))
       names.push(...page.map(({ metadata }) => metadata.name))
-    expect(names).toEqual(['1-starts-with-a-digit', 'fine', 'notes'])
+    expect(names).toEqual(['1-starts-with-a-digit', 'dated', 'fine', 'notes'])
     await checkSchema(client, signal)
     await waitUntil(
       'the new OpenAPI document',
@@ -204,6 +209,25 @@ describe('a cluster without CRDs, or with those of the older operator', () => {
       'spec.annotations: Invalid value',
     )
     expect(await cluster.patchJson(reference, [shrink(32_767)], signal)).toMatchObject({ kind: kind.kind })
+    expect(await cluster.delete(reference, {}, signal)).toBe('gone')
+  })
+
+  it('lets a stored instance whose end is no date be patched elsewhere, reported and renewed', async () => {
+    const reference = { ...kind, namespace: 'watched', name: 'dated' }
+    const add = { op: 'add', path: '/metadata/finalizers', value: ['example.com/hold'] } as const
+    const suspend = { op: 'add', path: '/spec/suspend', value: true } as const
+    const patched = await cluster.patchJson<ChallengeInstance>(reference, [add, suspend], signal)
+    if (!patched || patched === 'conflict') throw new Error('not patched')
+    const status = { phase: 'Idle', observedGeneration: 1 } as const
+    expect(await cluster.putStatus({ ...patched, ...kind, status }, signal)).toMatchObject({ status })
+    const renew = (value: string) => ({ op: 'replace', path: '/spec/expiresAt', value }) as const
+    await expect(cluster.patchJson(reference, [renew('2026-11-29T18:00:00+25:00')], signal)).rejects.toThrow(
+      dateAdvice,
+    )
+    const renewed = await cluster.patchJson(reference, [renew('2026-11-29T18:00:00Z')], signal)
+    expect(renewed).toMatchObject({ kind: kind.kind })
+    const release = { op: 'remove', path: '/metadata/finalizers' } as const
+    await cluster.patchJson(reference, [release], signal)
     expect(await cluster.delete(reference, {}, signal)).toBe('gone')
   })
 

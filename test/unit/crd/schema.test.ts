@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { apiVersion, group } from '../../../lib/crd/group.ts'
 import { crdVersion, versionMark } from '../../../lib/kubernetes/install/schema-check.ts'
-import { instance, type Schema, template } from './crds.ts'
+import { dateAdvice, datePattern } from '../../../lib/lifetime.ts'
+import { at, instance, type Schema, template } from './crds.ts'
 import { tables, unions } from './fields.ts'
 
 describe('the CRDs', () => {
@@ -30,7 +31,7 @@ describe('the CRDs', () => {
 })
 
 /** The fingerprint of both definitions at a version. A cluster with this version is not upgraded. */
-const recorded = { version: 2, fingerprint: '66ea5596d74b29ca' }
+const recorded = { version: 3, fingerprint: '60f6303690c1afe2' }
 
 describe('the version of the schemas', () => {
   const fingerprint = fingerprintOf([template.crd.spec, instance.crd.spec])
@@ -73,6 +74,28 @@ describe('the schemas', () => {
 
   it('bound every field', () => {
     expect(fields.filter(({ path, schema }) => !bounded(path, schema)).map(({ path }) => path)).toEqual([])
+  })
+
+  it('take exactly the dates that are read, and say of any other what to write', () => {
+    const dates = fields.filter(
+      ({ path, schema }) => path.includes('.spec.') && /^RFC 3339 date/.test(schema.description ?? ''),
+    )
+    expect(dates.map(({ path }) => path)).toEqual([
+      'ChallengeTemplate.spec.availableFrom',
+      'ChallengeTemplate.spec.availableUntil',
+      'ChallengeInstance.spec.expiresAt',
+    ])
+    for (const { schema } of dates) {
+      // The API server checks a format first, and its complaint has no example.
+      expect(schema.format).toBeUndefined()
+      expect(schema['x-kubernetes-validations']).toEqual([
+        { rule: `self.matches('${datePattern}')`, message: dateAdvice },
+      ])
+    }
+    const [order] =
+      at(template, 'spec')['x-kubernetes-validations']?.filter(({ rule }) => rule.includes('timestamp(')) ??
+      []
+    expect(order?.rule).toContain(`date.matches('${datePattern}')`)
   })
 
   it('have a message for every rule', () => {

@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest'
 import { parseOperatorConfig } from '../../../lib/config/operator.ts'
 import type { ChallengeTemplate } from '../../../lib/crd/challenge-template.ts'
 import { annotations } from '../../../lib/crd/group.ts'
-import { decide } from '../../../lib/reconcile/decide.ts'
+import { clockSkewMs } from '../../../lib/lifetime.ts'
+import { decide, endsInMs } from '../../../lib/reconcile/decide.ts'
+import type { Causes } from '../../../lib/reconcile/pass/causes.ts'
 import type { ObservedTemplate } from '../../../lib/reconcile/pass/observation.ts'
 import {
   type InstanceParts,
@@ -141,5 +143,42 @@ describe('decide', () => {
 
   test('only looks at an instance that cannot be built from any template that it may have', () => {
     expect(decided({ sources: [] })).toEqual({ kind: 'look' })
+  })
+
+  test('follows the template of an instance whose end was stored as no date, and says what to write', () => {
+    const unreadable = instance({ spec: { expiresAt: '2026-11-21T09:00:00+25:00' } })
+    const decision = decided({ instance: unreadable, template: template({ ttlMinutes: 120 }) })
+    expect(decision).toMatchObject({
+      kind: 'converge',
+      expiresAt: now + 3_600_000,
+      obstacle: { reason: 'ConfigInvalid', stalled: true },
+    })
+    expect(decision).toHaveProperty('obstacle.message', expect.stringContaining('2026-11-28T18:00:00Z'))
+  })
+})
+
+describe('a pass whose message says that the time of the instance is over', () => {
+  const expiry = { causes: new Set(['expiry'] as const) }
+  const waits = (parts: Observation, pass: Causes = expiry) => {
+    const observed = observation(parts)
+    return endsInMs(observed, decide(observed, config, now), pass, now)
+  }
+  const ends = (afterMs: number) => instance({ spec: { expiresAt: new Date(now + afterMs).toISOString() } })
+
+  test('waits for the end if its own clock is slightly behind', () => {
+    expect(waits({ instance: ends(700) })).toBe(700)
+    expect(waits({ instance: ends(clockSkewMs) })).toBe(clockSkewMs)
+  })
+
+  test('does not wait for an end that was moved, that has come, or that a pause holds back', () => {
+    expect(waits({ instance: ends(clockSkewMs + 1) })).toBeUndefined()
+    expect(waits({ instance: ends(0) })).toBeUndefined()
+    const paused = ends(700)
+    paused.metadata.annotations = { [annotations.paused]: 'true' }
+    expect(waits({ instance: paused })).toBeUndefined()
+  })
+
+  test('is the only one that waits', () => {
+    expect(waits({ instance: ends(700) }, { causes: new Set(['changed', 'retry'] as const) })).toBeUndefined()
   })
 })

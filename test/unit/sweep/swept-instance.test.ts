@@ -25,4 +25,11 @@ describe('sweptInstance', () => {
       observed,
     )
   })
+  it('says that a force-sync is observed once a pass has answered it', () => {
+    const metadata = { annotations: { [annotations.forceSync]: '2' } }
+    const before = { ...statusOf(1), handledSync: '1' }
+    expect(sweptInstance(storedInstance({ metadata, status: before })).observed).toBe(false)
+    const after = { ...before, handledSync: '2' }
+    expect(sweptInstance(storedInstance({ metadata, status: after })).observed).toBe(true)
+  })
 })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { OperatorError } from '../../../../lib/errors.ts'
 import type { Reason } from '../../../../lib/reasons.ts'
-import { followUp } from '../../../../lib/reconcile/pass/follow-up.ts'
+import { followUp, followUpOfPass } from '../../../../lib/reconcile/pass/follow-up.ts'
 import { failureOutcome, type Outcome, type Pass, requeue } from '../../../../lib/reconcile/pass/outcome.ts'
 import { somePass } from '../passes.ts'
 
@@ -75,6 +75,42 @@ describe('the follow-up of a pass', () => {
       timers: [],
       deadLetter: { reason: 'Internal: broken' },
     })
+  })
+})
+
+describe('the follow-up of a pass that has not cleaned up after a predecessor', () => {
+  const both = somePass({ uids: ['old', 'new'] })
+  const predecessors = { uids: ['old'], outcome: requeue('Terminating', 2_000) }
+  const uidsAfter = (outcome: Outcome) =>
+    followUpOfPass({ outcome, events: 0, predecessors }, both, now, 0).timers.map(({ key }) => key.uid)
+
+  it('comes back for the predecessor alone if the successor is settled or stalled', () => {
+    expect(uidsAfter({ kind: 'settled' })).toEqual(['old'])
+    expect(uidsAfter({ kind: 'stalled', reason: 'EnvInvalid', message: '' })).toEqual(['old'])
+  })
+
+  it('comes back for each of them at a time of its own', () => {
+    const outcome = requeue('QuotaExceeded', 60_000)
+    const { timers } = followUpOfPass({ outcome, events: 0, predecessors }, both, now, 0)
+    const delays = timers.map(({ key, due }) => [key.uid, Date.parse(due) - now] as const)
+    expect(delays).toEqual([
+      ['new', expect.any(Number)],
+      ['old', expect.any(Number)],
+    ])
+    expect(delays[0]?.[1]).toBeGreaterThanOrEqual(60_000)
+    expect(delays[1]?.[1]).toBeLessThanOrEqual(2_500)
+  })
+
+  it('keeps the predecessor out of the dead letter of its successor', () => {
+    const outcome = retry(new OperatorError('Internal', 'broken'), 7)
+    const { timers, deadLetter } = followUpOfPass({ outcome, events: 0, predecessors }, both, now, 0)
+    expect(timers.map(({ key }) => key.uid)).toEqual(['old'])
+    expect(deadLetter).toBeDefined()
+  })
+
+  it('is that of the outcome if no predecessor is left', () => {
+    const outcome = requeue('QuotaExceeded', 60_000)
+    expect(followUpOfPass({ outcome, events: 0 }, both, now, 0)).toEqual(followUp(outcome, both, now, 0))
   })
 })
 

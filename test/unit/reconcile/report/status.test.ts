@@ -28,6 +28,7 @@ function findings(parts: Partial<Findings>): Findings {
     obstacle: undefined,
     children: [],
     observesGeneration: true,
+    handlesSync: false,
     terminating: false,
     ...parts,
   }
@@ -119,9 +120,17 @@ describe('statusOf', () => {
     expect(statusOf(findings({}), early).observedGeneration).toBe(3)
   })
 
-  test('answers force-sync with its value', () => {
-    const asked = instance(undefined, { 'infra.ctf.example.com/force-sync': 'now' })
-    expect(statusOf(findings({ instance: asked }), early).handledSync).toBe('now')
+  test('answers force-sync with its value after a pass that verified everything, and after no other', () => {
+    const asked = instance({ handledSync: 'before' }, { 'infra.ctf.example.com/force-sync': 'now' })
+    const handled = (handlesSync: boolean) =>
+      statusOf(findings({ instance: asked, handlesSync }), early).handledSync
+    expect(handled(true)).toBe('now')
+    expect(handled(false)).toBe('before')
+  })
+
+  test('forgets a force-sync that was removed', () => {
+    const status = statusOf(findings({ instance: instance({ handledSync: 'before' }) }), early)
+    expect(status).not.toHaveProperty('handledSync')
   })
 
   test('does not keep a reason that passed', () => {
