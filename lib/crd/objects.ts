@@ -74,6 +74,8 @@ export interface StoredMeta extends ObjectMeta {
   name: string
   uid: string
   resourceVersion: string
+  /** RFC 3339. */
+  creationTimestamp: string
 }
 
 /** A deleted object. If its DELETED event was missed, only its absence from a list shows, so no other fields are known. */

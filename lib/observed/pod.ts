@@ -40,7 +40,7 @@ export function podDigest(pod: Stored<Pod>): PodDigest {
   const waiting = container?.state?.waiting?.reason
   return {
     name: metadata.name,
-    createdAt: Date.parse(metadata.creationTimestamp ?? '') || 0,
+    createdAt: Date.parse(metadata.creationTimestamp),
     terminating: metadata.deletionTimestamp !== undefined,
     phase: status?.phase ?? 'Pending',
     statusReason: status?.reason,

@@ -19,11 +19,21 @@ export function createFloor(client: BareClient): Floor {
   const plain = instance(floor, placeholder.name, 1)
   const model = { ...plain, metadata: { ...plain.metadata, finalizers: [finalizer] } }
   const { uid, version: resourceVersion } = placeholder
-  const stored = { ...model, metadata: { ...model.metadata, uid, resourceVersion, generation: 1 } }
+  const creationTimestamp = '2026-11-21T08:00:00Z'
+  const stored = {
+    ...model,
+    metadata: { ...model.metadata, uid, resourceVersion, creationTimestamp, generation: 1 },
+  }
   const desired = desiredOf(stored)
   const made = desired.children.map(({ object }) => ({
     ...object,
-    metadata: { ...object.metadata, uid: 'child-uid', resourceVersion: '1', generation: 1 },
+    metadata: {
+      ...object.metadata,
+      uid: 'child-uid',
+      resourceVersion: '1',
+      creationTimestamp,
+      generation: 1,
+    },
   }))
   const status = appliedStatus({ instance: stored, template: template(floor), desired, made })
   const children = desired.children.map(({ object }) => ({

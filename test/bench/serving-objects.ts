@@ -60,7 +60,8 @@ function parsed<T>(text: string): T {
 
 /** A Secret as the API server would return it. */
 function neverPosted(object: Named<KubernetesObject>): Stored<KubernetesObject> {
-  return { ...object, metadata: { ...object.metadata, uid: 'secret-uid', resourceVersion: '1' } }
+  const stored = { uid: 'secret-uid', resourceVersion: '1', creationTimestamp: '2026-11-21T08:00:00Z' }
+  return { ...object, metadata: { ...object.metadata, ...stored } }
 }
 
 /** Makes a Service headless: ten thousand addresses would be as many more objects, none of which is watched. */

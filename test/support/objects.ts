@@ -25,9 +25,12 @@ export function instance({ metadata, spec, status }: InstanceParts = {}): Named<
   }
 }
 
+/** Every object as the API server returns it has a time of creation, uid and version. */
+const created = { resourceVersion: '1', creationTimestamp: '2026-11-21T08:00:00Z' }
+
 /** The same instance as the API server returns it. */
 export function storedInstance({ metadata, ...parts }: InstanceParts = {}): Stored<ChallengeInstance> {
-  const stored = { name: 'web-7', namespace: 'ctf', uid: 'instance-uid', resourceVersion: '1', generation: 1 }
+  const stored = { name: 'web-7', namespace: 'ctf', uid: 'instance-uid', ...created, generation: 1 }
   return { ...instance(parts), metadata: { ...stored, ...metadata } }
 }
 
@@ -52,7 +55,7 @@ export function template({ metadata, spec }: TemplateParts = {}): Named<Challeng
 
 /** The same template as the API server returns it. */
 export function storedTemplate({ metadata, ...parts }: TemplateParts = {}): Stored<ChallengeTemplate> {
-  const stored = { name: 'web', namespace: 'ctf', uid: 'template-uid', resourceVersion: '1', generation: 1 }
+  const stored = { name: 'web', namespace: 'ctf', uid: 'template-uid', ...created, generation: 1 }
   return { ...template(parts), metadata: { ...stored, ...metadata } }
 }
 

@@ -40,9 +40,9 @@ function isAdoptable(existing: Stored<KubernetesObject>, instance: Stored<Challe
   )
 }
 
-/** @returns epoch milliseconds; NaN, which compares as false, without a creation date */
-function createdAt({ metadata }: KubernetesObject): number {
-  return Date.parse(metadata.creationTimestamp ?? '')
+/** @returns epoch milliseconds */
+function createdAt({ metadata }: Stored<KubernetesObject>): number {
+  return Date.parse(metadata.creationTimestamp)
 }
 
 /** The older operator set the label `app: <name>`, and gave the container the name of the instance. */

@@ -64,7 +64,7 @@ export function recordOf(
   status: ChallengeInstanceStatus,
   flagHmac: string | undefined,
 ): InstanceRecord {
-  const { uid, namespace, name, creationTimestamp = '' } = metadata
+  const { uid, namespace, name, creationTimestamp } = metadata
   const ready = status.conditions?.find(each => each.type === 'Ready')
   return {
     uid,

@@ -40,6 +40,7 @@ function managed(of: Stored<ChallengeInstance>, kind: string): Stored<Kubernetes
     name,
     uid: `${kind}-${uid}`,
     resourceVersion: nextVersion(),
+    creationTimestamp: of.metadata.creationTimestamp,
     ...(kind === 'Service' || kind === 'Pod' ? {} : { generation: 1 }),
     labels: {
       [labels.managedBy]: fieldManager,

@@ -16,12 +16,21 @@ import type { SweptInstance } from '../../../lib/sweep/swept-instance.ts'
 
 const now = Date.parse('2026-11-21T09:00:00Z')
 
+const creationTimestamp = '2026-11-21T08:00:00Z'
+
 function service(uid: string, name = 'web-7'): Stored<KubernetesObject> {
   const own = { [labels.instanceUid]: uid, [labels.instance]: name, [labels.instanceNamespace]: 'ctf' }
   return {
     apiVersion: 'v1',
     kind: 'Service',
-    metadata: { name, namespace: 'ctf', uid: `service-of-${uid}`, resourceVersion: '5', labels: own },
+    metadata: {
+      name,
+      namespace: 'ctf',
+      uid: `service-of-${uid}`,
+      resourceVersion: '5',
+      creationTimestamp,
+      labels: own,
+    },
   }
 }
 
@@ -181,7 +190,13 @@ describe('missingDefaultDeny', () => {
     const policy = (namespace: string): Stored<KubernetesObject> => ({
       apiVersion: 'networking.k8s.io/v1',
       kind: 'NetworkPolicy',
-      metadata: { name: defaultDenyName, namespace, uid: `policy-of-${namespace}`, resourceVersion: '3' },
+      metadata: {
+        name: defaultDenyName,
+        namespace,
+        uid: `policy-of-${namespace}`,
+        resourceVersion: '3',
+        creationTimestamp,
+      },
     })
     const neighbours = [instance(), instance({ uid: 'v', name: 'web-8' })]
     expect(summaryOf(missingDefaultDeny([policy('other')], neighbours))).toEqual(['drift u'])

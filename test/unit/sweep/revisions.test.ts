@@ -18,7 +18,13 @@ function kept(number: number, unusedSince?: number): Stored<KubernetesObject> {
   return {
     apiVersion,
     kind,
-    metadata: { ...metadata, uid: `s${number}`, resourceVersion: '1', annotations: mark },
+    metadata: {
+      ...metadata,
+      uid: `s${number}`,
+      resourceVersion: '1',
+      creationTimestamp: '2026-11-21T08:00:00Z',
+      annotations: mark,
+    },
   }
 }
 

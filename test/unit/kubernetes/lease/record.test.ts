@@ -16,7 +16,14 @@ const now = Date.parse('2026-05-01T12:00:00.250Z')
 const claim = { namespace: 'ctf', name: 'l', identity: 'one', durationMs: 2_500 }
 
 function stored(resourceVersion: string, spec: Lease['spec'] = {}, uid = 'u'): Stored<Lease> {
-  return { ...leaseKind, metadata: { namespace: 'ctf', name: 'l', uid, resourceVersion }, spec }
+  const metadata = {
+    namespace: 'ctf',
+    name: 'l',
+    uid,
+    resourceVersion,
+    creationTimestamp: '2026-05-01T11:00:00Z',
+  }
+  return { ...leaseKind, metadata, spec }
 }
 
 describe('leaseTimes', () => {

@@ -15,7 +15,14 @@ const { durationMs, renewMs, retryMs, warnAfterMs } = leaseTimes
 
 function held(by: string, resourceVersion: string, uid = 'u'): Stored<Lease> {
   const spec = { holderIdentity: by, leaseDurationSeconds: durationMs / 1_000, leaseTransitions: 0 }
-  return { ...leaseKind, metadata: { namespace: 'ctf', name: 'l', uid, resourceVersion }, spec }
+  const metadata = {
+    namespace: 'ctf',
+    name: 'l',
+    uid,
+    resourceVersion,
+    creationTimestamp: '2026-05-01T11:00:00Z',
+  }
+  return { ...leaseKind, metadata, spec }
 }
 
 const away: LeaseInput = { type: 'failed', reason: 'ClusterUnavailable', message: '503 away' }

@@ -13,7 +13,13 @@ function pod(name: string, uid: string, version: number): Stored<KubernetesObjec
   return {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { namespace: 'a', name, uid, resourceVersion: String(version) },
+    metadata: {
+      namespace: 'a',
+      name,
+      uid,
+      resourceVersion: String(version),
+      creationTimestamp: '2026-11-21T08:00:00Z',
+    },
   }
 }
 

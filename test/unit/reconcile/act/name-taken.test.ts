@@ -4,7 +4,14 @@ import type { KubernetesObject, ObjectMeta, Stored } from '../../../../lib/crd/o
 import { nameTaken } from '../../../../lib/reconcile/act/name-taken.ts'
 
 function service(parts: ObjectMeta): Stored<KubernetesObject> {
-  const metadata = { name: 'web-7', namespace: 'ctf', uid: 'u', resourceVersion: '1', ...parts }
+  const metadata = {
+    name: 'web-7',
+    namespace: 'ctf',
+    uid: 'u',
+    resourceVersion: '1',
+    creationTimestamp: '2026-11-21T08:00:00Z',
+    ...parts,
+  }
   return { apiVersion: 'v1', kind: 'Service', metadata }
 }
 
