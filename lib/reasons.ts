@@ -77,6 +77,13 @@ export const reasons = {
     scope: 'cluster',
     whileStalled: 'Failed',
   },
+  Contested: {
+    sentence: 'Something else in the cluster keeps changing the objects of this challenge.',
+    recovery: 'watched',
+    examinedBy: 'full',
+    scope: 'instance',
+    whileStalled: 'Failed',
+  },
   NotYetAvailable: {
     sentence: 'This challenge is not open yet.',
     recovery: 'dated',

@@ -1,7 +1,7 @@
 import type { ChangesQueue, OutgoingChange } from './aws/queue-ports.ts'
 import type { ChallengeInstance } from './crd/challenge-instance.ts'
 import type { ChallengeTemplate } from './crd/challenge-template.ts'
-import { childKinds } from './crd/child-kinds.ts'
+import { childKinds, comparesMetadata } from './crd/child-kinds.ts'
 import { apiVersion, managedBySelector } from './crd/group.ts'
 import { scopesOf, type WatchedNamespaces } from './crd/namespaces.ts'
 import type { Kind, KubernetesObject, Stored } from './crd/objects.ts'
@@ -91,10 +91,11 @@ export function createSweep(deps: SweepDependencies): Sweep {
   }
 
   async function listChildren(signal: AbortSignal): Promise<Stored<KubernetesObject>[]> {
-    const selection = { metadataOnly: true, labelSelector: managedBySelector }
     const children: Stored<KubernetesObject>[] = []
-    for (const kind of childKinds)
+    for (const kind of childKinds) {
+      const selection = { metadataOnly: comparesMetadata(kind), labelSelector: managedBySelector }
       for await (const page of pages<KubernetesObject>(kind, selection, signal)) children.push(...page)
+    }
     return children
   }
 

@@ -2,11 +2,13 @@ import type { Kind } from './objects.ts'
 
 /** A kind of objects that the operator creates for an instance, with everything that depends on the kind. */
 export interface ChildKind extends Kind {
+  /** Whether the forwarder watches the kind, whole. If it does not, the sweep verifies it instead. */
+  readonly watch: 'whole' | 'never'
   /**
-   * How the forwarder watches the kind. `whole`: its status is judged. `metadata`: only its version is compared. `never`:
-   * the sweep verifies it instead.
+   * What the sweep, and a pass that verifies some children only, read of the object to compare it with its record.
+   * `metadata` is much cheaper, and suffices if a generation or resourceVersion shows every change.
    */
-  readonly watch: 'whole' | 'metadata' | 'never'
+  readonly compare: 'whole' | 'metadata'
   /** Children are applied wave by wave; a wave starts after every child of the one before it is applied. */
   readonly applyWave: number
   /** Children are removed wave by wave in a teardown. */
@@ -14,9 +16,8 @@ export interface ChildKind extends Kind {
   /** `Foreground`: the object stays until its dependents are gone, and the next wave waits for it. */
   readonly propagation: 'Foreground' | 'Background'
   /**
-   * How a pass compares the object with its record. `every pass`: the whole object is read, since its status is
-   * reported. `some passes`: its metadata are read by a pass whose cause asks for it
-   * (`verifiesChildren`).
+   * When a pass compares the object with its record. `every pass`: the whole object is read, since its status is
+   * reported. `some passes`: by a pass whose cause asks for it (`verifiesChildren`).
    */
   readonly verify: 'every pass' | 'some passes'
 }
@@ -34,6 +35,7 @@ export const childKinds = [
     kind: 'Secret',
     // Metadata can leak a value, and the right to watch is the right to read the values.
     watch: 'never',
+    compare: 'metadata',
     applyWave: 1,
     removeWave: 2,
     propagation: 'Background',
@@ -42,7 +44,8 @@ export const childKinds = [
   {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',
-    watch: 'metadata',
+    watch: 'whole',
+    compare: 'whole',
     applyWave: 1,
     removeWave: 3,
     propagation: 'Background',
@@ -51,7 +54,8 @@ export const childKinds = [
   {
     apiVersion: 'v1',
     kind: 'Service',
-    watch: 'metadata',
+    watch: 'whole',
+    compare: 'whole',
     applyWave: 1,
     removeWave: 2,
     propagation: 'Background',
@@ -61,6 +65,7 @@ export const childKinds = [
     apiVersion: 'apps/v1',
     kind: 'Deployment',
     watch: 'whole',
+    compare: 'metadata',
     applyWave: 2,
     removeWave: 1,
     propagation: 'Foreground',
@@ -72,6 +77,11 @@ export type ChildKindName = (typeof childKinds)[number]['kind']
 
 export function isWorkload(child: { kind: string }): boolean {
   return kindOf(child)?.verify === 'every pass'
+}
+
+/** Whether the metadata of a child suffice to compare it with its record. */
+export function comparesMetadata(child: { kind: string }): boolean {
+  return kindOf(child)?.compare === 'metadata'
 }
 
 /** Groups objects to apply into waves, first wave first. @throws Error for a kind that is not in the table */

@@ -1,8 +1,8 @@
-import type { ChallengeInstance } from '../crd/challenge-instance.ts'
+import type { ChallengeInstance, Child } from '../crd/challenge-instance.ts'
 import type { ChallengeTemplate } from '../crd/challenge-template.ts'
-import { isWorkload } from '../crd/child-kinds.ts'
+import { comparesMetadata, isWorkload } from '../crd/child-kinds.ts'
 import { apiVersion, labels } from '../crd/group.ts'
-import type { Deployment, Pod, Stored } from '../crd/objects.ts'
+import type { Deployment, KubernetesObject, Pod, Stored } from '../crd/objects.ts'
 import { childKey } from '../crd/reference.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
 import { isReason } from '../reason-rules.ts'
@@ -30,13 +30,13 @@ export async function observe(
   const workload = recorded.find(isWorkload)
   const podName = pass.pod ?? instance.status?.podName
   const others = verifiesChildren(pass) ? recorded.filter(child => child !== workload) : []
-  const [readAtOnce, deployment, pod, ...metadata] = await Promise.all([
+  const [readAtOnce, deployment, pod, ...compared] = await Promise.all([
     needsNoTemplate(instance, pass) ? ({ kind: 'unread' } as const) : readTemplate(cluster, instance, signal),
     workload && cluster.get<Deployment>(workload, signal),
     workload && podName !== undefined
       ? readOwnPod(cluster, instance, { namespace: workload.namespace, name: podName }, signal)
       : undefined,
-    ...others.map(child => cluster.getMetadata(child, signal)),
+    ...others.map(child => readToCompare(cluster, child, signal)),
   ])
   const vanished = workload !== undefined && deployment === undefined
   const template =
@@ -52,8 +52,16 @@ export async function observe(
     sources,
     deployment,
     pod,
-    verified: new Map(others.map((child, index) => [childKey(child), metadata[index]])),
+    verified: new Map(others.map((child, index) => [childKey(child), compared[index]])),
   }
+}
+
+function readToCompare(
+  cluster: Cluster,
+  child: Child,
+  signal: AbortSignal,
+): Promise<Stored<KubernetesObject> | undefined> {
+  return comparesMetadata(child) ? cluster.getMetadata(child, signal) : cluster.get(child, signal)
 }
 
 function needsNoTemplate({ status, metadata }: ChallengeInstance, pass: Pass): boolean {

@@ -2,13 +2,16 @@ import { sleep } from '../abort.ts'
 import type { OperatorConfig } from '../config/operator.ts'
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
 import type { Stored } from '../crd/objects.ts'
+import { childKey } from '../crd/reference.ts'
 import { defaultDeny } from '../desired/objects/default-deny.ts'
 import { OperatorError } from '../errors.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
+import { contestedFrom } from '../observed/repairs.ts'
 import { reasons } from '../reasons.ts'
 import type { Store } from '../store/store.ts'
 import type { Log } from '../telemetry/log.ts'
 import { act, expire } from './act/act.ts'
+import type { Acted } from './act/acted.ts'
 import { createDefaultDenyGuard } from './act/default-deny.ts'
 import { decide, endsInMs, isOverUnobserved } from './decide.ts'
 import { observe, readInstance } from './observe.ts'
@@ -64,6 +67,7 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
   const { cluster, config, now, random, log } = deps
   const ensureDefaultDeny = createDefaultDenyGuard(cluster, defaultDeny, now)
   const revisions = createRevisions({ cluster, now, log })
+  const actors = { cluster, ensureDefaultDeny, revisions, now }
 
   async function tearDownAndReport(
     instance: Stored<ChallengeInstance>,
@@ -99,9 +103,9 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
       signal.throwIfAborted()
       return 'again'
     }
-    const acted = await act({ cluster, ensureDefaultDeny, revisions }, { observed, decision, pass }, signal)
+    const acted = await act(actors, { observed, decision, pass }, signal)
     if (acted.overtaken) return 'again'
-    logFailures(log, pass, acted.failures)
+    logActed(log, pass, acted)
     const concluded = conclude({ observed, decision, acted, pass, now: now(), random: random() })
     const { outcome, findings, flagHmac } = concluded
     if (findings === undefined) return { outcome, events: 0 }
@@ -123,8 +127,11 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
   }
 }
 
-function logFailures(log: Log, { namespace, name }: Pass, errors: readonly Error[]): void {
+function logActed(log: Log, { namespace, name }: Pass, { failures: errors, writes }: Acted): void {
   if (errors.length > 0) log.warn('children not applied', { namespace, name, errors })
+  for (const { child, repair } of writes)
+    if (repair && child.repairs?.count === contestedFrom)
+      log.warn('child is changed again and again', { namespace, name, child: childKey(child), by: repair.by })
 }
 
 /** A row that could not be written brings the instance back, unless only a change of the instance helps. */

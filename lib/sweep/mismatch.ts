@@ -3,10 +3,11 @@ import type { KubernetesObject, Stored } from '../crd/objects.ts'
 import { keyOfObject } from '../crd/reference.ts'
 import { usualDeadlineSeconds } from '../desired/objects/deployment.ts'
 import type { Cause, InstanceKey } from '../messages.ts'
-import { childVersion } from '../observed/child-version.ts'
+import { childVersion, isSameVersion } from '../observed/child-version.ts'
+import { pausedUntil } from '../observed/repairs.ts'
 import { waitsForTimer } from '../reason-rules.ts'
 import type { OpenRow } from '../store/store.ts'
-import type { SweptInstance } from './swept-instance.ts'
+import type { RecordedChild, SweptInstance } from './swept-instance.ts'
 
 /** A difference between what is recorded and what is observed. The instance with this key needs a pass. */
 export interface Mismatch {
@@ -77,7 +78,7 @@ function ageThresholdCrossed(age: number, first: number, sinceMs: number): boole
 
 /**
  * Returns instances that a lost message or timer may have left behind: their spec is not observed, their row is not
- * written, they wait for a timer, or they make no progress for longer than a Deployment usually may. Without a forwarder
+ * written, they wait for a timer, a child is contested, or they make no progress for longer than a Deployment usually may. Without a forwarder
  * an instance becomes Ready through the last of these.
  */
 export function needsRecheck(instances: Iterable<SweptInstance>, now: number): Mismatch[] {
@@ -85,7 +86,11 @@ export function needsRecheck(instances: Iterable<SweptInstance>, now: number): M
     .filter(
       instance =>
         unchangedForGrace(instance, now) &&
-        (!instance.observed || !instance.synced || isWaiting(instance) || isWithoutProgress(instance, now)),
+        (!instance.observed ||
+          !instance.synced ||
+          isWaiting(instance) ||
+          instance.reason === 'Contested' ||
+          isWithoutProgress(instance, now)),
     )
     .map(drift)
 }
@@ -98,18 +103,32 @@ export function childMismatches(
 ): Mismatch[] {
   const seen = new Set(children.map(keyOfObject))
   const incomplete = [...instances.values()].filter(
-    instance => unchangedForGrace(instance, now) && [...instance.children.keys()].some(key => !seen.has(key)),
+    instance =>
+      unchangedForGrace(instance, now) &&
+      [...instance.children].some(([key, { repairs }]) => !seen.has(key) && pausedUntil(repairs) <= now),
   )
   const wrong = children.flatMap(child => {
     const owner = ownerOf(child)
     if (owner === undefined) return []
     const instance = instances.get(owner.uid)
+    // Somebody else's finalizer may hold a deleted child for long. There is nothing to do about it.
+    if (instance === undefined && child.metadata.deletionTimestamp !== undefined) return []
     if (instance === undefined)
       return [{ key: owner, cause: 'orphan' as const, resourceVersion: child.metadata.resourceVersion }]
-    const matches = instance.children.get(keyOfObject(child))?.version === childVersion(child.metadata)
-    return matches || !unchangedForGrace(instance, now) ? [] : [drift(instance)]
+    const differs = differsFromRecord(child, instance.children.get(keyOfObject(child)), now)
+    return differs && unchangedForGrace(instance, now) ? [drift(instance)] : []
   })
   return [...incomplete.map(drift), ...wrong]
+}
+
+/** A child that something else keeps changing counts when its next repair is due. */
+function differsFromRecord(
+  child: Stored<KubernetesObject>,
+  recorded: RecordedChild | undefined,
+  now: number,
+): boolean {
+  if (recorded === undefined) return true
+  return !isSameVersion(recorded.version, childVersion(child)) && pausedUntil(recorded.repairs) <= now
 }
 
 /** Returns one instance of each namespace without its default deny policy. The pass of that instance creates it. */

@@ -5,6 +5,8 @@ import { childKey } from '../crd/reference.ts'
 import type { InstanceKey } from '../messages.ts'
 import type { Reason } from '../reasons.ts'
 
+export type RecordedChild = Pick<Child, 'namespace' | 'version' | 'repairs'>
+
 /** The fields of an instance that a sweep compares. Times are epoch milliseconds. */
 export interface SweptInstance extends InstanceKey {
   resourceVersion: string
@@ -23,7 +25,7 @@ export interface SweptInstance extends InstanceKey {
   /** Name of the Secret that keeps the template that it took up. */
   revision: string | undefined
   /** `childKey` → the child, as `status.children` records it. */
-  children: ReadonlyMap<string, Pick<Child, 'namespace' | 'version'>>
+  children: ReadonlyMap<string, RecordedChild>
 }
 
 export function sweptInstance({ metadata, spec, status }: Stored<ChallengeInstance>): SweptInstance {
@@ -46,9 +48,9 @@ export function sweptInstance({ metadata, spec, status }: Stored<ChallengeInstan
     templateRef: spec.templateRef,
     revision: status?.template?.revision,
     children: new Map(
-      (status?.children ?? []).map(child => [
-        childKey(child),
-        { namespace: child.namespace, version: child.version },
+      (status?.children ?? []).map(({ kind, namespace, name, version, repairs }) => [
+        childKey({ kind, namespace, name }),
+        { namespace, version, ...(repairs && { repairs }) },
       ]),
     ),
   }

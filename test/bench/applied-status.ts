@@ -29,7 +29,7 @@ export function appliedStatus({
   const { namespace, url, endpoints, cpuMillicores, memMb, templateHash } = desired
   const children = made.map((object, index) => ({
     ...referenceTo(object),
-    version: childVersion(object.metadata),
+    version: childVersion(object),
     hash: desired.children[index]?.hash ?? '',
   }))
   const { uid = '', generation = 0 } = template.metadata

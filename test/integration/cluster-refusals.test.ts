@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { openQueues } from '../../lib/aws/sqs.ts'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { annotations } from '../../lib/crd/group.ts'
-import type { Deployment, KubernetesObject, Secret } from '../../lib/crd/objects.ts'
+import type { Deployment, KubernetesObject, Secret, Stored } from '../../lib/crd/objects.ts'
 import type { Cause, InstanceKey } from '../../lib/messages.ts'
 import { childVersion } from '../../lib/observed/child-version.ts'
 import { waitUntil } from '../../local/process/wait.ts'
@@ -160,7 +160,7 @@ describe('pods that the cluster refuses', () => {
     )
     expect(left?.metadata.annotations?.[annotations.triedAgain]).toBe(tried)
     expect(after?.status?.children?.map(each => each.version)).toContain(
-      childVersion(left?.metadata as never),
+      childVersion(left as Stored<Deployment>),
     )
     expect(recorded.passesOf('bigger').length).toBeLessThan(7)
     await operator.client.request('DELETE', `${limitsPath()}/small`, {}, operator.signal)

@@ -1,7 +1,7 @@
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { childKinds } from '../../lib/crd/child-kinds.ts'
 import type { KubernetesObject, Stored } from '../../lib/crd/objects.ts'
-import { childVersion } from '../../lib/observed/child-version.ts'
+import { childVersion, isSameVersion } from '../../lib/observed/child-version.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { referenceTo, type TestOperator } from './operator.ts'
 
@@ -66,13 +66,13 @@ export async function inconsistencies(operator: TestOperator, name: string): Pro
       ...open.map(row => `row of ${row.uid} not closed`),
     ]
   const { status, metadata } = instance
-  const found = new Map(children.map(child => [child.kind, childVersion(child.metadata)]))
+  const found = new Map(children.map(child => [child.kind, childVersion(child)]))
   const recorded = new Map((status?.children ?? []).map(child => [child.kind, child.version]))
   const kinds = [...new Set([...found.keys(), ...recorded.keys()])]
   const [row] = open
   return [
     ...kinds
-      .filter(kind => found.get(kind) !== recorded.get(kind))
+      .filter(kind => !isSameVersion(recorded.get(kind) ?? '', found.get(kind) ?? ''))
       .map(kind => `${kind} is ${found.get(kind)}, recorded ${recorded.get(kind)}`),
     ...(open.length === 1 && row?.uid === metadata.uid ? [] : [`rows of ${open.map(each => each.uid)}`]),
     ...(row?.phase === status?.phase ? [] : [`row ${row?.phase}, status ${status?.phase}`]),

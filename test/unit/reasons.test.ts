@@ -29,6 +29,7 @@ describe('the table of reasons', () => {
       'NameInvalid',
       'NameTaken',
       'EnvInvalid',
+      'Contested',
       'Paused',
       'Suspended',
       'Idle',

@@ -14,6 +14,9 @@ export function defaultDeny(namespace: string): Named<NetworkPolicy> {
     spec: {
       podSelector: { matchLabels: { [labels.managedBy]: fieldManager } },
       policyTypes: ['Ingress', 'Egress'],
+      // Stated, so that a rule that somebody adds is not theirs to keep.
+      ingress: [],
+      egress: [],
     },
   }
 }

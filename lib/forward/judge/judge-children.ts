@@ -1,7 +1,9 @@
-import type { InstanceDigest } from '../table/instance-digest.ts'
+import { isSameVersion } from '../../observed/child-version.ts'
+import { contestEndsAt, pausedUntil } from '../../observed/repairs.ts'
+import type { InstanceDigest, RecordedChild } from '../table/instance-digest.ts'
 import type { Dependent, Row } from '../table/row.ts'
 import type { DifferingChild } from './mismatch.ts'
-import type { Wake } from './verdict.ts'
+import type { Verdict, Wake } from './verdict.ts'
 
 /** The status write follows the last child's write within milliseconds. A slow API server takes a second. */
 const echoMs = 1_000
@@ -9,27 +11,53 @@ const echoMs = 1_000
 /** The last events of a teardown come from several watches. Those of children may arrive after the instance's own. */
 const lastEventsMs = 2_000
 
-/** Finds children that differ from `status.children`: absent, of another version, or not recorded at all. */
-export function childrenUnrecorded(row: Row, instance: InstanceDigest): Wake | undefined {
-  const { uid, resourceVersion } = instance
+/**
+ * Finds children that differ from `status.children`: absent, of another version, or not recorded at all. A child that
+ * something else keeps changing counts when its next repair is due, and when its burst is over.
+ */
+export function childrenUnrecorded(row: Row, instance: InstanceDigest, now: number): Verdict {
   const differing: DifferingChild[] = []
+  let dueAt = Number.POSITIVE_INFINITY
+  let contestOver = false
   for (const recorded of instance.children) {
-    const { kind, namespace, name, version } = recorded
-    const seen = row.dependents.find(
-      each => each.kind === kind && each.name === name && each.namespace === namespace,
-    )
-    if (seen?.version !== version) differing.push({ recorded, seen })
+    const { repairs } = recorded
+    const seen = lookUp(row, recorded)
+    const differs = seen === undefined || !isSameVersion(recorded.version, seen.version)
+    const at = differs ? pausedUntil(repairs) : contestEndsAt(repairs)
+    if (at === undefined) continue
+    if (at > now) dueAt = Math.min(dueAt, at)
+    else if (differs) differing.push({ recorded, seen })
+    else contestOver = true
   }
-  const unrecorded = row.dependents.filter(
+  const wake = unrecorded(row, instance, differing) ?? (contestOver ? contestEnded(instance) : undefined)
+  return { wake, dueAt: dueAt === Number.POSITIVE_INFINITY ? undefined : dueAt }
+}
+
+function lookUp(row: Row, { kind, namespace, name }: RecordedChild): Dependent | undefined {
+  return row.dependents.find(each => each.kind === kind && each.name === name && each.namespace === namespace)
+}
+
+function contestEnded({ uid, resourceVersion }: InstanceDigest): Wake {
+  const mismatch = { kind: 'contest-over' } as const
+  return { uid, cause: 'child', mismatch, readVersions: [resourceVersion], resourceVersion, delayMs: 0 }
+}
+
+function unrecorded(
+  row: Row,
+  instance: InstanceDigest,
+  differing: readonly DifferingChild[],
+): Wake | undefined {
+  const { uid, resourceVersion } = instance
+  const leftovers = row.dependents.filter(
     each => isLeftover(each, instance) && each.ownerUid === uid && isNamedAfter(each, row),
   )
-  if (differing.length === 0 && unrecorded.length === 0) return undefined
+  if (differing.length === 0 && leftovers.length === 0) return undefined
   const readVersions = [
     ...differing.map(({ seen }) => seen?.resourceVersion ?? '-'),
-    ...unrecorded.map(each => each.resourceVersion),
+    ...leftovers.map(each => each.resourceVersion),
     resourceVersion,
   ]
-  const mismatch = { kind: 'children', differing, unrecorded } as const
+  const mismatch = { kind: 'children', differing, unrecorded: leftovers } as const
   return { uid, cause: 'child', mismatch, readVersions, resourceVersion, delayMs: echoMs }
 }
 

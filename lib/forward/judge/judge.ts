@@ -46,8 +46,10 @@ export function judge(row: Row, template: TemplateDigest | undefined, now: numbe
   const rollout = templateUnconsidered(instance, template)
   if (rollout && !hasWorkload(instance)) return { wake: rollout, dueAt: later(expiresAt, now) }
   const workload = workloadUnreflected(row, instance, now)
-  const wake = childrenUnrecorded(row, instance) ?? workload.wake ?? orphaned(row, instance)
-  return { wake, rollout, dueAt: later(Math.min(expiresAt, workload.dueAt ?? expiresAt), now) }
+  const children = childrenUnrecorded(row, instance, now)
+  const wake = children.wake ?? workload.wake ?? orphaned(row, instance)
+  const dates = [expiresAt, workload.dueAt ?? expiresAt, children.dueAt ?? expiresAt]
+  return { wake, rollout, dueAt: later(Math.min(...dates), now) }
 }
 
 function later(at: number, now: number): number | undefined {

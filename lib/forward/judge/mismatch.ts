@@ -12,6 +12,8 @@ export type Mismatch =
   /** No pass has considered this template; undefined: the template is gone, and no pass has reported it. */
   | { kind: 'template'; template: { uid: string; generation: number } | undefined }
   | { kind: 'children'; differing: readonly DifferingChild[]; unrecorded: readonly ChildReference[] }
+  /** Nothing has changed a contested child for long. The status still says that something does. */
+  | { kind: 'contest-over' }
   /** `servingPod`: set if the workload is ready. */
   | { kind: 'workload'; reason: string; failed: boolean; servingPod: string | undefined }
   /** Children whose instance is gone. */
@@ -61,6 +63,7 @@ export function mismatchKey(mismatch: Mismatch): string {
     case 'orphans':
       return [kind, ...mismatch.children.map(childKey)].join(' ')
     case 'finalizer-missing':
+    case 'contest-over':
     case 'teardown-not-started':
     case 'teardown-workload-gone':
     case 'instance-gone':

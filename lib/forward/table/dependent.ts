@@ -27,7 +27,7 @@ export function dependentOf(object: Stored<KubernetesObject>, row: Row, intern: 
   const ownerUid = metadata.labels?.[labels.instanceUid]
   const instanceUid = row.instance?.uid
   const recorded = row.instance?.children
-  const version = kind === 'Pod' ? '' : childVersion(metadata)
+  const version = kind === 'Pod' ? '' : childVersion(object)
   return {
     kind: intern(kind),
     namespace: intern(namespace),

@@ -3,6 +3,7 @@ import type { ChallengeInstance, Phase } from '../../crd/challenge-instance.ts'
 import { annotations, finalizer } from '../../crd/group.ts'
 import type { Stored } from '../../crd/objects.ts'
 import { isAdopting } from '../../observed/adopting.ts'
+import type { Repairs } from '../../observed/repairs.ts'
 import type { Reason } from '../../reasons.ts'
 import { isWatchedChild, type Watched } from './targets.ts'
 
@@ -12,6 +13,8 @@ export interface RecordedChild {
   namespace: string
   name: string
   version: string
+  /** Something else keeps changing the child, so it is repaired with pauses. */
+  repairs: Repairs | undefined
 }
 
 /**
@@ -91,6 +94,7 @@ export function instanceDigest(
         namespace: intern(child.namespace),
         name: child.name === name ? name : child.name,
         version: child.version,
+        repairs: child.repairs,
       })),
   }
 }

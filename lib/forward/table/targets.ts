@@ -10,12 +10,11 @@ const customResources: WatchTarget[] = [
 
 const watchedChildKinds = (childKinds as readonly ChildKind[]).filter(({ watch }) => watch !== 'never')
 
-/** Children and pods. Pods are watched whole, since their status is judged. */
+/** Children and pods, whole: the status of pods and Deployments is judged, and what is ours in the others is compared. */
 const managed: WatchTarget[] = [
   ...watchedChildKinds.map(child => ({
     apiVersion: child.apiVersion,
     kind: child.kind,
-    metadataOnly: child.watch === 'metadata',
   })),
   { apiVersion: 'v1', kind: 'Pod' },
 ].map(target => ({ ...target, labelSelector: managedBySelector }))

@@ -4,7 +4,7 @@ import { referenceTo } from '../../crd/reference.ts'
 import { operatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import type { Decision } from '../decide.ts'
-import { rechecksShared } from '../pass/causes.ts'
+import { rechecksShared, repairsAtOnce } from '../pass/causes.ts'
 import type { Observed, TemplateSource } from '../pass/observation.ts'
 import type { Pass } from '../pass/outcome.ts'
 import type { Revisions } from '../template/revisions.ts'
@@ -17,6 +17,8 @@ export interface Actors {
   cluster: Cluster
   ensureDefaultDeny: EnsureDefaultDeny
   revisions: Revisions
+  /** Epoch milliseconds. */
+  now: () => number
 }
 
 interface ToAct {
@@ -27,7 +29,7 @@ interface ToAct {
 
 /** Carries out a decision. The failure of a child is data; a failure that leaves nothing to report throws. */
 export async function act(
-  { cluster, ensureDefaultDeny, revisions }: Actors,
+  { cluster, ensureDefaultDeny, revisions, now }: Actors,
   { observed, decision, pass }: ToAct,
   signal: AbortSignal,
 ): Promise<Acted> {
@@ -56,7 +58,11 @@ export async function act(
       }
       signal.throwIfAborted()
       const { deployment } = observed
-      const converged = await converge(cluster, observed, desired.children, signal)
+      const converged = await converge(
+        cluster,
+        { observed, desired: desired.children, now: now(), ignorePauses: repairsAtOnce(pass) },
+        signal,
+      )
       return {
         ...(await tryRefusedPodsAgain(cluster, { deployment, pass, converged }, signal)),
         converged: true,

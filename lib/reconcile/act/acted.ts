@@ -14,8 +14,10 @@ export interface Acted {
 
 /** One write to a child. */
 export interface ChildWrite {
-  child: Pick<Child, 'kind' | 'namespace' | 'name'>
+  child: Pick<Child, 'kind' | 'namespace' | 'name' | 'repairs'>
   action: 'created' | 'configured' | 'adopted' | 'deleted'
   /** The write made a new pod necessary. */
   replacesPods: boolean
+  /** It undid a change of somebody else. `by`: the field managers that had written since. */
+  repair?: { by: readonly string[] }
 }

@@ -1,12 +1,14 @@
-import type { ChallengeInstance, Child } from '../../crd/challenge-instance.ts'
+import type { Child } from '../../crd/challenge-instance.ts'
 import { isWorkload } from '../../crd/child-kinds.ts'
+import { fieldManager } from '../../crd/group.ts'
 import type { KubernetesObject, Stored } from '../../crd/objects.ts'
 import { childKey, referenceTo } from '../../crd/reference.ts'
 import type { DesiredChild } from '../../desired/desired.ts'
 import { OperatorError, operatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
-import { childVersion } from '../../observed/child-version.ts'
+import { childVersion, isSameContent, isSameVersion } from '../../observed/child-version.ts'
 import { keepsPods } from '../../observed/deployment.ts'
+import { isCalm, pausedUntil, type Repairs, withRepair } from '../../observed/repairs.ts'
 import type { Observed } from '../pass/observation.ts'
 import type { ChildWrite } from './acted.ts'
 import { nameTaken } from './name-taken.ts'
@@ -24,27 +26,31 @@ export interface ChildResult {
 export interface ChildToApply {
   observed: Observed
   desired: DesiredChild
+  /** Epoch milliseconds. */
+  now: number
+  /** Repairs at once, also a child that something else keeps changing. */
+  ignorePauses: boolean
 }
 
 /** Creates or updates one child, if it differs from its record. A failure is part of the result. */
 export async function applyChild(
   cluster: Cluster,
-  { observed, desired }: ChildToApply,
+  toApply: ChildToApply,
   signal: AbortSignal,
 ): Promise<ChildResult> {
+  const { observed, desired, now, ignorePauses } = toApply
   const reference = referenceTo(desired.object)
   const key = childKey(reference)
   const recorded = observed.instance.status?.children?.find(child => childKey(child) === key)
   try {
-    const found = recorded && lookUp(observed, recorded)
-    if (recorded && found !== undefined) {
-      const version = found === 'unread' ? recorded.version : childVersion(found.metadata)
-      if (recorded.hash === desired.hash && recorded.version === version) return { key, child: recorded }
-      return await configure(cluster, observed.instance, desired, signal)
+    if (recorded === undefined) return await create(cluster, toApply, undefined, signal)
+    const found = lookUp(observed, recorded)
+    if (recorded.hash === desired.hash) {
+      if (isAsRecorded(recorded, found)) return { key, child: refreshed(recorded, found, now) }
+      if (!ignorePauses && now < pausedUntil(recorded.repairs)) return { key, child: recorded }
     }
-    const created = await cluster.create(desired.object, signal)
-    if (created !== 'exists') return written(created, desired, 'created')
-    return await configure(cluster, observed.instance, desired, signal)
+    const write = found === undefined ? create : configure
+    return await write(cluster, toApply, recorded, signal)
   } catch (thrown) {
     const failure = operatorError(thrown)
     // A child that belongs to another owner must not be pruned or torn down as ours later.
@@ -52,24 +58,57 @@ export async function applyChild(
   }
 }
 
-/** @returns 'unread' if this pass had no cause to verify the record */
-function lookUp(observed: Observed, recorded: Child): Stored<KubernetesObject> | 'unread' | undefined {
+/** `unread`: this pass had no cause to verify the record. Undefined: the child is gone. */
+type Found = Stored<KubernetesObject> | 'unread' | undefined
+
+function lookUp(observed: Observed, recorded: Child): Found {
   if (isWorkload(recorded)) return observed.deployment
   const key = childKey(recorded)
   return observed.verified.has(key) ? observed.verified.get(key) : 'unread'
 }
 
-async function configure(
+function isAsRecorded(recorded: Child, found: Found): boolean {
+  if (found === undefined) return false
+  return found === 'unread' || isSameVersion(recorded.version, childVersion(found))
+}
+
+/** The record of an unchanged child. Somebody else may have changed what is not ours in it. */
+function refreshed({ repairs, ...recorded }: Child, found: Found, now: number): Child {
+  return {
+    ...recorded,
+    ...(typeof found === 'object' ? { version: childVersion(found) } : {}),
+    ...recent(repairs, now),
+  }
+}
+
+function recent(repairs: Repairs | undefined, now: number): { repairs?: Repairs } {
+  return repairs && !isCalm(repairs, now) ? { repairs } : {}
+}
+
+async function create(
   cluster: Cluster,
-  instance: Stored<ChallengeInstance>,
-  desired: DesiredChild,
+  toApply: ChildToApply,
+  recorded: Child | undefined,
   signal: AbortSignal,
 ): Promise<ChildResult> {
-  const reference = referenceTo(desired.object)
+  const created = await cluster.create(toApply.desired.object, signal)
+  if (created !== 'exists') return written(toApply, { recorded, object: created, action: 'created' })
+  return configure(cluster, toApply, recorded, signal)
+}
+
+async function configure(
+  cluster: Cluster,
+  toApply: ChildToApply,
+  recorded: Child | undefined,
+  signal: AbortSignal,
+): Promise<ChildResult> {
+  const { object } = toApply.desired
+  const { instance } = toApply.observed
+  const reference = referenceTo(object)
   const existing = await cluster.get(reference, signal)
   if (existing === undefined) {
-    const created = await cluster.create(desired.object, signal)
-    if (created !== 'exists') return written(created, desired, 'created')
+    const created = await cluster.create(object, signal)
+    if (created !== 'exists') return written(toApply, { recorded, object: created, action: 'created' })
     const message = `${childKey(reference)} came and went while it was being applied.`
     throw new OperatorError('ClusterUnavailable', message)
   }
@@ -77,17 +116,41 @@ async function configure(
   if (ownership === 'foreign') throw nameTaken(existing)
   if (existing.metadata.deletionTimestamp !== undefined)
     throw new OperatorError('Terminating', `${childKey(reference)} is still being deleted.`)
-  const applied = await cluster.applyOver(existing, desired.object, signal)
-  return written(applied, desired, ownership === 'adoptable' ? 'adopted' : 'configured', existing)
+  const applied = await cluster.applyOver(existing, object, signal)
+  const action = ownership === 'adoptable' ? 'adopted' : 'configured'
+  return written(toApply, { recorded, object: applied, action, before: existing })
 }
 
-function written(
-  object: Stored<KubernetesObject>,
-  desired: DesiredChild,
-  action: ChildWrite['action'],
-  before?: KubernetesObject,
-): ChildResult {
-  const reference = referenceTo(desired.object)
-  const child: Child = { ...reference, version: childVersion(object.metadata), hash: desired.hash }
-  return { key: childKey(child), child, write: { child, action, replacesPods: !keepsPods(before, object) } }
+interface Done {
+  recorded: Child | undefined
+  /** The object after the write. */
+  object: Stored<KubernetesObject>
+  action: ChildWrite['action']
+  before?: Stored<KubernetesObject>
+}
+
+function written({ desired, now }: ChildToApply, done: Done): ChildResult {
+  const { recorded, object, action, before } = done
+  const { hash } = desired
+  const isRepair = recorded?.hash === hash && !(before && isSameContent(before, object))
+  const repairs = isRepair ? withRepair(recorded.repairs, now) : recorded?.repairs
+  const child: Child = {
+    ...referenceTo(desired.object),
+    version: childVersion(object),
+    hash,
+    ...recent(repairs, now),
+  }
+  const write: ChildWrite = {
+    child,
+    action,
+    replacesPods: !keepsPods(before, object),
+    ...(isRepair ? { repair: { by: otherWriters(before) } } : {}),
+  }
+  return { key: childKey(child), child, write }
+}
+
+/** The field managers that wrote to the object and are not we. A status has its own. */
+function otherWriters(object: Stored<KubernetesObject> | undefined): string[] {
+  const written = (object?.metadata.managedFields ?? []).filter(each => !each.subresource)
+  return [...new Set(written.flatMap(({ manager }) => manager ?? []))].filter(each => each !== fieldManager)
 }

@@ -4,9 +4,8 @@ import { childKey, keyOfObject } from '../../crd/reference.ts'
 import type { DesiredChild } from '../../desired/desired.ts'
 import { type OperatorError, operatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
-import type { Observed } from '../pass/observation.ts'
 import type { ChildWrite } from './acted.ts'
-import { applyChild, type ChildResult } from './apply-child.ts'
+import { applyChild, type ChildResult, type ChildToApply } from './apply-child.ts'
 
 /** The result of applying and pruning. A failed child does not stop the others of its wave. */
 export interface Converged {
@@ -16,23 +15,26 @@ export interface Converged {
   failures: OperatorError[]
 }
 
+export interface ToConverge extends Omit<ChildToApply, 'desired'> {
+  desired: readonly DesiredChild[]
+}
+
 /**
  * Applies every child that differs from its record, wave by wave, then prunes what is recorded and no longer desired.
  * The Deployment is in the last wave, since a pod must find its Secret and its policy.
  */
 export async function converge(
   cluster: Cluster,
-  observed: Observed,
-  desired: readonly DesiredChild[],
+  { desired, ...pass }: ToConverge,
   signal: AbortSignal,
 ): Promise<Converged> {
   const applied: ChildResult[] = []
   for (const wave of applyWaves(desired, child => child.object.kind)) {
-    const results = wave.map(child => applyChild(cluster, { observed, desired: child }, signal))
+    const results = wave.map(child => applyChild(cluster, { ...pass, desired: child }, signal))
     applied.push(...(await Promise.all(results)))
     if (applied.some(result => result.failure)) break
   }
-  const recorded = observed.instance.status?.children ?? []
+  const recorded = pass.observed.instance.status?.children ?? []
   const surplus = applied.some(result => result.failure) ? [] : notDesired(recorded, desired)
   const pruned = await Promise.all(surplus.map(child => prune(cluster, child, signal)))
   const all = [...applied, ...pruned]

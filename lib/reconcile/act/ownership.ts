@@ -15,14 +15,25 @@ export function ownershipOf(
   instance: Stored<ChallengeInstance>,
 ): Ownership {
   const own = existing.metadata.labels ?? {}
+  if (own[labels.instanceUid] === instance.metadata.uid || isRecordedAndOwned(existing, instance))
+    return 'ours'
   if (own[labels.managedBy] === fieldManager) {
     const sameKey =
       own[labels.instance] === instance.metadata.name &&
       own[labels.instanceNamespace] === instance.metadata.namespace
     if (!sameKey) return 'foreign'
-    return own[labels.instanceUid] === instance.metadata.uid ? 'ours' : 'predecessor'
+    return 'predecessor'
   }
   return isAdoptable(existing, instance) ? 'adoptable' : 'foreign'
+}
+
+/** Somebody may have changed our labels. The owner, and the record of the child, show whose it is all the same. */
+function isRecordedAndOwned(
+  existing: Stored<KubernetesObject>,
+  { metadata, status }: Stored<ChallengeInstance>,
+): boolean {
+  const owned = existing.metadata.ownerReferences?.some(each => each.uid === metadata.uid) === true
+  return owned && status?.children?.some(child => childKey(child) === keyOfObject(existing)) === true
 }
 
 /**

@@ -40,7 +40,7 @@ export async function tryRefusedPodsAgain(
 
 function recorded(converged: Converged, tried: Stored<KubernetesObject>): Converged {
   const key = childKey(referenceTo(tried))
-  const version = childVersion(tried.metadata)
+  const version = childVersion(tried)
   const children = converged.children.map(child => (childKey(child) === key ? { ...child, version } : child))
   return { ...converged, children }
 }

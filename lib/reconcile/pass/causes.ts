@@ -42,6 +42,11 @@ export function rechecksShared({ causes }: Causes): boolean {
   return causes.has('drift')
 }
 
+/** Whether the pass repairs every child at once, also one that something else keeps changing: a person asks for it. */
+export function repairsAtOnce({ causes }: Causes): boolean {
+  return causes.has('manual')
+}
+
 /** Whether the pass has no other task than to report the workload. */
 export function onlyLooks({ causes }: Causes): boolean {
   return [...causes].every(cause => causesThatOnlyLook.includes(cause))

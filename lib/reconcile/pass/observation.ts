@@ -11,7 +11,10 @@ export interface Observed {
   sources: readonly TemplateSource[]
   deployment: Stored<Deployment> | undefined
   pod: Stored<Pod> | undefined
-  /** Recorded children by `childKey`, metadata only; undefined: gone. Empty unless the pass verifies children. */
+  /**
+   * Recorded children by `childKey`, as much of them as their kind compares; undefined: gone. Empty unless the pass
+   * verifies children.
+   */
   verified: ReadonlyMap<string, Stored<KubernetesObject> | undefined>
 }
 

@@ -1,14 +1,15 @@
-import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
+import type { ChallengeInstance, Child } from '../../crd/challenge-instance.ts'
 import type { Deployment, Stored } from '../../crd/objects.ts'
 import type { OperatorError } from '../../errors.ts'
 import { deploymentDigest } from '../../observed/deployment.ts'
 import { podDigest } from '../../observed/pod.ts'
+import { isContested } from '../../observed/repairs.ts'
 import { workloadVerdict } from '../../observed/workload.ts'
 import { type Reason, reasons } from '../../reasons.ts'
 import type { Acted } from '../act/acted.ts'
 import type { Decision } from '../decide.ts'
 import { answersForceSync } from '../pass/causes.ts'
-import type { Findings, Granted, WorkloadFinding } from '../pass/findings.ts'
+import type { Findings, Granted, Obstacle, WorkloadFinding } from '../pass/findings.ts'
 import type { Observed } from '../pass/observation.ts'
 import { failureObstacle } from '../pass/obstacle.ts'
 import { failureOutcome, type Outcome, type Pass, requeue, waitOutcome } from '../pass/outcome.ts'
@@ -123,8 +124,19 @@ function obstacleOf(
 ): Findings['obstacle'] {
   const failure = worst(acted.failures)
   if (failure) return failureObstacle(failure, outcome)
-  if (decision.kind !== 'look') return decision.obstacle
+  if (decision.kind === 'converge') return decision.obstacle ?? contested(acted.children)
+  if (decision.kind === 'leave') return decision.obstacle
   return observed.template.kind === 'unread' ? 'not-examined' : undefined
+}
+
+/** Something else keeps changing a child. The repairs go on, at growing distances. */
+function contested(children: readonly Child[]): Obstacle | undefined {
+  const child = children.find(each => isContested(each.repairs))
+  if (child === undefined) return undefined
+  const message =
+    `Something else in the cluster keeps changing ${child.kind} "${child.name}". The operator restores it at growing ` +
+    'distances, at most five minutes apart; its log names who writes.'
+  return { reason: 'Contested', message, stalled: false }
 }
 
 /** A workload that this pass has written is under way, whatever was observed before. */

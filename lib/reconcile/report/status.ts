@@ -53,7 +53,8 @@ function stillAdopting({ instance, children, complete = false }: Findings): bool
   return (instance.status?.children ?? []).every(child => keys.has(childKey(child)))
 }
 
-function phaseOf({ instance, children, terminating, workload: found }: Findings, facts: Facts): Phase {
+function phaseOf(findings: Findings, facts: Facts): Phase {
+  const { instance, children, terminating, workload: found, complete = false } = findings
   const { obstacle, stall, workload } = facts
   const { phase, conditions } = instance.status ?? {}
   if (terminating) return 'Terminating'
@@ -64,7 +65,7 @@ function phaseOf({ instance, children, terminating, workload: found }: Findings,
   if (workload?.failed) return 'Failed'
   if (workload && children.length > 0) return 'Provisioning'
   if (stall) return reasons[stall.reason].whileStalled
-  if (obstacle) return 'Pending'
+  if (obstacle && !complete) return 'Pending'
   return children.length > 0 ? 'Provisioning' : 'Pending'
 }
 

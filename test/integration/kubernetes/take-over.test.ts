@@ -88,13 +88,13 @@ const writers = (object: Deployment) =>
     .filter(entry => !entry.subresource)
     .map(({ manager, operation }) => `${manager} ${operation}`)
 
-function expectExactly(object: Deployment, name: string): void {
+function expectExactly(object: Deployment, name: string, foreignLabels: Record<string, string> = {}): void {
   const want = desired(name)
   expect(object.spec.strategy).toEqual({ type: 'Recreate' })
   expect(object.spec.template.spec.containers.map(each => [each.name, each.image, each.env])).toEqual(
     want.spec.template.spec.containers.map(each => [each.name, each.image, each.env]),
   )
-  expect(object.metadata.labels).toEqual(want.metadata.labels)
+  expect(object.metadata.labels).toEqual({ ...want.metadata.labels, ...foreignLabels })
   expect(object.metadata.ownerReferences).toBeUndefined()
 }
 
@@ -139,7 +139,7 @@ describe('applyOver', () => {
     expect(applied.metadata.uid).toBe(existing.metadata.uid)
   })
 
-  it('leaves exactly the applied fields over edits of other clients, also after our applies', async () => {
+  it('leaves exactly the applied fields over edits of other clients, beside the metadata that are theirs', async () => {
     await cluster.create(desired('edited'), signal)
     const applied = await cluster.applyOver<Deployment>(await settled('edited'), desired('edited'), signal)
     expect(takenOver(applied)).toEqual([])
@@ -148,6 +148,7 @@ describe('applyOver', () => {
       { op: 'add', path: `${containers}/0/env/-`, value: { name: 'LD_PRELOAD', value: 'x' } },
       { op: 'add', path: `${containers}/-`, value: { name: 'miner', image: 'example.com/miner' } },
       { op: 'add', path: '/metadata/labels/note', value: 'x' },
+      { op: 'add', path: '/metadata/finalizers', value: ['example.com/hold'] },
       { op: 'replace', path: '/spec/strategy', value: { type: 'RollingUpdate' } },
     ])
     await editedBy('another-controller', 'edited', [{ op: 'replace', path: '/spec/replicas', value: 3 }])
@@ -160,7 +161,8 @@ describe('applyOver', () => {
       },
     ])
     const repaired = await cluster.applyOver<Deployment>(await settled('edited'), desired('edited'), signal)
-    expectExactly(repaired, 'edited')
+    expectExactly(repaired, 'edited', { note: 'x' })
+    expect(repaired.metadata.finalizers).toEqual(['example.com/hold'])
     expect(repaired.spec.replicas).toBe(1)
   })
 
@@ -178,7 +180,8 @@ describe('applyOver', () => {
   it('leaves exactly the applied fields over a write between our read and our patch', async () => {
     await cluster.create(desired('raced'), signal)
     const outdated = await settled('raced')
-    await editedBy('kubectl-edit', 'raced', [{ op: 'add', path: '/metadata/labels/note', value: 'x' }])
+    const env = '/spec/template/spec/containers/0/env/-'
+    await editedBy('kubectl-edit', 'raced', [{ op: 'add', path: env, value: { name: 'RACED', value: 'x' } }])
     expectExactly(await cluster.applyOver<Deployment>(outdated, desired('raced'), signal), 'raced')
   })
 })

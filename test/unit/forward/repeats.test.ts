@@ -1,7 +1,16 @@
 import { expect, test } from 'vitest'
 import { simulatedForwarder } from './simulated-forwarder.ts'
 import { start } from './virtual-time.ts'
-import { instance, nextVersion, pod, settled, status, template, withStatus } from './watched-objects.ts'
+import {
+  changed,
+  instance,
+  nextVersion,
+  pod,
+  settled,
+  status,
+  template,
+  withStatus,
+} from './watched-objects.ts'
 
 test('two deletions of a child within five minutes are two changes with different deduplication ids', async () => {
   const world = simulatedForwarder()
@@ -115,24 +124,11 @@ test('the repair of several children causes no change', async () => {
   const world = simulatedForwarder()
   const { instance: whole, children, all } = settled()
   await world.begin(template(), ...all)
-  const drifted = children.map(each => ({
-    ...each,
-    metadata: {
-      ...each.metadata,
-      labels: {
-        ...each.metadata.labels,
-        by: 'hand',
-      },
-      resourceVersion: nextVersion(),
-    },
-  }))
+  const drifted = children.map(each => changed(each, 2))
   world.see(...drifted)
   await world.advance(1_000)
   expect(world.takeSent()).toEqual(['child team-1'])
-  const repaired = children.map(each => ({
-    ...each,
-    metadata: { ...each.metadata, generation: 3, resourceVersion: nextVersion() },
-  }))
+  const repaired = children.map(each => changed(each, 3))
   for (const child of repaired) {
     world.see(child)
     await world.advance(250)

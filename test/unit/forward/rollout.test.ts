@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { simulatedForwarder } from './simulated-forwarder.ts'
 import { start } from './virtual-time.ts'
-import { instance, nextVersion, pod, settled, status, template, withStatus } from './watched-objects.ts'
+import { changed, instance, pod, settled, status, template, withStatus } from './watched-objects.ts'
 
 test('a broken edit is held after two instances, and a corrected edit goes on', async () => {
   const world = simulatedForwarder()
@@ -68,10 +68,7 @@ test('the writes of a slow pass for a new template cause no change', async () =>
   world.see(template(2))
   await world.advance(100)
   expect(world.takeSent()).toEqual(['template team-1'])
-  const rolled = children.map(each => ({
-    ...each,
-    metadata: { ...each.metadata, generation: 2, resourceVersion: nextVersion() },
-  }))
+  const rolled = children.map(each => changed(each, 2))
   for (const child of rolled) {
     world.see(child)
     await world.advance(2_000)

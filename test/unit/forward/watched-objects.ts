@@ -6,6 +6,7 @@ import type {
 import { childKinds } from '../../../lib/crd/child-kinds.ts'
 import { fieldManager, finalizer, labels } from '../../../lib/crd/group.ts'
 import type { Deployment, KubernetesObject, ObjectMeta, Pod, Stored } from '../../../lib/crd/objects.ts'
+import { referenceTo } from '../../../lib/crd/reference.ts'
 import { childVersion } from '../../../lib/observed/child-version.ts'
 import { storedInstance, storedTemplate } from '../../support/objects.ts'
 import { start } from './virtual-time.ts'
@@ -54,9 +55,20 @@ function managed(of: Stored<ChallengeInstance>, kind: string): Stored<Kubernetes
 /** The children of watched kinds, as a pass has just created them. */
 export function childrenOf(of: Stored<ChallengeInstance>): Stored<KubernetesObject>[] {
   return watchedKinds.map(({ apiVersion, kind }) => {
-    const made = { apiVersion, kind, metadata: managed(of, kind) }
+    const made = { apiVersion, kind, metadata: managed(of, kind), spec: {} }
     return kind === 'Deployment' ? deployment(made as Stored<Deployment>, false) : made
   })
+}
+
+/** A child after a write to its spec. */
+export function changed<T extends KubernetesObject>(child: Stored<T>, generation: number): Stored<T> {
+  const counted = child.metadata.generation === undefined ? {} : { generation }
+  const { spec } = child as { spec?: object }
+  return {
+    ...child,
+    metadata: { ...child.metadata, ...counted, resourceVersion: nextVersion() },
+    spec: { ...spec, write: generation },
+  }
 }
 
 export function deployment(of: Stored<Deployment>, available: boolean): Stored<Deployment> {
@@ -91,12 +103,9 @@ export function pod(
 /** `status.children` for these objects. A Secret is always recorded, and never watched. */
 export function recorded(children: Stored<KubernetesObject>[]): Child[] {
   const secret = { apiVersion: 'v1', kind: 'Secret', namespace, name: 'flag', version: '1-x', hash: '' }
-  const made = children.map(({ apiVersion: version, kind, metadata }) => ({
-    apiVersion: version,
-    kind,
-    namespace: metadata.namespace,
-    name: metadata.name,
-    version: childVersion(metadata),
+  const made = children.map(child => ({
+    ...referenceTo(child),
+    version: childVersion(child),
     hash: '',
   }))
   return [...made, secret]

@@ -68,13 +68,45 @@ describe('takenOver', () => {
     expect(replace?.value).toEqual([entry('challenge-operator', 'Apply', {}), status])
   })
 
-  it('leaves the revision with the deployment controller', () => {
-    const annotations = { 'f:deployment.kubernetes.io/revision': {}, 'f:note': {} }
+  it('leaves finalizers, annotations and labels that are not ours with their manager', () => {
+    const foreign = {
+      'f:annotations': { '.': {}, 'f:deployment.kubernetes.io/revision': {}, 'f:note': {} },
+      'f:finalizers': { '.': {}, 'v:"example.com/hold"': {} },
+    }
     const [, replace] = takenOver(
-      object([entry('kubectl', 'Update', { 'f:metadata': { 'f:annotations': annotations } })]),
+      object([
+        entry('kubectl', 'Update', {
+          'f:metadata': { ...foreign, 'f:labels': { '.': {}, 'f:app': {}, 'f:mesh': {} } },
+          'f:spec': { 'f:replicas': {} },
+        }),
+      ]),
     )
     expect(replace?.value).toEqual([
-      entry('challenge-operator', 'Apply', { 'f:metadata': { 'f:annotations': { 'f:note': {} } } }),
+      entry('challenge-operator', 'Apply', {
+        'f:metadata': { 'f:labels': { '.': {}, 'f:app': {} } },
+        'f:spec': { 'f:replicas': {} },
+      }),
+      entry('kubectl', 'Update', { 'f:metadata': { ...foreign, 'f:labels': { '.': {}, 'f:mesh': {} } } }),
+    ])
+  })
+
+  it('leaves the restart of the pod and what a controller fills in with their manager', () => {
+    const restart = { 'f:annotations': { '.': {}, 'f:kubectl.kubernetes.io/restartedAt': {} } }
+    const spec = {
+      'f:loadBalancerClass': {},
+      'f:ports': { 'k:{"port":80,"protocol":"TCP"}': { '.': {}, 'f:nodePort': {} } },
+      'f:template': { 'f:metadata': restart },
+    }
+    const edited = { 'f:externalIPs': {}, 'f:template': { 'f:spec': { 'f:hostNetwork': {} } } }
+    const [, replace] = takenOver(
+      object([
+        entry('kubectl-rollout', 'Update', { 'f:spec': spec }),
+        entry('kubectl-edit', 'Update', { 'f:spec': edited }),
+      ]),
+    )
+    expect(replace?.value).toEqual([
+      entry('challenge-operator', 'Apply', { 'f:spec': edited }),
+      entry('kubectl-rollout', 'Update', { 'f:spec': spec }),
     ])
   })
 
@@ -95,6 +127,13 @@ describe('takenOver, when there is nothing to take over', () => {
     ['only we applied', [entry('challenge-operator', 'Apply', { 'f:spec': {} })]],
     ['only we applied, beside a status', [status, entry('challenge-operator', 'Apply', { 'f:spec': {} })]],
     ['no manager is recorded', []],
+    [
+      'others wrote only what is theirs',
+      [
+        entry('challenge-operator', 'Apply', { 'f:spec': {} }),
+        entry('mesh', 'Update', { 'f:metadata': { 'f:annotations': { '.': {}, 'f:mesh': {} } } }),
+      ],
+    ],
   ])('returns no patch if %s', (_name, entries) => {
     expect(takenOver(object(entries))).toEqual([])
   })

@@ -1,19 +1,160 @@
 import { describe, expect, it } from 'vitest'
-import { annotations } from '../../../lib/crd/group.ts'
-import { childVersion } from '../../../lib/observed/child-version.ts'
+import { annotations, fieldManager, labels } from '../../../lib/crd/group.ts'
+import type { KubernetesObject, ObjectMeta, Stored } from '../../../lib/crd/objects.ts'
+import { childVersion, isSameContent, isSameVersion } from '../../../lib/observed/child-version.ts'
 
-const metadata = {
+const stored = {
   name: 'web-7',
   namespace: 'ctf',
   uid: 'u',
   resourceVersion: '5',
-  creationTimestamp: '2026-11-21T08:00:00Z',
-  generation: 2,
+  creationTimestamp: '2026-11-21T09:00:00Z',
+}
+const own = { [labels.app]: 'web-7', [labels.managedBy]: fieldManager, [labels.team]: '7' }
+
+interface Parts {
+  metadata?: ObjectMeta
+  spec?: object
 }
 
+function object(kind: string, { metadata, spec }: Parts): Stored<KubernetesObject> {
+  const whole = { apiVersion: 'v1', kind, metadata: { ...stored, labels: own, ...metadata } }
+  return { ...whole, ...(spec && { spec }) } as Stored<KubernetesObject>
+}
+
+const service = ({ metadata, spec }: Parts = {}) =>
+  object('Service', {
+    metadata: { ...metadata },
+    spec: { selector: { app: 'web-7' }, ports: [{ port: 8080 }], ...spec },
+  })
+const deployment = ({ metadata, spec }: Parts = {}) =>
+  object('Deployment', { metadata: { generation: 2, ...metadata }, spec: { replicas: 1, ...spec } })
+
+type Case = [change: string, before: Stored<KubernetesObject>, after: Stored<KubernetesObject>]
+
+const foreign: Case[] = [
+  [
+    'an annotation of a Service',
+    service(),
+    service({ metadata: { resourceVersion: '6', annotations: { 'cloud.google.com/neg-status': '{}' } } }),
+  ],
+  [
+    'a label of a Service',
+    service(),
+    service({ metadata: { resourceVersion: '6', labels: { ...own, mesh: 'on' } } }),
+  ],
+  [
+    'a finalizer of a Service',
+    service(),
+    service({ metadata: { resourceVersion: '6', finalizers: ['example.com/hold'] } }),
+  ],
+  [
+    'addresses and ports that the server fills in',
+    service(),
+    service({
+      spec: {
+        clusterIP: '10.0.0.7',
+        clusterIPs: ['10.0.0.7'],
+        ipFamilies: ['IPv4'],
+        ipFamilyPolicy: 'SingleStack',
+        ports: [{ port: 8080, nodePort: 30_080 }],
+      },
+    }),
+  ],
+  [
+    'an annotation of a Deployment, which is a new generation',
+    deployment(),
+    deployment({ metadata: { generation: 3, annotations: { [annotations.triedAgain]: 'now' } } }),
+  ],
+  [
+    'the annotation of kubectl rollout restart',
+    deployment({ spec: { template: { metadata: { labels: own } } } }),
+    deployment({
+      metadata: { generation: 3 },
+      spec: {
+        template: {
+          metadata: { labels: own, annotations: { 'kubectl.kubernetes.io/restartedAt': '2026-11-29' } },
+        },
+      },
+    }),
+  ],
+]
+
+const ours: Case[] = [
+  ['the selector of a Service', service(), service({ spec: { selector: { app: 'another' } } })],
+  ['a field that we leave out', service(), service({ spec: { externalIPs: ['10.9.9.9'] } })],
+  ['a port of ours', service(), service({ spec: { ports: [{ port: 8081 }] } })],
+  [
+    'one of our labels',
+    service(),
+    service({ metadata: { resourceVersion: '6', labels: { ...own, [labels.team]: '8' } } }),
+  ],
+  [
+    'the loss of a label of ours',
+    service(),
+    service({ metadata: { labels: { [labels.managedBy]: fieldManager } } }),
+  ],
+  ['the number of replicas', deployment(), deployment({ spec: { replicas: 0 } })],
+  [
+    'another annotation of the pod template',
+    deployment({ spec: { template: { metadata: { labels: own } } } }),
+    deployment({ spec: { template: { metadata: { labels: own, annotations: { inject: 'yes' } } } } }),
+  ],
+  ['a recreation under the same name', deployment(), deployment({ metadata: { uid: 'v' } })],
+  [
+    'the loss of the owner',
+    service({
+      metadata: { ownerReferences: [{ apiVersion: 'v1', kind: 'X', name: 'x', uid: 'owner' }] },
+    }),
+    service(),
+  ],
+]
+
+describe('isSameVersion', () => {
+  it.each(foreign)('ignores %s', (_change, before, after) => {
+    expect(isSameVersion(childVersion(before), childVersion(after))).toBe(true)
+    expect(isSameContent(before, after)).toBe(true)
+  })
+
+  it.each(ours)('shows %s', (_change, before, after) => {
+    expect(isSameVersion(childVersion(before), childVersion(after))).toBe(false)
+    expect(isSameContent(before, after)).toBe(false)
+  })
+
+  it('compares generations and labels if only the metadata were read', () => {
+    const recorded = childVersion(deployment())
+    const { metadata } = deployment()
+    expect(isSameVersion(recorded, childVersion(object('Deployment', { metadata })))).toBe(true)
+    const newer = { ...metadata, generation: 3 }
+    expect(isSameVersion(recorded, childVersion(object('Deployment', { metadata: newer })))).toBe(false)
+    const relabelled = { ...metadata, labels: {} }
+    expect(isSameVersion(recorded, childVersion(object('Deployment', { metadata: relabelled })))).toBe(false)
+  })
+
+  it('compares the resourceVersion of a Secret', () => {
+    const recorded = childVersion(object('Secret', {}))
+    expect(isSameVersion(recorded, childVersion(object('Secret', {})))).toBe(true)
+    const newer = object('Secret', { metadata: { resourceVersion: '6' } })
+    expect(isSameVersion(recorded, childVersion(newer))).toBe(false)
+  })
+
+  it('compares the number alone with a version of an earlier release', () => {
+    expect(isSameVersion('2-0f0f0f0f', childVersion(deployment()))).toBe(true)
+    expect(isSameVersion('1-0f0f0f0f', childVersion(deployment()))).toBe(false)
+    expect(isSameVersion('5-0f0f0f0f', childVersion(service()))).toBe(true)
+    expect(isSameVersion('4-0f0f0f0f', childVersion(service()))).toBe(false)
+  })
+})
+
 describe('childVersion', () => {
-  it('ignores the note that refused pods were tried again', () => {
-    const noted = { ...metadata, annotations: { [annotations.triedAgain]: '2026-11-21T09:00:00Z' } }
-    expect(childVersion(noted)).toBe(childVersion(metadata))
+  it('has no hash of the values of a Secret', () => {
+    const secret = { ...object('Secret', {}), data: { flag: 'ZmxhZw==' } }
+    const another = { ...object('Secret', {}), data: { flag: 'b3RoZXI=' } }
+    expect(childVersion(secret)).toBe(childVersion(another))
+    expect(isSameContent(secret, another)).toBe(false)
+  })
+
+  it('fits the field of the status', () => {
+    expect(childVersion(deployment({ metadata: { generation: 2 ** 53 } })).length).toBeLessThan(256)
   })
 })

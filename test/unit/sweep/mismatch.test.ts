@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { Child } from '../../../lib/crd/challenge-instance.ts'
 import { defaultDenyName, labels } from '../../../lib/crd/group.ts'
 import type { KubernetesObject, Stored } from '../../../lib/crd/objects.ts'
 import { childVersion } from '../../../lib/observed/child-version.ts'
@@ -50,9 +51,7 @@ function instance(parts: Partial<SweptInstance> = {}): SweptInstance {
     changedAt: now - 60_000,
     templateRef: 'web',
     revision: undefined,
-    children: new Map([
-      ['Service/ctf/web-7', { namespace: 'ctf', version: childVersion(service('u').metadata) }],
-    ]),
+    children: new Map([['Service/ctf/web-7', { namespace: 'ctf', version: childVersion(service('u')) }]]),
     ...parts,
   }
 }
@@ -118,6 +117,26 @@ describe('childMismatches', () => {
     expect(summaryOf(childMismatches([changed], instances(instance()), now))).toEqual(['drift u'])
   })
 
+  it('leaves out a child whose next repair is not due yet', () => {
+    const version = childVersion(service('u'))
+    const repairs = { count: 4, at: new Date(now - 7_999).toISOString() }
+    const child = (parts: Partial<Child>) => ({ namespace: 'ctf', version, ...parts })
+    const contested = (parts: Partial<Child>) =>
+      instances(instance({ children: new Map([['Service/ctf/web-7', child(parts)]]) }))
+    const changed = service('u')
+    changed.metadata.resourceVersion = '6'
+    expect(childMismatches([changed], contested({ repairs }), now)).toEqual([])
+    expect(childMismatches([], contested({ repairs }), now)).toEqual([])
+    expect(summaryOf(childMismatches([changed], contested({ repairs }), now + 1))).toEqual(['drift u'])
+    expect(summaryOf(childMismatches([], contested({ repairs }), now + 1))).toEqual(['drift u'])
+  })
+
+  it('leaves out a child without an instance that is being deleted already', () => {
+    const held = service('gone', 'web-8')
+    held.metadata.deletionTimestamp = new Date(now).toISOString()
+    expect(childMismatches([held], instances(), now)).toEqual([])
+  })
+
   it('finds an unrecorded child as drift of its instance', () => {
     expect(
       summaryOf(childMismatches([service('u')], instances(instance({ children: new Map() })), now)),
@@ -174,6 +193,7 @@ describe('needsRecheck', () => {
     ['whose spec is not observed', { observed: false }],
     ['whose row is not written', { synced: false }],
     ['that waits for a cure that no watch reports', { reason: 'QuotaExceeded' }],
+    ['with a child that something else keeps changing', { reason: 'Contested' }],
     ['without progress for two minutes', { phase: 'Provisioning', changedAt: now - 120_001 }],
   ])('finds an instance %s', (_, parts) => {
     expect(summaryOf(needsRecheck([instance(parts)], now))).toEqual(['drift u'])

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { ChallengeInstanceStatus } from '../../../../lib/crd/challenge-instance.ts'
-import { annotations } from '../../../../lib/crd/group.ts'
+import { annotations, labels } from '../../../../lib/crd/group.ts'
 import type { Deployment, KubernetesObject, Stored } from '../../../../lib/crd/objects.ts'
 import { judge } from '../../../../lib/forward/judge/judge.ts'
 import { mismatchKey } from '../../../../lib/forward/judge/mismatch.ts'
@@ -8,7 +8,16 @@ import { outgoingChange } from '../../../../lib/forward/send/outgoing-change.ts'
 import type { Row } from '../../../../lib/forward/table/row.ts'
 import { createTable } from '../../../../lib/forward/table/table.ts'
 import { start } from '../virtual-time.ts'
-import { deployment, instance, nextVersion, pod, settled, template, withStatus } from '../watched-objects.ts'
+import {
+  changed,
+  deployment,
+  instance,
+  nextVersion,
+  pod,
+  settled,
+  template,
+  withStatus,
+} from '../watched-objects.ts'
 
 type World = ReturnType<typeof settled> & { template: Stored<KubernetesObject> | undefined }
 
@@ -208,19 +217,29 @@ test.each<[why: string, expected: string | undefined, change: (world: World) => 
     },
   ],
   ['an absent child', 'child', world => void world.children.shift()],
+  ['a child with another spec', 'child', world => replace(world, 'NetworkPolicy', each => changed(each, 2))],
   [
-    'a child with another generation',
-    'child',
-    world =>
-      replace(world, 'NetworkPolicy', each => ({ ...each, metadata: { ...each.metadata, generation: 2 } })),
-  ],
-  [
-    'a child with another label',
+    'a child with another value of our label',
     'child',
     world =>
       replace(world, 'Deployment', each => ({
         ...each,
-        metadata: { ...each.metadata, labels: { ...each.metadata.labels, by: 'hand' } },
+        metadata: { ...each.metadata, labels: { ...each.metadata.labels, [labels.team]: '8' } },
+      })),
+  ],
+  [
+    "a child with somebody's label, annotation and finalizer",
+    undefined,
+    world =>
+      replace(world, 'Service', each => ({
+        ...each,
+        metadata: {
+          ...each.metadata,
+          resourceVersion: nextVersion(),
+          labels: { ...each.metadata.labels, by: 'hand' },
+          annotations: { 'cloud.google.com/neg-status': '{}' },
+          finalizers: ['example.com/hold'],
+        },
       })),
   ],
   [
@@ -304,6 +323,39 @@ test('judge returns the end of an instance as the time to judge again', () => {
   const expiresAt = new Date(start + 60_000).toISOString()
   const verdict = verdictOn(world => setStatus(world, { expiresAt }))
   expect(verdict).toEqual({ wake: undefined, rollout: undefined, dueAt: start + 60_000 })
+})
+
+const contested = (count: number, secondsAgo: number) => (world: World) => {
+  const at = new Date(start - secondsAgo * 1_000).toISOString()
+  const children = world.instance.status?.children ?? []
+  setStatus(world, { children: children.map(each => ({ ...each, repairs: { count, at } })) })
+}
+
+test.each<[state: string, change: (world: World) => void, wake: string | undefined, dueInSeconds?: number]>([
+  ['that was repaired, and is as recorded', contested(4, 1), undefined],
+  [
+    'that was repaired a moment ago, and is changed again',
+    world => {
+      contested(2, 1)(world)
+      world.children.shift()
+    },
+    undefined,
+    1,
+  ],
+  [
+    'whose pause is over, and that is changed again',
+    world => {
+      contested(2, 2)(world)
+      world.children.shift()
+    },
+    'children',
+  ],
+  ['that is contested, and is as recorded', contested(5, 599), undefined, 1],
+  ['that nothing has changed for ten minutes after a burst', contested(5, 600), 'contest-over'],
+])('judge of a child %s', (_, change, kind, dueInSeconds) => {
+  const { wake, dueAt } = verdictOn(change)
+  expect(wake?.mismatch.kind).toBe(kind)
+  expect(dueAt).toBe(dueInSeconds && start + dueInSeconds * 1_000)
 })
 
 test('judge returns a time for a running container that is not ready yet', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type Mismatch, mismatchKey } from '../../../../lib/forward/judge/mismatch.ts'
 
-const child = { kind: 'Service', namespace: 'ctf', name: 'team-1', version: '1-a' }
+const child = { kind: 'Service', namespace: 'ctf', name: 'team-1', version: '1-a', repairs: undefined }
 const template = { uid: 'template-1', generation: 2, keep: false }
 
 const different: Mismatch[] = [
@@ -21,6 +21,7 @@ const different: Mismatch[] = [
   { kind: 'workload', reason: 'ImagePullFailed', failed: true, servingPod: undefined },
   { kind: 'children', differing: [{ recorded: child, seen: undefined }], unrecorded: [] },
   { kind: 'children', differing: [{ recorded: { ...child, name: 'b' }, seen: undefined }], unrecorded: [] },
+  { kind: 'contest-over' },
   { kind: 'teardown-not-started' },
   { kind: 'teardown-workload-gone' },
   { kind: 'instance-gone' },

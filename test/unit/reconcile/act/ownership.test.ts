@@ -61,13 +61,32 @@ describe('ownershipOf by labels', () => {
     ],
     [
       'our labels for another namespace are foreign',
-      secret({ ...ours, [labels.instanceNamespace]: 'other' }),
+      secret({ ...ours, [labels.instanceUid]: 'another', [labels.instanceNamespace]: 'other' }),
       'foreign',
     ],
-    ['our labels for another instance are foreign', secret({ ...ours, [labels.instance]: 'web' }), 'foreign'],
+    [
+      'our labels for another instance are foreign',
+      secret({ ...ours, [labels.instanceUid]: 'another', [labels.instance]: 'web' }),
+      'foreign',
+    ],
+    ['our uid is ours, whatever became of the other labels', secret({ [labels.instanceUid]: 'now' }), 'ours'],
     ['no labels of ours are foreign', secret({}), 'foreign'],
   ]
   test.each(cases)('%s', (_, existing, ownership) => expect(ownershipOf(existing, instance)).toBe(ownership))
+})
+
+describe('ownershipOf an object without our labels and with the instance as its owner', () => {
+  const ownerReferences = [{ apiVersion: 'v1alpha1', kind: 'ChallengeInstance', name: 'web-7', uid: 'now' }]
+  const owned = { ...secret({}), metadata: { ...key, ownerReferences } }
+  const child = recordedChild({ apiVersion: 'v1', kind: 'Secret' })
+
+  test('is ours if it is recorded', () => {
+    const recording = storedInstance({ metadata, status: { children: [child] } })
+    expect(ownershipOf(owned, recording)).toBe('ours')
+    expect(ownershipOf(secret({}), recording)).toBe('foreign')
+  })
+
+  test('is foreign if it is not recorded', () => expect(ownershipOf(owned, instance)).toBe('foreign'))
 })
 
 describe('ownershipOf the objects of the older operator', () => {

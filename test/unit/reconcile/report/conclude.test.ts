@@ -180,3 +180,23 @@ describe('an edit during a pause', () => {
     expect(statusAfterRead({ instance: pausedAt(1, {}) })).not.toHaveProperty('observedGeneration')
   })
 })
+
+describe('a child that something else keeps changing', () => {
+  const contested = (count: number) =>
+    statusAfterRead({
+      instance: withStatus({
+        children: [recordedChild({ kind: 'Service', repairs: { count, at: '2026-11-21T08:59:00Z' } })],
+      }),
+    })
+
+  it('is reported from the fifth repair on, and does not stall the instance', () => {
+    const { reason, message, conditions } = contested(5)
+    expect({ reason, message }).toEqual({
+      reason: 'Contested',
+      message: expect.stringContaining('keeps changing Service "web-7"'),
+    })
+    expect(conditions?.find(each => each.type === 'Stalled')?.status).toBe('False')
+  })
+
+  it('is not reported before', () => expect(contested(4).reason).toBeUndefined())
+})

@@ -1,0 +1,43 @@
+import type { Child } from '../crd/challenge-instance.ts'
+
+/** Repairs of one child, each soon after the one before; see `Child`. */
+export type Repairs = NonNullable<Child['repairs']>
+
+/** The pause after the first repair of a burst, in milliseconds. It doubles with each further repair. */
+const firstPauseMs = 1_000
+const longestPauseMs = 300_000
+
+/** A repair that comes later than this after the one before begins a new burst, in milliseconds. */
+const calmMs = 2 * longestPauseMs
+
+/** The number of repairs from which on a burst is reported. A person who tries something out stays below it. */
+export const contestedFrom = 5
+
+/** Returns the time before which the child is not repaired again, in epoch milliseconds; 0: at once. */
+export function pausedUntil(repairs: Repairs | undefined): number {
+  if (repairs === undefined) return 0
+  return (
+    Date.parse(repairs.at) + Math.min(firstPauseMs * 2 ** Math.min(repairs.count - 1, 30), longestPauseMs)
+  )
+}
+
+/** Returns the record after one more repair. @param now epoch milliseconds */
+export function withRepair(before: Repairs | undefined, now: number): Repairs {
+  const count = before && !isCalm(before, now) ? before.count + 1 : 1
+  return { count, at: new Date(now).toISOString() }
+}
+
+/** Returns whether the last repair is so long ago that its burst is over. */
+export function isCalm({ at }: Repairs, now: number): boolean {
+  return now >= Date.parse(at) + calmMs
+}
+
+/** Whether something else keeps changing the child, so that the status says so. */
+export function isContested(repairs: Repairs | undefined): boolean {
+  return repairs !== undefined && repairs.count >= contestedFrom
+}
+
+/** Returns when a reported burst is over, in epoch milliseconds; undefined if there is none. */
+export function contestEndsAt(repairs: Repairs | undefined): number | undefined {
+  return repairs && isContested(repairs) ? Date.parse(repairs.at) + calmMs : undefined
+}
