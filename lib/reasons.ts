@@ -156,6 +156,13 @@ export const reasons = {
     scope: 'template',
     whileStalled: 'Failed',
   },
+  Flapping: {
+    sentence: 'The challenge keeps going up and down, so its state is told at growing distances.',
+    recovery: 'watched',
+    examinedBy: 'look',
+    scope: 'template',
+    whileStalled: 'Failed',
+  },
   /** Not in this release. */
   RolloutWaiting: {
     sentence: 'A newer version of this challenge waits for its turn.',

@@ -90,6 +90,7 @@ export function needsRecheck(instances: Iterable<SweptInstance>, now: number): M
           !instance.synced ||
           isWaiting(instance) ||
           instance.reason === 'Contested' ||
+          isHeldTooLong(instance, now) ||
           isWithoutProgress(instance, now)),
     )
     .map(drift)
@@ -169,6 +170,11 @@ function rowMatches(row: OpenRow | undefined, instance: SweptInstance): boolean 
 
 function isWaiting({ reason }: SweptInstance): boolean {
   return reason !== undefined && waitsForTimer(reason)
+}
+
+/** Whether a phase that flapped is still held back, although the forwarder's clock ought to have had it told. */
+function isHeldTooLong({ phaseHeldUntil }: SweptInstance, now: number): boolean {
+  return phaseHeldUntil !== undefined && now - phaseHeldUntil > graceMs
 }
 
 function isWithoutProgress({ phase, changedAt }: SweptInstance, now: number): boolean {

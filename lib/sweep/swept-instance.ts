@@ -3,6 +3,7 @@ import { annotations } from '../crd/group.ts'
 import type { ObjectMeta, Stored } from '../crd/objects.ts'
 import { childKey } from '../crd/reference.ts'
 import type { InstanceKey } from '../messages.ts'
+import { phaseChangesOf, phaseHeldUntil } from '../observed/flapping.ts'
 import type { Reason } from '../reasons.ts'
 
 export type RecordedChild = Pick<Child, 'namespace' | 'version' | 'repairs'>
@@ -19,6 +20,8 @@ export interface SweptInstance extends InstanceKey {
   observed: boolean
   deletingSince: number | undefined
   expiresAt: number | undefined
+  /** When a phase that flaps is told again; undefined if it is not held back. */
+  phaseHeldUntil: number | undefined
   /** The time of the last change of a condition, or of the creation. */
   changedAt: number
   templateRef: string
@@ -44,6 +47,7 @@ export function sweptInstance({ metadata, spec, status }: Stored<ChallengeInstan
     observed: isObserved(metadata, status),
     deletingSince: metadata.deletionTimestamp ? Date.parse(metadata.deletionTimestamp) : undefined,
     expiresAt: status?.expiresAt ? Date.parse(status.expiresAt) : undefined,
+    phaseHeldUntil: status?.reason === 'Flapping' ? heldUntil(status) : undefined,
     changedAt: Math.max(...times.map(time => Date.parse(time ?? '') || 0)),
     templateRef: spec.templateRef,
     revision: status?.template?.revision,
@@ -72,4 +76,9 @@ function isObserved(metadata: ObjectMeta, status: ChallengeInstanceStatus | unde
     )
   const stalled = status?.conditions?.find(each => each.type === 'Stalled')
   return reportedPause && stalled?.observedGeneration === metadata.generation
+}
+
+function heldUntil(status: ChallengeInstanceStatus): number {
+  const changes = phaseChangesOf(status)
+  return (changes && phaseHeldUntil(changes)) ?? 0
 }

@@ -76,6 +76,7 @@ describe('the table of reasons', () => {
       'Evicted',
       'ProbeFailing',
       'ProgressDeadlineExceeded',
+      'Flapping',
       'Paused',
       'Suspended',
       'Idle',

@@ -1,3 +1,4 @@
+import { phaseHeldUntil } from '../../observed/flapping.ts'
 import type { PodDigest } from '../../observed/pod.ts'
 import { readyReason, verdictReflected, workloadVerdict } from '../../observed/workload.ts'
 import type { InstanceDigest } from '../table/instance-digest.ts'
@@ -16,6 +17,9 @@ export function workloadUnreflected(row: Row, instance: InstanceDigest, now: num
   if (recorded === undefined) return {}
   const seen = row.dependents.find(each => each.kind === 'Deployment' && each.name === recorded.name)
   if (seen?.deployment === undefined) return {}
+  // Passes that come meanwhile would tell nothing. The first one afterwards tells the phase as it is then.
+  const heldUntil = instance.phaseChanges && phaseHeldUntil(instance.phaseChanges)
+  if (heldUntil !== undefined && now < heldUntil) return { dueAt: heldUntil }
   const pods: PodDigest[] = []
   const readVersions = [seen.resourceVersion]
   for (const { pod, ownerUid, resourceVersion } of row.dependents) {
@@ -31,7 +35,8 @@ export function workloadUnreflected(row: Row, instance: InstanceDigest, now: num
     phase: instance.phase ?? '',
     podName: instance.podName,
   }
-  if (verdictReflected(reported, verdict)) return { dueAt }
+  const calmed = instance.reason === 'Flapping'
+  if (!calmed && verdictReflected(reported, verdict)) return { dueAt }
   const { uid, resourceVersion } = instance
   const servingPod = ready ? podName : undefined
   const wake: Wake = {
@@ -40,7 +45,7 @@ export function workloadUnreflected(row: Row, instance: InstanceDigest, now: num
     mismatch: { kind: 'workload', reason: readyReason(verdict), failed, servingPod },
     readVersions: [...readVersions, resourceVersion],
     resourceVersion,
-    delayMs: ready || verdict.reason !== undefined ? 0 : unreadyMs,
+    delayMs: calmed || ready || verdict.reason !== undefined ? 0 : unreadyMs,
     ...(podName === undefined ? {} : { pod: podName }),
   }
   return { wake, dueAt }

@@ -3,6 +3,7 @@ import type { ChallengeInstance, Phase } from '../../crd/challenge-instance.ts'
 import { annotations, finalizer } from '../../crd/group.ts'
 import type { Stored } from '../../crd/objects.ts'
 import { isAdopting } from '../../observed/adopting.ts'
+import { type PhaseChanges, phaseChangesOf } from '../../observed/flapping.ts'
 import type { Repairs } from '../../observed/repairs.ts'
 import type { Reason } from '../../reasons.ts'
 import { isWatchedChild, type Watched } from './targets.ts'
@@ -49,6 +50,8 @@ export interface InstanceDigest {
   templateUid: string | undefined
   templateGeneration: number
   expiresAt: number | undefined
+  /** How often the phase changed of late; undefined: it did not. */
+  phaseChanges: PhaseChanges | undefined
   /** Recorded children of watched kinds and namespaces. If one of them is absent from the table, it does not exist. */
   children: readonly RecordedChild[]
 }
@@ -87,6 +90,7 @@ export function instanceDigest(
     templateUid: status?.template && intern(status.template.uid),
     templateGeneration: status?.template?.generation ?? 0,
     expiresAt: Date.parse(status?.expiresAt ?? '') || undefined,
+    phaseChanges: phaseChangesOf(status),
     children: (status?.children ?? [])
       .filter(child => isWatchedChild(child.kind, child.namespace, watched))
       .map(child => ({

@@ -16,6 +16,11 @@ export function factsOf(findings: Findings): Facts {
   return { obstacle, stall, workload: workloadFact(findings) }
 }
 
+/** The facts of a pass whose workload is not told yet, since it changes too often. */
+export function withKeptWorkload(facts: Facts, status: ChallengeInstanceStatus | undefined): Facts {
+  return { ...facts, workload: keptWorkload(status) }
+}
+
 function keptObstacle(status: ChallengeInstanceStatus | undefined): Obstacle | undefined {
   const { reason, message = '' } = status ?? {}
   const { reason: readyReason, message: readyMessage } = conditionOf(status, 'Ready') ?? {}

@@ -6,7 +6,8 @@ import { isAdopting } from '../../observed/adopting.ts'
 import { type Reason, reasons } from '../../reasons.ts'
 import type { Findings } from '../pass/findings.ts'
 import { conditionsOf } from './conditions.ts'
-import { factsOf } from './facts.ts'
+import { factsOf, withKeptWorkload } from './facts.ts'
+import { phaseReport } from './phase-changes.ts'
 import type { Facts } from './status-facts.ts'
 
 const servingSentence = 'The challenge is running.'
@@ -17,9 +18,11 @@ export function statusOf(findings: Findings, now: string): ChallengeInstanceStat
   const { instance } = findings
   const before = instance.status ?? {}
   const { granted, end } = findings
-  const facts = factsOf(findings)
-  const phase = phaseOf(findings, facts)
-  const reason = reasonOf(findings, facts)
+  const fresh = factsOf(findings)
+  const { held, flapping, phaseChanges } = phaseReport(findings, phaseOf(findings, fresh), Date.parse(now))
+  const facts = held ? withKeptWorkload(fresh, instance.status) : fresh
+  const phase = held && instance.status?.phase ? instance.status.phase : phaseOf(findings, facts)
+  const reason = reasonOf(findings, facts, flapping)
   const status: ChallengeInstanceStatus = {
     ...before,
     ...granted,
@@ -32,6 +35,7 @@ export function statusOf(findings: Findings, now: string): ChallengeInstanceStat
   if (end) assign(status, 'expiresAt', end.at === undefined ? undefined : rfc3339(end.at))
   assign(status, 'podName', facts.workload ? facts.workload.podName : before.podName)
   assign(status, 'template', findings.template ?? before.template)
+  assign(status, 'phaseChanges', phaseChanges)
   assign(status, 'adopting', stillAdopting(findings) ? true : undefined)
   const wanted = instance.metadata.annotations?.[annotations.forceSync]
   assign(status, 'handledSync', findings.handlesSync || wanted === undefined ? wanted : before.handledSync)
@@ -69,13 +73,18 @@ function phaseOf(findings: Findings, facts: Facts): Phase {
   return children.length > 0 ? 'Provisioning' : 'Pending'
 }
 
-function reasonOf({ terminating }: Findings, { obstacle, workload }: Facts): Reason | undefined {
+function reasonOf(
+  { terminating }: Findings,
+  { obstacle, workload }: Facts,
+  flapping: boolean,
+): Reason | undefined {
   if (terminating) return obstacle?.reason ?? 'Terminating'
-  return obstacle?.reason ?? workload?.reason
+  return obstacle?.reason ?? (flapping ? 'Flapping' : workload?.reason)
 }
 
 function messageOf({ obstacle, workload }: Facts, phase: Phase, reason: Reason | undefined): string {
   if (obstacle) return obstacle.message
+  if (reason === 'Flapping') return reasons.Flapping.sentence
   if (reason) return workload?.message || reasons[reason].sentence
   return phase === 'Ready' ? servingSentence : underWaySentence
 }

@@ -138,3 +138,31 @@ test('the repair of several children causes no change', async () => {
   expect(world.takeSent()).toEqual([])
   await world.end()
 })
+
+test('a phase that flaps causes no change while it is held, one when it is told, and one when it is calm', async () => {
+  const world = simulatedForwarder()
+  const since = new Date(start).toISOString()
+  const phaseChanges = { count: 7, since }
+  const { instance: whole, all } = settled('team-1', { phaseChanges, reason: 'Flapping' })
+  await world.begin(template(), ...all)
+  for (let round = 0; round < 19; round++) {
+    world.see(pod(whole, round % 2 === 1))
+    await world.advance(3_000)
+  }
+  expect(world.takeSent()).toEqual([])
+  await world.advance(3_000)
+  expect(world.takeSent()).toEqual(['pod team-1'])
+
+  world.see(pod(whole, true))
+  world.see(withStatus(whole, { ...whole.status, phaseChanges: { count: 8, since } }))
+  await world.advance(59_000)
+  expect(world.takeSent()).toEqual([])
+  await world.advance(1_500)
+  expect(world.takeSent()).toEqual(['pod team-1'])
+
+  const { reason: _, ...calm } = whole.status ?? {}
+  world.see(withStatus(whole, { ...calm, phaseChanges: { count: 8, since } }))
+  await world.advance(600_000)
+  expect(world.takeSent()).toEqual([])
+  await world.end()
+})

@@ -48,6 +48,7 @@ function instance(parts: Partial<SweptInstance> = {}): SweptInstance {
     observed: true,
     deletingSince: undefined,
     expiresAt: undefined,
+    phaseHeldUntil: undefined,
     changedAt: now - 60_000,
     templateRef: 'web',
     revision: undefined,
@@ -194,6 +195,7 @@ describe('needsRecheck', () => {
     ['whose row is not written', { synced: false }],
     ['that waits for a cure that no watch reports', { reason: 'QuotaExceeded' }],
     ['with a child that something else keeps changing', { reason: 'Contested' }],
+    ['whose phase flapped and is not told yet', { reason: 'Flapping', phaseHeldUntil: now - 10_001 }],
     ['without progress for two minutes', { phase: 'Provisioning', changedAt: now - 120_001 }],
   ])('finds an instance %s', (_, parts) => {
     expect(summaryOf(needsRecheck([instance(parts)], now))).toEqual(['drift u'])
@@ -201,7 +203,9 @@ describe('needsRecheck', () => {
 
   it('leaves out an instance that is well, that is under way, or that only a change can help', () => {
     const starting = instance({ phase: 'Provisioning', changedAt: now - 120_000 })
-    expect(needsRecheck([instance(), instance({ reason: 'TemplateInvalid' }), starting], now)).toEqual([])
+    const flapping = instance({ reason: 'Flapping', phaseHeldUntil: now - 10_000 })
+    const stalled = instance({ reason: 'TemplateInvalid' })
+    expect(needsRecheck([instance(), stalled, starting, flapping], now)).toEqual([])
   })
 })
 

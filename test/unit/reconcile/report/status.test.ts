@@ -196,6 +196,80 @@ describe('statusOf', () => {
   })
 })
 
+describe('a phase that keeps changing', () => {
+  const started = instance(statusOf(findings({ children: [child], workload: observed(serving) }), early))
+  const down = observed({ ...serving, ready: false, podName: 'web-7-y' })
+  const at = (seconds: number) => new Date(Date.parse(early) + seconds * 1_000).toISOString()
+
+  /** The statuses of passes that find the workload down and up by turns, one every three seconds. */
+  function statuses(passes: number, parts: Partial<Findings> = {}): ChallengeInstanceStatus[] {
+    const all: ChallengeInstanceStatus[] = []
+    let before = started
+    for (let pass = 0; pass < passes; pass++) {
+      const workload = pass % 2 === 0 ? down : observed(serving)
+      const found = findings({ instance: before, children: [child], workload, ...parts })
+      const status = statusOf(found, at(pass * 3))
+      all.push(status)
+      before = instance(status)
+    }
+    return all
+  }
+
+  test('is told at once for six changes, and then held with the reason Flapping', () => {
+    const phases = statuses(7).map(({ phase, reason }) => [phase, reason])
+    expect(phases.slice(0, 6)).toEqual([
+      ['Provisioning', undefined],
+      ['Ready', undefined],
+      ['Provisioning', undefined],
+      ['Ready', undefined],
+      ['Provisioning', undefined],
+      ['Ready', undefined],
+    ])
+    expect(phases[6]).toEqual(['Ready', 'Flapping'])
+  })
+
+  test('causes no status write while it is held', () => {
+    const [first, ...later] = statuses(19).slice(6)
+    for (const status of later) expect(status).toEqual(first)
+  })
+
+  test('is told once a minute has passed, and keeps the reason until it is calm', () => {
+    const held = statuses(8).at(-1) as ChallengeInstanceStatus
+    const told = statusOf(findings({ instance: instance(held), children: [child], workload: down }), at(61))
+    expect(told).toMatchObject({ phase: 'Provisioning', reason: 'Flapping', podName: 'web-7-y' })
+    const still = findings({ instance: instance(told), children: [child], workload: down })
+    expect(statusOf(still, at(119))).toEqual(told)
+    expect(statusOf(still, at(121))).not.toHaveProperty('reason')
+  })
+
+  test('shows an obstacle before the flapping, and holds the phase all the same', () => {
+    const obstacle = { reason: 'TemplateMissing', message: 'm', stalled: true } as const
+    const held = statuses(20, { obstacle }).slice(6)
+    expect(new Set(held.map(({ phase, reason }) => `${phase} ${reason}`))).toEqual(
+      new Set(['Ready TemplateMissing']),
+    )
+  })
+
+  test('is told at once if somebody has edited the instance or its template', () => {
+    const held = statuses(8).at(-1) as ChallengeInstanceStatus
+    const edited = instance(held)
+    edited.metadata.generation = 4
+    const template = { uid: 't', generation: 2, hash: 'other' }
+    for (const parts of [{ instance: edited }, { instance: instance(held), template }]) {
+      const status = statusOf(findings({ ...parts, children: [child], workload: down }), at(30))
+      expect(status.phase).toBe('Provisioning')
+      expect(status).not.toHaveProperty('reason')
+      expect(status).not.toHaveProperty('phaseChanges')
+    }
+  })
+
+  test('gives way to the end of the instance', () => {
+    const held = statuses(8).at(-1) as ChallengeInstanceStatus
+    const ending = findings({ instance: instance(held), children: [child], terminating: true })
+    expect(statusOf(ending, at(30))).toMatchObject({ phase: 'Terminating', reason: 'Terminating' })
+  })
+})
+
 describe('adopting, the mark of an instance of the older operator', () => {
   const old: ChallengeInstanceStatus = { phase: 'Ready', url: 'http://web-7' }
   const paused = { reason: 'Paused', message: 'm', stalled: true } as const
