@@ -54,7 +54,7 @@ export interface ChallengeInstanceStatus {
     uid: string
     /** The generation that was considered last, also if `updateStrategy: Keep` did not apply it. */
     generation: number
-    /** Hash of the template as the workload uses it. */
+    /** Hash of the template as the workload uses it; `hashOfNoTemplate` while there is none. */
     hash: string
     /** Name of the Secret that keeps the template as it is in use. */
     revision?: string
@@ -84,3 +84,6 @@ export interface ChallengeInstance {
   spec: ChallengeInstanceSpec
   status?: ChallengeInstanceStatus
 }
+
+/** `status.template.hash` of an instance that has taken up no template yet. The schema requires a hash. */
+export const hashOfNoTemplate = ''

@@ -1,4 +1,4 @@
-import type { ObjectMeta } from './objects.ts'
+import type { Named, ObjectMeta } from './objects.ts'
 
 export type NetworkProfile = 'isolated-egress-dns-only' | 'egress-allowlist' | 'open'
 export type Placement = 'Shared' | 'Event' | 'Instance'
@@ -84,3 +84,6 @@ export interface ChallengeTemplate {
   metadata: ObjectMeta
   spec: ChallengeTemplateSpec
 }
+
+/** A template that was stored at some time: it exists, or a revision keeps it. */
+export type KnownTemplate = Named<ChallengeTemplate> & { metadata: { uid: string } }

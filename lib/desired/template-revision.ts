@@ -1,5 +1,5 @@
 import { gunzipSync, gzipSync } from 'node:zlib'
-import type { ChallengeTemplate } from '../crd/challenge-template.ts'
+import type { KnownTemplate } from '../crd/challenge-template.ts'
 import { apiVersion, fieldManager, labels as labelNames, templateRevisionType } from '../crd/group.ts'
 import type { Named, Secret } from '../crd/objects.ts'
 import { canonicalJson } from './canonical.ts'
@@ -26,7 +26,7 @@ const templateLimit = 4 * 2 ** 20
  * instance's own Secret has the same name. Its last part is `templateHash`, so a Secret with another content is not
  * taken for this one, and a static flag cannot be guessed from the name.
  */
-export function revisionName(template: ChallengeTemplate): string {
+export function revisionName(template: KnownTemplate): string {
   return `${generationName(template)}${templateHash(template.spec)}`
 }
 
@@ -34,12 +34,12 @@ export function revisionName(template: ChallengeTemplate): string {
  * Whether a revision keeps this generation of this template. A newer resource definition can add a default to a stored
  * template without a new generation, so the hash may differ.
  */
-export function isRevisionOf(revision: string, template: ChallengeTemplate): boolean {
+export function isRevisionOf(revision: string, template: KnownTemplate): boolean {
   return revision.startsWith(generationName(template))
 }
 
-function generationName({ metadata }: ChallengeTemplate): string {
-  const { name = '', uid = '', generation = 0 } = metadata
+function generationName({ metadata }: KnownTemplate): string {
+  const { name, uid, generation = 0 } = metadata
   const kept = name.slice(0, nameCutTo).replace(/[^a-z0-9]+$/, '')
   return `${kept}.${uid.slice(0, 8)}-${generation}-`
 }
@@ -48,8 +48,8 @@ function generationName({ metadata }: ChallengeTemplate): string {
  * Builds the Secret that keeps a template as instances take it up. It is a Secret, because a static flag may stand in the
  * template. It has no owner, because its instances need it longer than the template exists.
  */
-export function templateRevision(template: ChallengeTemplate): Named<Secret> {
-  const { name = '', namespace = '', uid, generation } = template.metadata
+export function templateRevision(template: KnownTemplate): Named<Secret> {
+  const { name, namespace, uid, generation } = template.metadata
   const kept = { metadata: { name, namespace, uid, generation }, spec: template.spec }
   return {
     apiVersion: 'v1',
@@ -66,15 +66,15 @@ export function templateRevision(template: ChallengeTemplate): Named<Secret> {
 }
 
 /** Returns the template that a Secret keeps; undefined if the Secret is no revision, or not the one of its name. */
-export function templateOfRevision({ type, data, metadata }: Named<Secret>): ChallengeTemplate | undefined {
+export function templateOfRevision({ type, data, metadata }: Named<Secret>): KnownTemplate | undefined {
   const content = data?.[templateKey]
   if (type !== templateRevisionType || content === undefined) return undefined
   try {
     const json = gunzipSync(Buffer.from(content, 'base64'), { maxOutputLength: templateLimit }).toString(
       'utf8',
     )
-    const kept = JSON.parse(json) as Pick<ChallengeTemplate, 'metadata' | 'spec'>
-    const template: ChallengeTemplate = { ...kept, apiVersion, kind: 'ChallengeTemplate' }
+    const kept = JSON.parse(json) as Pick<KnownTemplate, 'metadata' | 'spec'>
+    const template: KnownTemplate = { ...kept, apiVersion, kind: 'ChallengeTemplate' }
     const isNamed = metadata.namespace === kept.metadata.namespace && metadata.name === revisionName(template)
     return isNamed ? template : undefined
   } catch {

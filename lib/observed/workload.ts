@@ -24,7 +24,7 @@ export interface ReportedWorkload {
   ready: boolean
   /** The reason of the `Ready` condition. */
   readyReason: string
-  phase: string
+  phase: string | undefined
   podName: string | undefined
 }
 

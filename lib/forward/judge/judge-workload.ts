@@ -32,7 +32,7 @@ export function workloadUnreflected(row: Row, instance: InstanceDigest, now: num
   const reported = {
     ready: instance.ready,
     readyReason: instance.readyReason,
-    phase: instance.phase ?? '',
+    phase: instance.phase,
     podName: instance.podName,
   }
   const calmed = instance.reason === 'Flapping'

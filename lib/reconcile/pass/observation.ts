@@ -1,5 +1,5 @@
 import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
-import type { ChallengeTemplate } from '../../crd/challenge-template.ts'
+import type { ChallengeTemplate, KnownTemplate } from '../../crd/challenge-template.ts'
 import type { Deployment, KubernetesObject, Pod, Stored } from '../../crd/objects.ts'
 import type { Problem } from '../../desired/problem.ts'
 
@@ -27,7 +27,7 @@ export type ObservedTemplate =
 
 /** A template that an instance can be built from, and what else building from it needs. */
 export interface TemplateSource {
-  template: ChallengeTemplate
+  template: KnownTemplate
   /** Name of the Secret that keeps the template. */
   revision: string
   /** It is the template that exists now. Otherwise it is an earlier one, which the instance took up. */

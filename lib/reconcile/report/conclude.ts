@@ -1,4 +1,4 @@
-import type { ChallengeInstance, Child } from '../../crd/challenge-instance.ts'
+import { type ChallengeInstance, type Child, hashOfNoTemplate } from '../../crd/challenge-instance.ts'
 import type { Deployment, Stored } from '../../crd/objects.ts'
 import type { OperatorError } from '../../errors.ts'
 import { deploymentDigest } from '../../observed/deployment.ts'
@@ -176,7 +176,7 @@ function templateAfter(
   if (existing === undefined || !observes || !considers)
     return before ? { template: { ...before, ...inUse } } : {}
   const { uid, generation = 0 } = existing.metadata
-  return { template: { ...before, hash: before?.hash ?? '', ...inUse, uid, generation } }
+  return { template: { ...before, hash: before?.hash ?? hashOfNoTemplate, ...inUse, uid, generation } }
 }
 
 function isPaused(decision: Decision): boolean {

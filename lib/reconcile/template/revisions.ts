@@ -1,4 +1,4 @@
-import type { ChallengeTemplate } from '../../crd/challenge-template.ts'
+import type { KnownTemplate } from '../../crd/challenge-template.ts'
 import type { Named, Secret } from '../../crd/objects.ts'
 import { templateOfRevision, templateRevision } from '../../desired/template-revision.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
@@ -10,12 +10,9 @@ export interface Revisions {
    * Makes sure that the template is kept. Costs one call for each revision and process.
    * `recheck`: makes the call again, because the Secret may be gone.
    */
-  keep(template: ChallengeTemplate, options: { recheck: boolean }, signal: AbortSignal): Promise<void>
+  keep(template: KnownTemplate, options: { recheck: boolean }, signal: AbortSignal): Promise<void>
   /** @returns undefined if no Secret keeps the template of this revision any more */
-  read(
-    revision: { namespace: string; name: string },
-    signal: AbortSignal,
-  ): Promise<ChallengeTemplate | undefined>
+  read(revision: { namespace: string; name: string }, signal: AbortSignal): Promise<KnownTemplate | undefined>
 }
 
 /**
@@ -41,7 +38,7 @@ export function createRevisions({
   log: Log
 }): Revisions {
   const keptUntil = new Map<string, number>()
-  const contents = new Map<string, ChallengeTemplate>()
+  const contents = new Map<string, KnownTemplate>()
 
   return {
     async keep(template, { recheck }, signal) {

@@ -1,5 +1,5 @@
-import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
-import type { ChallengeTemplate } from '../../crd/challenge-template.ts'
+import { type ChallengeInstance, hashOfNoTemplate } from '../../crd/challenge-instance.ts'
+import type { ChallengeTemplate, KnownTemplate } from '../../crd/challenge-template.ts'
 import type { Secret, Stored } from '../../crd/objects.ts'
 import { flagSource } from '../../desired/flag/flag.ts'
 import { isProblem } from '../../desired/problem.ts'
@@ -34,17 +34,20 @@ export async function templateSources(
 ): Promise<TemplateSource[]> {
   const { instance, existing } = finding
   const used = instance.status?.template
-  const source = (template: ChallengeTemplate, revision: string) =>
+  const source = (template: KnownTemplate, revision: string) =>
     sourceOf(cluster, { instance, template, revision, exists: template === existing }, signal)
   const fromExisting = async () => (existing ? [await source(existing, revisionName(existing))] : [])
 
-  if (used === undefined || used.hash === '') return fromExisting()
+  if (used === undefined || used.hash === hashOfNoTemplate) return fromExisting()
   if (existing && isUsed(existing, used))
     return [await source(existing, used.revision ?? revisionName(existing))]
   const { namespace } = instance.metadata
-  const kept = used.revision && (await revisions.read({ namespace, name: used.revision }, signal))
-  if (!kept) return takesUpWithoutRevision(finding) ? fromExisting() : []
-  const inUse = await source(kept, used.revision ?? '')
+  const { revision } = used
+  const kept =
+    revision === undefined ? undefined : await revisions.read({ namespace, name: revision }, signal)
+  if (revision === undefined || kept === undefined)
+    return takesUpWithoutRevision(finding) ? fromExisting() : []
+  const inUse = await source(kept, revision)
   return takesUp(finding) ? [...(await fromExisting()), inUse] : [inUse]
 }
 
@@ -90,12 +93,12 @@ async function sourceOf(
 
 async function readFlag(
   cluster: Cluster,
-  template: ChallengeTemplate,
+  template: KnownTemplate,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const source = flagSource(template)
   if (isProblem(source) || source.kind !== 'secretRef') return undefined
-  const { namespace = '' } = template.metadata
+  const { namespace } = template.metadata
   const { name, key } = source.secret
   const found = await cluster.get<Secret>({ apiVersion: 'v1', kind: 'Secret', namespace, name }, signal)
   const value = found?.data?.[key]

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { parseOperatorConfig } from '../../../lib/config/operator.ts'
-import type { ChallengeTemplate } from '../../../lib/crd/challenge-template.ts'
+import type { KnownTemplate } from '../../../lib/crd/challenge-template.ts'
 import { annotations } from '../../../lib/crd/group.ts'
 import { clockSkewMs } from '../../../lib/lifetime.ts'
 import { decide, endsInMs } from '../../../lib/reconcile/decide.ts'
@@ -125,7 +125,7 @@ describe('decide', () => {
 
   test('stays on the template that the instance took up if the newer one cannot be used, and says why', () => {
     const broken = template({ exposure: { type: 'Ingress' } })
-    const preferred = sourceOf((broken as { template: ChallengeTemplate }).template)
+    const preferred = sourceOf((broken as { template: KnownTemplate }).template)
     const kept = earlier({ ttlMinutes: 61 })
     expect(decided({ template: broken, sources: [preferred, kept] })).toMatchObject({
       kind: 'converge',

@@ -1,4 +1,4 @@
-import type { ChallengeTemplate } from '../../../lib/crd/challenge-template.ts'
+import type { KnownTemplate } from '../../../lib/crd/challenge-template.ts'
 import { revisionName } from '../../../lib/desired/template-revision.ts'
 import type { Observed, TemplateSource } from '../../../lib/reconcile/pass/observation.ts'
 import { storedInstance, storedTemplate } from '../../support/objects.ts'
@@ -19,7 +19,7 @@ export function observation({ source, ...parts }: Observation = {}): Observed {
   }
 }
 
-export function sourceOf(template: ChallengeTemplate, parts: Partial<TemplateSource> = {}): TemplateSource {
+export function sourceOf(template: KnownTemplate, parts: Partial<TemplateSource> = {}): TemplateSource {
   const revision = revisionName(template)
   const environment = { env: {} }
   return { template, revision, exists: true, referencedFlag: undefined, environment, ...parts }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { ChallengeInstanceStatus } from '../../../../lib/crd/challenge-instance.ts'
-import type { ChallengeTemplate } from '../../../../lib/crd/challenge-template.ts'
+import type { KnownTemplate } from '../../../../lib/crd/challenge-template.ts'
 import { templateHash } from '../../../../lib/desired/template-hash.ts'
 import { revisionName } from '../../../../lib/desired/template-revision.ts'
 import type { Cluster } from '../../../../lib/kubernetes/cluster.ts'
@@ -21,7 +21,7 @@ interface Situation {
   used?: ChallengeInstanceStatus['template'] | undefined
   observedGeneration?: number
   /** The templates that revisions keep. */
-  kept?: ChallengeTemplate[]
+  kept?: KnownTemplate[]
 }
 
 /** Where the sources of a pass come from, as the generation of each, and the revisions that were read. */
@@ -46,8 +46,8 @@ async function found(situation: Situation) {
   return { generations: sources.map(({ template, exists }) => [template.metadata.generation, exists]), read }
 }
 
-function inUse(template: ChallengeTemplate, considered = template): ChallengeInstanceStatus['template'] {
-  const { uid = '', generation: number = 0 } = considered.metadata
+function inUse(template: KnownTemplate, considered = template): ChallengeInstanceStatus['template'] {
+  const { uid, generation: number = 0 } = considered.metadata
   return { uid, generation: number, hash: templateHash(template.spec), revision: revisionName(template) }
 }
 
