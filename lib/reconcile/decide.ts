@@ -1,11 +1,11 @@
 import type { OperatorConfig } from '../config/operator.ts'
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
-import { annotations } from '../crd/group.ts'
 import type { Stored } from '../crd/objects.ts'
 import { type Desired, desiredState } from '../desired/desired.ts'
 import { flagSource, flagValue } from '../desired/flag/flag.ts'
 import { isProblem, type Problem } from '../desired/problem.ts'
 import { clockSkewMs, dateAdvice, expiredAt, expiresAt, notYetAvailable, parseTime } from '../lifetime.ts'
+import { isPaused } from '../observed/paused.ts'
 import { type Reason, reasons } from '../reasons.ts'
 import { type Causes, expectsEnd } from './pass/causes.ts'
 import type { Obstacle } from './pass/findings.ts'
@@ -41,7 +41,7 @@ export function decide(observed: Observed, config: OperatorConfig, now: number):
   const built = firstUsable(observed, config)
   const at = expiresAt(instance, built?.source.template, config)
   const isOver = at !== undefined && at <= now
-  if (isOver && !paused(instance) && observed.template.kind !== 'unread') return { kind: 'expire' }
+  if (isOver && !isPaused(instance.metadata) && observed.template.kind !== 'unread') return { kind: 'expire' }
   return { ...decideLive(observed, built, now), expiresAt: at }
 }
 
@@ -56,18 +56,19 @@ export function endsInMs(
   pass: Causes,
   now: number,
 ): number | undefined {
-  if (decision.kind === 'expire' || decision.expiresAt === undefined || paused(instance)) return undefined
+  if (decision.kind === 'expire' || decision.expiresAt === undefined || isPaused(instance.metadata))
+    return undefined
   const ahead = decision.expiresAt - now
   return expectsEnd(pass) && ahead > 0 && ahead <= clockSkewMs ? ahead : undefined
 }
 
 /** Whether the time of an instance is over that could not be observed. @param now epoch milliseconds */
 export function isOverUnobserved(instance: ChallengeInstance, config: OperatorConfig, now: number): boolean {
-  return !paused(instance) && expiredAt(instance, undefined, config, now) !== undefined
+  return !isPaused(instance.metadata) && expiredAt(instance, undefined, config, now) !== undefined
 }
 
 function decideLive({ instance, template }: Observed, built: Built | undefined, now: number): LiveDecision {
-  if (paused(instance)) return leave('Paused', reasons.Paused.sentence)
+  if (isPaused(instance.metadata)) return leave('Paused', reasons.Paused.sentence)
   if (template.kind === 'unread') return { kind: 'look' }
   if (built === undefined)
     return template.kind === 'missing'
@@ -131,10 +132,6 @@ function endUnreadable({ spec }: ChallengeInstance): Obstacle | undefined {
   if (spec.expiresAt === undefined || parseTime(spec.expiresAt) !== undefined) return undefined
   const message = `spec.expiresAt is no date, so the end follows from the template alone; ${dateAdvice}.`
   return { reason: 'ConfigInvalid', message, stalled: true }
-}
-
-function paused({ metadata }: ChallengeInstance): boolean {
-  return metadata.annotations?.[annotations.paused] === 'true'
 }
 
 function templateMissing({ spec, metadata }: ChallengeInstance): string {

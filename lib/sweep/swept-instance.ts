@@ -4,6 +4,7 @@ import type { ObjectMeta, Stored } from '../crd/objects.ts'
 import { childKey } from '../crd/reference.ts'
 import type { InstanceKey } from '../messages.ts'
 import { phaseChangesOf, phaseHeldUntil } from '../observed/flapping.ts'
+import { isPaused } from '../observed/paused.ts'
 import type { Reason } from '../reasons.ts'
 
 export type RecordedChild = Pick<Child, 'namespace' | 'version' | 'repairs'>
@@ -65,10 +66,9 @@ export function sweptInstance({ metadata, spec, status }: Stored<ChallengeInstan
  * the pause goes.
  */
 function isObserved(metadata: ObjectMeta, status: ChallengeInstanceStatus | undefined): boolean {
-  const own = metadata.annotations ?? {}
   const reportedPause = status?.reason === 'Paused'
-  const wanted = own[annotations.forceSync]
-  if (own[annotations.paused] !== 'true')
+  const wanted = metadata.annotations?.[annotations.forceSync]
+  if (!isPaused(metadata))
     return (
       !reportedPause &&
       status?.observedGeneration === metadata.generation &&

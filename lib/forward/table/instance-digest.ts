@@ -4,6 +4,7 @@ import { annotations, finalizer } from '../../crd/group.ts'
 import type { Stored } from '../../crd/objects.ts'
 import { isAdopting } from '../../observed/adopting.ts'
 import { type PhaseChanges, phaseChangesOf } from '../../observed/flapping.ts'
+import { isPaused } from '../../observed/paused.ts'
 import type { Repairs } from '../../observed/repairs.ts'
 import type { Reason } from '../../reasons.ts'
 import { isWatchedChild, type Watched } from './targets.ts'
@@ -78,7 +79,7 @@ export function instanceDigest(
     deleting: metadata.deletionTimestamp !== undefined,
     hasFinalizer: metadata.finalizers?.includes(finalizer) === true,
     syncWanted: syncWanted(userAnnotations[annotations.forceSync], status?.handledSync),
-    paused: userAnnotations[annotations.paused] === 'true',
+    paused: isPaused(metadata),
     adopting: isAdopting(status),
     phase: status?.phase && (intern(status.phase) as Phase),
     reason: status?.reason && (intern(status.reason) as Reason),
