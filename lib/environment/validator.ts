@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import addFormats from 'ajv-formats'
+import { remember } from '../bounded-cache.ts'
 import { createLinearPatterns } from './linear-pattern.ts'
 
 /** Number of compiled schemas that are kept. An event has some hundred challenges, few of them with a schema. */
@@ -18,8 +19,7 @@ export function compiledSchema(schema: Record<string, unknown>): ValidateFunctio
   const known = cache.get(key)
   if (known) return known
   const fresh = compile(schema)
-  if (cache.size >= cacheLimit) cache.clear()
-  cache.set(key, fresh)
+  remember(cache, cacheLimit, key, fresh)
   return fresh
 }
 

@@ -39,7 +39,7 @@ const rooms: Array<[pattern: RegExp, layer: Layer, name?: string]> = [
   [/^lib\/(forward|sweep|publish|reconcile|api)(\/|\.ts$)/, 'story'],
   [/^lib\/(crd|config|telemetry)\//, 'ground', 'ground'],
   [
-    /^lib\/(abort|concurrency|errors|events|messages|poll|reason-policy|reason-rules|reasons|refusal|version)\.ts$/,
+    /^lib\/(abort|bounded-cache|concurrency|errors|events|messages|poll|reason-policy|reason-rules|reasons|refusal|version)\.ts$/,
     'ground',
     'ground',
   ],
@@ -50,7 +50,7 @@ const rooms: Array<[pattern: RegExp, layer: Layer, name?: string]> = [
 const pureFiles = [
   /^lib\/(crd|config|desired|observed)\//,
   /^lib\/(errors|events|lifetime|messages|reason-policy|reason-rules|reasons|refusal)\.ts$/,
-  /^lib\/reconcile\/(decide|pass\/\w[\w-]*|report\/(conclude|conditions|facts|phase-changes|status|status-facts)|act\/(acted|ownership))\.ts$/,
+  /^lib\/reconcile\/(decide|json-patch|pass\/\w[\w-]*|report\/(conclude|conditions|facts|phase-changes|status|status-facts)|act\/(acted|ownership))\.ts$/,
   /^lib\/forward\/(judge\/\w[\w-]*|send\/outgoing-change)\.ts$/,
   /^lib\/kubernetes\/watch\/(step|known|backoff|failure)\.ts$/,
   /^lib\/kubernetes\/lease\/(step|record)\.ts$/,

@@ -1,3 +1,4 @@
+import { remember } from '../../bounded-cache.ts'
 import type { Named, NetworkPolicy } from '../../crd/objects.ts'
 import { referenceTo } from '../../crd/reference.ts'
 import { OperatorError } from '../../errors.ts'
@@ -39,8 +40,7 @@ export function createDefaultDenyGuard(
       )
     const { uid } = found.metadata
     if (recheck || ensured.get(namespace)?.uid !== uid) await put(defaultDeny(namespace), signal)
-    if (ensured.size >= memoryLimit) ensured.clear()
-    ensured.set(namespace, { uid, until: now() + trustMs })
+    remember(ensured, memoryLimit, namespace, { uid, until: now() + trustMs })
   }
 
   async function put(policy: Named<NetworkPolicy>, signal: AbortSignal): Promise<void> {

@@ -5,6 +5,7 @@ import { operatorError } from '../../errors.ts'
 import type { Cluster, JsonPatchOperation } from '../../kubernetes/cluster.ts'
 import { childVersion } from '../../observed/child-version.ts'
 import { deploymentDigest } from '../../observed/deployment.ts'
+import { sameVersion, setAnnotation } from '../json-patch.ts'
 import { triesRefusedAgain } from '../pass/causes.ts'
 import type { Pass } from '../pass/outcome.ts'
 import type { Converged } from './converge.ts'
@@ -45,16 +46,7 @@ function recorded(converged: Converged, tried: Stored<KubernetesObject>): Conver
   return { ...converged, children }
 }
 
-function operations({ metadata }: Stored<Deployment>, at: string): JsonPatchOperation[] {
-  if (metadata.annotations !== undefined)
-    return [{ op: 'add', path: `/metadata/annotations/${pointer(annotations.triedAgain)}`, value: at }]
-  return [
-    { op: 'test', path: '/metadata/resourceVersion', value: metadata.resourceVersion },
-    { op: 'add', path: '/metadata/annotations', value: { [annotations.triedAgain]: at } },
-  ]
-}
-
-/** A name as a part of a JSON pointer (RFC 6901). */
-function pointer(name: string): string {
-  return name.replaceAll('~', '~0').replaceAll('/', '~1')
+function operations(deployment: Stored<Deployment>, at: string): JsonPatchOperation[] {
+  const set = setAnnotation(deployment.metadata, annotations.triedAgain, at)
+  return deployment.metadata.annotations === undefined ? [sameVersion(deployment), set] : [set]
 }

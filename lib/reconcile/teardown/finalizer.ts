@@ -4,6 +4,7 @@ import type { Stored } from '../../crd/objects.ts'
 import { referenceTo } from '../../crd/reference.ts'
 import { OperatorError } from '../../errors.ts'
 import type { Cluster, JsonPatchOperation } from '../../kubernetes/cluster.ts'
+import { sameVersion } from '../json-patch.ts'
 
 export function hasFinalizer({ metadata }: ChallengeInstance): boolean {
   return metadata.finalizers?.includes(finalizer) === true
@@ -43,8 +44,4 @@ export async function releaseFinalizer(
     { op: 'replace', path: '/metadata/finalizers', value: others },
   ]
   return (await cluster.patchJson(referenceTo(instance), operations, signal)) !== 'conflict'
-}
-
-function sameVersion({ metadata }: Stored<ChallengeInstance>): JsonPatchOperation {
-  return { op: 'test', path: '/metadata/resourceVersion', value: metadata.resourceVersion }
 }

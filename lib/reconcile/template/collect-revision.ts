@@ -3,6 +3,7 @@ import { unusedMs } from '../../desired/template-revision.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import type { ChangeMessage } from '../../messages.ts'
 import type { Log } from '../../telemetry/log.ts'
+import { sameVersion, setAnnotation } from '../json-patch.ts'
 
 /** The Secret of a revision that the sweep found unused, in the version that it read. */
 export type UnusedRevision = Pick<ChangeMessage, 'namespace' | 'name' | 'uid' | 'resourceVersion'>
@@ -43,11 +44,7 @@ export function createCollectRevision({
       return
     }
     const at = new Date(now()).toISOString()
-    const pointer = annotations.unusedSince.replaceAll('/', '~1')
-    const mark = found.metadata.annotations
-      ? ({ op: 'add', path: `/metadata/annotations/${pointer}`, value: at } as const)
-      : ({ op: 'add', path: '/metadata/annotations', value: { [annotations.unusedSince]: at } } as const)
-    const unchanged = { op: 'test', path: '/metadata/resourceVersion', value: resourceVersion } as const
-    await cluster.patchJson(reference, [unchanged, mark], signal)
+    const mark = setAnnotation(found.metadata, annotations.unusedSince, at)
+    await cluster.patchJson(reference, [sameVersion(found), mark], signal)
   }
 }

@@ -1,3 +1,4 @@
+import { remember } from '../../bounded-cache.ts'
 import type { KnownTemplate } from '../../crd/challenge-template.ts'
 import type { Named, Secret } from '../../crd/objects.ts'
 import { templateOfRevision, templateRevision } from '../../desired/template-revision.ts'
@@ -67,9 +68,4 @@ export function createRevisions({
 
 function keyOf({ namespace, name }: { namespace: string; name: string }): string {
   return `${namespace}/${name}`
-}
-
-function remember<T>(memory: Map<string, T>, limit: number, key: string, value: T): void {
-  if (memory.size >= limit) memory.clear()
-  memory.set(key, value)
 }
