@@ -28,7 +28,7 @@ export interface InstanceKey {
 export interface ChangeMessage extends InstanceKey {
   v: 1
   /**
-   * What the key names; undefined: an instance. `Revision`: the Secret of a template's revision that nobody uses. An old
+   * What the key names; undefined: an instance. `Revision`: the Secret of a template's revision that no instance uses. An old
    * function takes it for an instance that is gone, and finds nothing to clean up.
    */
   kind?: 'Revision'

@@ -17,7 +17,7 @@ export function refusalReason(message: string): RefusalReason | undefined {
   return undefined
 }
 
-/** The rule's own words in one line, without the name of the object and without values that somebody wrote. */
+/** The rule's own words in one line, without the name of the object and without values that a user wrote. */
 export function refusalText(message: string): string {
   return shortened(withoutValues(message.replace(/^.*? is (forbidden|invalid): /, '')), longest)
 }

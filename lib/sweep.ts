@@ -147,7 +147,7 @@ function message({ key, cause, resourceVersion }: Mismatch, at: number): Outgoin
   }
 }
 
-/** Asks for the removal of a revision that nobody uses. */
+/** Asks for the removal of a revision that no instance uses. */
 function revisionMessage({ metadata }: Stored<KubernetesObject>, at: number): OutgoingChange {
   const { namespace, name, uid, resourceVersion } = metadata
   const { change, deduplicationId } = message(

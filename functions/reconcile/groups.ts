@@ -10,7 +10,7 @@ export interface PassStep {
   records: SQSRecord[]
 }
 
-/** A revision of a template that nobody uses. */
+/** A revision of a template that no instance uses. */
 export interface CollectStep {
   kind: 'collect'
   change: ChangeMessage

@@ -170,7 +170,7 @@ async function attemptPass(
   }
 }
 
-/** Collects a revision that nobody uses. The next resync finds it again if that fails, so no timer is set. */
+/** Collects a revision that no instance uses. The next resync finds it again if that fails, so no timer is set. */
 async function collect(
   { change }: CollectStep,
   { collectRevision, watches, log }: ReconcileHandlerOptions,

@@ -27,7 +27,7 @@ export function redeliverySeconds(receives: number): number {
 const delayMs = 1_500
 
 /**
- * Makes records visible again soon that a function reports as failed. By itself SQS hides them for the queue's visibility
+ * Makes records visible again soon that a function reports as failed. SQS alone hides them for the queue's visibility
  * timeout, which is six times the function's, and with them every later message of their group.
  * @param receives how often the record was received that the others follow. Default: each record's own count
  */

@@ -21,11 +21,11 @@ export function childVersion(object: Stored<KubernetesObject>): string {
 }
 
 /**
- * Returns whether what is ours in a child is as recorded. A change of the first part alone is then somebody else's, such
- * as an annotation. It counts only if one of the versions lacks the third part.
+ * Returns whether what is ours in a child is as recorded. A change of the first part alone is then one of another client,
+ * such as an annotation. It counts only if one of the versions lacks the third part.
  *
  * The form of an earlier release had one part and hashed foreign labels and annotations too. Its first part alone is
- * compared, so that an upgrade wakes nobody.
+ * compared, so that an upgrade wakes no instance.
  */
 export function isSameVersion(recorded: string, seen: string): boolean {
   if (recorded === seen) return true

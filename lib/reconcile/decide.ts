@@ -47,7 +47,7 @@ export function decide(observed: Observed, config: OperatorConfig, now: number):
 
 /**
  * Returns how long the end of an instance is still ahead that another machine took for over: the clock of this one is
- * behind. Undefined if nobody did, or if the end was moved.
+ * behind. Undefined if none did, or if the end was moved.
  * @param now epoch milliseconds
  */
 export function endsInMs(
@@ -137,6 +137,6 @@ function endUnreadable({ spec }: ChallengeInstance): Obstacle | undefined {
 function templateMissing({ spec, metadata }: ChallengeInstance): string {
   return (
     `ChallengeTemplate "${spec.templateRef}" does not exist in namespace "${metadata.namespace}". ` +
-    'Create it, and the instance follows by itself.'
+    'Create it, and the instance follows.'
   )
 }

@@ -112,7 +112,7 @@ export function childMismatches(
     const owner = ownerOf(child)
     if (owner === undefined) return []
     const instance = instances.get(owner.uid)
-    // Somebody else's finalizer may hold a deleted child for long. There is nothing to do about it.
+    // A finalizer of another client may hold a deleted child for long. There is nothing to do about it.
     if (instance === undefined && child.metadata.deletionTimestamp !== undefined) return []
     if (instance === undefined)
       return [{ key: owner, cause: 'orphan' as const, resourceVersion: child.metadata.resourceVersion }]

@@ -14,7 +14,7 @@ export function defaultDeny(namespace: string): Named<NetworkPolicy> {
     spec: {
       podSelector: { matchLabels: { [labels.managedBy]: fieldManager } },
       policyTypes: ['Ingress', 'Egress'],
-      // Stated, so that a rule that somebody adds is not theirs to keep.
+      // Stated, so that the list is ours and a rule that another client adds is removed.
       ingress: [],
       egress: [],
     },

@@ -15,8 +15,7 @@ const templateMissingMs = 1_000
 /**
  * Decides whether the objects show that work is left. Nothing else is read, so the answer survives any restart. A
  * settled instance shows no mismatch, and the status and finalizer writes of the operator never cause one. The verdict
- * holds the most pressing mismatch only: every pass ends in a status write or a deletion, and then the row is judged
- * again.
+ * holds the most pressing mismatch only: the write that ends this mismatch is an event, and the row is judged again then.
  *
  *     instance    mismatch                                cause
  *     gone        its children are still there            orphan

@@ -139,7 +139,7 @@ async function release(options: ElectOptions, access: LeaseAccess): Promise<void
     log.info('lease given up', about)
   } catch (thrown) {
     const { message } = operatorError(thrown)
-    log.warn('lease could not be given up, it ends by itself', { ...about, answer: message })
+    log.warn('lease could not be given up, it ends when its time is over', { ...about, answer: message })
   }
 }
 

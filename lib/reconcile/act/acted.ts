@@ -18,6 +18,6 @@ export interface ChildWrite {
   action: 'created' | 'configured' | 'adopted' | 'deleted'
   /** The write made a new pod necessary. */
   replacesPods: boolean
-  /** It undid a change of somebody else. `by`: the field managers that had written since. */
+  /** It undid a change of another client. `by`: the field managers that had written since. */
   repair?: { by: readonly string[] }
 }

@@ -72,7 +72,7 @@ function isAsRecorded(recorded: Child, found: Found): boolean {
   return found === 'unread' || isSameVersion(recorded.version, childVersion(found))
 }
 
-/** The record of an unchanged child. Somebody else may have changed what is not ours in it. */
+/** The record of an unchanged child. Another client may have changed what is not ours in it. */
 function refreshed({ repairs, ...recorded }: Child, found: Found, now: number): Child {
   return {
     ...recorded,

@@ -2,11 +2,11 @@ import { fieldManager, labels } from '../../crd/group.ts'
 import type { KubernetesObject, Stored } from '../../crd/objects.ts'
 import { OperatorError } from '../../errors.ts'
 
-/** Characters of a name that somebody else chose, and that a status shows. */
+/** The most characters that a status shows of a name that another client chose. */
 const longestName = 100
 
 /**
- * The failure of a child whose name is taken by an object of somebody else. The message names the object and its likely
+ * The failure of a child whose name is taken by an object of another owner. The message names the object and its likely
  * owner, and never advises to delete the object: it may be `Service kubernetes`.
  */
 export function nameTaken(existing: Stored<KubernetesObject>): OperatorError {

@@ -27,7 +27,7 @@ export function ownershipOf(
   return isAdoptable(existing, instance) ? 'adoptable' : 'foreign'
 }
 
-/** Somebody may have changed our labels. The owner, and the record of the child, show whose it is all the same. */
+/** Another client may have changed our labels. The owner reference and the record of the child still show the owner. */
 function isRecordedAndOwned(
   existing: Stored<KubernetesObject>,
   { metadata, status }: Stored<ChallengeInstance>,

@@ -39,7 +39,7 @@ export type Outcome =
 export interface PassResult {
   outcome: Outcome
   events: number
-  /** Deleted instances of the same name whose clean-up is not done. It comes back by itself, whatever `outcome` says. */
+  /** Deleted instances of the same name whose clean-up is not done. It comes back with a timer of its own, whatever `outcome` says. */
   predecessors?: { uids: readonly string[]; outcome: Outcome } | undefined
 }
 

@@ -99,7 +99,7 @@ function outcomeOf({ decision, acted, pass, random }: ConcludeInput, workload: W
   return afterMs === undefined ? waitOutcome(reason, pass, random) : requeue(reason, afterMs)
 }
 
-/** The reason for which the cluster refuses the pods. Nobody watches quotas and admission rules, so the instance comes back. */
+/** The reason for which the cluster refuses the pods. No watch covers quotas and admission rules, so the instance comes back. */
 function refusedFor(workload: WorkloadFinding): Reason | undefined {
   const reason = workload.kind === 'observed' ? workload.verdict.reason : undefined
   return reason && reasons[reason].recovery === 'recheck' ? reason : undefined

@@ -13,7 +13,7 @@ export interface PhaseReport {
 }
 
 /**
- * Decides whether the phase of these findings is told now. A change that somebody asked for (an edit, another template, a
+ * Decides whether the phase of these findings is told now. A change that a person asked for (an edit, another template, a
  * deletion) is no flapping and ends a burst.
  * @param phase as it follows from the findings @param now epoch milliseconds
  */

@@ -19,7 +19,7 @@ export interface Facts {
 
 export interface WorkloadFact {
   ready: boolean
-  /** Will not progress by itself. */
+  /** Does not progress without a change. */
   failed: boolean
   /** What is wrong; undefined while all is well or simply under way. */
   reason: Reason | undefined

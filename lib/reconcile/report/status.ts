@@ -49,7 +49,7 @@ export function statusOf(findings: Findings, now: string): ChallengeInstanceStat
 
 /**
  * Whether children of the older operator may still have to be taken over. A recorded child that is lost ends it, since
- * the object under its name is somebody else's.
+ * the object under its name has another owner.
  */
 function stillAdopting({ instance, children, complete = false }: Findings): boolean {
   if (!isAdopting(instance.status) || complete) return false

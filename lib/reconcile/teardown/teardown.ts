@@ -150,7 +150,7 @@ async function blockingFinalizer(
 }
 
 /**
- * Whether the deletion mark was set at the end of the instance or later. It then expired, whoever set the mark. The mark
+ * Whether the deletion mark was set at the end of the instance or later. It then expired, no matter which client set the mark. The mark
  * has the time of the API server, whose clock may be behind the one that the end was judged by.
  */
 export function expired({ metadata, status }: ChallengeInstance): boolean {

@@ -11,7 +11,7 @@ export type UnusedRevision = Pick<ChangeMessage, 'namespace' | 'name' | 'uid' | 
 export type CollectRevision = (unused: UnusedRevision, signal: AbortSignal) => Promise<void>
 
 /**
- * Creates the step that removes revisions of templates which nobody uses.
+ * Creates the step that removes revisions of templates which no instance uses.
  *
  * Flow: the first time, the Secret is marked with the time. When the sweep finds it unused again, and the mark is older
  * than `unusedMs`, it is deleted. A pass that has read the template just before it was edited may still take the revision
