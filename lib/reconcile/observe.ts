@@ -28,14 +28,11 @@ export async function observe(
 ): Promise<Observed> {
   const recorded = instance.status?.children ?? []
   const workload = recorded.find(isWorkload)
-  const podName = pass.pod ?? instance.status?.podName
   const others = verifiesChildren(pass) ? recorded.filter(child => child !== workload) : []
-  const [readAtOnce, deployment, pod, ...compared] = await Promise.all([
+  const [readAtOnce, deployment, pods, ...compared] = await Promise.all([
     needsNoTemplate(instance, pass) ? ({ kind: 'unread' } as const) : readTemplate(cluster, instance, signal),
     workload && cluster.get<Deployment>(workload, signal),
-    workload && podName !== undefined
-      ? readOwnPod(cluster, instance, { namespace: workload.namespace, name: podName }, signal)
-      : undefined,
+    workload ? readPods(cluster, { instance, pass, namespace: workload.namespace }, signal) : [],
     ...others.map(child => readToCompare(cluster, child, signal)),
   ])
   const vanished = workload !== undefined && deployment === undefined
@@ -51,7 +48,7 @@ export async function observe(
     template,
     sources,
     deployment,
-    pod,
+    pods,
     verified: new Map(others.map((child, index) => [childKey(child), compared[index]])),
   }
 }
@@ -89,6 +86,27 @@ async function readTemplate(
   }
   const template = await cluster.get<ChallengeTemplate>(reference, signal)
   return template ? { kind: 'read', template } : { kind: 'missing' }
+}
+
+/**
+ * Reads the pod that the message names. A timer may name one that was replaced since: the pod that the status reports is
+ * read as well then, so that a pass does not say less than was known.
+ */
+async function readPods(
+  cluster: Cluster,
+  { instance, pass, namespace }: { instance: Stored<ChallengeInstance>; pass: Pass; namespace: string },
+  signal: AbortSignal,
+): Promise<Stored<Pod>[]> {
+  const read = async (name: string | undefined) => {
+    const pod =
+      name === undefined ? undefined : await readOwnPod(cluster, instance, { namespace, name }, signal)
+    return pod === undefined ? [] : [pod]
+  }
+  const reported = instance.status?.podName
+  const named = await read(pass.pod ?? reported)
+  const isCurrent = named.some(({ metadata }) => metadata.deletionTimestamp === undefined)
+  if (isCurrent || pass.pod === undefined || pass.pod === reported) return named
+  return [...named, ...(await read(reported))]
 }
 
 /** The hint of a message may name a predecessor's pod. Its troubles are not those of this instance. */

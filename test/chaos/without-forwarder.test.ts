@@ -1,9 +1,12 @@
+import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ChallengeInstance, ChallengeInstanceSpec } from '../../lib/crd/challenge-instance.ts'
+import type { Deployment, Pod } from '../../lib/crd/objects.ts'
 import type { Cause } from '../../lib/messages.ts'
 import type { Pass } from '../../lib/reconcile/pass/outcome.ts'
 import { createReconcile } from '../../lib/reconcile/reconcile.ts'
 import { silentLog } from '../../lib/telemetry/log.ts'
+import { waitUntil } from '../../local/process/wait.ts'
 import { childrenOf, instanceCalled, rowsOf } from '../support/consistency.ts'
 import { edit } from '../support/edits.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
@@ -27,7 +30,15 @@ async function created(name: string, spec: Partial<ChallengeInstanceSpec> = {}):
   return made.metadata.uid
 }
 
-async function send(name: string, uid: string, cause: Cause): Promise<void> {
+/** Sends a message, and waits for the end of its pass. */
+async function passFor(name: string, uid: string, cause: Cause, pod?: string): Promise<void> {
+  const before = operator.passes.length
+  await send(name, uid, cause, pod)
+  const isOver = async () => operator.passes.slice(before).some(pass => pass.name === name)
+  await waitUntil(`a pass of ${name}`, 20_000, isOver, operator.signal)
+}
+
+async function send(name: string, uid: string, cause: Cause, pod?: string): Promise<void> {
   const { queues, namespace, signal } = operator
   const change = {
     v: 1,
@@ -38,8 +49,9 @@ async function send(name: string, uid: string, cause: Cause): Promise<void> {
     resourceVersion: '',
     attempt: 0,
     at: new Date().toISOString(),
+    ...(pod === undefined ? {} : { pod }),
   } as const
-  const left = await queues.changes.send([{ change, deduplicationId: `${uid}-${cause}` }], signal)
+  const left = await queues.changes.send([{ change, deduplicationId: randomUUID() }], signal)
   expect(left).toEqual([])
 }
 
@@ -68,6 +80,42 @@ test('the clean-up after a predecessor goes on while its successor is stalled', 
   await finalizers('Deployment', name, null)
   await eventually(operator, 'NetworkPolicy', name, each => each === undefined)
   expect(await childrenOf(operator, name)).toEqual([])
+})
+
+test('a late timer that names a pod which was replaced writes nothing', async () => {
+  const name = 'flicker'
+  const { cluster, namespace, signal } = operator
+  const uid = await created(name)
+  const instance = async () => (await instanceCalled(operator, name)) as ChallengeInstance
+  /** The name of the pod that serves, other than this one. */
+  const serving = async (than?: string): Promise<string> => {
+    let found: Pod | undefined
+    const isServed = async () => {
+      const selection = { namespace, labelSelector: `app=${name}` }
+      for await (const page of cluster.list<Pod>({ apiVersion: 'v1', kind: 'Pod' }, selection, signal))
+        found = page.find(
+          ({ metadata, status }) =>
+            metadata.name !== than &&
+            status?.conditions?.some(each => each.type === 'Ready' && each.status === 'True'),
+        )
+      const deployment = await cluster.get<Deployment>(referenceTo(operator, 'Deployment', name), signal)
+      return found !== undefined && deployment?.status?.availableReplicas === 1
+    }
+    await waitUntil('a pod that serves', 20_000, isServed, signal)
+    return found?.metadata.name ?? ''
+  }
+  await passFor(name, uid, 'changed')
+  const first = await serving()
+  await passFor(name, uid, 'pod', first)
+  expect((await instance()).status).toMatchObject({ phase: 'Ready', podName: first })
+
+  await cluster.delete({ apiVersion: 'v1', kind: 'Pod', namespace, name: first }, {}, signal)
+  const second = await serving(first)
+  await passFor(name, uid, 'pod', second)
+  const told = await instance()
+  expect(told.status).toMatchObject({ phase: 'Ready', podName: second })
+  await passFor(name, uid, 'retry', first)
+  expect((await instance()).metadata.resourceVersion).toBe(told.metadata.resourceVersion)
 })
 
 test('an instance ends in its second if the clock of reconcile is behind that of the forwarder', async () => {

@@ -10,7 +10,8 @@ export interface Observed {
   /** See `templateSources`. Empty if the pass did not read the template. */
   sources: readonly TemplateSource[]
   deployment: Stored<Deployment> | undefined
-  pod: Stored<Pod> | undefined
+  /** The pod that the message names, or the reported one, or both. There may be others. */
+  pods: readonly Stored<Pod>[]
   /**
    * Recorded children by `childKey`, as much of them as their kind compares; undefined: gone. Empty unless the pass
    * verifies children.

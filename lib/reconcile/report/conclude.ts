@@ -139,11 +139,15 @@ function contested(children: readonly Child[]): Obstacle | undefined {
   return { reason: 'Contested', message, stalled: false }
 }
 
-/** A workload that this pass has written is under way, whatever was observed before. */
-function workloadOf({ observed: { deployment, pod }, acted, now }: ConcludeInput): WorkloadFinding {
+/**
+ * A workload that this pass has written is under way, whatever was observed before. A pod that is going says nothing about
+ * the one that replaces it, so the Deployment alone counts then.
+ */
+function workloadOf({ observed: { deployment, pods }, acted, now }: ConcludeInput): WorkloadFinding {
   if (deployment === undefined || rolled(deployment, acted)) return { kind: 'none' }
-  const verdict = workloadVerdict(deploymentDigest(deployment), pod ? [podDigest(pod)] : 'unknown', now)
-  return { kind: 'observed', verdict }
+  const staying = pods.map(podDigest).filter(pod => !pod.terminating)
+  const known = staying.length === 0 ? 'unknown' : staying
+  return { kind: 'observed', verdict: workloadVerdict(deploymentDigest(deployment), known, now) }
 }
 
 /** Whether this pass changed the pods. A change of labels, annotations or the progress deadline keeps them. */

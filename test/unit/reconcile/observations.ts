@@ -13,7 +13,7 @@ export function observation({ source, ...parts }: Observation = {}): Observed {
     template,
     sources: template.kind === 'read' ? [sourceOf(template.template, source)] : [],
     deployment: undefined,
-    pod: undefined,
+    pods: [],
     verified: new Map(),
     ...parts,
   }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { parseOperatorConfig } from '../../../../lib/config/operator.ts'
 import type { ChallengeInstance, ChallengeInstanceStatus } from '../../../../lib/crd/challenge-instance.ts'
 import { annotations, finalizer } from '../../../../lib/crd/group.ts'
-import type { Stored } from '../../../../lib/crd/objects.ts'
+import type { Deployment, Pod, Stored } from '../../../../lib/crd/objects.ts'
 import { OperatorError } from '../../../../lib/errors.ts'
 import { judge } from '../../../../lib/forward/judge/judge.ts'
 import type { Row } from '../../../../lib/forward/table/row.ts'
@@ -199,4 +199,32 @@ describe('a child that something else keeps changing', () => {
   })
 
   it('is not reported before', () => expect(contested(4).reason).toBeUndefined())
+})
+
+describe('a workload of which only a pod that is going is known', () => {
+  it('serves if its Deployment says so', () => {
+    const meta = (name: string) => ({
+      name,
+      namespace: 'ctf',
+      uid: name,
+      resourceVersion: '1',
+      creationTimestamp: '2026-11-21T08:00:00Z',
+    })
+    const deployment = {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { ...meta('web-7'), generation: 1 },
+      spec: { replicas: 1 } as Deployment['spec'],
+      status: { observedGeneration: 1, availableReplicas: 1, updatedReplicas: 1 },
+    } as Stored<Deployment>
+    const going = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { ...meta('web-7-x'), deletionTimestamp: '2026-11-21T08:59:59Z' },
+      status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'False' }] },
+    } as Stored<Pod>
+    const before = withStatus({ children: [recordedChild()], phase: 'Ready' })
+    const status = statusAfterRead({ instance: before, deployment, pods: [going] })
+    expect(status.phase).toBe('Ready')
+  })
 })

@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest'
+import { labels } from '../../../lib/crd/group.ts'
+import type { Pod, Stored } from '../../../lib/crd/objects.ts'
+import type { Cluster } from '../../../lib/kubernetes/cluster.ts'
+import { observe } from '../../../lib/reconcile/observe.ts'
+import type { Revisions } from '../../../lib/reconcile/template/revisions.ts'
+import { recordedChild, storedInstance } from '../../support/objects.ts'
+import { somePass } from './passes.ts'
+
+const { signal } = new AbortController()
+const revisions: Revisions = { keep: async () => {}, read: async () => undefined }
+
+function pod(name: string, metadata: Pod['metadata'] = {}): Stored<Pod> {
+  const own = { namespace: 'ctf', uid: name, resourceVersion: '1', creationTimestamp: '2026-11-21T09:00:00Z' }
+  const of = { [labels.instanceUid]: 'instance-uid' }
+  return { apiVersion: 'v1', kind: 'Pod', metadata: { name, ...own, labels: of, ...metadata } }
+}
+
+/** The names of the pods that a pass has asked for, and of those that it observed. */
+async function podsOf(existing: Stored<Pod>[], names: { hint?: string; reported?: string }) {
+  const asked: string[] = []
+  const get = async ({ kind, name }: { kind: string; name: string }) => {
+    if (kind !== 'Pod') return undefined
+    asked.push(name)
+    return existing.find(each => each.metadata.name === name)
+  }
+  const status = { children: [recordedChild()], ...(names.reported ? { podName: names.reported } : {}) }
+  const cluster = { get } as unknown as Cluster
+  const pass = somePass({ pod: names.hint })
+  const { pods } = await observe({ cluster, revisions }, storedInstance({ status }), pass, signal)
+  return { asked, pods: pods.map(({ metadata }) => metadata.name) }
+}
+
+const going = { deletionTimestamp: '2026-11-21T09:01:00Z' }
+
+describe('the pods that a pass observes', () => {
+  it('are the one that the message names, without a further call', async () => {
+    const found = await podsOf([pod('old'), pod('new')], { hint: 'new', reported: 'old' })
+    expect(found).toEqual({ asked: ['new'], pods: ['new'] })
+  })
+
+  it('are the reported one if the message names none', async () => {
+    const found = await podsOf([pod('old')], { reported: 'old' })
+    expect(found).toEqual({ asked: ['old'], pods: ['old'] })
+  })
+
+  it('are the reported one if a late timer names one that is gone', async () => {
+    const found = await podsOf([pod('new')], { hint: 'old', reported: 'new' })
+    expect(found).toEqual({ asked: ['old', 'new'], pods: ['new'] })
+  })
+
+  it('are both if the named one is going', async () => {
+    const found = await podsOf([pod('old', going), pod('new')], { hint: 'old', reported: 'new' })
+    expect(found).toEqual({ asked: ['old', 'new'], pods: ['old', 'new'] })
+  })
+
+  it('are none of a predecessor', async () => {
+    const other = pod('old', { labels: { [labels.instanceUid]: 'other' } })
+    expect((await podsOf([other], { hint: 'old' })).pods).toEqual([])
+  })
+})
