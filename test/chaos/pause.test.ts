@@ -5,6 +5,7 @@ import type { Deployment } from '../../lib/crd/objects.ts'
 import { untilConsistent } from '../support/consistency.ts'
 import { edit } from '../support/edits.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
+import { untilQueuesEmpty } from '../support/idle-queues.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { eventually } from '../support/operator.ts'
 
@@ -46,6 +47,8 @@ test('an edit during a pause is taken up by the first sweep after the pause, wit
   const edited = await instanceIs(found => reportedGeneration(found) === found.metadata.generation)
   expect(edited?.status?.observedGeneration).toBe((edited?.metadata.generation ?? 0) - 1)
   await forwarder.stop()
+  // A message that is left would have its pass after the pause.
+  await untilQueuesEmpty(operator.queues, operator.signal)
   expect(await operator.sweep({ resync: true }, operator.signal)).toMatchObject({ enqueued: 0 })
 
   await pause(null)
