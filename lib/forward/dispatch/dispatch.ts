@@ -10,6 +10,7 @@ import type { InstanceDigest } from '../table/instance-digest.ts'
 import type { Outstanding, Row } from '../table/row.ts'
 import { createClock } from './clock.ts'
 import { createFanOut } from './fan-out.ts'
+import { noteVersions, patience, type Repetition, repetitionOf, versionsOf, waitMsOf } from './repeat.ts'
 
 export interface DispatchOptions {
   sender: Sender
@@ -24,7 +25,7 @@ export interface DispatchOptions {
 
 /**
  * Turns mismatches into messages. Sends each mismatch once, delays it while it may be the echo of our own write, and
- * sends it again when its message seems lost. Rows whose verdict changes with time are evaluated again by a clock, and
+ * sends it again when its message seems lost, or when newer versions of children or pods still show it (`repeat.ts`). Rows whose verdict changes with time are evaluated again by a clock, and
  * template changes are sent in their turn (`createFanOut`).
  */
 export interface Dispatch {
@@ -39,17 +40,6 @@ export interface Dispatch {
   stop(): void
 }
 
-/**
- * A message whose effect does not show may be lost. Passes come back by their own timers, so this is only a second
- * safety net: after a minute, doubling to ten. The end of an instance is promised within a second, and starts at five.
- */
-const lostAfterMs = 60_000
-const expiryLostAfterMs = 5_000
-const longestWaitMs = 600_000
-
-/** While messages that were sent at the same time still take effect, the queue is long and no message is lost. */
-const patience = 3
-
 export function createDispatch({ sender, isActive, now, timers, trace }: DispatchOptions): Dispatch {
   const clock = createClock<Row>(evaluate, now, timers)
   const fanOut = createFanOut(sendRollout, timers)
@@ -61,37 +51,44 @@ export function createDispatch({ sender, isActive, now, timers, trace }: Dispatc
     if (!outstanding.repeated) latency.effectSeen(at - outstanding.sentAt)
   }
 
-  function lostAt({ sentAt, waitMs }: Outstanding): number {
-    return sentAt + Math.min(Math.max(waitMs, latency.patienceMs), longestWaitMs)
-  }
-
-  /** @param before the message about the same mismatch that is repeated */
-  function send(row: Row, wake: Wake, subject: string, at: number, before?: Outstanding): Outstanding {
+  /** @param before the message about the same mismatch that is repeated, and why */
+  function send(row: Row, wake: Wake, at: number, options: SendOptions = {}): Outstanding {
+    const { subject = wake.uid, before, as } = options
     const { uid, cause } = wake
     const key = mismatchKey(wake.mismatch)
-    const change = outgoingChange({ key: row, wake, at, trace: trace(), repeated: before !== undefined })
+    const change = outgoingChange({ key: row, wake, at, trace: trace(), repeated: as === 'lost' })
     sender.put({ subject, change, startsWork: startsWork(wake) })
-    const firstMs = cause === 'expiry' ? expiryLostAfterMs : lostAfterMs
-    const waitMs = before ? Math.min(before.waitMs * 2, longestWaitMs) : firstMs
-    return { uid, cause, key, sentAt: at, waitMs, repeated: before !== undefined }
+    return {
+      uid,
+      cause,
+      key,
+      sentAt: at,
+      waitMs: waitMsOf(wake, before, as),
+      repeated: before !== undefined,
+      versions: versionsOf(wake),
+      outdatedSince: undefined,
+      renewals: (before?.renewals ?? 0) + (as === 'renewed' ? 1 : 0),
+    }
   }
 
   /** @returns when to evaluate again */
   function sendOrWait(row: Row, wake: Wake, at: number): number {
-    const before = row.outstanding
-    const same = isAbout(before, wake) ? before : undefined
-    if (same && at < lostAt(same)) {
+    const sent = row.outstanding
+    const before = isAbout(sent, wake) ? sent : undefined
+    if (before) noteVersions(before, wake, at)
+    const repetition = before && repetitionOf(before, latency)
+    if (repetition && at < repetition.at) {
       row.delayedSince = undefined
-      return lostAt(same)
+      return repetition.at
     }
-    if (!same && wake.delayMs > 0) {
+    if (!before && wake.delayMs > 0) {
       row.delayedSince ??= at
       if (at < row.delayedSince + wake.delayMs) return row.delayedSince + wake.delayMs
     }
     row.delayedSince = undefined
-    if (!same && before) effectSeen(before.uid, before, at)
-    row.outstanding = send(row, wake, wake.uid, at, same)
-    return lostAt(row.outstanding)
+    if (!before && sent) effectSeen(sent.uid, sent, at)
+    row.outstanding = send(row, wake, at, { before, as: repetition?.as })
+    return repetitionOf(row.outstanding, latency).at
   }
 
   function clearOutstanding(row: Row, at: number): void {
@@ -113,7 +110,7 @@ export function createDispatch({ sender, isActive, now, timers, trace }: Dispatc
       return undefined
     }
     if (rollout === undefined || !isAbout(rollout, wake)) row.rollout = undefined
-    else if (at < lostAt(rollout)) return lostAt(rollout)
+    else if (at < repetitionOf(rollout, latency).at) return repetitionOf(rollout, latency).at
     fanOut.offer(row)
     return undefined
   }
@@ -137,7 +134,11 @@ export function createDispatch({ sender, isActive, now, timers, trace }: Dispatc
     if (!isActive()) return
     const at = now()
     const { rollout } = judge(row, row.template?.digest, at)
-    if (rollout) row.rollout = send(row, rollout, rolloutSubject(rollout.uid), at, row.rollout)
+    if (rollout) {
+      const before = row.rollout
+      const subject = rolloutSubject(rollout.uid)
+      row.rollout = send(row, rollout, at, { subject, before, as: before && 'lost' })
+    }
     evaluate(row)
   }
 
@@ -150,7 +151,7 @@ export function createDispatch({ sender, isActive, now, timers, trace }: Dispatc
     forgetSent(row)
     fanOut.withdraw(row)
     sender.withdraw(rolloutSubject(gone.uid))
-    if (!isLastStepSent(row, gone, outstanding)) send(row, instanceGoneWake(gone), gone.uid, at)
+    if (!isLastStepSent(row, gone, outstanding)) send(row, instanceGoneWake(gone), at)
   }
 
   return {
@@ -171,6 +172,13 @@ export function createDispatch({ sender, isActive, now, timers, trace }: Dispatc
       fanOut.clear()
     },
   }
+}
+
+interface SendOptions {
+  /** Default: the uid. */
+  subject?: string
+  before?: Outstanding | undefined
+  as?: Repetition['as'] | undefined
 }
 
 function forgetSent(row: Row): void {

@@ -70,3 +70,11 @@ export function mismatchKey(mismatch: Mismatch): string {
       return kind
   }
 }
+
+/**
+ * Whether the mismatch was judged by children or pods. A pass reads them later than the instance, and each of their watches
+ * has a delay of its own. So a pass that was sent for the mismatch may have read a moment in which there was none.
+ */
+export function isOfDependents({ kind }: Mismatch): boolean {
+  return kind === 'workload' || kind === 'children' || kind === 'orphans'
+}

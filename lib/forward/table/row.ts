@@ -46,6 +46,12 @@ export interface Outstanding {
   waitMs: number
   /** The message is not the first one about this mismatch. */
   repeated: boolean
+  /** The versions by which a mismatch of children or pods was judged, joined; empty for another mismatch. */
+  versions: string
+  /** Since when newer versions show the same mismatch, in epoch milliseconds. */
+  outdatedSince: number | undefined
+  /** How often the message was sent again for newer versions. */
+  renewals: number
 }
 
 /** Everything known under one `namespace/name`: the instance, the objects with its labels, the messages sent for it. */

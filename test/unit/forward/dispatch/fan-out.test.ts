@@ -51,8 +51,9 @@ test.each<[held: boolean, ready: number, unready: number]>([
 
 test('instances whose template change was sent count as not Ready until they are on the new generation', () => {
   const { rows, entry } = rowsOn(template(2), many(5, 1, true))
+  const message = { uid: '', cause: 'template', key: '', sentAt: 0, waitMs: 0, repeated: false } as const
   for (const row of rows.slice(0, 2))
-    row.rollout = { uid: '', cause: 'template', key: '', sentAt: 0, waitMs: 0, repeated: false }
+    row.rollout = { ...message, versions: '', outdatedSince: undefined, renewals: 0 }
   expect(rolloutHeld(entry)).toBe(true)
 })
 

@@ -1,0 +1,55 @@
+import { isOfDependents } from '../judge/mismatch.ts'
+import type { Wake } from '../judge/verdict.ts'
+import type { EffectLatency } from '../send/effect-latency.ts'
+import type { Outstanding } from '../table/row.ts'
+
+/**
+ * A message whose effect does not show may be lost. Passes come back by their own timers, so this is only a second
+ * safety net: after a minute, doubling to ten. The end of an instance is promised within a second, and starts at five.
+ */
+const lostAfterMs = 60_000
+const expiryLostAfterMs = 5_000
+const longestWaitMs = 600_000
+
+/** While messages that were sent at the same time still take effect, the queue is long and no message is lost. */
+export const patience = 3
+
+/**
+ * A pass ends within this time after its message, unless the queue is long. A mismatch that newer versions still show then
+ * has outlived its pass. The first three renewals come after a second, the later ones after pauses that double to a minute.
+ */
+const passMs = 1_000
+const quickRenewals = 2
+const longestRenewalMs = 60_000
+
+/** What the next message about the same mismatch is, and when it is due, in epoch milliseconds. */
+export interface Repetition {
+  /** `lost`: the message had no effect for too long. `renewed`: its pass may have read older versions. */
+  as: 'lost' | 'renewed'
+  at: number
+}
+
+/** The versions by which a mismatch was judged, if newer ones may outlive a pass. */
+export function versionsOf({ mismatch, readVersions }: Wake): string {
+  return isOfDependents(mismatch) ? readVersions.join('@') : ''
+}
+
+/** Notes that newer versions show the mismatch for which a message was sent. @param at epoch milliseconds */
+export function noteVersions(outstanding: Outstanding, wake: Wake, at: number): void {
+  if (versionsOf(wake) !== outstanding.versions) outstanding.outdatedSince ??= at
+}
+
+export function repetitionOf(outstanding: Outstanding, latency: EffectLatency): Repetition {
+  const { sentAt, waitMs, outdatedSince, renewals } = outstanding
+  const lostAt = sentAt + Math.min(Math.max(waitMs, latency.patienceMs), longestWaitMs)
+  if (outdatedSince === undefined) return { as: 'lost', at: lostAt }
+  const pauseMs = Math.min(longestRenewalMs, passMs * 2 ** Math.max(0, renewals - quickRenewals))
+  const renewedAt = Math.max(outdatedSince + pauseMs, sentAt + latency.queueMs * patience)
+  return renewedAt < lostAt ? { as: 'renewed', at: renewedAt } : { as: 'lost', at: lostAt }
+}
+
+/** How long to wait for the effect of a message, in milliseconds. @param before the message that is repeated */
+export function waitMsOf({ cause }: Wake, before: Outstanding | undefined, as: Repetition['as'] | undefined) {
+  if (before === undefined) return cause === 'expiry' ? expiryLostAfterMs : lostAfterMs
+  return as === 'renewed' ? before.waitMs : Math.min(before.waitMs * 2, longestWaitMs)
+}
