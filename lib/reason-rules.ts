@@ -16,6 +16,11 @@ export function waitsForTimer(reason: string): boolean {
   return isReason(reason) && timed.has(reasons[reason].recovery)
 }
 
+/** Whether an instance with this reason in its status waits for a date, which its status has as well. */
+export function waitsForDate(reason: string): boolean {
+  return isReason(reason) && reasons[reason].recovery === 'dated'
+}
+
 /** Whether a stall for this reason counts against the roll-out of the instance's template. */
 export function countsAgainstRollout(reason: string): boolean {
   return !isReason(reason) || reasons[reason].scope !== 'instance'
@@ -26,5 +31,5 @@ export function passesByItself(reason: Reason): boolean {
   return passing.has(reasons[reason].recovery)
 }
 
-const timed: ReadonlySet<Recovery> = new Set<Recovery>(['recheck', 'dated', 'moment'])
+const timed: ReadonlySet<Recovery> = new Set<Recovery>(['recheck', 'moment'])
 const passing: ReadonlySet<Recovery> = new Set<Recovery>(['outage', 'retry', 'moment'])

@@ -14,6 +14,7 @@ import {
   type Mismatch,
   missingDefaultDeny,
   needsRecheck,
+  opened,
   overdue,
   rowMismatches,
   slowTeardowns,
@@ -63,6 +64,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
     const found = [
       ...(rows ? rowMismatches(rows, instances, at) : []),
       ...overdue(instances.values(), at, sinceMs),
+      ...opened(instances.values(), at, sinceMs),
       ...slowTeardowns(instances.values(), at, sinceMs),
       ...(resync
         ? [
@@ -133,7 +135,7 @@ function unique(found: readonly Mismatch[]): Mismatch[] {
 }
 
 /** The deduplication id holds the time of the sweep, so a mismatch that outlives its repair is enqueued again. */
-function message({ key, cause, resourceVersion }: Mismatch, at: number): OutgoingChange {
+function message({ key, cause, resourceVersion, waits }: Mismatch, at: number): OutgoingChange {
   return {
     change: {
       v: 1,
@@ -141,6 +143,7 @@ function message({ key, cause, resourceVersion }: Mismatch, at: number): Outgoin
       cause,
       resourceVersion: resourceVersion ?? '',
       attempt: 0,
+      ...(waits === undefined ? {} : { waits }),
       at: new Date(at).toISOString(),
     },
     deduplicationId: changeDeduplicationId(key.uid, cause, `sweep:${at}`),

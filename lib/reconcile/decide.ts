@@ -11,20 +11,22 @@ import { type Causes, expectsEnd } from './pass/causes.ts'
 import type { Obstacle } from './pass/findings.ts'
 import type { Observed, TemplateSource } from './pass/observation.ts'
 
-/** What to do about what was observed. An instance that lives on has an end, whatever else is decided about it. */
+/** What to do about what was observed. An instance that lives on has its dates, whatever else is decided about it. */
 export type Decision =
   /** The time of the instance is over: delete it. */
   | { kind: 'expire' }
   | (LiveDecision & {
       /** Epoch milliseconds; undefined: never. */
       expiresAt: number | undefined
+      /** When an instance without children may start, in epoch milliseconds; undefined: now. */
+      availableFrom: number | undefined
     })
 
 type LiveDecision =
   /** Only report the workload. */
   | { kind: 'look' }
-  /** Leave everything as it is and report the obstacle. `afterMs`: look again after this delay. */
-  | { kind: 'leave'; obstacle: Obstacle; afterMs: number | undefined }
+  /** Leave everything as it is and report the obstacle. */
+  | { kind: 'leave'; obstacle: Obstacle }
   /** Apply the desired state. */
   | {
       kind: 'converge'
@@ -42,7 +44,8 @@ export function decide(observed: Observed, config: OperatorConfig, now: number):
   const at = expiresAt(instance, built?.source.template, config)
   const isOver = at !== undefined && at <= now
   if (isOver && !isPaused(instance.metadata) && observed.template.kind !== 'unread') return { kind: 'expire' }
-  return { ...decideLive(observed, built, now), expiresAt: at }
+  const availableFrom = opensAt(observed, built, now)
+  return { ...decideLive(observed, built, availableFrom), expiresAt: at, availableFrom }
 }
 
 /**
@@ -67,7 +70,17 @@ export function isOverUnobserved(instance: ChallengeInstance, config: OperatorCo
   return !isPaused(instance.metadata) && expiredAt(instance, undefined, config, now) !== undefined
 }
 
-function decideLive({ instance, template }: Observed, built: Built | undefined, now: number): LiveDecision {
+/** A later opening stops no instance that runs. */
+function opensAt({ instance }: Observed, built: Built | undefined, now: number): number | undefined {
+  if (built === undefined || (instance.status?.children ?? []).length > 0) return undefined
+  return notYetAvailable(built.source.template, now)
+}
+
+function decideLive(
+  { instance, template }: Observed,
+  built: Built | undefined,
+  availableFrom: number | undefined,
+): LiveDecision {
   if (isPaused(instance.metadata)) return leave('Paused', reasons.Paused.sentence)
   if (template.kind === 'unread') return { kind: 'look' }
   if (built === undefined)
@@ -75,9 +88,7 @@ function decideLive({ instance, template }: Observed, built: Built | undefined, 
       ? leave('TemplateMissing', templateMissing(instance))
       : { kind: 'look' }
   const { source, desired, refused } = built
-  const opens = notYetAvailable(source.template, now)
-  if (opens !== undefined && (instance.status?.children ?? []).length === 0)
-    return leave('NotYetAvailable', reasons.NotYetAvailable.sentence, opens - now)
+  if (availableFrom !== undefined) return leave('NotYetAvailable', reasons.NotYetAvailable.sentence)
   if (isProblem(desired)) return leave(desired.reason, desired.message)
   const missing: Problem = { reason: 'TemplateMissing', message: templateMissing(instance) }
   const problem = template.kind === 'missing' ? missing : refused
@@ -119,8 +130,8 @@ function desiredOf(
   return [desired, environment, value].find(isProblem) ?? desired
 }
 
-function leave(reason: Reason, message: string, afterMs?: number): LiveDecision {
-  return { kind: 'leave', obstacle: obstacleOf(reason, message), afterMs }
+function leave(reason: Reason, message: string): LiveDecision {
+  return { kind: 'leave', obstacle: obstacleOf(reason, message) }
 }
 
 function obstacleOf(reason: Reason, message: string): Obstacle {

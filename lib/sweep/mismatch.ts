@@ -5,7 +5,7 @@ import { usualDeadlineSeconds } from '../desired/objects/deployment.ts'
 import type { Cause, InstanceKey } from '../messages.ts'
 import { childVersion, isSameVersion } from '../observed/child-version.ts'
 import { pausedUntil } from '../observed/repairs.ts'
-import { waitsForTimer } from '../reason-rules.ts'
+import { waitsForDate, waitsForTimer } from '../reason-rules.ts'
 import type { OpenRow } from '../store/store.ts'
 import type { RecordedChild, SweptInstance } from './swept-instance.ts'
 
@@ -15,6 +15,8 @@ export interface Mismatch {
   cause: Cause
   /** The version of the object that differs; undefined if it is gone. */
   resourceVersion: string | undefined
+  /** How many passes in a row have ended in a wait already; see `ChangeMessage`. */
+  waits?: number
 }
 
 /**
@@ -57,6 +59,19 @@ export function overdue(instances: Iterable<SweptInstance>, now: number, sinceMs
 }
 
 /**
+ * Returns instances whose template has opened and that the forwarder's clock has not started.
+ * @param sinceMs milliseconds since the last sweep
+ */
+export function opened(instances: Iterable<SweptInstance>, now: number, sinceMs: number): Mismatch[] {
+  return [...instances]
+    .filter(
+      ({ availableFrom, deletingSince }) =>
+        deletingSince === undefined && ageThresholdCrossed(now - (availableFrom ?? now), 1, sinceMs),
+    )
+    .map(instance => mismatch(instance, 'changed'))
+}
+
+/**
  * Returns instances whose deletion does not come to an end.
  * @param sinceMs milliseconds since the last sweep
  */
@@ -93,7 +108,20 @@ export function needsRecheck(instances: Iterable<SweptInstance>, now: number): M
           isHeldTooLong(instance, now) ||
           isWithoutProgress(instance, now)),
     )
-    .map(drift)
+    .map(instance =>
+      waitsForLong(instance, now) ? { ...drift(instance), waits: longWaits } : drift(instance),
+    )
+}
+
+/**
+ * After so many waits the delay is long, and its timers meet on one grid. An instance that has waited for ten minutes has a
+ * timer already. A message that counted from 0 would start a second series of short waits.
+ */
+export const longWaits = 3
+const longAfterMs = 600_000
+
+function waitsForLong(instance: SweptInstance, now: number): boolean {
+  return isWaiting(instance) && now - instance.changedAt > longAfterMs
 }
 
 /** Returns instances whose children are missing, changed or not recorded, and owners that are gone. */
@@ -168,8 +196,10 @@ function rowMatches(row: OpenRow | undefined, instance: SweptInstance): boolean 
   )
 }
 
-function isWaiting({ reason }: SweptInstance): boolean {
-  return reason !== undefined && waitsForTimer(reason)
+/** An instance with a date in its status waits for no timer. An earlier release has not written the date. */
+function isWaiting({ reason, availableFrom }: SweptInstance): boolean {
+  if (reason === undefined) return false
+  return waitsForTimer(reason) || (waitsForDate(reason) && availableFrom === undefined)
 }
 
 /** Whether a phase that flapped is still held back, although the forwarder's clock ought to have had it told. */

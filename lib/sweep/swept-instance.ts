@@ -21,6 +21,8 @@ export interface SweptInstance extends InstanceKey {
   observed: boolean
   deletingSince: number | undefined
   expiresAt: number | undefined
+  /** When the template opens that the instance waits for. */
+  availableFrom: number | undefined
   /** When a phase that flaps is told again; undefined if it is not held back. */
   phaseHeldUntil: number | undefined
   /** The time of the last change of a condition, or of the creation. */
@@ -48,6 +50,7 @@ export function sweptInstance({ metadata, spec, status }: Stored<ChallengeInstan
     observed: isObserved(metadata, status),
     deletingSince: metadata.deletionTimestamp ? Date.parse(metadata.deletionTimestamp) : undefined,
     expiresAt: status?.expiresAt ? Date.parse(status.expiresAt) : undefined,
+    availableFrom: status?.availableFrom ? Date.parse(status.availableFrom) : undefined,
     phaseHeldUntil: status?.reason === 'Flapping' ? heldUntil(status) : undefined,
     changedAt: Math.max(...times.map(time => Date.parse(time ?? '') || 0)),
     templateRef: spec.templateRef,

@@ -4,6 +4,7 @@ import {
   countsAsAttempt,
   isReason,
   passesByItself,
+  waitsForDate,
   waitsForTimer,
 } from '../../lib/reason-rules.ts'
 import { type Reason, reasons } from '../../lib/reasons.ts'
@@ -55,7 +56,6 @@ describe('the table of reasons', () => {
       'PodSecurityRefused',
       'AdmissionRefused',
       'Forbidden',
-      'NotYetAvailable',
       'ChallengeUnknown',
       'TeamUnknown',
       'PlatformTablesMissing',
@@ -64,6 +64,10 @@ describe('the table of reasons', () => {
       'Terminating',
       'NamespaceStuck',
     ])
+  })
+
+  it('leaves the dates to the clock of the forwarder', () => {
+    expect(all.filter(waitsForDate)).toEqual(['NotYetAvailable'])
   })
 
   it('lets a look pass examine what the workload reports, and the pause', () => {

@@ -1,14 +1,14 @@
-import { isOfDependents } from '../judge/mismatch.ts'
+import { isOfDate, isOfDependents } from '../judge/mismatch.ts'
 import type { Wake } from '../judge/verdict.ts'
 import type { EffectLatency } from '../send/effect-latency.ts'
 import type { Outstanding } from '../table/row.ts'
 
 /**
  * A message whose effect does not show may be lost. Passes come back by their own timers, so this is only a second
- * safety net: after a minute, doubling to ten. The end of an instance is promised within a second, and starts at five.
+ * safety net: after a minute, doubling to ten. What is due at a date is promised within a second, and starts at five.
  */
 const lostAfterMs = 60_000
-const expiryLostAfterMs = 5_000
+const datedLostAfterMs = 5_000
 const longestWaitMs = 600_000
 
 /** While messages that were sent at the same time still take effect, the queue is long and no message is lost. */
@@ -49,7 +49,11 @@ export function repetitionOf(outstanding: Outstanding, latency: EffectLatency): 
 }
 
 /** How long to wait for the effect of a message, in milliseconds. @param before the message that is repeated */
-export function waitMsOf({ cause }: Wake, before: Outstanding | undefined, as: Repetition['as'] | undefined) {
-  if (before === undefined) return cause === 'expiry' ? expiryLostAfterMs : lostAfterMs
+export function waitMsOf(
+  { mismatch }: Wake,
+  before: Outstanding | undefined,
+  as: Repetition['as'] | undefined,
+) {
+  if (before === undefined) return isOfDate(mismatch) ? datedLostAfterMs : lostAfterMs
   return as === 'renewed' ? before.waitMs : Math.min(before.waitMs * 2, longestWaitMs)
 }

@@ -23,6 +23,7 @@ const templateMissingMs = 1_000
  *     live        its time is over                        expiry
  *                 spec, pause, finalizer                  changed
  *                 force-sync                              manual
+ *                 its template has opened                 changed
  *                 another template than considered        template
  *                 children other than recorded            child
  *                 workload other than reported            pod, child
@@ -37,22 +38,33 @@ export function judge(row: Row, template: TemplateDigest | undefined, now: numbe
   if (instance.deleting) return { wake: teardownUnfinished(row, instance) }
   const own = pauseUnreflected(instance) ?? generationUnobserved(instance)
   if (instance.paused) return { wake: own }
-  const { expiresAt = Number.POSITIVE_INFINITY } = instance
+  const dueAt = nextDate(instance, now)
   const takeover = instance.adopting && !expired(instance, now) ? takeoverDue(instance, template) : undefined
-  if (takeover) return { rollout: takeover, dueAt: later(expiresAt, now) }
-  const pressing = expired(instance, now) ?? own ?? finalizerMissing(instance) ?? syncUnhandled(instance)
-  if (pressing) return { wake: pressing, dueAt: later(expiresAt, now) }
+  if (takeover) return { rollout: takeover, dueAt }
+  const pressing =
+    expired(instance, now) ??
+    own ??
+    finalizerMissing(instance) ??
+    syncUnhandled(instance) ??
+    opened(instance, now)
+  if (pressing) return { wake: pressing, dueAt }
   const rollout = templateUnconsidered(instance, template)
-  if (rollout && !hasWorkload(instance)) return { wake: rollout, dueAt: later(expiresAt, now) }
+  if (rollout && !hasWorkload(instance)) return { wake: rollout, dueAt }
   const workload = workloadUnreflected(row, instance, now)
   const children = childrenUnrecorded(row, instance, now)
   const wake = children.wake ?? workload.wake ?? orphaned(row, instance)
-  const dates = [expiresAt, workload.dueAt ?? expiresAt, children.dueAt ?? expiresAt]
-  return { wake, rollout, dueAt: later(Math.min(...dates), now) }
+  return { wake, rollout, dueAt: earliest([dueAt, workload.dueAt, children.dueAt], now) }
 }
 
-function later(at: number, now: number): number | undefined {
-  return at > now && at !== Number.POSITIVE_INFINITY ? at : undefined
+/** The next date in the status: the opening of the template, or the end. */
+function nextDate({ availableFrom, expiresAt }: InstanceDigest, now: number): number | undefined {
+  return earliest([availableFrom, expiresAt], now)
+}
+
+/** The earliest of the times that are still to come. */
+function earliest(times: (number | undefined)[], now: number): number | undefined {
+  const ahead = times.filter(at => at !== undefined && at > now) as number[]
+  return ahead.length === 0 ? undefined : Math.min(...ahead)
 }
 
 /**
@@ -86,6 +98,12 @@ function expired(instance: InstanceDigest, now: number): Wake | undefined {
   const { expiresAt } = instance
   if (expiresAt === undefined || expiresAt > now) return undefined
   return wakeOf(instance, 'expiry', { kind: 'expired', expiresAt })
+}
+
+function opened(instance: InstanceDigest, now: number): Wake | undefined {
+  const { availableFrom } = instance
+  if (availableFrom === undefined || availableFrom > now) return undefined
+  return wakeOf(instance, 'changed', { kind: 'opened', availableFrom })
 }
 
 /** A generation comes once, so it needs no versions. The status writes of a pass under way must not repeat its message. */

@@ -9,6 +9,8 @@ export type Mismatch =
   /** `wanted`: see `InstanceDigest.syncWanted`. */
   | { kind: 'force-sync'; wanted: string }
   | { kind: 'expired'; expiresAt: number }
+  /** The template has opened, and no pass has started the instance. */
+  | { kind: 'opened'; availableFrom: number }
   /** No pass has considered this template; undefined: the template is gone, and no pass has reported it. */
   | { kind: 'template'; template: { uid: string; generation: number } | undefined }
   | { kind: 'children'; differing: readonly DifferingChild[]; unrecorded: readonly ChildReference[] }
@@ -48,6 +50,8 @@ export function mismatchKey(mismatch: Mismatch): string {
       return `${kind} ${mismatch.wanted}`
     case 'expired':
       return `${kind} ${mismatch.expiresAt}`
+    case 'opened':
+      return `${kind} ${mismatch.availableFrom}`
     case 'template':
       return mismatch.template
         ? `${kind} ${mismatch.template.uid} ${mismatch.template.generation}`
@@ -69,6 +73,11 @@ export function mismatchKey(mismatch: Mismatch): string {
     case 'instance-gone':
       return kind
   }
+}
+
+/** Whether the mismatch came at a date, so that nothing else will happen to the instance. */
+export function isOfDate({ kind }: Mismatch): boolean {
+  return kind === 'expired' || kind === 'opened'
 }
 
 /**

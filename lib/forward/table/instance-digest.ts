@@ -51,6 +51,8 @@ export interface InstanceDigest {
   templateUid: string | undefined
   templateGeneration: number
   expiresAt: number | undefined
+  /** When the template opens that the instance waits for. */
+  availableFrom: number | undefined
   /** How often the phase changed of late; undefined: it did not. */
   phaseChanges: PhaseChanges | undefined
   /** Recorded children of watched kinds and namespaces. If one of them is absent from the table, it does not exist. */
@@ -91,6 +93,7 @@ export function instanceDigest(
     templateUid: status?.template && intern(status.template.uid),
     templateGeneration: status?.template?.generation ?? 0,
     expiresAt: Date.parse(status?.expiresAt ?? '') || undefined,
+    availableFrom: Date.parse(status?.availableFrom ?? '') || undefined,
     phaseChanges: phaseChangesOf(status),
     children: (status?.children ?? [])
       .filter(child => isWatchedChild(child.kind, child.namespace, watched))

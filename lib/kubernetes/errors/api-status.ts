@@ -43,10 +43,13 @@ export function patchRefused(response: ApiResponse): boolean {
   return response.status === 422 && apiStatus(response.body, 422).details.kind === undefined
 }
 
-/** Returns the header `retry-after`, in seconds or as an HTTP date, as milliseconds from now. */
+/** Our own longest pause. A proxy on the way may ask for hours. */
+const longestAskedMs = 300_000
+
+/** Returns the header `retry-after`, in seconds or as an HTTP date, as milliseconds from now, at most five minutes. */
 export function retryAfterMs({ headers }: Pick<ApiResponse, 'headers'>, now: number): number | undefined {
   const value = headers['retry-after']
   if (typeof value !== 'string') return undefined
   const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - now
-  return Number.isNaN(ms) ? undefined : Math.max(0, ms)
+  return Number.isNaN(ms) ? undefined : Math.min(longestAskedMs, Math.max(0, ms))
 }

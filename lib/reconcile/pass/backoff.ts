@@ -3,7 +3,7 @@ export function retryBackoffMs(attempt: number, random: number): number {
   return jitteredBackoffMs({ firstMs: 1_000, longestMs: 300_000, step: attempt, random })
 }
 
-/** Delay before the next look at a cause that no watch covers: 30–60 s, doubling up to 2.5–5 min. */
+/** Delay before the next look at a cause that no watch covers: 30–60 s, doubling up to a long wait. */
 export function recheckBackoffMs(waits: number, random: number): number {
   return jitteredBackoffMs({ firstMs: 30_000, longestMs: 300_000, step: waits, random })
 }
@@ -26,27 +26,40 @@ function jitteredBackoffMs({ firstMs, longestMs, step, random }: Backoff): numbe
   return Math.floor(base * (1 + random))
 }
 
+/** A wait of this length, in milliseconds, has reached its longest delay: that of a recheck begins here. */
+const longWaitMs = 150_000
+/** Twice the least delay of a long wait. With it, the longest delay is five minutes. */
+const longSpacingMs = 200_000
+
 /**
- * Rounds a due time up to a grid, in epoch milliseconds.
+ * Returns the due time of a wait on a grid, in epoch milliseconds.
  *
  * Every pass of a waiting instance starts a timer of its own, so a flapping pod would multiply the timers. Timers of one
  * instance that meet on the grid get the same due time, and SQS deduplicates them. The spacing is a power of two below
  * a quarter of the delay, so that grids of different delays nest. Each instance has its own offset, so that different
  * instances stay apart.
+ *
+ * A long wait takes the next place of a wide grid that is 100 s away at least. A pass at any other time, for example of a
+ * resync, meets the timer that is set already or its successor, so that an instance never has two series of timers.
  */
 export function alignToRetryGrid(
   now: number,
   delayMs: number,
-  instance: { namespace: string; name: string },
+  { namespace, name }: { namespace: string; name: string },
 ): number {
-  const spacing = 2 ** Math.max(0, Math.floor(Math.log2(Math.max(1, delayMs / 4))))
-  const offset = gridOffset(`${instance.namespace}/${instance.name}`)
-  return Math.ceil((now + delayMs - offset) / spacing) * spacing + offset
+  const key = `${namespace}/${name}`
+  if (delayMs >= longWaitMs) return nextPlace(now + longSpacingMs / 2, longSpacingMs, key)
+  return nextPlace(now + delayMs, 2 ** Math.max(0, Math.floor(Math.log2(Math.max(1, delayMs / 4)))), key)
 }
 
-/** 16 bits of an FNV-1a hash. The largest spacing is 65,536 ms. */
-function gridOffset(text: string): number {
+function nextPlace(earliest: number, spacing: number, key: string): number {
+  const offset = fnv1a(key) % spacing
+  return Math.ceil((earliest - offset) / spacing) * spacing + offset
+}
+
+/** The 32 bits of an FNV-1a hash. */
+function fnv1a(text: string): number {
   let hash = 0x811c9dc5
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
-  return (hash >>> 0) % 65_536
+  return hash >>> 0
 }

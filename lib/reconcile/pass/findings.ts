@@ -18,6 +18,8 @@ export interface Findings {
   granted?: Granted
   /** When the instance ends, in epoch milliseconds; `at` is undefined: never. */
   end?: { at: number | undefined } | undefined
+  /** When the instance may start, in epoch milliseconds; `at` is undefined: now. */
+  opening?: { at: number | undefined } | undefined
   template?: NonNullable<ChallengeInstanceStatus['template']>
   /** Whether the pass is the answer to this generation. A failed pass that comes back is not, nor one during a pause. */
   observesGeneration: boolean

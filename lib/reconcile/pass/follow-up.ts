@@ -1,7 +1,6 @@
 import type { OperatorError } from '../../errors.ts'
 import type { TimerMessage } from '../../messages.ts'
-import { countsAsAttempt } from '../../reason-rules.ts'
-import { reasons } from '../../reasons.ts'
+import { countsAsAttempt, waitsForDate } from '../../reason-rules.ts'
 import { alignToRetryGrid, outageBackoffMs, retryBackoffMs } from './backoff.ts'
 import { retryCauseOf } from './causes.ts'
 import type { Outcome, Pass, PassResult } from './outcome.ts'
@@ -38,8 +37,9 @@ export function followUp(outcome: Outcome, pass: Pass, now: number, random: numb
     case 'stalled':
       return { timers: [], deadLetter: undefined }
     case 'requeue': {
-      const dated = reasons[outcome.reason].recovery === 'dated'
-      const due = dated ? now + outcome.afterMs : alignToRetryGrid(now, outcome.afterMs, pass)
+      const due = waitsForDate(outcome.reason)
+        ? now + outcome.afterMs
+        : alignToRetryGrid(now, outcome.afterMs, pass)
       const cause = countsAsAttempt(outcome.reason) ? 'retry' : retryCauseOf(pass)
       const timers = timersOf(pass, due, { cause, attempt: 0, waits: pass.waits + 1 })
       return { timers, deadLetter: undefined }
@@ -57,7 +57,8 @@ function retryTimers(error: OperatorError, pass: Pass, now: number, random: numb
   const cause = retryCauseOf(pass)
   const asked = error.retryAfterMs ?? 0
   if (!countsAsAttempt(error.reason)) {
-    const due = alignToRetryGrid(now, Math.max(asked, outageBackoffMs(waits, random)), pass)
+    const ownMs = outageBackoffMs(waits, random)
+    const due = asked > ownMs ? now + asked : alignToRetryGrid(now, ownMs, pass)
     return timersOf(pass, due, { cause, attempt, waits: waits + 1 })
   }
   const due = now + Math.max(asked, retryBackoffMs(attempt, random))

@@ -60,6 +60,17 @@ export function failureOutcome(error: OperatorError, pass: Pass, random: number)
   return { kind: 'retry', error, exhausted }
 }
 
+/** The clocks of two functions differ by less than this, in milliseconds. */
+const clockDifferenceMs = 5_000
+
+/**
+ * The outcome of a pass that waits for a date in the status. The forwarder's clock wakes the instance then, so there is no
+ * timer: each pass would add one. Only a pass whose clock is slightly behind the forwarder's comes back by itself.
+ */
+export function datedOutcome(reason: Reason, afterMs: number): Outcome {
+  return afterMs > clockDifferenceMs ? { kind: 'settled' } : requeue(reason, afterMs)
+}
+
 /** The outcome of a pass that comes back for `reason`, after the delay that belongs to the reason's recovery. */
 export function waitOutcome(reason: Reason, pass: Pass, random: number): Outcome {
   switch (reasons[reason].recovery) {

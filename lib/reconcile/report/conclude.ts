@@ -5,6 +5,7 @@ import { deploymentDigest } from '../../observed/deployment.ts'
 import { podDigest } from '../../observed/pod.ts'
 import { isContested } from '../../observed/repairs.ts'
 import { workloadVerdict } from '../../observed/workload.ts'
+import { waitsForDate } from '../../reason-rules.ts'
 import { type Reason, reasons } from '../../reasons.ts'
 import type { Acted } from '../act/acted.ts'
 import type { Decision } from '../decide.ts'
@@ -12,7 +13,7 @@ import { answersForceSync } from '../pass/causes.ts'
 import type { Findings, Granted, Obstacle, WorkloadFinding } from '../pass/findings.ts'
 import type { Observed } from '../pass/observation.ts'
 import { failureObstacle } from '../pass/obstacle.ts'
-import { failureOutcome, type Outcome, type Pass, requeue, waitOutcome } from '../pass/outcome.ts'
+import { datedOutcome, failureOutcome, type Outcome, type Pass, waitOutcome } from '../pass/outcome.ts'
 
 export interface ConcludeInput {
   observed: Observed
@@ -51,6 +52,7 @@ export function conclude(input: ConcludeInput): Conclusion {
     handlesSync: observes && answersForceSync(input.pass),
     terminating: false,
     end: { at: decision.expiresAt },
+    opening: observed.template.kind === 'unread' ? undefined : { at: decision.availableFrom },
     complete: decision.kind === 'converge' && acted.failures.length === 0,
     ...(built ? { granted: grantedBy(built) } : {}),
     ...templateAfter(input, observes),
@@ -86,17 +88,22 @@ function observesGeneration(outcome: Outcome): boolean {
   return outcome.kind !== 'retry' || outcome.exhausted
 }
 
-function outcomeOf({ decision, acted, pass, random }: ConcludeInput, workload: WorkloadFinding): Outcome {
+function outcomeOf(
+  { decision, acted, pass, now, random }: ConcludeInput,
+  workload: WorkloadFinding,
+): Outcome {
   const failure = worst(acted.failures)
   if (failure) return reportedFailureOutcome(failure, pass, random)
-  const { obstacle, afterMs } = { obstacle: undefined, afterMs: undefined, ...decision }
+  const { obstacle, availableFrom } = { obstacle: undefined, availableFrom: undefined, ...decision }
   if (obstacle === undefined) {
     const refused = refusedFor(workload)
     return refused ? waitOutcome(refused, pass, random) : { kind: 'settled' }
   }
   const { reason, message, stalled } = obstacle
   if (stalled) return { kind: 'stalled', reason, message }
-  return afterMs === undefined ? waitOutcome(reason, pass, random) : requeue(reason, afterMs)
+  return availableFrom !== undefined && waitsForDate(reason)
+    ? datedOutcome(reason, availableFrom - now)
+    : waitOutcome(reason, pass, random)
 }
 
 /** The reason for which the cluster refuses the pods. No watch covers quotas and admission rules, so the instance comes back. */

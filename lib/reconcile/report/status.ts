@@ -17,7 +17,7 @@ const underWaySentence = 'The challenge is starting.'
 export function statusOf(findings: Findings, now: string): ChallengeInstanceStatus {
   const { instance } = findings
   const before = instance.status ?? {}
-  const { granted, end } = findings
+  const { granted, end, opening } = findings
   const fresh = factsOf(findings)
   const { held, flapping, phaseChanges } = phaseReport(findings, phaseOf(findings, fresh), Date.parse(now))
   const facts = held ? withKeptWorkload(fresh, instance.status) : fresh
@@ -33,6 +33,7 @@ export function statusOf(findings: Findings, now: string): ChallengeInstanceStat
   }
   assign(status, 'reason', reason)
   if (end) assign(status, 'expiresAt', end.at === undefined ? undefined : rfc3339(end.at))
+  if (opening) assign(status, 'availableFrom', opening.at === undefined ? undefined : rfc3339(opening.at))
   assign(status, 'podName', facts.workload ? facts.workload.podName : before.podName)
   assign(status, 'template', findings.template ?? before.template)
   assign(status, 'phaseChanges', phaseChanges)

@@ -69,20 +69,22 @@ describe('decide', () => {
     expect(decided({ instance: over, template: missing })).toEqual({ kind: 'expire' })
   })
 
-  test('looks again at an instance when its challenge opens', () => {
+  test('leaves an instance as it is until its challenge opens', () => {
     const closed = template({ availableFrom: '2026-11-21T09:00:10Z' })
     expect(decided({ template: closed })).toMatchObject({
       kind: 'leave',
-      afterMs: 10_000,
+      availableFrom: now + 10_000,
       obstacle: { reason: 'NotYetAvailable', stalled: false },
     })
   })
 
   test('keeps a running instance when the opening is moved into the future', () => {
     const closed = template({ availableFrom: '2026-11-21T10:00:00Z' })
-    expect(
-      decided({ template: closed, instance: instance({ status: { children: [recordedChild()] } }) }).kind,
-    ).toBe('converge')
+    const running = instance({ status: { children: [recordedChild()] } })
+    expect(decided({ template: closed, instance: running })).toMatchObject({
+      kind: 'converge',
+      availableFrom: undefined,
+    })
   })
 
   test('reports a template that cannot be used before a missing flag', () => {
@@ -99,7 +101,6 @@ describe('decide', () => {
     const referring = template({ flagStrategy: { type: 'static', secretRef: { name: 'flags', key: 'web' } } })
     expect(decided({ template: referring })).toMatchObject({
       kind: 'leave',
-      afterMs: undefined,
       obstacle: { reason: 'FlagSecretMissing', stalled: false },
     })
     expect(decided({ template: referring, source: { referencedFlag: 'flag{x}' } }).kind).toBe('converge')

@@ -3,12 +3,15 @@ import type { Child } from '../../../lib/crd/challenge-instance.ts'
 import { defaultDenyName, labels } from '../../../lib/crd/group.ts'
 import type { KubernetesObject, Stored } from '../../../lib/crd/objects.ts'
 import { childVersion } from '../../../lib/observed/child-version.ts'
+import { alignToRetryGrid, recheckBackoffMs } from '../../../lib/reconcile/pass/backoff.ts'
 import type { OpenRow } from '../../../lib/store/store.ts'
 import {
   childMismatches,
+  longWaits,
   type Mismatch,
   missingDefaultDeny,
   needsRecheck,
+  opened,
   overdue,
   rowMismatches,
   slowTeardowns,
@@ -48,6 +51,7 @@ function instance(parts: Partial<SweptInstance> = {}): SweptInstance {
     observed: true,
     deletingSince: undefined,
     expiresAt: undefined,
+    availableFrom: undefined,
     phaseHeldUntil: undefined,
     changedAt: now - 60_000,
     templateRef: 'web',
@@ -170,6 +174,15 @@ describe('overdue', () => {
   })
 })
 
+describe('opened', () => {
+  it('finds an instance whose template has opened', () => {
+    const open = instance({ availableFrom: now - 1, reason: 'NotYetAvailable' })
+    const all = [open, instance({ availableFrom: now + 1 }), instance()]
+    expect(summaryOf(opened(all, now, 15_000))).toEqual(['changed u'])
+    expect(opened([{ ...open, deletingSince: now }], now, 15_000)).toEqual([])
+  })
+})
+
 describe('slowTeardowns', () => {
   it('finds a deletion that takes longer than a minute', () => {
     const slow = instance({ deletingSince: now - 61_000 })
@@ -194,11 +207,25 @@ describe('needsRecheck', () => {
     ['whose spec is not observed', { observed: false }],
     ['whose row is not written', { synced: false }],
     ['that waits for a cure that no watch reports', { reason: 'QuotaExceeded' }],
+    ['that waits for a date which its status does not have', { reason: 'NotYetAvailable' }],
     ['with a child that something else keeps changing', { reason: 'Contested' }],
     ['whose phase flapped and is not told yet', { reason: 'Flapping', phaseHeldUntil: now - 10_001 }],
     ['without progress for two minutes', { phase: 'Provisioning', changedAt: now - 120_001 }],
   ])('finds an instance %s', (_, parts) => {
     expect(summaryOf(needsRecheck([instance(parts)], now))).toEqual(['drift u'])
+  })
+
+  it('goes on with the waits of an instance that has waited for long', () => {
+    const waiting = { reason: 'QuotaExceeded', changedAt: now - 600_001 } as const
+    const found = needsRecheck([instance(waiting), instance({ ...waiting, changedAt: now - 600_000 })], now)
+    expect(found.map(({ waits }) => waits)).toEqual([longWaits, undefined])
+    const delayMs = recheckBackoffMs(longWaits, 0)
+    expect(alignToRetryGrid(now, delayMs, instance())).toBe(alignToRetryGrid(now, delayMs * 2, instance()))
+  })
+
+  it('leaves out an instance that has a date ahead', () => {
+    const early = instance({ phase: 'Pending', reason: 'NotYetAvailable', availableFrom: now + 86_400_000 })
+    expect(needsRecheck([early], now)).toEqual([])
   })
 
   it('leaves out an instance that is well, that is under way, or that only a change can help', () => {

@@ -143,6 +143,7 @@ describe('the wait of apiError', () => {
     ['7', 7_000],
     ['Thu, 01 Jan 2026 00:00:09 GMT', 9_000],
     ['soon', undefined],
+    ['86400', 300_000],
   ])('follows the header Retry-After: %s', (value, expected) => {
     const answer = { status: 429, body: undefined, headers: { 'retry-after': value } }
     expect(apiError(create, answer, now).retryAfterMs).toBe(expected)

@@ -2,7 +2,13 @@ import { describe, expect, it } from 'vitest'
 import { OperatorError } from '../../../../lib/errors.ts'
 import type { Reason } from '../../../../lib/reasons.ts'
 import { followUp, followUpOfPass } from '../../../../lib/reconcile/pass/follow-up.ts'
-import { failureOutcome, type Outcome, type Pass, requeue } from '../../../../lib/reconcile/pass/outcome.ts'
+import {
+  datedOutcome,
+  failureOutcome,
+  type Outcome,
+  type Pass,
+  requeue,
+} from '../../../../lib/reconcile/pass/outcome.ts'
 import { somePass } from '../passes.ts'
 
 const now = Date.parse('2026-01-01T00:00:00Z')
@@ -66,7 +72,12 @@ describe('the follow-up of a pass', () => {
   })
 
   it('keeps a date to the millisecond', () => {
-    expect(delayOf(requeue('NotYetAvailable', 86_400_123))).toBe(86_400_123)
+    expect(delayOf(datedOutcome('NotYetAvailable', 4_123))).toBe(4_123)
+  })
+
+  it('consists of nothing for a date that the clock of the forwarder holds', () => {
+    for (const afterMs of [5_001, 900_000, 86_400_000])
+      expect(followUp(datedOutcome('NotYetAvailable', afterMs), somePass(), now, 0).timers).toEqual([])
   })
 
   it('consists of the dead letter with reason and message after the last attempt', () => {
@@ -123,8 +134,22 @@ describe('the timers of a waiting instance', () => {
     expect(dues(somePass({ name: 'b' })).some(due => mine.has(due))).toBe(false)
   })
 
+  it('are one series after another pass at any time, once the wait is long', () => {
+    const dueAfter = (at: number) => at + delayOf(requeue('QuotaExceeded', 150_000), somePass(), 0, at)
+    const first = dueAfter(now)
+    for (let passAt = first + 1_000; passAt < first + 600_000; passAt += 7_000) {
+      let series = first
+      while (series < passAt) series = dueAfter(series + 50)
+      const other = dueAfter(passAt)
+      // The series meet at once, or when the timer fires that is set already.
+      expect([series, dueAfter(series + 50)]).toContain(other)
+      expect(other - passAt).toBeGreaterThanOrEqual(100_000)
+      expect(other - passAt).toBeLessThanOrEqual(300_000)
+    }
+  })
+
   it('are never early, and late by a quarter at most', () => {
-    for (const afterMs of [1, 500, 2_000, 30_000, 299_999]) {
+    for (const afterMs of [1, 500, 2_000, 30_000, 149_999]) {
       const delay = delayOf(requeue('QuotaExceeded', afterMs))
       expect(delay).toBeGreaterThanOrEqual(afterMs)
       expect(delay).toBeLessThanOrEqual(Math.max(afterMs * 1.25, afterMs + 1))

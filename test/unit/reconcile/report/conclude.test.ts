@@ -72,6 +72,33 @@ function causeAt(read: Stored<ChallengeInstance>, at: number): string | undefine
   return row && judge(row, row.template?.digest, at).wake?.cause
 }
 
+describe('the opening that an instance waits for', () => {
+  const opening = '2026-11-22T09:00:00Z'
+  const closed = storedTemplate({ spec: { availableFrom: '2026-11-22T10:00:00+01:00' } })
+  const waiting = () => statusAfterRead({ template: { kind: 'read', template: closed } })
+
+  it('is in the status, and wakes the instance then and not before', () => {
+    const status = waiting()
+    expect(status).toMatchObject({ phase: 'Pending', reason: 'NotYetAvailable', availableFrom: opening })
+    const endless = withStatus({ ...status })
+    delete endless.status?.expiresAt
+    expect(causeAt(endless, Date.parse(opening) - 1)).toBeUndefined()
+    expect(causeAt(endless, Date.parse(opening))).toBe('changed')
+  })
+
+  it('is shown in every pass that reads the template, and goes when it is over or the template is gone', () => {
+    const read = { kind: 'read', template: closed } as const
+    const paused = instance({ metadata: { annotations: { [annotations.paused]: 'true' } } })
+    expect(statusAfterRead({ template: read, instance: paused }).availableFrom).toBe(opening)
+    const before = withStatus(waiting())
+    const looked = statusAfterRead({ template: { kind: 'unread' }, instance: before })
+    expect(looked.availableFrom).toBe(opening)
+    expect(statusAfterRead({ instance: before }).availableFrom).toBeUndefined()
+    const gone = statusAfterRead({ template: { kind: 'missing' }, instance: before })
+    expect(gone.availableFrom).toBeUndefined()
+  })
+})
+
 describe('the end of an instance that gets no further', () => {
   it.each(all)('follows from the first pass on, where an object is refused with %s', reason => {
     const status = statusAfterRead({}, new OperatorError(reason, 'refused'))
