@@ -46,16 +46,31 @@ ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEAL
 const packages: Record<string, Locked> = JSON.parse(
   readFileSync(join(root, 'package-lock.json'), 'utf8'),
 ).packages
-const shipped = reachable()
-  .toSorted()
-  .filter(path => !neverBundled.test(nameOf(path)))
-  .map(read)
-const rows = shipped.map(({ name, license }) => `| ${name} | ${license} |`)
-const texts = [...Map.groupBy(shipped, each => each.text)].map(
-  ([text, same]) => `### ${same.map(each => each.name).join(', ')}\n\n\`\`\`text\n${text}\n\`\`\``,
-)
-const parts = [intro, `| package | licence |\n|---|---|\n${rows.join('\n')}`, '## Texts', ...texts]
-writeFileSync(join(root, 'THIRD_PARTY_NOTICES.md'), `${parts.join('\n\n')}\n`)
+
+if (import.meta.main) writeFileSync(join(root, 'THIRD_PARTY_NOTICES.md'), notices())
+
+/** Returns the text of THIRD_PARTY_NOTICES.md. */
+export function notices(): string {
+  const shipped = reachable()
+    .toSorted()
+    .filter(path => !neverBundled.test(nameOf(path)))
+    .map(read)
+  const texts = [...Map.groupBy(shipped, each => each.text)].map(
+    ([text, same]) => `### ${same.map(each => each.name).join(', ')}\n\n\`\`\`text\n${text}\n\`\`\``,
+  )
+  const table = tableOf(shipped.map(({ name, license }) => [name, license]))
+  return `${[intro, table, '## Texts', ...texts].join('\n\n')}\n`
+}
+
+/** A table whose columns are aligned, as in the other documents. */
+function tableOf(rows: [name: string, license: string][]): string {
+  const all: [string, string][] = [['package', 'licence'], ...rows]
+  const widths = [0, 1].map(column => Math.max(...all.map(row => (row[column] ?? '').length)))
+  const lines = all.map(
+    row => `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`,
+  )
+  return lines.toSpliced(1, 0, `| ${widths.map(width => '-'.repeat(width)).join(' | ')} |`).join('\n')
+}
 
 /** Returns the paths in node_modules of every package that the runtime dependencies need. */
 function reachable(): string[] {
