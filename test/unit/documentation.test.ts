@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { configurationReference, notYet, restrictionsNotYet } from '../../lib/config/reference.ts'
 import { type Reason, reasons } from '../../lib/reasons.ts'
@@ -95,6 +95,15 @@ describe('the documentation', () => {
     const own = links.filter(({ to }) => !to.startsWith('http'))
     expect(own.length).toBeGreaterThan(10)
     expect(own.filter(({ page, to }) => !leadsSomewhere(page, to))).toEqual([])
+  })
+
+  it('names every folder of lib/ among the rooms', () => {
+    const [, section = ''] = text('docs/architecture.md').split('\n## Rooms\n')
+    const entries = readdirSync(join(root, 'lib'), { recursive: true, withFileTypes: true })
+    const folders = entries
+      .filter(each => each.isDirectory())
+      .map(each => `${relative(root, join(each.parentPath, each.name))}/`)
+    expect(folders.filter(folder => !section.split('\n## ')[0]?.includes(`\`${folder}\``))).toEqual([])
   })
 
   it('names only files and folders that exist', () => {
