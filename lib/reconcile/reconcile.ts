@@ -17,7 +17,6 @@ import { decide, endsInMs, isOverUnobserved } from './decide.ts'
 import { observe, readInstance } from './observe.ts'
 import { rechecksRow } from './pass/causes.ts'
 import { withForceSync } from './pass/force-sync.ts'
-import type { Observed } from './pass/observation.ts'
 import { type Outcome, type Pass, type PassResult, type Reconcile, waitOutcome } from './pass/outcome.ts'
 import { conclude } from './report/conclude.ts'
 import { reportFailedRead } from './report/failed-read.ts'
@@ -78,24 +77,31 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
     return 'thrown' in ended ? reportFailedRead(deps, { instance, pass, ...ended }, signal) : ended
   }
 
-  /** Judges an instance that exists. @returns 'again' if it has to be read and judged once more */
-  async function readAndAct(
+  /** Without what was read, the end of an instance is carried out all the same; anything else is only reported. */
+  async function endOrReport(
+    instance: Stored<ChallengeInstance>,
+    thrown: unknown,
+    pass: Pass,
+    signal: AbortSignal,
+  ): Promise<PassResult | 'again'> {
+    if (!isOverUnobserved(instance, config, now()))
+      return reportFailedRead(deps, { instance, thrown, pass }, signal)
+    const ended = (await expire(cluster, instance, signal)) === 'ended'
+    return ended ? { outcome: { kind: 'settled' }, events: 0 } : 'again'
+  }
+
+  /** The pass over an instance that exists. @returns 'again' if the instance has to be read anew */
+  async function passOver(
     found: Stored<ChallengeInstance>,
     pass: Pass,
     signal: AbortSignal,
   ): Promise<PassResult | 'again'> {
     if (found.metadata.deletionTimestamp !== undefined) return tearDownAndReport(found, pass, signal)
     const instance = await ensureFinalizer(cluster, found, signal)
-    let observed: Observed
-    try {
-      observed = await observe({ cluster, revisions }, instance, pass, signal)
-    } catch (thrown) {
-      if (isOverUnobserved(instance, config, now())) {
-        const ended = (await expire(cluster, instance, signal)) === 'ended'
-        return ended ? { outcome: { kind: 'settled' }, events: 0 } : 'again'
-      }
-      return reportFailedRead(deps, { instance, thrown, pass }, signal)
-    }
+    const observed = await observe({ cluster, revisions }, instance, pass, signal).catch(thrown => ({
+      thrown,
+    }))
+    if ('thrown' in observed) return endOrReport(instance, observed.thrown, pass, signal)
     const decision = decide(observed, config, now())
     const endsIn = endsInMs(observed, decision, pass, now())
     if (endsIn !== undefined) {
@@ -119,7 +125,7 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
       const gone = pass.uids.filter(uid => uid !== found?.metadata.uid)
       const cleaned = await cleanUpDeleted(deps, pass, gone, signal)
       if (found === undefined) return cleaned
-      const result = await readAndAct(found, withForceSync(pass, found), signal)
+      const result = await passOver(found, withForceSync(pass, found), signal)
       if (result !== 'again') return joined(cleaned, gone, result)
     }
     const { namespace, name } = pass
