@@ -53,9 +53,9 @@ export type Sweep = (options: { resync: boolean }, signal: AbortSignal) => Promi
  * look like an orphan. A list that breaks off throws, so a partial list condemns no object.
  */
 export function createSweep(deps: SweepDependencies): Sweep {
-  const { cluster, store, changes, namespaces, intervalSeconds, now, log } = deps
+  const { cluster, changes, namespaces, intervalSeconds, now } = deps
   return async ({ resync }, signal) => {
-    const rows = await openRowsByUid(store, log, signal)
+    const rows = await openRowsByUid(deps, signal)
     const children = resync ? await listChildren(signal) : []
     const templates = resync ? await listTemplates(signal) : []
     const instances = await listInstances(signal)
@@ -113,19 +113,22 @@ export function createSweep(deps: SweepDependencies): Sweep {
   }
 }
 
-/** Returns undefined if the database is away: the sweep then compares the objects of the cluster only. */
+/**
+ * Returns undefined if the database is away, or if the cluster's uid cannot be read, without which nobody knows whose a row
+ * is. The sweep then compares the objects of the cluster only.
+ */
 async function openRowsByUid(
-  store: Store,
-  log: Log,
+  { cluster, store, namespaces, log }: SweepDependencies,
   signal: AbortSignal,
 ): Promise<Map<string, OpenRow> | undefined> {
   try {
     const rows = new Map<string, OpenRow>()
-    for await (const page of store.openRows(signal)) for (const row of page) rows.set(row.uid, row)
+    const scope = { cluster: await cluster.uid(signal), namespaces }
+    for await (const page of store.openRows(scope, signal)) for (const row of page) rows.set(row.uid, row)
     return rows
   } catch (thrown) {
     signal.throwIfAborted()
-    log.warn('sweep goes on without the database', { error: operatorError(thrown) })
+    log.warn('sweep goes on without the rows', { error: operatorError(thrown) })
     return undefined
   }
 }

@@ -72,6 +72,16 @@ program
   })
 
 program
+  .command('close-rows')
+  .description('show the open rows in the database that no operator closes; with --yes, close them')
+  .option('--cluster <uid>', 'rows of this cluster, which is gone (default: rows that name no cluster)')
+  .option('--yes', 'close the rows that are shown', false)
+  .action(async options => {
+    const { runCloseRows } = await import('./commands/close-rows.ts')
+    await runCloseRows(env, options, print, stopOnSignal())
+  })
+
+program
   .command('get')
   .description('show all instances, or only those with the given names')
   .argument('[names...]')

@@ -43,6 +43,11 @@ export interface ListOptions {
  * acts on them.
  */
 export interface Cluster {
+  /**
+   * Returns what tells this cluster from every other one: the uid of its namespace kube-system. It is read once. Callers
+   * at the same time share one read, and a read that failed is repeated by the next caller.
+   */
+  uid(signal: AbortSignal): Promise<string>
   /** @returns undefined if there is no such object */
   get<T extends KubernetesObject>(
     reference: NamespacedReference,

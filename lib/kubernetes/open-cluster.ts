@@ -7,6 +7,7 @@ import type { ApiResponse, KubernetesClient } from './client/http.ts'
 import { applyPatch, jsonPatch, metadataOf } from './client/media-types.ts'
 import { collectionPath, objectPath } from './client/paths.ts'
 import type { Cluster, DeleteOptions, JsonPatchOperation, ListOptions } from './cluster.ts'
+import { clusterUid } from './cluster-uid.ts'
 import { apiError, type Verb } from './errors/api-error.ts'
 import { apiStatus, objectMissing, patchRefused } from './errors/api-status.ts'
 import { fetchPage } from './list-pages.ts'
@@ -67,11 +68,15 @@ export function openCluster(client: KubernetesClient): Cluster {
     throw new OperatorError('ClusterUnavailable', `Cannot apply ${what} yet: other clients keep changing it.`)
   }
 
+  const getMetadata = <T extends KubernetesObject>(reference: ObjectReference, signal: AbortSignal) =>
+    read<T>(reference, { accept: metadataOf.object }, signal)
+
   return {
+    uid: clusterUid(getMetadata),
+
     get: (reference, signal) => read(reference, {}, signal),
 
-    getMetadata: <T extends KubernetesObject>(reference: ObjectReference, signal: AbortSignal) =>
-      read<T>(reference, { accept: metadataOf.object }, signal),
+    getMetadata,
 
     async create<T extends KubernetesObject>(object: T, signal: AbortSignal) {
       const request = { body: object, query: { fieldManager } }

@@ -10,7 +10,7 @@ export type InstanceRow = Selectable<InstanceTable>
 /** The columns that a record can change. The other columns are immutable in the cluster. */
 type MutableColumns = Pick<
   InstanceRow,
-  'phase' | 'reason' | 'message' | 'url' | 'flag_hmac' | 'notes' | 'ready_at' | 'expires_at'
+  'phase' | 'reason' | 'message' | 'url' | 'flag_hmac' | 'notes' | 'ready_at' | 'expires_at' | 'cluster'
 >
 
 export async function readInstance(
@@ -27,7 +27,7 @@ export async function readInstance(
 /**
  * Returns the row after a record, or undefined if the record changes nothing. A recorded flag hash stays until a record
  * has another one: a pass that could not make the flag (for example without a template) leaves a running instance, whose
- * flag must still be recognised.
+ * flag must still be recognised. The cluster stays in the same way.
  * @param before undefined: there is no row yet
  * @param events number of events of the transition
  */
@@ -45,6 +45,7 @@ export function rowAfter(
     notes: storableNotes(record.notes),
     ready_at: instant('readyAt', record.readyAt),
     expires_at: instant('expiresAt', record.expiresAt),
+    cluster: record.cluster ?? before?.cluster ?? null,
   }
   if (before !== undefined) {
     const after = { ...before, ...columns, sequence: before.sequence + events }
@@ -85,10 +86,10 @@ function insertRow(transaction: Transaction<Schema>, row: InstanceRow) {
 }
 
 function updateRow(transaction: Transaction<Schema>, row: InstanceRow) {
-  const { phase, reason, message, url, flag_hmac, sequence } = row
+  const { phase, reason, message, url, flag_hmac, cluster, sequence } = row
   return transaction
     .updateTable('challenge_operator.instance')
-    .set({ phase, reason, message, url, flag_hmac, sequence, ...encodedColumns(row) })
+    .set({ phase, reason, message, url, flag_hmac, cluster, sequence, ...encodedColumns(row) })
     .where('uid', '=', row.uid)
     .returning('uid')
 }

@@ -2,21 +2,26 @@ import { type RawBuilder, sql } from 'kysely'
 import { type Database, inTransaction } from './database.ts'
 import { sqlState } from './errors.ts'
 import { endpointOf, newestOf, rowOf, statusOf } from './platform-rows.ts'
-import type { OpenRow } from './store.ts'
+import { storable } from './storable.ts'
+import type { OpenRow, RowScope } from './store.ts'
 
 type Row = Omit<OpenRow, 'reason' | 'url'> & { reason: OpenRow['reason'] | null; url: string | null }
 
 const pageSize = 500
 
 /**
- * Yields the open rows by uid, in pages. A row with a recorded `platform_problem` (except `UrlTooLong`) counts as in step,
+ * Yields the open rows of a scope by uid, in pages. A row with a recorded `platform_problem` (except `UrlTooLong`) counts as in step,
  * because its instance already retries on a timer. When the platform's tables cannot be read, every other row counts as
  * out of step; the next `record` then stores the problem.
  */
-export async function* openRowPages(db: Database, signal: AbortSignal): AsyncGenerator<OpenRow[]> {
+export async function* openRowPages(
+  db: Database,
+  scope: RowScope,
+  signal: AbortSignal,
+): AsyncGenerator<OpenRow[]> {
   let after = ''
   for (;;) {
-    const page = await readPage(db, after, signal)
+    const page = await readPage(db, { scope, after }, signal)
     const last = page.at(-1)
     if (last === undefined) return
     yield page.map(({ reason, url, ...row }) => ({
@@ -29,11 +34,15 @@ export async function* openRowPages(db: Database, signal: AbortSignal): AsyncGen
   }
 }
 
-async function readPage(db: Database, after: string, signal: AbortSignal): Promise<Row[]> {
+async function readPage(
+  db: Database,
+  page: { scope: RowScope; after: string },
+  signal: AbortSignal,
+): Promise<Row[]> {
   const read = (inStep: RawBuilder<boolean>, joins: RawBuilder<unknown>) =>
     inTransaction(
       db,
-      async transaction => (await pageQuery({ after, inStep, joins }).execute(transaction)).rows,
+      async transaction => (await pageQuery({ ...page, inStep, joins }).execute(transaction)).rows,
       signal,
     )
   try {
@@ -46,18 +55,20 @@ async function readPage(db: Database, after: string, signal: AbortSignal): Promi
 }
 
 interface PageQuery {
+  scope: RowScope
   /** The uid of the last row of the page before. */
   after: string
   inStep: RawBuilder<boolean>
   joins: RawBuilder<unknown>
 }
 
-function pageQuery({ after, inStep, joins }: PageQuery) {
+function pageQuery({ scope: { cluster, namespaces }, after, inStep, joins }: PageQuery) {
+  const watched = namespaces === '*' ? sql`true` : sql`namespace = ANY(${namespaces.map(storable)}::text[])`
   return sql<Row>`
     SELECT own.uid, own.namespace, own.name, own.phase, own.reason, own.url, ${inStep} AS "platformInStep"
     FROM (
       SELECT * FROM challenge_operator.instance
-      WHERE deleted_at IS NULL AND uid > ${after} ORDER BY uid LIMIT ${sql.lit(pageSize)}
+      WHERE deleted_at IS NULL AND cluster = ${cluster} AND ${watched} AND uid > ${after} ORDER BY uid LIMIT ${sql.lit(pageSize)}
     ) own ${joins}
     ORDER BY own.uid`
 }

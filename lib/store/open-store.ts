@@ -12,17 +12,31 @@ import { storable } from './storable.ts'
 import type { InstanceRecord, Outbox, Recorded, Store } from './store.ts'
 import { transitionEvents } from './transition.ts'
 
-const unchanged: Recorded = { problem: undefined, events: 0 }
+const unchanged: Recorded = { problem: undefined, events: 0, closed: false }
 
 export function openStore(db: Database): Store {
   return {
     record: (record, signal) =>
-      withPlatform(db, (transaction, problem) => recordIn(transaction, record, problem), signal),
+      withPlatform(db, (transaction, problem) => recordIn(transaction, { record }, problem), signal),
+    reopen: (record, signal) =>
+      withPlatform(
+        db,
+        (transaction, problem) => recordIn(transaction, { record, reopens: true }, problem),
+        signal,
+      ),
     close: (uid, why, signal) =>
       withPlatform(db, (transaction, problem) => closeIn(transaction, { uid, why }, problem), signal),
-    async *openRows(signal) {
+    closeGone: ({ uid, namespace, cluster }, signal) => {
+      const toClose: ToClose = {
+        uid,
+        why: 'deleted',
+        where: row => row.cluster === cluster && row.namespace === namespace,
+      }
+      return withPlatform(db, (transaction, problem) => closeIn(transaction, toClose, problem), signal)
+    },
+    async *openRows(scope, signal) {
       try {
-        yield* openRowPages(db, signal)
+        yield* openRowPages(db, scope, signal)
       } catch (thrown) {
         throw storeError(thrown, signal)
       }
@@ -68,39 +82,47 @@ async function withPlatform(
 
 async function recordIn(
   transaction: Transaction<Schema>,
-  record: InstanceRecord,
+  { record, reopens = false }: { record: InstanceRecord; reopens?: boolean },
   known: PlatformProblem | undefined,
 ): Promise<Recorded> {
   const pair = { teamId: String(record.teamId), template: storable(record.template) }
   await lockPair(transaction, pair)
-  const before = await readInstance(transaction, record.uid)
+  const found = await readInstance(transaction, record.uid)
   // A late record of a deleted instance must not reopen its row.
-  if (before?.deleted_at) return unchanged
-  const events = transitionEvents(before && stateOf(before), {
+  if (found?.deleted_at && !reopens) return { ...unchanged, closed: true }
+  const before = found && { ...found, deleted_at: null }
+  const events = transitionEvents(found?.deleted_at ? undefined : before && stateOf(before), {
     phase: record.phase,
     expiresAt: record.expiresAt === undefined ? undefined : Date.parse(record.expiresAt),
   })
-  const row = rowAfter(before, record, events.length)
+  const row = rowAfter(before, record, events.length) ?? (found?.deleted_at ? before : undefined)
   if (row)
     await writeTransition(transaction, { row, isNew: before === undefined, types: events, at: new Date() })
   const problem = known ?? (await mirrorPair(transaction, pair, record.uid))
   if ((before?.platform_problem ?? undefined) !== problem)
     await writeProblem(transaction, record.uid, problem)
-  return { problem, events: events.length }
+  return { problem, events: events.length, closed: false }
+}
+
+interface ToClose {
+  uid: string
+  why: 'deleted' | 'expired'
+  /** The row is closed only if this holds for it. */
+  where?: (row: InstanceRow) => boolean
 }
 
 async function closeIn(
   transaction: Transaction<Schema>,
-  { uid, why }: { uid: string; why: 'deleted' | 'expired' },
+  { uid, why, where = () => true }: ToClose,
   known: PlatformProblem | undefined,
 ): Promise<Recorded> {
   const seen = await readInstance(transaction, uid)
-  if (seen === undefined || seen.deleted_at) return unchanged
+  if (seen === undefined || seen.deleted_at || !where(seen)) return unchanged
   const pair = { teamId: seen.team_id, template: seen.template }
   await lockPair(transaction, pair)
   // While this transaction waited for the lock, another one may have closed the row or added an event.
   const before = await readInstance(transaction, uid)
-  if (before === undefined || before.deleted_at) return unchanged
+  if (before === undefined || before.deleted_at || !where(before)) return unchanged
   const types: EventType[] =
     why === 'expired' ? ['instance.expired', 'instance.deleted'] : ['instance.deleted']
   const at = new Date()
@@ -113,7 +135,7 @@ async function closeIn(
   }
   await writeTransition(transaction, { row, isNew: false, types, at })
   const problem = known ?? (await mirrorPair(transaction, pair, uid))
-  return { problem, events: types.length }
+  return { problem, events: types.length, closed: false }
 }
 
 async function writeProblem(

@@ -38,6 +38,8 @@ export interface InstanceTable {
   deleted_at: NullableInstant
   /** Sequence of the instance's last event, 0 before the first. */
   sequence: number
+  /** Uid of the namespace kube-system of the instance's cluster. Null: no pass has written it yet. */
+  cluster: string | null
   /** The reason why the platform's row does not agree with this row. Null if it agrees. */
   platform_problem: PlatformProblem | null
 }

@@ -1,10 +1,14 @@
 import type { Phase } from '../crd/challenge-instance.ts'
+import type { WatchedNamespaces } from '../crd/namespaces.ts'
 import type { Delivery, OutboxEvent } from '../events.ts'
+import type { InstanceKey } from '../messages.ts'
 import type { PlatformProblem, Reason } from '../reasons.ts'
 
 /** One instance as the database mirrors it. Times are RFC 3339. */
 export interface InstanceRecord {
   uid: string
+  /** `Cluster.uid` of the instance's cluster. Undefined if it could not be read: the row then keeps what it has. */
+  cluster: string | undefined
   namespace: string
   name: string
   teamId: number
@@ -30,6 +34,15 @@ export interface Recorded {
   problem: PlatformProblem | undefined
   /** Number of events that the transition put into the outbox. The caller publishes that many at once. */
   events: number
+  /** The row is closed, and the record changed nothing. */
+  closed: boolean
+}
+
+/** The rows that an operator may judge: those of its cluster and of the namespaces that it watches. */
+export interface RowScope {
+  /** `Cluster.uid` */
+  cluster: string
+  namespaces: WatchedNamespaces
 }
 
 /** A row that is not closed, as the sweep compares it with the cluster. */
@@ -61,6 +74,7 @@ export interface Store {
    * - The row and its events are written together or not at all. The events of an instance are numbered without a gap.
    * - A record that equals the row writes nothing, so repeating a record is harmless.
    * - A record of a closed row changes nothing: a late pass cannot reopen it.
+   * - A row without a cluster, or with another one, gets the cluster of the record: the instance lives there.
    * - Writers of the same team and challenge wait for each other. Other writers do not.
    *
    * Caveats: a record without a flag hash keeps the hash of an earlier record, so that the flag of a running instance
@@ -69,12 +83,23 @@ export interface Store {
    */
   record(record: InstanceRecord, signal: AbortSignal): Promise<Recorded>
   /**
-   * Closes the row of a deleted instance: sets `deleted_at`, adds `instance.deleted` (after `instance.expired` if it
-   * expired), and lets the platform's row follow. A row that is missing or closed stays as it is.
+   * Writes a record like `record`, and opens a row that is closed. The events begin again, as for a new instance. The
+   * caller has just read the instance: it lives, whoever closed its row.
+   */
+  reopen(record: InstanceRecord, signal: AbortSignal): Promise<Recorded>
+  /**
+   * Closes the row of an instance that is being deleted: sets `deleted_at`, adds `instance.deleted` (after
+   * `instance.expired` if it expired), and lets the platform's row follow. A row that is missing or closed stays as it is.
+   * The caller has read the instance, so the row is closed whatever cluster it names.
    */
   close(uid: string, why: 'deleted' | 'expired', signal: AbortSignal): Promise<Recorded>
-  /** Yields the open rows by uid, in pages of at most 500. */
-  openRows(signal: AbortSignal): AsyncIterable<OpenRow[]>
+  /**
+   * Closes the row of an instance that its cluster does not have. Only a row that names this cluster and the key's
+   * namespace is closed. A row without a cluster (null) may have an instance that lives, so only a person judges it.
+   */
+  closeGone(instance: InstanceKey & { cluster: string | null }, signal: AbortSignal): Promise<Recorded>
+  /** Yields the open rows that an operator may judge, by uid, in pages of at most 500. */
+  openRows(scope: RowScope, signal: AbortSignal): AsyncIterable<OpenRow[]>
 }
 
 /** The events that wait for publication. */

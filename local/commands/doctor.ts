@@ -5,8 +5,9 @@ import type { Environment } from '../../lib/config/section.ts'
 import type { WatchedNamespaces } from '../../lib/crd/namespaces.ts'
 import { rightsMissing } from '../../lib/kubernetes/install/rights.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
-import { openDatabase } from '../../lib/store/database.ts'
+import { type Database, openDatabase } from '../../lib/store/database.ts'
 import { examine } from '../../lib/store/examine.ts'
+import { countOpenRows, type RowsOfCluster } from '../../lib/store/rows-by-cluster.ts'
 import {
   type ExternalParts,
   externalParts,
@@ -147,19 +148,39 @@ function queueChecks(parts: ExternalParts): Check[] {
 function databaseChecks({ databaseUrl }: ExternalParts): Check[] {
   if (databaseUrl === undefined)
     return [skipped('database', 'DATABASE_URL is not set; npm start starts Postgres')]
+  const check = (look: (database: Database, signal: AbortSignal) => Promise<Finding>) => ({
+    async look(signal: AbortSignal) {
+      const database = openDatabase({ url: databaseUrl, max: 1, applicationName: 'doctor' })
+      try {
+        return await look(database, signal)
+      } finally {
+        await database.destroy()
+      }
+    },
+  })
   return [
     {
       name: 'database',
-      async look(signal) {
-        const database = openDatabase({ url: databaseUrl, max: 1, applicationName: 'doctor' })
-        try {
-          return databaseFinding(await examine(database, signal))
-        } finally {
-          await database.destroy()
-        }
-      },
+      ...check(async (database, signal) => databaseFinding(await examine(database, signal))),
+    },
+    {
+      name: 'rows',
+      needs: 'database',
+      ...check(async (database, signal) => rowsFinding(await countOpenRows(database, signal))),
     },
   ]
+}
+
+function rowsFinding(counts: readonly RowsOfCluster[]): Finding {
+  const unclaimed = counts.find(each => each.cluster === null)?.rows ?? 0
+  if (unclaimed > 0)
+    return {
+      problem: `${unclaimed} open rows name no cluster, so no operator closes them`,
+      remedy:
+        'wait some minutes after an upgrade: each living instance claims its row; see the rest: npx challenge-operator close-rows',
+    }
+  const clusters = counts.map(({ cluster, rows }) => `${rows} of the cluster ${cluster}`)
+  return { fine: clusters.length === 0 ? 'no row is open' : `open rows: ${clusters.join(', ')}` }
 }
 
 function databaseFinding({

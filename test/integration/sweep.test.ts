@@ -97,6 +97,48 @@ describe('every sweep', () => {
     await expectNothingFound()
   })
 
+  it('leaves rows of other clusters, rows without a cluster and rows of other namespaces open', async () => {
+    const [row] = await rowsOf(operator, 'kept')
+    const foreign = [{ cluster: randomUUID() }, { cluster: null }, { namespace: 'not-watched' }].map(
+      (differs, index) => ({
+        ...row,
+        uid: randomUUID(),
+        name: `foreign-${index}`,
+        team_id: 6,
+        notes: '{}',
+        ...differs,
+      }),
+    )
+    await operator.database.insertInto(instanceTable).values(foreign).execute()
+    await expectNothingFound()
+    const rows = operator.database.selectFrom(instanceTable).select('deleted_at')
+    const left = await rows.where('name', 'like', 'foreign-%').execute()
+    expect(left.map(each => each.deleted_at)).toEqual([null, null, null])
+    await operator.database.deleteFrom(instanceTable).where('name', 'like', 'foreign-%').execute()
+  })
+
+  it('finds a living instance whose row has no cluster, and its pass writes the cluster', async () => {
+    const [before] = await rowsOf(operator, 'kept')
+    await operator.database
+      .updateTable(instanceTable)
+      .set({ cluster: null })
+      .where('name', '=', 'kept')
+      .execute()
+    await expectRepair('kept', { resync: false })
+    expect(await rowsOf(operator, 'kept')).toEqual([before])
+  })
+
+  it('finds a living instance whose row is closed, and its pass opens the row', async () => {
+    const [before] = await rowsOf(operator, 'kept')
+    await operator.database
+      .updateTable(instanceTable)
+      .set({ deleted_at: new Date(), phase: 'Terminating' })
+      .where('name', '=', 'kept')
+      .execute()
+    await expectRepair('kept', { resync: false })
+    expect(await rowsOf(operator, 'kept')).toEqual([{ ...before, sequence: before?.sequence + 1 }])
+  })
+
   it('finds an instance without a row', async () => {
     await operator.database
       .deleteFrom(instanceTable)

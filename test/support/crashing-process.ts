@@ -62,7 +62,9 @@ export function crashingProcess(
     store: {
       ...store,
       record: (record, signal) => write('record', () => store.record(record, signal)),
+      reopen: (record, signal) => write('reopen', () => store.reopen(record, signal)),
       close: (uid, why, signal) => write('close', () => store.close(uid, why, signal)),
+      closeGone: (instance, signal) => write('closeGone', () => store.closeGone(instance, signal)),
     },
   }
 }

@@ -72,14 +72,14 @@ describe('the documentation', () => {
   })
 
   it('lists every command in the README', () => {
-    const commands = [...text('local/cli.ts').matchAll(/\.command\('(\w+)'\)/g)].map(match => match[1])
+    const commands = [...text('local/cli.ts').matchAll(/\.command\('([\w-]+)'\)/g)].map(match => match[1])
     const [, section = ''] = text('README.md').split('## Commands')
-    const listed = items(section.split('\n## ')[0] ?? '').map(item => item.match(/^`(\w+)` ./)?.[1])
+    const listed = items(section.split('\n## ')[0] ?? '').map(item => item.match(/^`([\w-]+)` ./)?.[1])
     expect(listed).toEqual(commands)
   })
 
   it('names only commands and scripts that exist', () => {
-    const commands = [...text('local/cli.ts').matchAll(/\.command\('(\w+)'\)/g)].map(match => match[1])
+    const commands = [...text('local/cli.ts').matchAll(/\.command\('([\w-]+)'\)/g)].map(match => match[1])
     const { scripts } = JSON.parse(text('package.json')) as { scripts: Record<string, string> }
     const unknown = pages.flatMap(page => [
       ...wordsAfter('npx challenge-operator ', text(page)).filter(word => !commands.includes(word)),
@@ -150,7 +150,7 @@ function wordsAfter(before: string, page: string): string[] {
   return page
     .split(before)
     .slice(1)
-    .flatMap(rest => rest.match(/^[\w:]+/)?.[0] ?? [])
+    .flatMap(rest => rest.match(/^[\w:-]+/)?.[0] ?? [])
 }
 
 function files(folder: string, ending: string): string[] {

@@ -79,8 +79,9 @@ function attributesOf(roles: readonly Role[]): Attributes[] {
     )
 }
 
-function inNoNamespace({ resource }: Attributes): boolean {
-  return resource === 'customresourcedefinitions'
+/** The rights that do not follow from the watched namespaces. A Namespace counts as an object in itself. */
+function inNoNamespace({ resource, name }: Attributes): boolean {
+  return resource === 'customresourcedefinitions' || (resource === 'namespaces' && name !== undefined)
 }
 
 /** Asks for a Namespace by its name, so that a RoleBinding in it suffices. */

@@ -1,9 +1,11 @@
 import type { ChallengeInstance, ChallengeInstanceStatus } from '../../crd/challenge-instance.ts'
+import { apiVersion } from '../../crd/group.ts'
 import type { Stored } from '../../crd/objects.ts'
 import { type OperatorError, operatorError } from '../../errors.ts'
+import type { Cluster } from '../../kubernetes/cluster.ts'
 import type { InstanceKey } from '../../messages.ts'
-import { type Reason, reasons } from '../../reasons.ts'
-import type { InstanceRecord, Store } from '../../store/store.ts'
+import { type PlatformProblem, type Reason, reasons } from '../../reasons.ts'
+import type { InstanceRecord, Recorded, Store } from '../../store/store.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { messageForStatus } from '../pass/obstacle.ts'
 import type { Sync } from './status-facts.ts'
@@ -12,23 +14,31 @@ import type { Sync } from './status-facts.ts'
 const databaseCapMs = 500
 
 interface Database {
+  cluster: Cluster
   store: Store
   log: Log
 }
 
 /**
- * Writes the row of an instance. A failure of the database is part of the result, and is logged.
+ * Writes the row of an instance. A failure of the database is part of the result, and is logged. If the cluster's uid
+ * cannot be read, the row is written without it, and the result says so.
  * @returns `events`: outbox rows that were written
  */
 export async function recordRow(
-  { store, log }: Database,
-  record: InstanceRecord,
+  deps: Database,
+  instance: Omit<InstanceRecord, 'cluster'>,
   signal: AbortSignal,
 ): Promise<{ sync: Sync; events: number }> {
+  const { log } = deps
+  const { uid: cluster, failure } = await clusterUid(deps, signal)
+  const record = { ...instance, cluster }
   try {
-    const { problem, events } = await store.record(record, capped(signal))
-    const message = problem ? reasons[problem].sentence : ''
-    return { sync: { ok: problem === undefined, reason: problem, message }, events }
+    const { problem, events } = await recordOrReopen(deps, record, signal)
+    if (problem !== undefined || failure === undefined)
+      return { sync: { ok: problem === undefined, reason: problem, message: sentenceOf(problem) }, events }
+    logFailure(log, record, failure)
+    const message = `The row does not name its cluster yet: ${messageForStatus(failure)}`
+    return { sync: { ok: false, reason: failure.reason, message }, events }
   } catch (thrown) {
     signal.throwIfAborted()
     const error = operatorError(thrown)
@@ -37,19 +47,78 @@ export async function recordRow(
   }
 }
 
+async function clusterUid(
+  { cluster }: Database,
+  signal: AbortSignal,
+): Promise<{ uid?: string; failure?: OperatorError }> {
+  try {
+    return { uid: await cluster.uid(signal) }
+  } catch (thrown) {
+    signal.throwIfAborted()
+    return { failure: operatorError(thrown) }
+  }
+}
+
 /**
- * Closes the row of an instance that is gone or being deleted. A failure of the database is part of the result, and is
+ * A row may have been closed although its instance lives: by a person, by an operator of an earlier release in another
+ * cluster, or before a backup of etcd was restored. The instance is read once more, since a pass may be late.
+ */
+async function recordOrReopen(
+  { cluster, store }: Database,
+  record: InstanceRecord,
+  signal: AbortSignal,
+): Promise<Recorded> {
+  const recorded = await store.record(record, capped(signal))
+  if (!recorded.closed || record.phase === 'Terminating') return recorded
+  const { namespace, name } = record
+  const found = await cluster.getMetadata({ apiVersion, kind: 'ChallengeInstance', namespace, name }, signal)
+  const lives = found?.metadata.uid === record.uid && found.metadata.deletionTimestamp === undefined
+  return lives ? store.reopen(record, capped(signal)) : recorded
+}
+
+function sentenceOf(problem: PlatformProblem | undefined): string {
+  return problem ? reasons[problem].sentence : ''
+}
+
+/**
+ * Closes the row of an instance that is being deleted. A failure of the database is part of the result, and is
  * logged: the teardown of the instance does not wait for it.
  * @returns `failed`: why the row is still open
  */
-export async function closeRow(
-  { store, log }: Database,
+export function closeRow(
+  deps: Database,
   instance: InstanceKey,
   why: 'deleted' | 'expired',
   signal: AbortSignal,
-): Promise<{ events: number; failed: Reason | undefined }> {
+): Promise<Closed> {
+  return closing(deps, instance, () => deps.store.close(instance.uid, why, capped(signal)), signal)
+}
+
+/**
+ * Closes the row of an instance that this cluster does not have, like `closeRow`. If the cluster's uid cannot be read, the
+ * row is not judged.
+ */
+export function closeGoneRow(deps: Database, instance: InstanceKey, signal: AbortSignal): Promise<Closed> {
+  const close = async () => {
+    const cluster = await deps.cluster.uid(signal)
+    return deps.store.closeGone({ ...instance, cluster }, capped(signal))
+  }
+  return closing(deps, instance, close, signal)
+}
+
+interface Closed {
+  events: number
+  failed: Reason | undefined
+}
+
+async function closing(
+  { log }: Database,
+  instance: InstanceKey,
+  close: () => Promise<Recorded>,
+  signal: AbortSignal,
+): Promise<Closed> {
   try {
-    const { events } = await store.close(instance.uid, why, capped(signal))
+    const { events } = await close()
     return { events, failed: undefined }
   } catch (thrown) {
     signal.throwIfAborted()
@@ -63,7 +132,7 @@ export function recordOf(
   { metadata, spec }: Stored<ChallengeInstance>,
   status: ChallengeInstanceStatus,
   flagHmac: string | undefined,
-): InstanceRecord {
+): Omit<InstanceRecord, 'cluster'> {
   const { uid, namespace, name, creationTimestamp } = metadata
   const ready = status.conditions?.find(each => each.type === 'Ready')
   return {

@@ -2,7 +2,7 @@ import type { Cluster } from '../../kubernetes/cluster.ts'
 import type { Store } from '../../store/store.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { type Outcome, type Pass, type PassResult, requeue, waitOutcome } from '../pass/outcome.ts'
-import { closeRow } from '../report/database-row.ts'
+import { closeGoneRow } from '../report/database-row.ts'
 import { findOwned, removeChildren } from './remove-children.ts'
 
 /** When to look again at the children of a deleted instance while its Deployment is going, in milliseconds. */
@@ -16,7 +16,7 @@ interface CleanUp {
 }
 
 /**
- * Cleans up after instances that are gone: closes their rows, and removes children that a stripped finalizer or a
+ * Cleans up after instances that are gone: closes their rows if they are of this cluster, and removes children that a stripped finalizer or a
  * restored backup left behind. An object with another uid in its labels belongs to a successor and is not touched.
  * @param uids of the instances that are gone, all under the name of the pass
  */
@@ -33,7 +33,7 @@ export async function cleanUpDeleted(
     const left = await findOwned(deps.cluster, key, signal)
     if ((await removeChildren(deps.cluster, left, signal)) === 'waiting')
       outcome = requeue('Terminating', removingMs)
-    const closed = await closeRow(deps, key, 'deleted', signal)
+    const closed = await closeGoneRow(deps, key, signal)
     if (closed.failed) outcome = waitOutcome(closed.failed, pass, deps.random())
     events += closed.events
   }

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { WatchedNamespaces } from '../../../lib/crd/namespaces.ts'
 import { openStore } from '../../../lib/store/open-store.ts'
 import type { Store } from '../../../lib/store/store.ts'
-import { instanceRecord, type StoreDatabase, soon, storeDatabase } from './store-database.ts'
+import { everywhere, instanceRecord, type StoreDatabase, soon, storeDatabase } from './store-database.ts'
 
 let database: StoreDatabase
 let store: Store
@@ -15,7 +16,7 @@ beforeEach(async () => {
   await database.rows('TRUNCATE challenge_operator.instance, challenge_operator.outbox')
 })
 
-const nothing = { problem: undefined, events: 0 }
+const nothing = { problem: undefined, events: 0, closed: false }
 const outbox = () =>
   database.rows<{ type: string; payload: Record<string, unknown> }>(
     'SELECT type, payload FROM challenge_operator.outbox ORDER BY id',
@@ -24,7 +25,7 @@ const outbox = () =>
 describe('Store.close', () => {
   it('closes a row once, with the time and an event', async () => {
     await store.record(instanceRecord({ phase: 'Pending' }), soon())
-    expect(await store.close('uid-1', 'deleted', soon())).toEqual({ problem: undefined, events: 1 })
+    expect(await store.close('uid-1', 'deleted', soon())).toEqual({ ...nothing, events: 1 })
     const [row] = await database.rows<{ deleted_at: Date }>('SELECT * FROM challenge_operator.instance')
     expect(row).toMatchObject({ phase: 'Terminating', deleted_at: expect.any(Date), flag_hmac: 'abc' })
     const closed = await database.rowVersions()
@@ -61,14 +62,50 @@ describe('Store.close', () => {
   })
 })
 
+describe('Store.closeGone', () => {
+  const gone = { uid: 'uid-1', namespace: 'default', name: 'web-1-team-1', cluster: 'cluster-1' }
+
+  it('closes a row of the cluster and the namespace', async () => {
+    await store.record(instanceRecord({ phase: 'Pending' }), soon())
+    expect(await store.closeGone(gone, soon())).toEqual({ ...nothing, events: 1 })
+    expect(await outbox()).toMatchObject([{ type: 'instance.deleted' }])
+  })
+
+  it.each([
+    ['of another cluster', { cluster: 'cluster-2' }],
+    ['without a cluster', { cluster: undefined }],
+    ['of another namespace', { namespace: 'elsewhere' }],
+  ])('leaves a row %s open', async (_, changes) => {
+    await store.record(instanceRecord({ phase: 'Pending', ...changes }), soon())
+    const before = await database.rowVersions()
+    expect(await store.closeGone(gone, soon())).toEqual(nothing)
+    expect(await database.rowVersions()).toEqual(before)
+  })
+})
+
 describe('Store.openRows', () => {
+  it('leaves out rows of other clusters, rows without a cluster, and namespaces that are not watched', async () => {
+    const own = { cluster: 'cluster-1', namespace: 'ctf' }
+    await store.record(instanceRecord({ uid: 'own', ...own }), soon())
+    await store.record(instanceRecord({ uid: 'elsewhere', ...own, namespace: 'other' }), soon())
+    await store.record(instanceRecord({ uid: 'foreign', ...own, cluster: 'cluster-2' }), soon())
+    await store.record(instanceRecord({ uid: 'unclaimed', ...own, cluster: undefined }), soon())
+    const uidsOf = async (namespaces: WatchedNamespaces) =>
+      (await Array.fromAsync(store.openRows({ cluster: 'cluster-1', namespaces }, soon())))
+        .flat()
+        .map(row => row.uid)
+    expect(await uidsOf(['ctf', 'more'])).toEqual(['own'])
+    expect(await uidsOf('*')).toEqual(['elsewhere', 'own'])
+    expect(await uidsOf(['none'])).toEqual([])
+  })
+
   it('yields every open row once, by uid, in pages of 500, and no closed row', async () => {
     await database.rows(`
-      INSERT INTO challenge_operator.instance (uid, namespace, name, team_id, event_id, template, phase, created_at, deleted_at)
-      SELECT to_char(n, 'FM0000'), 'default', 'n' || n, 1, 1, 'none-' || n, 'Ready', now(),
+      INSERT INTO challenge_operator.instance (uid, namespace, name, team_id, event_id, template, phase, created_at, cluster, deleted_at)
+      SELECT to_char(n, 'FM0000'), 'default', 'n' || n, 1, 1, 'none-' || n, 'Ready', now(), 'cluster-1',
         CASE WHEN n % 10 = 0 THEN now() END
       FROM generate_series(1, 1300) n`)
-    const pages = await Array.fromAsync(store.openRows(soon()))
+    const pages = await Array.fromAsync(store.openRows(everywhere, soon()))
     expect(pages.map(page => page.length)).toEqual([500, 500, 170])
     const uids = pages.flat().map(row => row.uid)
     expect(uids).toEqual([...uids].sort())
@@ -85,17 +122,17 @@ describe('Store.openRows', () => {
   })
 
   it('yields no page from an empty database', async () => {
-    expect(await Array.fromAsync(store.openRows(soon()))).toEqual([])
+    expect(await Array.fromAsync(store.openRows(everywhere, soon()))).toEqual([])
   })
 
   it('fails with DatabaseUnavailable when its signal aborts between two pages', async () => {
     await database.rows(`
-      INSERT INTO challenge_operator.instance (uid, namespace, name, team_id, event_id, template, phase, created_at)
-      SELECT to_char(n, 'FM0000'), 'default', 'n' || n, 1, 1, 'none-' || n, 'Ready', now()
+      INSERT INTO challenge_operator.instance (uid, namespace, name, team_id, event_id, template, phase, created_at, cluster)
+      SELECT to_char(n, 'FM0000'), 'default', 'n' || n, 1, 1, 'none-' || n, 'Ready', now(), 'cluster-1'
       FROM generate_series(1, 600) n`)
     const stop = new AbortController()
     const reading = async () => {
-      for await (const page of store.openRows(stop.signal)) if (page.length > 0) stop.abort()
+      for await (const page of store.openRows(everywhere, stop.signal)) if (page.length > 0) stop.abort()
     }
     await expect(reading()).rejects.toMatchObject({ reason: 'DatabaseUnavailable' })
   })

@@ -3,7 +3,14 @@ import type { Phase } from '../../../lib/crd/challenge-instance.ts'
 import { openDatabase } from '../../../lib/store/database.ts'
 import { openStore } from '../../../lib/store/open-store.ts'
 import type { OpenRow, Store } from '../../../lib/store/store.ts'
-import { instanceRecord, listener, type StoreDatabase, soon, storeDatabase } from './store-database.ts'
+import {
+  everywhere,
+  instanceRecord,
+  listener,
+  type StoreDatabase,
+  soon,
+  storeDatabase,
+} from './store-database.ts'
 
 let database: StoreDatabase
 let store: Store
@@ -24,7 +31,7 @@ const newer = instanceRecord({ uid: 'new', createdAt: '2026-11-23T10:00:00Z', ur
 
 async function inStep(): Promise<Record<string, boolean>> {
   const rows: OpenRow[] = []
-  for await (const page of store.openRows(soon())) rows.push(...page)
+  for await (const page of store.openRows(everywhere, soon())) rows.push(...page)
   return Object.fromEntries(rows.map(row => [row.uid, row.platformInStep]))
 }
 
@@ -49,6 +56,16 @@ describe('the platform row', () => {
         last_check_at: null,
       },
     ])
+  })
+
+  it('follows the newest instance of all clusters, and the other one when that is closed', async () => {
+    await store.record({ ...older, cluster: 'cluster-1' }, soon())
+    await store.record({ ...newer, cluster: 'cluster-2' }, soon())
+    await store.record({ ...older, cluster: 'cluster-1', message: 'Serves on.' }, soon())
+    expect(await database.platformRows()).toMatchObject([{ status: 'running', endpoint_url: 'http://new' }])
+    expect(await inStep()).toEqual({ old: true })
+    await store.close('new', 'deleted', soon())
+    expect(await database.platformRows()).toMatchObject([{ status: 'running', endpoint_url: 'http://old' }])
   })
 
   it('has an empty address when the instance has none', async () => {
@@ -136,22 +153,22 @@ describe('team_service_instance', () => {
 describe('a problem of the platform', () => {
   it('ChallengeUnknown: our rows are written, and the platform row once the challenge exists', async () => {
     const record = instanceRecord({ template: 'brand-new' })
-    expect(await store.record(record, soon())).toEqual({ problem: 'ChallengeUnknown', events: 1 })
+    expect(await store.record(record, soon())).toEqual({ problem: 'ChallengeUnknown', events: 1, closed: false })
     const before = await database.rowVersions()
-    expect(await store.record(record, soon())).toEqual({ problem: 'ChallengeUnknown', events: 0 })
+    expect(await store.record(record, soon())).toEqual({ problem: 'ChallengeUnknown', events: 0, closed: false })
     expect(await database.rowVersions()).toEqual(before)
     expect(await inStep()).toEqual({ 'uid-1': true })
     await database.rows(`INSERT INTO challenges_challenge (slug) VALUES ('brand-new')`)
-    expect(await store.record(record, soon())).toEqual({ problem: undefined, events: 0 })
+    expect(await store.record(record, soon())).toEqual({ problem: undefined, events: 0, closed: false })
     expect(await database.platformRows()).toMatchObject([{ status: 'running' }])
     expect(await inStep()).toEqual({ 'uid-1': true })
   })
 
   it('TeamUnknown: found at commit, and our row and event are written', async () => {
     const record = instanceRecord({ teamId: 99 })
-    expect(await store.record(record, soon())).toEqual({ problem: 'TeamUnknown', events: 1 })
+    expect(await store.record(record, soon())).toEqual({ problem: 'TeamUnknown', events: 1, closed: false })
     const before = await database.rowVersions()
-    expect(await store.record(record, soon())).toEqual({ problem: 'TeamUnknown', events: 0 })
+    expect(await store.record(record, soon())).toEqual({ problem: 'TeamUnknown', events: 0, closed: false })
     expect(await database.rowVersions()).toEqual(before)
     expect(await database.platformRows()).toEqual([])
     const written = await database.rows('SELECT sequence FROM challenge_operator.outbox')
@@ -175,8 +192,9 @@ describe('a problem of the platform', () => {
     expect(await own.record(instanceRecord(), soon())).toEqual({
       problem: 'PlatformTablesMissing',
       events: 1,
+      closed: false,
     })
-    const pages = await Array.fromAsync(own.openRows(soon()))
+    const pages = await Array.fromAsync(own.openRows(everywhere, soon()))
     expect(pages).toMatchObject([[{ uid: 'uid-1', platformInStep: true }]])
     expect(await own.close('uid-1', 'deleted', soon())).toMatchObject({ events: 1 })
     await bare.remove()
@@ -206,7 +224,7 @@ describe('a problem of the platform', () => {
     url.password = 'reader'
     const limited = openDatabase({ url: url.href })
     const recorded = await openStore(limited).record(instanceRecord(), soon())
-    expect(recorded).toEqual({ problem: 'PlatformTablesMissing', events: 1 })
+    expect(recorded).toEqual({ problem: 'PlatformTablesMissing', events: 1, closed: false })
     await limited.destroy()
     await database.rows(`DROP OWNED BY ${role}; DROP ROLE ${role}`)
   })
@@ -221,7 +239,7 @@ describe('platformInStep', () => {
     await database.rows(`UPDATE challenges_teamserviceinstance SET status = 'stopped' WHERE team_id = 1`)
     await database.rows(`DELETE FROM challenges_teamserviceinstance WHERE team_id = 2`)
     expect(await inStep()).toEqual({ new: false, old: true, other: false })
-    expect(await store.record(newer, soon())).toEqual({ problem: undefined, events: 0 })
+    expect(await store.record(newer, soon())).toEqual({ problem: undefined, events: 0, closed: false })
     await store.record(instanceRecord({ uid: 'other', teamId: 2 }), soon())
     expect(await inStep()).toEqual({ new: true, old: true, other: true })
   })

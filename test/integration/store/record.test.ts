@@ -17,6 +17,7 @@ beforeEach(async () => {
   )
 })
 
+const unchanged = { problem: undefined, events: 0, closed: false }
 const instances = () => database.rows('SELECT * FROM challenge_operator.instance ORDER BY uid')
 const outbox = () => database.rows('SELECT * FROM challenge_operator.outbox ORDER BY id')
 const types = async () => (await outbox()).map(row => row.type)
@@ -28,7 +29,7 @@ describe('Store.record', () => {
       expiresAt: '2026-11-24T10:00:00.123456789Z',
       notes: { 'ctf.example.com/note': 'née 🏁' },
     })
-    expect(await store.record(record, soon())).toEqual({ problem: undefined, events: 1 })
+    expect(await store.record(record, soon())).toEqual({ ...unchanged, events: 1 })
     expect(await instances()).toEqual([
       {
         uid: 'uid-1',
@@ -50,10 +51,11 @@ describe('Store.record', () => {
         deleted_at: null,
         sequence: 1,
         platform_problem: null,
+        cluster: 'cluster-1',
       },
     ])
     const before = await database.rowVersions()
-    expect(await store.record(record, soon())).toEqual({ problem: undefined, events: 0 })
+    expect(await store.record(record, soon())).toEqual(unchanged)
     expect(await database.rowVersions()).toEqual(before)
   })
 
@@ -121,6 +123,48 @@ describe('Store.record', () => {
   })
 })
 
+describe('Store.record, and the cluster of a row', () => {
+  it.each([
+    ['without a cluster', undefined],
+    ['that names another cluster', 'cluster-0'],
+  ])('writes the cluster into a row %s, and no event', async (_, cluster) => {
+    await store.record(instanceRecord({ cluster }), soon())
+    expect(await store.record(instanceRecord(), soon())).toEqual(unchanged)
+    expect(await instances()).toMatchObject([{ cluster: 'cluster-1', sequence: 1 }])
+  })
+
+  it('keeps the cluster when a later record has none', async () => {
+    await store.record(instanceRecord(), soon())
+    await store.record(instanceRecord({ cluster: undefined, phase: 'Failed' }), soon())
+    expect(await instances()).toMatchObject([{ cluster: 'cluster-1', phase: 'Failed' }])
+  })
+})
+
+describe('Store.reopen', () => {
+  it('opens a closed row, and its events begin again', async () => {
+    await store.record(instanceRecord(), soon())
+    await store.close('uid-1', 'deleted', soon())
+    expect(await store.reopen(instanceRecord(), soon())).toEqual({ ...unchanged, events: 1 })
+    expect(await instances()).toMatchObject([{ phase: 'Ready', deleted_at: null, sequence: 3 }])
+    expect(await types()).toEqual(['instance.ready', 'instance.deleted', 'instance.ready'])
+    expect(await database.platformRows()).toMatchObject([{ status: 'running' }])
+  })
+
+  it('opens a closed row whose phase has no event', async () => {
+    await store.record(instanceRecord({ phase: 'Pending' }), soon())
+    await store.close('uid-1', 'deleted', soon())
+    await store.reopen(instanceRecord({ phase: 'Pending' }), soon())
+    expect(await instances()).toMatchObject([{ phase: 'Pending', deleted_at: null }])
+  })
+
+  it('writes an open row as a record does', async () => {
+    await store.record(instanceRecord(), soon())
+    const before = await database.rowVersions()
+    expect(await store.reopen(instanceRecord(), soon())).toEqual(unchanged)
+    expect(await database.rowVersions()).toEqual(before)
+  })
+})
+
 describe('Store.record, given odd input', () => {
   it('replaces the characters that Postgres refuses', async () => {
     const odd = 'a\0b\ud800c'
@@ -161,7 +205,7 @@ describe('Store.record, late or at the same time as others', () => {
     await store.record(instanceRecord(), soon())
     await store.close('uid-1', 'deleted', soon())
     const before = await database.rowVersions()
-    expect(await store.record(instanceRecord(), soon())).toEqual({ problem: undefined, events: 0 })
+    expect(await store.record(instanceRecord(), soon())).toEqual({ ...unchanged, closed: true })
     expect(await database.rowVersions()).toEqual(before)
   })
 

@@ -7,7 +7,14 @@ import { storeError } from '../../../lib/store/errors.ts'
 import { examine } from '../../../lib/store/examine.ts'
 import { migrate } from '../../../lib/store/migrate.ts'
 import { openOutbox, openStore } from '../../../lib/store/open-store.ts'
-import { instanceRecord, type StoreDatabase, soon, storeDatabase, takeAll } from './store-database.ts'
+import {
+  everywhere,
+  instanceRecord,
+  type StoreDatabase,
+  soon,
+  storeDatabase,
+  takeAll,
+} from './store-database.ts'
 
 let database: StoreDatabase
 /** A session of the superuser that stays writable. */
@@ -57,7 +64,7 @@ describe('a session that became read-only by a failover', () => {
     ['a new phase', () => openStore(single).record(instanceRecord({ phase: 'Failed' }), soon())],
     ['a row that is as recorded', () => openStore(single).record(instanceRecord(), soon())],
     ['the end of a row', () => openStore(single).close('uid-1', 'deleted', soon())],
-    ['a read of the open rows', () => Array.fromAsync(openStore(single).openRows(soon()))],
+    ['a read of the open rows', () => Array.fromAsync(openStore(single).openRows(everywhere, soon()))],
     ['a publication', () => openOutbox(single).drain(10, takeAll, soon())],
     ['a migration', () => migrate(single, soon())],
     ['an examination', () => examine(single, soon())],

@@ -4,7 +4,7 @@ import type { Delivery, OutboxEvent } from '../../../lib/events.ts'
 import { type Database, openDatabase } from '../../../lib/store/database.ts'
 import { migrate } from '../../../lib/store/migrate.ts'
 import { createPlatformTables } from '../../../lib/store/platform-tables.ts'
-import type { InstanceRecord } from '../../../lib/store/store.ts'
+import type { InstanceRecord, RowScope } from '../../../lib/store/store.ts'
 import { testDatabase } from '../../support/shared-parts.ts'
 
 /** A deadline that a healthy database never reaches. */
@@ -68,10 +68,14 @@ export const takeAll = async (events: readonly OutboxEvent[]): Promise<Delivery>
   refused: [],
 })
 
+/** The scope of an operator on the cluster of `instanceRecord` that watches every namespace. */
+export const everywhere: RowScope = { cluster: 'cluster-1', namespaces: '*' }
+
 /** A ready instance of team 1 and challenge web-1. */
 export function instanceRecord(changes: Partial<InstanceRecord> = {}): InstanceRecord {
   return {
     uid: 'uid-1',
+    cluster: everywhere.cluster,
     namespace: 'default',
     name: 'web-1-team-1',
     teamId: 1,

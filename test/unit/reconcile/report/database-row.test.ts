@@ -1,10 +1,32 @@
 import { describe, expect, test } from 'vitest'
 import { OperatorError } from '../../../../lib/errors.ts'
+import type { Cluster } from '../../../../lib/kubernetes/cluster.ts'
 import { reasons } from '../../../../lib/reasons.ts'
-import { closeRow, recordOf, recordRow } from '../../../../lib/reconcile/report/database-row.ts'
-import type { Store } from '../../../../lib/store/store.ts'
+import { closeGoneRow, closeRow, recordOf, recordRow } from '../../../../lib/reconcile/report/database-row.ts'
+import type { InstanceRecord, Recorded, Store } from '../../../../lib/store/store.ts'
 import { storedInstance } from '../../../support/objects.ts'
 import { keptLog } from '../../functions/lambda-events.ts'
+
+/** A cluster called `cluster-1` that has no instance, unless the parts say otherwise. */
+function clusterWith(parts: Partial<Cluster>): Cluster {
+  const getMetadata = async () => undefined
+  return { uid: async () => 'cluster-1', getMetadata, ...parts } as Partial<Cluster> as Cluster
+}
+
+/** A store that answers to every write, and keeps the writes. */
+function answering(answer: Recorded) {
+  const written: [string, Partial<InstanceRecord>][] = []
+  const write = (what: string) => async (record: Partial<InstanceRecord>) => {
+    written.push([what, record])
+    return answer
+  }
+  const store = {
+    record: write('record'),
+    reopen: write('reopen'),
+    closeGone: write('closeGone'),
+  } as Partial<Store> as Store
+  return { store, written }
+}
 
 const never = new AbortController().signal
 const record = recordOf(storedInstance(), { phase: 'Ready' }, undefined)
@@ -14,8 +36,8 @@ function failing(error: Error) {
   const fail = async () => {
     throw error
   }
-  const store: Store = { record: fail, close: fail, openRows: async function* () {} }
-  return { store, log: keptLog() }
+  const store = { record: fail, reopen: fail, close: fail, closeGone: fail } as Partial<Store> as Store
+  return { cluster: clusterWith({}), store, log: keptLog() }
 }
 
 const advice =
@@ -57,5 +79,68 @@ describe('a row that cannot be written', () => {
   test('ends the pass if the signal aborted', async () => {
     const aborted = AbortSignal.abort(new Error('deadline'))
     await expect(closeRow(failing(withoutTables), key, 'deleted', aborted)).rejects.toThrow('deadline')
+  })
+})
+
+const forbidden = new OperatorError('Forbidden', 'User "x" cannot get resource "namespaces"')
+const nameless = clusterWith({
+  uid: async () => {
+    throw forbidden
+  },
+})
+const unchanged: Recorded = { problem: undefined, events: 0, closed: false }
+
+describe('the cluster of a row', () => {
+  test('is written with every record', async () => {
+    const { store, written } = answering(unchanged)
+    const { sync } = await recordRow({ cluster: clusterWith({}), store, log: keptLog() }, record, never)
+    expect(sync.ok).toBe(true)
+    expect(written).toEqual([['record', { ...record, cluster: 'cluster-1' }]])
+  })
+
+  test('is left out if it cannot be read, and the Synced condition says why', async () => {
+    const { store, written } = answering(unchanged)
+    const { sync } = await recordRow({ cluster: nameless, store, log: keptLog() }, record, never)
+    expect(written).toEqual([['record', { ...record, cluster: undefined }]])
+    expect(sync).toEqual({
+      ok: false,
+      reason: 'Forbidden',
+      message: `The row does not name its cluster yet: ${forbidden.message}`,
+    })
+  })
+
+  test('is needed to close the row of an instance that is gone', async () => {
+    const { store, written } = answering(unchanged)
+    const deps = { store, log: keptLog() }
+    const failed = await closeGoneRow({ ...deps, cluster: nameless }, key, never)
+    expect([failed, written]).toEqual([{ events: 0, failed: 'Forbidden' }, []])
+    await closeGoneRow({ ...deps, cluster: clusterWith({}) }, key, never)
+    expect(written).toEqual([['closeGone', { ...key, cluster: 'cluster-1' }]])
+  })
+})
+
+describe('a closed row', () => {
+  const readAgain = (metadata: object | undefined) =>
+    clusterWith({ getMetadata: (async () => metadata && { metadata }) as unknown as Cluster['getMetadata'] })
+  const writesOf = async (cluster: Cluster, phase = record.phase) => {
+    const { store, written } = answering({ ...unchanged, closed: true })
+    await recordRow({ cluster, store, log: keptLog() }, { ...record, phase }, never)
+    return written.map(([what]) => what)
+  }
+
+  test('is opened if the instance lives', async () => {
+    expect(await writesOf(readAgain({ uid: record.uid }))).toEqual(['record', 'reopen'])
+  })
+
+  test.each([
+    ['is gone', undefined],
+    ['has a successor', { uid: 'another' }],
+    ['is being deleted', { uid: record.uid, deletionTimestamp: '2026-11-29T10:00:00Z' }],
+  ])('stays closed if the instance %s', async (_, metadata) => {
+    expect(await writesOf(readAgain(metadata))).toEqual(['record'])
+  })
+
+  test('stays closed while the instance is torn down', async () => {
+    expect(await writesOf(readAgain({ uid: record.uid }), 'Terminating')).toEqual(['record'])
   })
 })
