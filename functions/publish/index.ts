@@ -14,6 +14,7 @@ const { database, bus, log } = configured({
 })
 const outbox = openOutbox(
   openDatabase({ ...database, max: 1, applicationName: 'challenge-operator publish' }),
+  bus.name,
 )
 
 export const handler = createHandler({

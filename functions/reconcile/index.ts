@@ -28,11 +28,11 @@ const { operator, cluster, database, queues, bus, log } = configured({
 })
 const client = clientFor('reconcile', cluster)
 const db = openDatabase({ ...database, max: 1, applicationName: 'challenge-operator reconcile' })
-const outbox = openOutbox(db)
+const outbox = openOutbox(db, bus.name)
 const publish = createPublish({ outbox, bus: openEventBus({ busName: bus.name }), log })
 const parts = {
   cluster: openCluster(client),
-  store: openStore(db),
+  store: openStore(db, { bus: bus.name }),
   config: operator,
   now: Date.now,
   random: Math.random,

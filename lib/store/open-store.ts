@@ -14,22 +14,24 @@ import { transitionEvents } from './transition.ts'
 
 const unchanged: Recorded = { problem: undefined, events: 0, closed: false }
 
-export function openStore(db: Database): Store {
+/** @param bus the name of the event bus that the events of every write are for; undefined: any */
+export function openStore(db: Database, { bus }: { bus?: string } = {}): Store {
   return {
     record: (record, signal) =>
-      withPlatform(db, (transaction, problem) => recordIn(transaction, { record }, problem), signal),
+      withPlatform(db, (transaction, problem) => recordIn(transaction, { record, bus }, problem), signal),
     reopen: (record, signal) =>
       withPlatform(
         db,
-        (transaction, problem) => recordIn(transaction, { record, reopens: true }, problem),
+        (transaction, problem) => recordIn(transaction, { record, bus, reopens: true }, problem),
         signal,
       ),
     close: (uid, why, signal) =>
-      withPlatform(db, (transaction, problem) => closeIn(transaction, { uid, why }, problem), signal),
+      withPlatform(db, (transaction, problem) => closeIn(transaction, { uid, why, bus }, problem), signal),
     closeGone: ({ uid, namespace, cluster }, signal) => {
       const toClose: ToClose = {
         uid,
         why: 'deleted',
+        bus,
         where: row => row.cluster === cluster && row.namespace === namespace,
       }
       return withPlatform(db, (transaction, problem) => closeIn(transaction, toClose, problem), signal)
@@ -44,11 +46,16 @@ export function openStore(db: Database): Store {
   }
 }
 
-export function openOutbox(db: Database): Outbox {
+/** Opens the events that are for one event bus, and those that are for any. */
+export function openOutbox(db: Database, bus: string): Outbox {
   return {
     async drain(limit, publish, signal) {
       try {
-        return await inTransaction(db, transaction => drainOutbox(transaction, limit, publish), signal)
+        return await inTransaction(
+          db,
+          transaction => drainOutbox(transaction, { limit, bus }, publish),
+          signal,
+        )
       } catch (thrown) {
         throw storeError(thrown, signal)
       }
@@ -82,7 +89,7 @@ async function withPlatform(
 
 async function recordIn(
   transaction: Transaction<Schema>,
-  { record, reopens = false }: { record: InstanceRecord; reopens?: boolean },
+  { record, bus, reopens = false }: { record: InstanceRecord; bus: string | undefined; reopens?: boolean },
   known: PlatformProblem | undefined,
 ): Promise<Recorded> {
   const pair = { teamId: String(record.teamId), template: storable(record.template) }
@@ -97,7 +104,13 @@ async function recordIn(
   })
   const row = rowAfter(before, record, events.length) ?? (found?.deleted_at ? before : undefined)
   if (row)
-    await writeTransition(transaction, { row, isNew: before === undefined, types: events, at: new Date() })
+    await writeTransition(transaction, {
+      row,
+      isNew: before === undefined,
+      types: events,
+      bus,
+      at: new Date(),
+    })
   const problem = known ?? (await mirrorPair(transaction, pair, record.uid))
   if ((before?.platform_problem ?? undefined) !== problem)
     await writeProblem(transaction, record.uid, problem)
@@ -107,13 +120,14 @@ async function recordIn(
 interface ToClose {
   uid: string
   why: 'deleted' | 'expired'
+  bus: string | undefined
   /** The row is closed only if this holds for it. */
   where?: (row: InstanceRow) => boolean
 }
 
 async function closeIn(
   transaction: Transaction<Schema>,
-  { uid, why, where = () => true }: ToClose,
+  { uid, why, bus, where = () => true }: ToClose,
   known: PlatformProblem | undefined,
 ): Promise<Recorded> {
   const seen = await readInstance(transaction, uid)
@@ -133,7 +147,7 @@ async function closeIn(
     sequence: before.sequence + types.length,
     deleted_at: at,
   }
-  await writeTransition(transaction, { row, isNew: false, types, at })
+  await writeTransition(transaction, { row, isNew: false, types, bus, at })
   const problem = known ?? (await mirrorPair(transaction, pair, uid))
   return { problem, events: types.length, closed: false }
 }

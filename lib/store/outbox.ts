@@ -11,13 +11,15 @@ export interface Transition {
   isNew: boolean
   /** The events, in their order. */
   types: readonly EventType[]
+  /** The event bus that the events are for. Undefined: any. */
+  bus: string | undefined
   at: Date
 }
 
 /** Writes the row and the events of a transition in one statement. */
 export async function writeTransition(
   transaction: Transaction<Schema>,
-  { row, isNew, types, at }: Transition,
+  { row, isNew, types, bus, at }: Transition,
 ): Promise<void> {
   const write = writeInstance(transaction, { row, isNew })
   if (types.length === 0) {
@@ -32,6 +34,7 @@ export async function writeTransition(
       instance_uid: row.uid,
       sequence,
       type,
+      bus: bus ?? null,
       payload: JSON.stringify(payloadOf(row, { eventId, sequence, at })),
     }
   })
@@ -74,13 +77,14 @@ function payloadOf(row: InstanceRow, { eventId, sequence, at }: EventHead) {
 /** Implements `Outbox.drain` within a transaction. */
 export async function drainOutbox(
   transaction: Transaction<Schema>,
-  limit: number,
+  { limit, bus }: { limit: number; bus: string },
   publish: (events: OutboxEvent[]) => Promise<Delivery>,
 ): Promise<{ claimed: number; published: number }> {
   const rows = await transaction
     .selectFrom('challenge_operator.outbox')
     .select(['id', 'event_id', 'type', 'payload', 'created_at'])
     .where('published_at', 'is', null)
+    .where(where => where.or([where('bus', 'is', null), where('bus', '=', bus)]))
     .where(where => where.or([where('retry_at', 'is', null), where('retry_at', '<=', sql<Date>`now()`)]))
     // Refused events come after new ones, so that an event that is refused every time holds up no other.
     .orderBy('refusals')

@@ -55,6 +55,8 @@ export interface OutboxTable {
   published_at: NullableInstant
   /** Number of refusals by the event bus. Refused events are published after new ones. */
   refusals: Generated<number>
+  /** Name of the event bus that the event is for. Null: any. */
+  bus: string | null
   /** Not published before this time. Null: as soon as possible. */
   retry_at: NullableInstant
 }

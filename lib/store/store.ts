@@ -102,7 +102,10 @@ export interface Store {
   openRows(scope: RowScope, signal: AbortSignal): AsyncIterable<OpenRow[]>
 }
 
-/** The events that wait for publication. */
+/**
+ * The events that wait for publication on one event bus. Operators that share a database have a bus each, and none of them
+ * takes the events of another one.
+ */
 export interface Outbox {
   /**
    * Publishes up to `limit` events.

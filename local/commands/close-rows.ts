@@ -49,7 +49,8 @@ export async function runCloseRows(
       return print(
         `${rows.length} open rows ${what} would be closed. Run the command again with --yes to close them.`,
       )
-    const store = openStore(database)
+    const bus = externalParts(env).bus?.name
+    const store = openStore(database, bus === undefined ? {} : { bus })
     for (const row of rows) await store.closeGone({ ...row, cluster: wanted ?? null }, signal)
     print(`${rows.length} rows are closed.`)
   } finally {

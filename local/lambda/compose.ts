@@ -80,11 +80,15 @@ export function composeOperator(
     max: databaseConnections,
     applicationName: 'challenge-operator',
   })
-  const { store = openStore(database) } = seams
+  const { store = openStore(database, { bus: bus.name }) } = seams
   const queues = openQueues({ ...urls, clientOptions: sqs })
   const { changes = queues.changes, timers = queues.timers } = seams
   const eventBus = openEventBus({ busName: bus.name, clientOptions: bus.clientOptions })
-  const publish = createPublish({ outbox: openOutbox(database), bus: eventBus, log: logOf('publish') })
+  const publish = createPublish({
+    outbox: openOutbox(database, bus.name),
+    bus: eventBus,
+    log: logOf('publish'),
+  })
 
   function runReconcile(stopping: AbortSignal): Promise<void> {
     const cluster = openCluster(clientFor('reconcile'))

@@ -30,7 +30,8 @@ function realBus(endpoint = server.endpoint): EventBus {
   })
 }
 
-const publishTo = (bus: EventBus) => createPublish({ outbox: openOutbox(database.db), bus, log: silentLog })
+const publishTo = (bus: EventBus) =>
+  createPublish({ outbox: openOutbox(database.db, 'test'), bus, log: silentLog })
 
 async function fill(count: number): Promise<string[]> {
   const store = openStore(database.db)
@@ -105,7 +106,7 @@ describe('publish, when events are refused', () => {
       UPDATE challenge_operator.outbox SET payload = payload || jsonb_build_object('note', repeat('x', 300000))
       WHERE instance_uid = 'uid-000'`)
     const { log, lines } = recordedLog()
-    const publish = createPublish({ outbox: openOutbox(database.db), bus: realBus(), log })
+    const publish = createPublish({ outbox: openOutbox(database.db, 'test'), bus: realBus(), log })
     expect(await publish({}, soon())).toEqual({ claimed: 12, published: 11 })
     const line = {
       level: 'warn',

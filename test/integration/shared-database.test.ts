@@ -115,6 +115,19 @@ describe('two operators with one database and a cluster each', () => {
     expect(other.output).not.toMatch(/error|warn/i)
   })
 
+  test('publish the events of their own instances only', async () => {
+    const rows = platform.database.selectFrom('challenge_operator.outbox').select(['instance_uid', 'bus'])
+    const all = await rows.execute()
+    const [row] = await rowsOf(platform, 'of-the-platform')
+    const own = all.filter(each => each.instance_uid === row?.uid)
+    expect(new Set(own.map(each => each.bus))).toEqual(new Set(['test']))
+    const others = all.filter(each => each.instance_uid !== row?.uid)
+    expect(new Set(others.map(each => each.bus))).toEqual(new Set(['challenge-operator']))
+    expect(others.flatMap(each => platform.events(each.instance_uid))).toEqual([])
+    const arrived = async () => platform.events(row?.uid).length >= own.length
+    await waitUntil('the events of the own instance', 70_000, arrived, platform.signal)
+  })
+
   test('open a row again whose instance lives, whoever closed it', async () => {
     const [before] = await rowsOf(platform, 'of-the-platform')
     await platform.database

@@ -157,7 +157,7 @@ describe('a write that is cut off', () => {
 
   it('leaves an event unpublished when the server ends the session while the bus is called', async () => {
     await store.record(instanceRecord(), soon())
-    const outbox = openOutbox(single)
+    const outbox = openOutbox(single, 'test')
     const drained = outbox.drain(
       10,
       async events => {

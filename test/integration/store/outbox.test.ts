@@ -10,7 +10,7 @@ let outbox: Outbox
 
 beforeAll(async () => {
   database = await storeDatabase()
-  outbox = openOutbox(database.db)
+  outbox = openOutbox(database.db, 'own')
 })
 afterAll(() => database.remove())
 beforeEach(async () => {
@@ -56,6 +56,34 @@ describe('Outbox.drain', () => {
       payload: expect.objectContaining({ sequence: 1 }),
       createdAt: expect.stringMatching(/Z$/),
     })
+  })
+
+  it('leaves the events of another bus to its publisher, and takes those for any', async () => {
+    const written: Record<string, { bus?: string }> = {
+      'for-own': { bus: 'own' },
+      'for-other': { bus: 'other' },
+      'for-any': {},
+    }
+    for (const [uid, options] of Object.entries(written))
+      await openStore(database.db, options).record(instanceRecord({ uid, template: uid }), soon())
+    const takenBy = async (bus: string) => {
+      const taken: unknown[] = []
+      const publish = async (events: OutboxEvent[]) => {
+        taken.push(...events.map(event => event.payload.uid))
+        return takeAll(events)
+      }
+      await openOutbox(database.db, bus).drain(10, publish, soon())
+      return taken
+    }
+    expect(await takenBy('own')).toEqual(['for-own', 'for-any'])
+    expect(await takenBy('own')).toEqual([])
+    expect(await takenBy('other')).toEqual(['for-other'])
+  })
+
+  it('addresses the events of a closed row to the bus of whoever closes it', async () => {
+    await openStore(database.db, { bus: 'other' }).record(instanceRecord({ phase: 'Pending' }), soon())
+    await openStore(database.db, { bus: 'own' }).close('uid-1', 'deleted', soon())
+    expect(await outbox.drain(10, takeAll, soon())).toEqual({ claimed: 1, published: 1 })
   })
 
   it('passes each event to one of four publishers at the same time', async () => {

@@ -153,9 +153,17 @@ describe('team_service_instance', () => {
 describe('a problem of the platform', () => {
   it('ChallengeUnknown: our rows are written, and the platform row once the challenge exists', async () => {
     const record = instanceRecord({ template: 'brand-new' })
-    expect(await store.record(record, soon())).toEqual({ problem: 'ChallengeUnknown', events: 1, closed: false })
+    expect(await store.record(record, soon())).toEqual({
+      problem: 'ChallengeUnknown',
+      events: 1,
+      closed: false,
+    })
     const before = await database.rowVersions()
-    expect(await store.record(record, soon())).toEqual({ problem: 'ChallengeUnknown', events: 0, closed: false })
+    expect(await store.record(record, soon())).toEqual({
+      problem: 'ChallengeUnknown',
+      events: 0,
+      closed: false,
+    })
     expect(await database.rowVersions()).toEqual(before)
     expect(await inStep()).toEqual({ 'uid-1': true })
     await database.rows(`INSERT INTO challenges_challenge (slug) VALUES ('brand-new')`)
