@@ -28,8 +28,9 @@ const fifo = {
 }
 
 /**
- * Creates the operator's missing queues on an endpoint and leaves existing ones as they are. It is meant for local
- * endpoints: in a deployment the stack creates the queues.
+ * Creates the operator's missing queues on an endpoint. An existing one is left as it is, but for the number of receives
+ * until a dead letter: another release may have created it. It is meant for local endpoints: in a deployment the stack
+ * creates the queues.
  */
 export async function ensureQueues(options: EnsureQueuesOptions, signal: AbortSignal): Promise<QueueUrls> {
   const {
@@ -74,8 +75,12 @@ function ensureQueue(
         throw thrown
       })
     const queue = found ?? (await sqs.send(new sdk.CreateQueueCommand(input), options))
-    if (queue.QueueUrl === undefined) throw new Error(`the endpoint gave no URL for ${input.QueueName}`)
-    return queue.QueueUrl
+    const { QueueUrl } = queue
+    if (QueueUrl === undefined) throw new Error(`the endpoint gave no URL for ${input.QueueName}`)
+    const { RedrivePolicy } = input.Attributes ?? {}
+    if (found && RedrivePolicy !== undefined)
+      await sqs.send(new sdk.SetQueueAttributesCommand({ QueueUrl, Attributes: { RedrivePolicy } }), options)
+    return QueueUrl
   })
 }
 

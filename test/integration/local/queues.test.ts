@@ -4,10 +4,12 @@ import {
   GetQueueAttributesCommand,
   ReceiveMessageCommand,
   SendMessageCommand,
+  SetQueueAttributesCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ensureQueues } from '../../../lib/aws/queues.ts'
+import { changesReceives } from '../../../lib/aws/redelivery.ts'
 import { startQueues } from '../../../local/parts/queues.ts'
 import { testQueues } from '../../support/shared-parts.ts'
 import { type TemporaryFolder, temporaryFolder } from '../../support/temporary-folder.ts'
@@ -43,7 +45,7 @@ describe('the local queues', () => {
     const dead = await attributesOf(deadLettersUrl)
     expect(JSON.parse(changes?.RedrivePolicy ?? '')).toEqual({
       deadLetterTargetArn: dead?.QueueArn,
-      maxReceiveCount: 5,
+      maxReceiveCount: changesReceives,
     })
     expect(await attributesOf(timersUrl)).toMatchObject({ VisibilityTimeout: '30' })
     client.destroy()
@@ -75,6 +77,24 @@ describe('the local queues', () => {
     const elsewhere = { ...queues.clientOptions, region: 'eu-central-1' }
     const again = await ensureQueues({ clientOptions: elsewhere, changesVisibility: 90 }, signal)
     expect(new URL(again.changesUrl).pathname).toBe(new URL(queues.changesUrl).pathname)
+    await queues.stop()
+  })
+
+  it('get the number of receives of this release if another one created them', async () => {
+    const queues = await start()
+    const client = new SQSClient(queues.clientOptions)
+    const QueueUrl = queues.changesUrl
+    const policyOf = async () => {
+      const wanted = { QueueUrl, AttributeNames: ['RedrivePolicy' as const] }
+      const { Attributes } = await client.send(new GetQueueAttributesCommand(wanted))
+      return JSON.parse(Attributes?.RedrivePolicy ?? '{}')
+    }
+    const earlier = JSON.stringify({ ...(await policyOf()), maxReceiveCount: 5 })
+    await client.send(new SetQueueAttributesCommand({ QueueUrl, Attributes: { RedrivePolicy: earlier } }))
+    expect(await policyOf()).toMatchObject({ maxReceiveCount: 5 })
+    await ensureQueues({ clientOptions: queues.clientOptions }, signal)
+    expect(await policyOf()).toEqual({ ...JSON.parse(earlier), maxReceiveCount: changesReceives })
+    client.destroy()
     await queues.stop()
   })
 
