@@ -37,8 +37,8 @@ export async function runWindow(options: WindowOptions, signal: AbortSignal): Pr
       if (endsIfPermanent && error.fate === 'permanent') throw thrown
       if (performance.now() - started > healthyMs) pauseMs = firstPauseMs
       log.error('forwarder failed, it starts again', { error, afterMs: pauseMs })
-      await sleep(pauseMs, signal)
-      pauseMs = Math.min(pauseMs * 2, longestPauseMs)
     }
+    await sleep(pauseMs, signal)
+    pauseMs = Math.min(pauseMs * 2, longestPauseMs)
   }
 }
