@@ -48,7 +48,7 @@ export function createDispatch({ sender, isActive, now, timers, trace }: Dispatc
   function effectSeen(subject: string, outstanding: Outstanding, at: number): void {
     sender.effectSeen(subject)
     // A repeated message does not count, since it is unknown which sending took effect (Karn's algorithm).
-    if (!outstanding.repeated) latency.effectSeen(at - outstanding.sentAt)
+    if (!outstanding.repeated) latency.effectSeen(at - outstanding.sentAt, at)
   }
 
   /** @param before the message about the same mismatch that is repeated, and why */

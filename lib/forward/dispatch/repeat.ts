@@ -44,7 +44,7 @@ export function repetitionOf(outstanding: Outstanding, latency: EffectLatency): 
   const lostAt = sentAt + Math.min(Math.max(waitMs, latency.patienceMs), longestWaitMs)
   if (outdatedSince === undefined) return { as: 'lost', at: lostAt }
   const pauseMs = Math.min(longestRenewalMs, passMs * 2 ** Math.max(0, renewals - quickRenewals))
-  const renewedAt = Math.max(outdatedSince + pauseMs, sentAt + latency.queueMs * patience)
+  const renewedAt = Math.max(outdatedSince + pauseMs, sentAt + latency.usualMs(outdatedSince) * patience)
   return renewedAt < lostAt ? { as: 'renewed', at: renewedAt } : { as: 'lost', at: lostAt }
 }
 

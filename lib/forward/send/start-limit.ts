@@ -57,7 +57,7 @@ export function createStartLimit(now: () => number): StartLimit {
       const at = sentAt.get(subject)
       if (at === undefined) return
       sentAt.delete(subject)
-      latency.effectSeen(now() - at)
+      latency.effectSeen(now() - at, now())
     },
     get opensInMs() {
       const oldest = sentAt.values().next().value ?? now()
