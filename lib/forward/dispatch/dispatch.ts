@@ -67,7 +67,7 @@ export function createDispatch({ sender, isActive, now, timers, trace }: Dispatc
       repeated: before !== undefined,
       versions: versionsOf(wake),
       outdatedSince: undefined,
-      renewals: (before?.renewals ?? 0) + (as === 'renewed' ? 1 : 0),
+      repeatsForNewer: (before?.repeatsForNewer ?? 0) + (as === 'outdated' ? 1 : 0),
     }
   }
 

@@ -15,17 +15,18 @@ const longestWaitMs = 600_000
 export const patience = 3
 
 /**
- * A pass ends within this time after its message, unless the queue is long. A mismatch that newer versions still show then
- * has outlived its pass. The first three renewals come after a second, the later ones after pauses that double to a minute.
+ * A pass ends within this time after its message, unless the queue is long. A mismatch that newer versions still show
+ * then has outlived its pass. The first three repetitions come after a second, the later ones after pauses that double to
+ * a minute.
  */
 const passMs = 1_000
-const quickRenewals = 2
-const longestRenewalMs = 60_000
+const quickRepeats = 2
+const longestPauseMs = 60_000
 
 /** What the next message about the same mismatch is, and when it is due, in epoch milliseconds. */
 export interface Repetition {
-  /** `lost`: the message had no effect for too long. `renewed`: its pass may have read older versions. */
-  as: 'lost' | 'renewed'
+  /** `lost`: the message had no effect for too long. `outdated`: its pass may have read older versions. */
+  as: 'lost' | 'outdated'
   at: number
 }
 
@@ -40,12 +41,12 @@ export function noteVersions(outstanding: Outstanding, wake: Wake, at: number): 
 }
 
 export function repetitionOf(outstanding: Outstanding, latency: EffectLatency): Repetition {
-  const { sentAt, waitMs, outdatedSince, renewals } = outstanding
+  const { sentAt, waitMs, outdatedSince, repeatsForNewer } = outstanding
   const lostAt = sentAt + Math.min(Math.max(waitMs, latency.patienceMs), longestWaitMs)
   if (outdatedSince === undefined) return { as: 'lost', at: lostAt }
-  const pauseMs = Math.min(longestRenewalMs, passMs * 2 ** Math.max(0, renewals - quickRenewals))
-  const renewedAt = Math.max(outdatedSince + pauseMs, sentAt + latency.usualMs(outdatedSince) * patience)
-  return renewedAt < lostAt ? { as: 'renewed', at: renewedAt } : { as: 'lost', at: lostAt }
+  const pauseMs = Math.min(longestPauseMs, passMs * 2 ** Math.max(0, repeatsForNewer - quickRepeats))
+  const outdatedAt = Math.max(outdatedSince + pauseMs, sentAt + latency.usualMs(outdatedSince) * patience)
+  return outdatedAt < lostAt ? { as: 'outdated', at: outdatedAt } : { as: 'lost', at: lostAt }
 }
 
 /** How long to wait for the effect of a message, in milliseconds. @param before the message that is repeated */
@@ -55,5 +56,5 @@ export function waitMsOf(
   as: Repetition['as'] | undefined,
 ) {
   if (before === undefined) return isOfDate(mismatch) ? datedLostAfterMs : lostAfterMs
-  return as === 'renewed' ? before.waitMs : Math.min(before.waitMs * 2, longestWaitMs)
+  return as === 'outdated' ? before.waitMs : Math.min(before.waitMs * 2, longestWaitMs)
 }

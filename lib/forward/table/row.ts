@@ -51,7 +51,7 @@ export interface Outstanding {
   /** Since when newer versions show the same mismatch, in epoch milliseconds. */
   outdatedSince: number | undefined
   /** How often the message was sent again for newer versions. */
-  renewals: number
+  repeatsForNewer: number
 }
 
 /** Everything known under one `namespace/name`: the instance, the objects with its labels, the messages sent for it. */

@@ -44,14 +44,14 @@ export function openClient(options: ClientOptions): KubernetesClient {
     return resolved
   }
   /** Calls that run on the old connections are not cut off. */
-  const renewConnections = () => {
+  const replaceConnections = () => {
     if (current) void closeAll(current.agents, { atOnce: false })
     current = undefined
   }
   const agentsFor = (address: ApiServerAddress, credential: Credential): Agents => {
     if (current && current.credential.cert === credential.cert) return current.agents
     // A plugin returned a new client certificate.
-    renewConnections()
+    replaceConnections()
     current = { credential, agents: openAgents(address, credential) }
     return current.agents
   }
@@ -87,7 +87,7 @@ export function openClient(options: ClientOptions): KubernetesClient {
           // Every write may be repeated: the repetition ends in "exists", "conflict" or the same state.
           if (tries <= deadConnections && connectionDied(thrown) && !signal.aborted) continue
           // The connections were kept for equally long, so the others are likely to be as silent as this one.
-          if (isTimeout(thrown) && !signal.aborted) renewConnections()
+          if (isTimeout(thrown) && !signal.aborted) replaceConnections()
           throw transportError(thrown, `${method} ${path}`, signal)
         }
     },

@@ -53,7 +53,7 @@ test('instances whose template change was sent count as not Ready until they are
   const { rows, entry } = rowsOn(template(2), many(5, 1, true))
   const message = { uid: '', cause: 'template', key: '', sentAt: 0, waitMs: 0, repeated: false } as const
   for (const row of rows.slice(0, 2))
-    row.rollout = { ...message, versions: '', outdatedSince: undefined, renewals: 0 }
+    row.rollout = { ...message, versions: '', outdatedSince: undefined, repeatsForNewer: 0 }
   expect(rolloutHeld(entry)).toBe(true)
 })
 
