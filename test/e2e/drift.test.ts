@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { fieldManager, labels } from '../../lib/crd/group.ts'
 import type { NetworkPolicy, Stored } from '../../lib/crd/objects.ts'
 import type { Challenge } from './support/challenges.ts'
@@ -7,13 +7,15 @@ import { needs, openWorld, type World, workload } from './support/world.ts'
 
 const kind = { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy' }
 
+/** A wide bound: the repair itself takes seconds. */
+const repairedMs = 60_000
+
 let world: World
 let platform: RunningPod
 
 beforeAll(async () => {
   world = await openWorld({ purpose: 'drift', templates: ['web'] })
-  const namespace = world.namespaces[0]
-  await world.challenges.applyTemplate(namespace, 'web', workload())
+  for (const namespace of world.namespaces) await world.challenges.applyTemplate(namespace, 'web', workload())
   platform = await world.startProbe('platform')
 })
 afterAll(() => world?.close())
@@ -30,31 +32,33 @@ async function policies(namespace: string): Promise<Stored<NetworkPolicy>[]> {
   return found
 }
 
-const everything = [
-  { op: 'replace', path: '/spec/ingress', value: [{}] },
-  { op: 'replace', path: '/spec/egress', value: [{}] },
-] as const
+/** By name, what each policy says. */
+const specsOf = (found: readonly Stored<NetworkPolicy>[]) =>
+  Object.fromEntries(found.map(({ metadata, spec }) => [metadata.name, spec]))
 
-/** By what somebody does to policies by hand. */
-const edits: Record<string, (policy: Stored<NetworkPolicy>) => Promise<unknown>> = {
-  opened: ({ metadata: { namespace, name }, spec }) => {
-    // A policy without rules has no field that could be replaced.
-    const operations = everything.map(each => ({
-      ...each,
-      op:
-        each.path === '/spec/ingress' ? (spec.ingress ? 'replace' : 'add') : spec.egress ? 'replace' : 'add',
-    }))
-    return world.cluster.patchJson({ ...kind, namespace, name }, operations as never, world.signal)
+/** What somebody does to policies by hand. */
+const edits = {
+  opened: async ({ metadata: { namespace, name } }: Stored<NetworkPolicy>) => {
+    const path = `/apis/networking.k8s.io/v1/namespaces/${namespace}/networkpolicies/${name}`
+    const body = { spec: { ingress: [{}], egress: [{}] } }
+    const request = { body, contentType: 'application/merge-patch+json', query: { fieldManager: 'kubectl' } }
+    const { status } = await world.client.request('PATCH', path, request, world.signal)
+    expect(status).toBe(200)
   },
-  deleted: ({ metadata: { namespace, name } }) =>
+  deleted: ({ metadata: { namespace, name } }: Stored<NetworkPolicy>) =>
     world.cluster.delete({ ...kind, namespace, name }, {}, world.signal),
 }
 
-describe.each(Object.entries(edits))('policies that are %s by hand', (word, edit) => {
+// Each in a namespace of its own, since both concern the policy that all pods of a namespace share.
+describe.each([
+  ['opened', 0],
+  ['deleted', 1],
+] as const)('policies that are %s by hand', (word, index) => {
+  const edit = edits[word]
   let attacker: Challenge
   let victim: Challenge
   beforeAll(async () => {
-    const namespace = world.namespaces[0]
+    const namespace = world.namespaces[index]
     const start = (name: string, team: number) =>
       world.challenges.start({ namespace, name: `${name}-${word}` }, { template: 'web', team })
     ;[attacker, victim] = await Promise.all([start('attacker', 1), start('victim', 2)])
@@ -79,7 +83,11 @@ describe.each(Object.entries(edits))('policies that are %s by hand', (word, edit
   test('isolate the teams again while the operator runs', async context => {
     needs(context, 'policies')
     const target = { host: victim.pod.addresses[0] ?? '', port: ports.tcp }
-    for (const policy of await policies(victim.namespace)) await edit(policy)
+    const before = await policies(victim.namespace)
+    for (const policy of before) await edit(policy)
+    await expect
+      .poll(async () => specsOf(await policies(victim.namespace)), { timeout: repairedMs })
+      .toEqual(specsOf(before))
     await world.packets.expectClosed(attacker.pod, target)
     await world.packets.expectOpen(platform, target)
   })

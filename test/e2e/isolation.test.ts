@@ -23,7 +23,6 @@ beforeAll(async () => {
     image: workload().image ?? '',
     args: ['netexec', `--http-port=${undeclaredPort}`, '--udp-port=-1'],
     resources: { cpu: '50m', memory: '64Mi' },
-    ports: [],
   }
   for (const namespace of namespaces)
     for (const networkProfile of profiles)
@@ -84,7 +83,8 @@ describe('the platform', () => {
   })
 })
 
-describe.each(profiles)('a team with the profile %s', template => {
+// Most of the time is spent on waiting for answers that do not come.
+describe.concurrent.each(profiles)('a team with the profile %s', template => {
   describe.each([
     ['of the same namespace', 0],
     ['of another namespace', 1],

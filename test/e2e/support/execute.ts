@@ -1,5 +1,6 @@
-import { Writable } from 'node:stream'
-import { Exec, KubeConfig, type V1Status } from '@kubernetes/client-node'
+import { PassThrough } from 'node:stream'
+import { KubeConfig, type V1Status } from '@kubernetes/client-node'
+import { WebSocketHandler } from '@kubernetes/client-node/dist/web-socket-handler.js'
 
 /** A container of a running pod. */
 export interface PodContainer {
@@ -18,36 +19,42 @@ export interface Executed {
 /** The longest time of one command. Every one of them has a shorter limit of its own. */
 const limitMs = 30_000
 
+/** The channels of a WebSocket to a command, by `k8s.io/kubelet/pkg/cri/streaming`. */
+const channels = { stdout: 1, stderr: 2, status: 3 } as const
+
 /**
- * Returns a function that runs a command in a container, as `kubectl exec` does. The API server need not reach the pod's
- * network for that: the kubelet runs the command.
+ * Returns a function that runs a command in a container, as `kubectl exec` does. The test's machine need not reach the
+ * pod's network for that: the kubelet runs the command.
  */
 export function openExecutor(kubeconfig: string) {
-  const config = new KubeConfig()
-  for (const [index, path] of kubeconfig.split(':').entries()) {
-    if (index === 0) config.loadFromFile(path)
-    else config.mergeConfig(fromFile(path), true)
-  }
-  const exec = new Exec(config)
+  const handler = new WebSocketHandler(readKubeconfig(kubeconfig), undefined, unusedStreams())
 
   /** @throws Error if the command could not be run */
   return async function execute(
     { namespace, pod, container }: PodContainer,
     command: string[],
   ): Promise<Executed> {
-    const output = collector()
-    const ended = Promise.withResolvers<V1Status | undefined>()
-    const timer = setTimeout(() => ended.reject(new Error('no answer in time')), limitMs)
+    const query = new URLSearchParams([
+      ...Object.entries({ container, stdout: 'true', stderr: 'true' }),
+      ...command.map((word): [string, string] => ['command', word]),
+    ])
+    const output: Buffer[] = []
+    const status: Buffer[] = []
+    const closed = Promise.withResolvers<void>()
+    const timer = setTimeout(() => closed.reject(new Error('no answer in time')), limitMs)
+    const onData = (channel: number, data: Buffer): boolean => {
+      if (channel === channels.stdout || channel === channels.stderr) output.push(data)
+      if (channel === channels.status) status.push(data)
+      // The server closes the connection. The status may come before the last output does.
+      return true
+    }
     try {
-      const [stdout, stderr] = [output.stream(), output.stream()]
-      const socket = await exec
-        .exec(namespace, pod, container, command, stdout, stderr, null, false, ended.resolve)
-        .catch(({ message }: { message: string }) => {
-          throw new Error(message)
-        })
-      socket.onerror = ({ message }: { message: string }) => ended.reject(new Error(message))
-      socket.onclose = () => ended.resolve(undefined)
-      return { code: exitCode(await ended.promise), output: output.text() }
+      const path = `/api/v1/namespaces/${namespace}/pods/${pod}/exec?${query}`
+      const socket = await handler.connect(path, null, onData).catch(asError)
+      socket.onerror = ({ message }: { message: string }) => closed.reject(new Error(message))
+      socket.onclose = () => closed.resolve()
+      await closed.promise
+      return { code: exitCode(text(status)), output: text(output) }
     } catch (cause) {
       throw new Error(`${command.join(' ')} could not be run in ${namespace}/${pod}: ${cause}`, { cause })
     } finally {
@@ -58,30 +65,37 @@ export function openExecutor(kubeconfig: string) {
 
 export type Execute = ReturnType<typeof openExecutor>
 
+/** @param paths one file, or several with colons between, as kubectl reads them */
+function readKubeconfig(paths: string): KubeConfig {
+  const [first = new KubeConfig(), ...further] = paths.split(':').map(path => {
+    const config = new KubeConfig()
+    config.loadFromFile(path)
+    return config
+  })
+  for (const each of further) first.mergeConfig(each, true)
+  return first
+}
+
+/** The handler ends streams of its own when the server closes a channel. By default these are the process's. */
+function unusedStreams() {
+  return { stdin: new PassThrough(), stdout: new PassThrough(), stderr: new PassThrough() }
+}
+
 /** @throws Error unless the command ran and ended */
-function exitCode(status: V1Status | undefined): number {
-  if (status?.status === 'Success') return 0
-  const code = status?.details?.causes?.find(({ reason }) => reason === 'ExitCode')?.message
-  if (code === undefined) throw new Error(status?.message ?? 'the connection was closed')
+function exitCode(answer: string): number {
+  if (answer === '') throw new Error('the connection was closed')
+  const { status, message, details } = JSON.parse(answer) as V1Status
+  if (status === 'Success') return 0
+  const code = details?.causes?.find(({ reason }) => reason === 'ExitCode')?.message
+  if (code === undefined) throw new Error(message)
   return Number(code)
 }
 
-function fromFile(path: string): KubeConfig {
-  const config = new KubeConfig()
-  config.loadFromFile(path)
-  return config
+/** A refused connection is reported by an event, which is no Error. */
+function asError({ message }: { message: string }): never {
+  throw new Error(message)
 }
 
-function collector() {
-  const chunks: Buffer[] = []
-  return {
-    stream: () =>
-      new Writable({
-        write(chunk: Buffer, _, done) {
-          chunks.push(chunk)
-          done()
-        },
-      }),
-    text: () => Buffer.concat(chunks).toString(),
-  }
+function text(chunks: readonly Buffer[]): string {
+  return Buffer.concat(chunks).toString()
 }

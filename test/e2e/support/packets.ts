@@ -6,14 +6,14 @@ import type { Address } from './variables.ts'
 /** The answer to a packet: a connection, or the word that agnhost prints. */
 export type Answer = 'open' | 'TIMEOUT' | 'REFUSED' | 'DNS' | 'UNKNOWN' | 'OTHER'
 
-/** Time in which a connection that is allowed comes about, on a busy node too. */
-const connectSeconds = 3
+/** Time in which a connection that is allowed comes about. It is tried again, so a busy node may miss it now and then. */
+const connectSeconds = 2
 
 /** Time in which a CNI takes up a change of a policy. The slow ones take some seconds. */
 const enforcedMs = 60_000
 
 /** A policy that lets packets through is noticed by one of several tries. */
-const triesOfClosed = 3
+const triesOfClosed = 2
 
 export interface Target extends Address {
   protocol?: 'tcp' | 'udp'

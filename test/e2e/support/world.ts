@@ -36,7 +36,7 @@ export interface World {
   /** The operator that runs. @throws Error if none does */
   operator(): TestOperator
   stopOperator(): Promise<void>
-  /** Starts the operator again, over the same database and queues. */
+  /** Starts the operator again, over the same database and new queues. */
   startOperator(): Promise<void>
   /** Starts a pod that is no challenge. Default: in the platform's namespace. */
   startProbe(name: string, namespace?: string): Promise<RunningPod>
@@ -78,12 +78,11 @@ export async function openWorld({ purpose, templates, env }: WorldOptions): Prom
     makeNamespace(client, `${purpose}-second`, signal),
     makeNamespace(client, `${purpose}-platform`, signal),
   ])
-  const [database, queues] = await Promise.all([
-    testDatabase(suite.postgresUrl),
-    testQueues({}, signal, suite.queuesEndpoint),
-  ])
-  const start = () =>
-    startTestOperator({
+  const database = await testDatabase(suite.postgresUrl)
+  const start = async () => {
+    // New queues: the poll of an operator that has ended may take a message, which then stays hidden for a minute.
+    const queues = await testQueues({}, signal, suite.queuesEndpoint)
+    return startTestOperator({
       plane: { kubeconfig: suite.kubeconfig, namespace: first.name },
       moreNamespaces: [second.name],
       databaseUrl: database.url,
@@ -91,6 +90,7 @@ export async function openWorld({ purpose, templates, env }: WorldOptions): Prom
       challenges: templates,
       env: { ...suite.operatorVariables, ...env?.({ platform: platform.name }) },
     })
+  }
   let running: TestOperator | undefined = await start()
   const challenges = openChallenges(cluster, signal)
   const stopOperator = async () => {
