@@ -80,7 +80,10 @@ export function openChallenges(cluster: Cluster, signal: AbortSignal): Challenge
     create,
     async start(at, owner) {
       await create(at, owner)
-      const instance = await until(at, ({ status }) => status?.phase === 'Ready')
+      // The Deployment may be seen as available a moment before its pod is seen.
+      const isReady = ({ status }: ChallengeInstance) =>
+        status?.phase === 'Ready' && status.podName !== undefined
+      const instance = await until(at, isReady)
       return { ...at, instance, ...(await runningParts(cluster, instance, signal)) }
     },
     until,

@@ -1,4 +1,5 @@
 import { expect } from 'vitest'
+import { limited } from '../../../lib/concurrency.ts'
 import { waitUntil } from '../../../local/process/wait.ts'
 import type { Execute, PodContainer } from './execute.ts'
 import type { Address } from './variables.ts'
@@ -8,6 +9,9 @@ export type Answer = 'open' | 'TIMEOUT' | 'REFUSED' | 'DNS' | 'UNKNOWN' | 'OTHER
 
 /** Time in which a connection that is allowed comes about. It is tried again, so a busy node may miss it now and then. */
 const connectSeconds = 2
+
+/** Each command takes some of the memory that the container may use, about 30 MiB. */
+const commandsAtOnce = 3
 
 /** Time in which a CNI takes up a change of a policy. The slow ones take some seconds. */
 const enforcedMs = 60_000
@@ -20,7 +24,15 @@ export interface Target extends Address {
 }
 
 /** Sends packets from containers of agnhost, and reads files in them. */
-export function openPackets(execute: Execute, signal: AbortSignal) {
+export function openPackets(executeAtOnce: Execute, signal: AbortSignal) {
+  const limits = new Map<string, ReturnType<typeof limited>>()
+  const execute: Execute = (from, command) => {
+    const key = `${from.namespace}/${from.pod}`
+    const limit = limits.get(key) ?? limited(commandsAtOnce)
+    limits.set(key, limit)
+    return limit(() => executeAtOnce(from, command))
+  }
+
   /** Connects by TCP, or sends a datagram to agnhost's `netexec` and waits for its answer. */
   async function connect(from: PodContainer, target: Target): Promise<Answer> {
     const { protocol = 'tcp' } = target
@@ -28,7 +40,8 @@ export function openPackets(execute: Execute, signal: AbortSignal) {
     const { code, output } = await execute(from, ['/agnhost', 'connect', ...options, written(target)])
     if (code === 0) return 'open'
     const [word] = output.match(/TIMEOUT|REFUSED|DNS|UNKNOWN|OTHER/) ?? []
-    if (word === undefined) throw new Error(`agnhost connect ${written(target)}: ${output}`)
+    if (word === undefined)
+      throw new Error(`agnhost connect ${written(target)} ended with ${code}: ${output}`)
     return word as Answer
   }
 

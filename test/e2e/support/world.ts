@@ -55,7 +55,7 @@ export function workload(spec: Partial<ChallengeTemplateSpec> = {}): Partial<Cha
   return {
     image: inject('suite').image,
     args: ['netexec', `--http-port=${ports.tcp}`, `--udp-port=${ports.udp}`],
-    resources: { cpu: '50m', memory: '64Mi' },
+    resources: { cpu: '50m', memory: '192Mi' },
     ports: [
       { name: 'http', port: ports.tcp },
       { name: 'udp', port: ports.udp, protocol: 'UDP' },
