@@ -142,6 +142,13 @@ export const reasons = {
     scope: 'cluster',
     whileStalled: 'Failed',
   },
+  NodeLost: {
+    sentence: 'The node of the challenge does not answer; it starts again on another one as soon as it can.',
+    recovery: 'watched',
+    examinedBy: 'both',
+    scope: 'cluster',
+    whileStalled: 'Failed',
+  },
   ProbeFailing: {
     sentence: 'The challenge is running but does not answer its readiness probe.',
     recovery: 'watched',

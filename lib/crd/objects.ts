@@ -30,6 +30,8 @@ export interface ObjectMeta {
   generation?: number
   creationTimestamp?: string
   deletionTimestamp?: string
+  /** The seconds by which `deletionTimestamp` lies after the deletion was asked for. */
+  deletionGracePeriodSeconds?: number
   labels?: Record<string, string>
   annotations?: Record<string, string>
   finalizers?: string[]

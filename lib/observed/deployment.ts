@@ -10,10 +10,15 @@ export interface DeploymentDigest {
   deadlineExceeded: boolean
   /** `spec.replicas` is 0. */
   hibernated: boolean
+  /** The time that a pod has to become ready, in milliseconds. */
+  progressDeadlineMs: number
 }
 
 /** The number of characters that suffice to classify and explain a refusal. */
 const messageLimit = 500
+
+/** Kubernetes' default, for a Deployment of the older operator. Ours state their deadline. */
+const defaultDeadlineSeconds = 600
 
 export function deploymentDigest(deployment: Deployment): DeploymentDigest {
   const { metadata, spec, status } = deployment
@@ -27,6 +32,7 @@ export function deploymentDigest(deployment: Deployment): DeploymentDigest {
     deadlineExceeded:
       current && progressing?.status === 'False' && progressing.reason === 'ProgressDeadlineExceeded',
     hibernated: spec?.replicas === 0,
+    progressDeadlineMs: (spec?.progressDeadlineSeconds ?? defaultDeadlineSeconds) * 1_000,
   }
 }
 

@@ -13,6 +13,10 @@ export interface PodDigest {
   name: string
   createdAt: number
   terminating: boolean
+  /** When the deletion of the pod was asked for. */
+  deletedAt: number | undefined
+  /** The node does not answer: the pod is not ready, while its containers are reported as ready. */
+  nodeLost: boolean
   phase: string
   /** `status.reason`, such as `Evicted`. */
   statusReason: string | undefined
@@ -42,6 +46,8 @@ export function podDigest(pod: Stored<Pod>): PodDigest {
     name: metadata.name,
     createdAt: Date.parse(metadata.creationTimestamp),
     terminating: metadata.deletionTimestamp !== undefined,
+    deletedAt: deletedAt(metadata),
+    nodeLost: isNodeLost(pod),
     phase: status?.phase ?? 'Pending',
     statusReason: status?.reason,
     // On a dead node the condition becomes False, and containerStatuses[].ready stays true.
@@ -54,6 +60,30 @@ export function podDigest(pod: Stored<Pod>): PodDigest {
     runningSince: runningSince(container),
     readyDueAt: readyDueAt(pod),
   }
+}
+
+function deletedAt({ deletionTimestamp, deletionGracePeriodSeconds = 0 }: Stored<Pod>['metadata']) {
+  return deletionTimestamp === undefined
+    ? undefined
+    : Date.parse(deletionTimestamp) - deletionGracePeriodSeconds * 1_000
+}
+
+/**
+ * A kubelet writes the condition and the containers together. If it stops answering, the controller of the nodes sets the
+ * condition after some 45 s, and leaves the containers as they were reported last. A readiness gate of somebody else says
+ * that it is one.
+ */
+export function isNodeLost({ status }: Pod): boolean {
+  const containers = status?.containerStatuses ?? []
+  const ready = status?.conditions?.find(each => each.type === 'Ready')
+  return (
+    status?.phase === 'Running' &&
+    ready !== undefined &&
+    ready.status !== 'True' &&
+    ready.reason !== 'ReadinessGatesNotReady' &&
+    containers.length > 0 &&
+    containers.every(container => container.ready)
+  )
 }
 
 /** The least time that a container may run unready, in milliseconds. The default probe answers within seconds. */

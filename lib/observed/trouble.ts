@@ -32,7 +32,14 @@ const configInvalid = new Set([
 
 /** Returns the trouble of a pod; undefined if there is none. The history of its containers counts as well as their state. */
 export function podTrouble(pod: PodDigest, now: number): Trouble | undefined {
-  return unscheduled(pod) ?? ended(pod) ?? startRefused(pod) ?? crashed(pod, now) ?? unreadyTooLong(pod, now)
+  return (
+    unscheduled(pod) ??
+    ended(pod) ??
+    nodeLost(pod) ??
+    startRefused(pod) ??
+    crashed(pod, now) ??
+    unreadyTooLong(pod, now)
+  )
 }
 
 function unscheduled(pod: PodDigest): Trouble | undefined {
@@ -43,6 +50,11 @@ function unscheduled(pod: PodDigest): Trouble | undefined {
 function ended(pod: PodDigest): Trouble | undefined {
   if (pod.phase !== 'Failed' && pod.phase !== 'Succeeded') return undefined
   return waiting(pod.statusReason === 'Evicted' ? 'Evicted' : 'CrashLooping')
+}
+
+/** Kubernetes gives the pod up after some minutes, and the Deployment replaces it then. */
+function nodeLost(pod: PodDigest): Trouble | undefined {
+  return pod.nodeLost ? waiting('NodeLost') : undefined
 }
 
 function startRefused(pod: PodDigest): Trouble | undefined {

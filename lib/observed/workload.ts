@@ -45,6 +45,9 @@ export function workloadVerdict(
   const podName = pod?.name
   if (deployment.hibernated) return { ...underWay, podName: undefined, reason: 'Suspended' }
   const trouble = pod && podTrouble(pod, now)
+  const lost = pods === 'unknown' || deployment.available ? undefined : lostPod(pods)
+  if (lost && !pod?.ready && (trouble?.reason === undefined || trouble.reason === 'Unschedulable'))
+    return withoutSuccessor(lost, deployment, now)
   const dueAt = trouble?.dueAt
   if (trouble?.reason) {
     const failed = trouble.failed || deployment.deadlineExceeded
@@ -89,6 +92,25 @@ function current(pods: readonly PodDigest[]): PodDigest | undefined {
   return pods
     .filter(pod => !pod.terminating)
     .toSorted((a, b) => rank(b) - rank(a) || b.createdAt - a.createdAt || (a.name < b.name ? -1 : 1))[0]
+}
+
+/** Returns the pod of a node that does not answer and that Kubernetes has given up. It stays until the node comes back or goes. */
+function lostPod(pods: readonly PodDigest[]): PodDigest | undefined {
+  return pods.find(pod => pod.terminating && pod.nodeLost)
+}
+
+/**
+ * The verdict while no other pod has become ready. A trouble of the successor's own is told instead; that it finds no room
+ * follows from the loss of the node.
+ */
+function withoutSuccessor(
+  lost: PodDigest,
+  { progressDeadlineMs }: DeploymentDigest,
+  now: number,
+): WorkloadVerdict {
+  const failsAt = (lost.deletedAt ?? now) + progressDeadlineMs
+  const failed = now >= failsAt
+  return { ...underWay, failed, reason: 'NodeLost', podName: lost.name, dueAt: failed ? undefined : failsAt }
 }
 
 /** ReplicaFailure carries the API server's refusal as text only. Room in a quota comes and goes; a rule stays. */

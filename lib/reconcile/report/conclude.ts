@@ -152,7 +152,7 @@ function contested(children: readonly Child[]): Obstacle | undefined {
  */
 function workloadOf({ observed: { deployment, pods }, acted, now }: ConcludeInput): WorkloadFinding {
   if (deployment === undefined || rolled(deployment, acted)) return { kind: 'none' }
-  const staying = pods.map(podDigest).filter(pod => !pod.terminating)
+  const staying = pods.map(podDigest).filter(pod => !pod.terminating || pod.nodeLost)
   const known = staying.length === 0 ? 'unknown' : staying
   return { kind: 'observed', verdict: workloadVerdict(deploymentDigest(deployment), known, now) }
 }

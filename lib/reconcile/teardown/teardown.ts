@@ -1,17 +1,17 @@
 import type { ChallengeInstance, Child } from '../../crd/challenge-instance.ts'
-import { isWorkload } from '../../crd/child-kinds.ts'
 import type { Stored } from '../../crd/objects.ts'
 import { childKey } from '../../crd/reference.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import { clockSkewMs } from '../../lifetime.ts'
 import { isAdopting } from '../../observed/adopting.ts'
 import { answersForceSync, asksWhatBlocksTeardown } from '../pass/causes.ts'
-import type { Findings, Obstacle } from '../pass/findings.ts'
+import type { Findings } from '../pass/findings.ts'
 import { type Pass, type PassResult, requeue, waitOutcome } from '../pass/outcome.ts'
 import { closeRow } from '../report/database-row.ts'
 import { type Reporting, report } from '../report/report.ts'
 import { hasFinalizer, releaseFinalizer } from './finalizer.ts'
 import { findAdoptable, findOwned, removeChildren } from './remove-children.ts'
+import { whatBlocks } from './what-blocks.ts'
 
 /** When to look again at a Deployment that is going and that the forwarder does not watch, in milliseconds. */
 const unwatchedMs = 2_000
@@ -44,8 +44,8 @@ export interface FailedTeardown {
  * repeated, so a pass that ends anywhere is continued by the next one.
  *
  * Caveats: a database that is away does not delay the end. The row is then closed by a later pass, or by the sweep. A
- * finalizer of another party on the Deployment delays the teardown without limit; a pass of the sweep or of `force-sync`
- * names it in the status.
+ * finalizer of another party on the Deployment, or a node that does not answer, delays the teardown without limit; a pass
+ * of the sweep or of `force-sync` says in the status what the teardown waits for.
  *
  * Errors: a failure is returned with what was found until then, for the status (`reportFailedRead`).
  */
@@ -72,9 +72,11 @@ async function reportWaiting(
   { instance, children, pass }: { instance: Stored<ChallengeInstance>; children: Child[]; pass: Pass },
   signal: AbortSignal,
 ): Promise<PassResult> {
+  // A pass that does not look keeps what the last one has found.
+  const notAsked = instance.status?.phase === 'Terminating' ? 'not-examined' : undefined
   const obstacle = asksWhatBlocksTeardown(pass)
-    ? await blockingFinalizer(deps.cluster, children, signal)
-    : undefined
+    ? await whatBlocks(deps.cluster, instance, children, signal)
+    : notAsked
   const findings: Findings = {
     instance,
     workload: { kind: 'none' },
@@ -129,24 +131,6 @@ async function childrenToRemove(
     name,
   }))
   return [...recorded, ...added.map(child => ({ ...child, version: '', hash: '' }))]
-}
-
-/** The finalizer of the garbage collector. The owner of any other one has to release the Deployment. */
-const foregroundDeletion = 'foregroundDeletion'
-
-async function blockingFinalizer(
-  cluster: Cluster,
-  children: readonly Child[],
-  signal: AbortSignal,
-): Promise<Obstacle | undefined> {
-  const workload = children.find(isWorkload)
-  const found = workload && (await cluster.getMetadata(workload, signal))
-  const foreign = found?.metadata.finalizers?.find(each => each !== foregroundDeletion)
-  if (found === undefined || foreign === undefined) return undefined
-  const message =
-    `Deployment "${found.metadata.name}" is being deleted, but the finalizer "${foreign.slice(0, 100)}" holds it back. ` +
-    'The owner of that finalizer has to remove it.'
-  return { reason: 'ForeignFinalizer', message, stalled: false }
 }
 
 /**

@@ -163,6 +163,72 @@ describe('workloadVerdict', () => {
     expect(verdict(available, pod({ ready: true, state: running(900) })).ready).toBe(false)
   })
 
+  describe('on a node that does not answer', () => {
+    const unready = { conditions: [{ type: 'Ready', status: 'False' }] }
+    const silent = (metadata: Pod['metadata'] = {}) => {
+      const lost = pod({ ready: true, state: running(900) }, unready, 'web-7-lost')
+      return { ...lost, metadata: { ...lost.metadata, ...metadata } } as Stored<Pod>
+    }
+    const given = (seconds: number) =>
+      silent({ deletionTimestamp: ago(seconds - 30), deletionGracePeriodSeconds: 30 })
+    const deadline = {
+      ...deployment(),
+      spec: { ...deployment().spec, progressDeadlineSeconds: 120 },
+    } as Deployment
+    const starting = pod({ state: { waiting: { reason: 'ContainerCreating' } } }, { phase: 'Pending' })
+    const unscheduled = pod(
+      {},
+      { phase: 'Pending', conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable' }] },
+    )
+
+    it('is NodeLost, and not failed before Kubernetes gives the pod up', () => {
+      const lost = {
+        ready: false,
+        failed: false,
+        reason: 'NodeLost',
+        podName: 'web-7-lost',
+        dueAt: undefined,
+      }
+      expect(verdict(deadline, silent())).toMatchObject(lost)
+    })
+
+    it('is failed if no other pod becomes ready within the progress deadline', () => {
+      for (const successors of [[], [starting], [unscheduled]]) {
+        const early = verdict(deadline, given(119), ...successors)
+        expect(early).toMatchObject({ failed: false, reason: 'NodeLost', dueAt: now + 1_000 })
+        const late = verdict(deadline, given(120), ...successors)
+        expect(late).toMatchObject({ failed: true, reason: 'NodeLost', dueAt: undefined })
+      }
+    })
+
+    it('says the same to a pass that reads no other pod', () => {
+      const all = verdict(deadline, given(60), starting)
+      expect(verdict(deadline, given(60))).toEqual(all)
+    })
+
+    it('serves again as soon as another pod does', () => {
+      const serving = pod({ ready: true, state: running(5) }, ready)
+      expect(verdict(available, given(60), serving)).toMatchObject({ ready: true, podName: 'web-7-x' })
+    })
+
+    it('has the trouble of the pod that replaces it, if that has one of its own', () => {
+      const broken = pod({ state: { waiting: { reason: 'ErrImagePull' } } })
+      expect(verdict(deadline, given(60), broken)).toMatchObject({
+        reason: 'ImagePullFailed',
+        podName: 'web-7-x',
+      })
+    })
+
+    it('is no excuse for a pod that is hibernated', () => {
+      expect(verdict(deployment({}, 0), given(60))).toMatchObject({ reason: 'Suspended' })
+    })
+  })
+
+  it('takes no readiness gate of somebody else for a lost node', () => {
+    const gated = { conditions: [{ type: 'Ready', status: 'False', reason: 'ReadinessGatesNotReady' }] }
+    expect(verdict(deployment(), pod({ ready: true, state: running(5) }, gated)).reason).toBeUndefined()
+  })
+
   it('counts a container that has run since its last crash as cured', () => {
     const cured = pod(
       { ready: true, restartCount: 5, state: running(600), lastState: exit(1, 'Error') },
