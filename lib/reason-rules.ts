@@ -21,6 +21,21 @@ export function waitsForDate(reason: string): boolean {
   return isReason(reason) && reasons[reason].recovery === 'dated'
 }
 
+/**
+ * Returns the message, and when the instance is looked at again if nobody watches what cures the reason. It names no time of
+ * day: a status that changed with each look would be written with each look.
+ */
+export function withNextLook(reason: Reason, message: string): string {
+  const next = nextLooks[reasons[reason].recovery]
+  return next === undefined ? message : `${message} ${next}`
+}
+
+/** A timer comes after five minutes at most (`recheckBackoffMs`). A teardown is looked at after 1, 2, 4, … minutes. */
+const nextLooks: Partial<Record<Recovery, string>> = {
+  recheck: 'The operator looks again after about 5 minutes at most.',
+  sweep: 'The operator looks again at the next resync at the latest.',
+}
+
 /** Whether a stall for this reason counts against the roll-out of the instance's template. */
 export function countsAgainstRollout(reason: string): boolean {
   return !isReason(reason) || reasons[reason].scope !== 'instance'

@@ -92,7 +92,7 @@ export const reasons = {
     whileStalled: 'Pending',
   },
   Unschedulable: {
-    sentence: 'The cluster has no room for this challenge at the moment; it starts as soon as there is some.',
+    sentence: 'No node of the cluster takes this challenge at the moment; it starts as soon as one does.',
     recovery: 'watched',
     examinedBy: 'look',
     scope: 'cluster',

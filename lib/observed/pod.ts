@@ -1,4 +1,5 @@
 import type { ContainerStatus, Pod, Probe, Stored } from '../crd/objects.ts'
+import { shortened } from '../refusal.ts'
 
 export interface Termination {
   reason: string
@@ -21,7 +22,7 @@ export interface PodDigest {
   /** `status.reason`, such as `Evicted`. */
   statusReason: string | undefined
   ready: boolean
-  /** Reason of a `PodScheduled=False` condition. */
+  /** Why the pod is on no node yet, in the words of the scheduler; undefined: it is on one, or nothing was tried yet. */
   unscheduled: string | undefined
   /** The next fields are those of the container in the worst trouble. */
   restarts: number
@@ -52,7 +53,7 @@ export function podDigest(pod: Stored<Pod>): PodDigest {
     statusReason: status?.reason,
     // On a dead node the condition becomes False, and containerStatuses[].ready stays true.
     ready: condition('Ready')?.status === 'True',
-    unscheduled: scheduled?.status === 'False' ? (scheduled.reason ?? 'Unschedulable') : undefined,
+    unscheduled: scheduled?.status === 'False' ? schedulersWords(scheduled.message ?? '') : undefined,
     restarts: container?.restartCount ?? 0,
     waiting: waiting === undefined || startingUp.has(waiting) ? undefined : waiting,
     terminated: termination(container?.state?.terminated),
@@ -60,6 +61,15 @@ export function podDigest(pod: Stored<Pod>): PodDigest {
     runningSince: runningSince(container),
     readyDueAt: readyDueAt(pod),
   }
+}
+
+/** Characters of the scheduler's words that a status shows. */
+const wordsLimit = 300
+
+/** Returns why no node fits. What preempting others would not help, and how, is of no use to an organiser. */
+function schedulersWords(message: string): string {
+  const why = message.replace(/(^|[ .,])(preemption:|no new claims to deallocate).*$/s, '')
+  return shortened(why.replace(/[\s.,]+$/, ''), wordsLimit)
 }
 
 function deletedAt({ deletionTimestamp, deletionGracePeriodSeconds = 0 }: Stored<Pod>['metadata']) {

@@ -3,6 +3,8 @@ import type { PodDigest, Termination } from './pod.ts'
 
 export interface Trouble {
   reason: Reason | undefined
+  /** What the cluster says about the reason; undefined: no more than the reason does. */
+  message?: string | undefined
   /** The pod makes no progress without a change. */
   failed: boolean
   /** The time at which the verdict on the same digest changes, in epoch milliseconds. */
@@ -43,7 +45,9 @@ export function podTrouble(pod: PodDigest, now: number): Trouble | undefined {
 }
 
 function unscheduled(pod: PodDigest): Trouble | undefined {
-  return pod.unscheduled === undefined ? undefined : waiting('Unschedulable')
+  if (pod.unscheduled === undefined) return undefined
+  const words = pod.unscheduled === '' ? undefined : `No node takes this challenge yet: ${pod.unscheduled}.`
+  return { ...waiting('Unschedulable'), message: words }
 }
 
 /** An ended pod is not failed, because the Deployment replaces it. */

@@ -26,6 +26,8 @@ export interface ReportedWorkload {
   readyReason: string
   phase: string | undefined
   podName: string | undefined
+  /** Message of the `Ready` condition while the pod is on no node: the words may change while the reason stays. */
+  unscheduledMessage?: string | undefined
 }
 
 /** Reasons of the `Ready` condition of a workload without trouble. */
@@ -51,7 +53,7 @@ export function workloadVerdict(
   const dueAt = trouble?.dueAt
   if (trouble?.reason) {
     const failed = trouble.failed || deployment.deadlineExceeded
-    return { ready: false, failed, reason: trouble.reason, podName, dueAt }
+    return { ready: false, failed, reason: trouble.reason, message: trouble.message, podName, dueAt }
   }
   if (deployment.replicaFailure !== undefined)
     return { ...refusal(deployment.replicaFailure), podName, dueAt }
@@ -78,8 +80,15 @@ export function verdictReflected(reported: ReportedWorkload, verdict: WorkloadVe
     reported.ready === verdict.ready &&
     reported.readyReason === readyReason(verdict) &&
     (reported.phase === 'Failed') === verdict.failed &&
-    (!verdict.ready || reported.podName === verdict.podName)
+    (!verdict.ready || reported.podName === verdict.podName) &&
+    (verdict.reason !== 'Unschedulable' || sameWords(reported.unscheduledMessage, verdict.message))
   )
+}
+
+/** How many nodes have which trouble changes with every node. The troubles themselves say what to do. */
+function sameWords(reported: string | undefined, found: string | undefined): boolean {
+  const withoutCounts = (text: string | undefined) => text?.replace(/\d+/g, '')
+  return found === undefined || withoutCounts(reported) === withoutCounts(found)
 }
 
 export function readyReason(verdict: WorkloadVerdict): string {

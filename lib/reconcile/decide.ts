@@ -4,7 +4,15 @@ import type { Stored } from '../crd/objects.ts'
 import { type Desired, desiredState } from '../desired/desired.ts'
 import { flagSource, flagValue } from '../desired/flag/flag.ts'
 import { isProblem, type Problem } from '../desired/problem.ts'
-import { clockSkewMs, dateAdvice, expiredAt, expiresAt, notYetAvailable, parseTime } from '../lifetime.ts'
+import {
+  clockSkewMs,
+  dateAdvice,
+  expiredAt,
+  expiresAt,
+  notYetAvailable,
+  parseTime,
+  rfc3339,
+} from '../lifetime.ts'
 import { isPaused } from '../observed/paused.ts'
 import { type Reason, reasons } from '../reasons.ts'
 import { type Causes, expectsEnd } from './pass/causes.ts'
@@ -88,7 +96,11 @@ function decideLive(
       ? leave('TemplateMissing', templateMissing(instance))
       : { kind: 'look' }
   const { source, desired, refused } = built
-  if (availableFrom !== undefined) return leave('NotYetAvailable', reasons.NotYetAvailable.sentence)
+  if (availableFrom !== undefined)
+    return leave(
+      'NotYetAvailable',
+      `${reasons.NotYetAvailable.sentence} It opens at ${rfc3339(availableFrom)}.`,
+    )
   if (isProblem(desired)) return leave(desired.reason, desired.message)
   const missing: Problem = { reason: 'TemplateMissing', message: templateMissing(instance) }
   const problem = template.kind === 'missing' ? missing : refused

@@ -34,6 +34,7 @@ export function workloadUnreflected(row: Row, instance: InstanceDigest, now: num
     readyReason: instance.readyReason,
     phase: instance.phase,
     podName: instance.podName,
+    unscheduledMessage: instance.unscheduledMessage,
   }
   const calmed = instance.reason === 'Flapping'
   if (!calmed && verdictReflected(reported, verdict)) return { dueAt }

@@ -43,6 +43,8 @@ export interface InstanceDigest {
   ready: boolean
   /** Reason of the `Ready` condition. */
   readyReason: string
+  /** Message of the `Ready` condition while its reason is `Unschedulable`. */
+  unscheduledMessage: string | undefined
   /** Reason of the `Stalled` condition while it is True. */
   stalledReason: string | undefined
   podName: string | undefined
@@ -87,6 +89,7 @@ export function instanceDigest(
     reason: status?.reason && (intern(status.reason) as Reason),
     ready: ready?.status === 'True',
     readyReason: intern(ready?.reason ?? ''),
+    unscheduledMessage: ready?.reason === 'Unschedulable' ? intern(ready.message) : undefined,
     stalledReason: stalled?.status === 'True' ? intern(stalled.reason) : undefined,
     podName: status?.podName,
     templateRef: intern(spec.templateRef),

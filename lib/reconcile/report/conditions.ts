@@ -1,7 +1,7 @@
 import type { ChallengeInstanceStatus, ConditionType } from '../../crd/challenge-instance.ts'
 import type { Condition } from '../../crd/objects.ts'
 import { readyReasons } from '../../observed/workload.ts'
-import { isReason } from '../../reason-rules.ts'
+import { isReason, withNextLook } from '../../reason-rules.ts'
 import { reasons } from '../../reasons.ts'
 import type { Findings } from '../pass/findings.ts'
 import type { Facts, Sync } from './status-facts.ts'
@@ -20,8 +20,9 @@ export function withSync(
   sync: Sync,
   now: string,
 ): ChallengeInstanceStatus {
-  const { ok: holds, reason = 'Written', message } = sync
-  const synced = condition('Synced', { holds, reason, message, generation })
+  const { ok: holds, reason } = sync
+  const message = reason && !holds ? withNextLook(reason, sync.message) : sync.message
+  const synced = condition('Synced', { holds, reason: reason ?? 'Written', message, generation })
   return { ...status, conditions: merged(status.conditions ?? [], [synced], now) }
 }
 

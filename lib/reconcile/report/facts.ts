@@ -1,7 +1,7 @@
 import type { ChallengeInstanceStatus } from '../../crd/challenge-instance.ts'
 import { isWorkload } from '../../crd/child-kinds.ts'
 import { readyReason } from '../../observed/workload.ts'
-import { isReason } from '../../reason-rules.ts'
+import { isReason, withNextLook } from '../../reason-rules.ts'
 import { type Reason, reasons } from '../../reasons.ts'
 import type { Findings, Obstacle } from '../pass/findings.ts'
 import type { Facts, WorkloadFact } from './status-facts.ts'
@@ -9,7 +9,7 @@ import type { Facts, WorkloadFact } from './status-facts.ts'
 export function factsOf(findings: Findings): Facts {
   const { instance, obstacle: found, workload, terminating } = findings
   const { status } = instance
-  const obstacle = found === 'not-examined' ? keptObstacle(status) : found
+  const obstacle = found === 'not-examined' ? keptObstacle(status) : toldObstacle(found)
   if (terminating) return { obstacle, stall: stallOf(obstacle), workload: undefined }
   const examinedAll = found !== 'not-examined' && workload.kind !== 'not-observed'
   const stall = stallOf(obstacle) ?? (examinedAll ? undefined : keptStall(status))
@@ -19,6 +19,11 @@ export function factsOf(findings: Findings): Facts {
 /** The facts of a pass whose workload is not told yet, since it changes too often. */
 export function withKeptWorkload(facts: Facts, status: ChallengeInstanceStatus | undefined): Facts {
   return { ...facts, workload: keptWorkload(status) }
+}
+
+/** A kept message has the sentence already. */
+function toldObstacle(found: Obstacle | undefined): Obstacle | undefined {
+  return found && { ...found, message: withNextLook(found.reason, found.message) }
 }
 
 function keptObstacle(status: ChallengeInstanceStatus | undefined): Obstacle | undefined {
@@ -51,7 +56,7 @@ function workloadFact({ instance, workload, observesGeneration }: Findings): Wor
     case 'observed': {
       const { verdict } = workload
       const { ready, failed, reason, podName } = verdict
-      const message = verdict.message ?? (reason ? reasons[reason].sentence : '')
+      const message = reason ? withNextLook(reason, verdict.message ?? reasons[reason].sentence) : ''
       const { generation: current = 0 } = instance.metadata
       const generation = observesGeneration ? current : (instance.status?.observedGeneration ?? current)
       return { ready, failed, reason, readyReason: readyReason(verdict), message, podName, generation }

@@ -163,6 +163,49 @@ describe('workloadVerdict', () => {
     expect(verdict(available, pod({ ready: true, state: running(900) })).ready).toBe(false)
   })
 
+  describe('that no node takes', () => {
+    const waiting = (message: string) => {
+      const scheduled = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }
+      return verdict(deployment(), pod({}, { phase: 'Pending', conditions: [scheduled] }))
+    }
+
+    it('has the words of the scheduler, without those about preemption', () => {
+      const words =
+        '0/5 nodes are available: 2 Insufficient cpu, 3 node(s) had untolerated taint {gpu: true}. ' +
+        'preemption: 0/5 nodes are available: 5 Preemption is not helpful for scheduling.'
+      expect(waiting(words)).toMatchObject({
+        reason: 'Unschedulable',
+        message:
+          'No node takes this challenge yet: 0/5 nodes are available: 2 Insufficient cpu, 3 node(s) had untolerated taint {gpu: true}.',
+      })
+    })
+
+    it('has no more words than a status shows', () => {
+      expect(
+        waiting(`0/5 nodes are available: ${'1 Insufficient example.com/gpu, '.repeat(50)}`).message?.length,
+      ).toBeLessThan(350)
+      expect(waiting('').message).toBeUndefined()
+    })
+
+    it('is told again if the cause changes, and not if the number of nodes does', () => {
+      const found = waiting('0/5 nodes are available: 5 Insufficient cpu.')
+      const said = (words: string) => ({
+        ready: false,
+        readyReason: 'Unschedulable',
+        phase: 'Provisioning',
+        podName: 'web-7-x',
+        unscheduledMessage: waiting(words).message,
+      })
+      expect(verdictReflected(said('0/7 nodes are available: 7 Insufficient cpu.'), found)).toBe(true)
+      expect(
+        verdictReflected(
+          said("0/5 nodes are available: 5 node(s) didn't match Pod's node affinity/selector."),
+          found,
+        ),
+      ).toBe(false)
+    })
+  })
+
   describe('on a node that does not answer', () => {
     const unready = { conditions: [{ type: 'Ready', status: 'False' }] }
     const silent = (metadata: Pod['metadata'] = {}) => {

@@ -74,7 +74,11 @@ describe('decide', () => {
     expect(decided({ template: closed })).toMatchObject({
       kind: 'leave',
       availableFrom: now + 10_000,
-      obstacle: { reason: 'NotYetAvailable', stalled: false },
+      obstacle: {
+        reason: 'NotYetAvailable',
+        message: 'This challenge is not open yet. It opens at 2026-11-21T09:00:10Z.',
+        stalled: false,
+      },
     })
   })
 

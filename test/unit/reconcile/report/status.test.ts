@@ -151,7 +151,7 @@ describe('statusOf', () => {
 
   test('keeps the report of the workload if a failure kept the pass from reading it', () => {
     const first = statusOf(findings({ children: [child], workload: observed(serving) }), early)
-    const obstacle = { reason: 'Forbidden', message: 'no right', stalled: false } as const
+    const obstacle = { reason: 'Forbidden', message: 'No right.', stalled: false } as const
     const failed = findings({
       instance: instance(first),
       children: [child],
@@ -159,7 +159,8 @@ describe('statusOf', () => {
       obstacle,
     })
     const second = statusOf(failed, late)
-    expect(second).toEqual({ ...first, reason: 'Forbidden', message: 'no right' })
+    const message = 'No right. The operator looks again after about 5 minutes at most.'
+    expect(second).toEqual({ ...first, reason: 'Forbidden', message })
   })
 
   test('stalls after the last attempt to read, whatever the workload does', () => {
@@ -178,7 +179,7 @@ describe('statusOf', () => {
   })
 
   test('is Pending if the first pass could not read', () => {
-    const obstacle = { reason: 'Forbidden', message: 'no right', stalled: false } as const
+    const obstacle = { reason: 'Forbidden', message: 'No right.', stalled: false } as const
     const status = statusOf(findings({ workload: { kind: 'not-observed' }, obstacle }), early)
     expect(status).toMatchObject({ phase: 'Pending', reason: 'Forbidden' })
     expect(conditionOf(status, 'Ready')).toMatchObject({ status: 'False', reason: 'Forbidden' })
@@ -193,6 +194,49 @@ describe('statusOf', () => {
     )
     expect(status.conditions?.map(each => each.type)).toEqual(['Progressing', 'Ready', 'Stalled', 'Synced'])
     expect(conditionOf(status, 'Synced')).toMatchObject({ status: 'False', reason: 'TeamUnknown' })
+  })
+})
+
+describe('the message of a reason that is cured where nobody watches', () => {
+  const next = ' The operator looks again after about 5 minutes at most.'
+
+  test('says when the instance is looked at again, also after a pass that only looked', () => {
+    const quota = { reason: 'QuotaExceeded', message: 'No room for a Secret.', stalled: false } as const
+    const first = statusOf(
+      findings({ children: [child], workload: observed(serving), obstacle: quota }),
+      early,
+    )
+    expect(first.message).toBe(`No room for a Secret.${next}`)
+    const looked = findings({
+      instance: instance(first),
+      children: [child],
+      workload: observed(serving),
+      obstacle: 'not-examined',
+    })
+    expect(statusOf(looked, late)).toEqual(first)
+  })
+
+  test('says so of a workload whose pods the cluster refuses', () => {
+    const refused = observed({
+      ...serving,
+      ready: false,
+      reason: 'QuotaExceeded',
+      message: 'Exceeded quota.',
+    })
+    const status = statusOf(findings({ children: [child], workload: refused }), early)
+    expect(status.message).toBe(`Exceeded quota.${next}`)
+    expect(conditionOf(status, 'Ready')?.message).toBe(status.message)
+  })
+
+  test('says so of a row that the platform does not take', () => {
+    const sync = { ok: false, reason: 'TeamUnknown', message: 'The platform has no such team.' } as const
+    const status = withSync(statusOf(findings({}), early), 3, sync, early)
+    expect(conditionOf(status, 'Synced')?.message).toBe(`The platform has no such team.${next}`)
+  })
+
+  test('says nothing of the kind where a change or a watch wakes the instance', () => {
+    const missing = { reason: 'TemplateMissing', message: 'No template.', stalled: true } as const
+    expect(statusOf(findings({ obstacle: missing }), early).message).toBe('No template.')
   })
 })
 
