@@ -17,6 +17,7 @@ import { decide, endsInMs, isOverUnobserved } from './decide.ts'
 import { observe, readInstance } from './observe.ts'
 import { rechecksRow } from './pass/causes.ts'
 import { withForceSync } from './pass/force-sync.ts'
+import { judgingTime } from './pass/judging-time.ts'
 import { type Outcome, type Pass, type PassResult, type Reconcile, waitOutcome } from './pass/outcome.ts'
 import { conclude } from './report/conclude.ts'
 import { reportFailedRead } from './report/failed-read.ts'
@@ -112,10 +113,13 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
     const acted = await act(actors, { observed, decision, pass }, signal)
     if (acted.overtaken) return 'again'
     logActed(log, pass, acted)
-    const concluded = conclude({ observed, decision, acted, pass, now: now(), random: random() })
+    const judgedAt = judgingTime(pass, now())
+    const concluded = conclude({ observed, decision, acted, pass, now: judgedAt, random: random() })
     const { outcome, findings, flagHmac } = concluded
     if (findings === undefined) return { outcome, events: 0 }
-    const { sync, events } = await report(deps, { findings, flagHmac, recheckRow: rechecksRow(pass) }, signal)
+    const recheckRow = rechecksRow(pass)
+    const reporting = { ...deps, now: () => judgedAt }
+    const { sync, events } = await report(reporting, { findings, flagHmac, recheckRow }, signal)
     return { outcome: withSyncOutcome(outcome, sync, pass, random()), events }
   }
 
