@@ -81,7 +81,10 @@ export async function openOperatorParts(options: OperatorPartsOptions): Promise<
   const clientFor = (name: string) => {
     const path = (name === 'test' ? undefined : options.kubeconfigOf?.(name)) ?? plane.kubeconfig
     const connection = { kind: 'kubeconfig', path } as const
-    const client = openClient({ connection, userAgent: `challenge-operator/test (${name})` })
+    const userAgent = `challenge-operator/test (${name})`
+    // A test waits for a busy machine, where a function comes back later.
+    const patience = name === 'test' ? { callMs: 60_000 } : {}
+    const client = openClient({ connection, userAgent, ...patience })
     clients.push(client)
     return options.client?.(name, client) ?? client
   }
