@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { endTogether, realTimers, type Timers } from './abort.ts'
 import type { ChangesQueue } from './aws/queue-ports.ts'
 import { type WatchedNamespaces, watchedBy } from './crd/namespaces.ts'
-import type { KubernetesObject } from './crd/objects.ts'
+import type { KubernetesObject, NetworkPolicy, Stored } from './crd/objects.ts'
 import { createDispatch } from './forward/dispatch/dispatch.ts'
+import { createStandingPolicies, isStandingPolicy } from './forward/dispatch/standing-policies.ts'
 import { createSender } from './forward/send/sender.ts'
 import { createTable } from './forward/table/table.ts'
 import { watchTargets } from './forward/table/targets.ts'
@@ -75,21 +76,39 @@ export function createForward(deps: ForwardDependencies): Forward {
     const sender = createSender({ changes: deps.changes, log, random, timers, now }, sending.signal)
     const dispatch = createDispatch({ sender, isActive, now, timers, trace: traceparent })
     const table = createTable(watchedBy(deps.namespaces), {
-      onRow: dispatch.evaluate,
+      onRow: row => {
+        dispatch.evaluate(row)
+        policies.rowChanged(row)
+      },
       onInstanceGone: dispatch.instanceGone,
       onRowEmpty: dispatch.forget,
     })
 
+    const policies = createStandingPolicies({
+      sender,
+      rows: table.rows,
+      isActive,
+      now,
+      timers,
+      trace: traceparent,
+      log,
+    })
+
     const evaluateAll = () => {
       if (!isActive()) return
+      policies.evaluateAll()
       const started = performance.now()
       const rows = dispatch.evaluateAnew(table.rows())
       const milliseconds = Math.round(performance.now() - started)
       log.info('whole table judged', { rows, milliseconds, pending: sender.pending })
     }
     const handlersOf = (target: WatchTarget): WatchHandlers<KubernetesObject> => ({
-      onObject: table.put,
-      onGone: object => table.remove(target.kind, object),
+      onObject: object =>
+        isStandingPolicy(object) ? policies.put(object as Stored<NetworkPolicy>) : table.put(object),
+      onGone: object =>
+        isStandingPolicy({ ...target, ...object })
+          ? policies.remove(object)
+          : table.remove(target.kind, object),
       onListed: () => {
         if (unlisted.delete(target) && unlisted.size === 0) evaluateAll()
       },
@@ -103,6 +122,7 @@ export function createForward(deps: ForwardDependencies): Forward {
       onFollowing: () => {
         leading = false
         dispatch.stop()
+        policies.stop()
         sender.clear()
       },
     }
@@ -114,6 +134,7 @@ export function createForward(deps: ForwardDependencies): Forward {
     } finally {
       timers.clear(late)
       dispatch.stop()
+      policies.stop()
       await sender.flushed(AbortSignal.timeout(flushMs))
       sending.abort()
     }

@@ -12,14 +12,15 @@ import type { OpenRow, Store } from './store/store.ts'
 import {
   childMismatches,
   type Mismatch,
-  missingDefaultDeny,
   needsRecheck,
   opened,
   overdue,
   rowMismatches,
   slowTeardowns,
+  wrongDefaultDeny,
 } from './sweep/mismatch.ts'
 import { missingRevisions, unusedRevisions } from './sweep/revisions.ts'
+import { type SweptChild, sweptChild } from './sweep/swept-child.ts'
 import { type SweptInstance, sweptInstance } from './sweep/swept-instance.ts'
 import type { Log } from './telemetry/log.ts'
 
@@ -70,7 +71,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
         ? [
             ...needsRecheck(instances.values(), at),
             ...childMismatches(children, instances, at),
-            ...missingDefaultDeny(children, instances.values()),
+            ...wrongDefaultDeny(children, instances.values()),
             ...missingRevisions({ children, templates }, instances.values(), at),
           ]
         : []),
@@ -92,11 +93,12 @@ export function createSweep(deps: SweepDependencies): Sweep {
     return instances
   }
 
-  async function listChildren(signal: AbortSignal): Promise<Stored<KubernetesObject>[]> {
-    const children: Stored<KubernetesObject>[] = []
+  async function listChildren(signal: AbortSignal): Promise<SweptChild[]> {
+    const children: SweptChild[] = []
     for (const kind of childKinds) {
       const selection = { metadataOnly: comparesMetadata(kind), labelSelector: managedBySelector }
-      for await (const page of pages<KubernetesObject>(kind, selection, signal)) children.push(...page)
+      for await (const page of pages<KubernetesObject>(kind, selection, signal))
+        children.push(...page.map(sweptChild))
     }
     return children
   }

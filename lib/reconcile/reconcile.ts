@@ -10,7 +10,7 @@ import { contestedFrom } from '../observed/repairs.ts'
 import { reasons } from '../reasons.ts'
 import type { Store } from '../store/store.ts'
 import type { Log } from '../telemetry/log.ts'
-import { act, expire } from './act/act.ts'
+import { act, expire, guardWhatRuns } from './act/act.ts'
 import type { Acted } from './act/acted.ts'
 import { createDefaultDenyGuard } from './act/default-deny.ts'
 import { decide, endsInMs, isOverUnobserved } from './decide.ts'
@@ -74,6 +74,7 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
     pass: Pass,
     signal: AbortSignal,
   ): Promise<PassResult> {
+    logFailures(log, pass, await guardWhatRuns(ensureDefaultDeny, { instance, pass }, signal))
     const ended = await tearDown(deps, instance, pass, signal)
     return 'thrown' in ended ? reportFailedRead(deps, { instance, pass, ...ended }, signal) : ended
   }
@@ -137,8 +138,13 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
   }
 }
 
-function logActed(log: Log, { namespace, name }: Pass, { failures: errors, writes }: Acted): void {
+function logFailures(log: Log, { namespace, name }: Pass, errors: readonly OperatorError[]): void {
   if (errors.length > 0) log.warn('children not applied', { namespace, name, errors })
+}
+
+function logActed(log: Log, pass: Pass, { failures, writes }: Acted): void {
+  const { namespace, name } = pass
+  logFailures(log, pass, failures)
   for (const { child, repair } of writes)
     if (repair && child.repairs?.count === contestedFrom)
       log.warn('child is changed again and again', { namespace, name, child: childKey(child), by: repair.by })

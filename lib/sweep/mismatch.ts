@@ -1,12 +1,15 @@
 import { defaultDenyName, labels } from '../crd/group.ts'
-import type { KubernetesObject, Stored } from '../crd/objects.ts'
+import type { KubernetesObject } from '../crd/objects.ts'
 import { keyOfObject } from '../crd/reference.ts'
+import { defaultDeny } from '../desired/objects/default-deny.ts'
 import { usualDeadlineSeconds } from '../desired/objects/deployment.ts'
 import type { Cause, InstanceKey } from '../messages.ts'
-import { childVersion, isSameVersion } from '../observed/child-version.ts'
+import { isSameVersion } from '../observed/child-version.ts'
+import { policyDigest } from '../observed/policy-digest.ts'
 import { pausedUntil } from '../observed/repairs.ts'
 import { waitsForDate, waitsForTimer } from '../reason-rules.ts'
 import type { OpenRow } from '../store/store.ts'
+import type { SweptChild } from './swept-child.ts'
 import type { RecordedChild, SweptInstance } from './swept-instance.ts'
 
 /** A difference between what is recorded and what is observed. The instance with this key needs a pass. */
@@ -126,7 +129,7 @@ function waitsForLong(instance: SweptInstance, now: number): boolean {
 
 /** Returns instances whose children are missing, changed or not recorded, and owners that are gone. */
 export function childMismatches(
-  children: readonly Stored<KubernetesObject>[],
+  children: readonly SweptChild[],
   instances: ReadonlyMap<string, SweptInstance>,
   now: number,
 ): Mismatch[] {
@@ -151,23 +154,20 @@ export function childMismatches(
 }
 
 /** A child that something else keeps changing counts when its next repair is due. */
-function differsFromRecord(
-  child: Stored<KubernetesObject>,
-  recorded: RecordedChild | undefined,
-  now: number,
-): boolean {
+function differsFromRecord(child: SweptChild, recorded: RecordedChild | undefined, now: number): boolean {
   if (recorded === undefined) return true
-  return !isSameVersion(recorded.version, childVersion(child)) && pausedUntil(recorded.repairs) <= now
+  return !isSameVersion(recorded.version, child.version) && pausedUntil(recorded.repairs) <= now
 }
 
-/** Returns one instance of each namespace without its default deny policy. The pass of that instance creates it. */
-export function missingDefaultDeny(
-  policies: readonly Stored<KubernetesObject>[],
+/**
+ * Returns one instance of each namespace whose default-deny policy is absent or changed. The pass of that instance puts it
+ * back.
+ */
+export function wrongDefaultDeny(
+  children: readonly SweptChild[],
   instances: Iterable<SweptInstance>,
 ): Mismatch[] {
-  const guarded = new Set(
-    policies.filter(each => each.metadata.name === defaultDenyName).map(each => each.metadata.namespace),
-  )
+  const guarded = new Set(children.filter(isIntactDefaultDeny).map(each => each.metadata.namespace))
   const first = new Map<string, SweptInstance>()
   for (const instance of instances) {
     const [child] = instance.children.values()
@@ -176,6 +176,12 @@ export function missingDefaultDeny(
   }
   return [...first.values()].map(drift)
 }
+
+function isIntactDefaultDeny({ kind, metadata, policy }: SweptChild): boolean {
+  return kind === 'NetworkPolicy' && metadata.name === defaultDenyName && policy === wantedDefaultDeny
+}
+
+const wantedDefaultDeny = policyDigest(defaultDeny(''))
 
 /** Returns the key in an object's labels; undefined for the default deny policy, which belongs to no instance. */
 function ownerOf({ metadata }: KubernetesObject): InstanceKey | undefined {

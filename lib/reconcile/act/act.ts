@@ -1,7 +1,7 @@
 import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
 import type { Stored } from '../../crd/objects.ts'
 import { referenceTo } from '../../crd/reference.ts'
-import { operatorError } from '../../errors.ts'
+import { type OperatorError, operatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import type { Decision } from '../decide.ts'
 import { rechecksShared, repairsAtOnce } from '../pass/causes.ts'
@@ -39,7 +39,7 @@ export async function act(
   switch (decision.kind) {
     case 'look':
     case 'leave':
-      return nothing
+      return { ...nothing, failures: await guardWhatRuns(ensureDefaultDeny, { instance, pass }, signal) }
     case 'expire': {
       const ended = await expire(cluster, instance, signal)
       return ended === 'overtaken' ? { ...nothing, overtaken: true } : nothing
@@ -69,6 +69,23 @@ export async function act(
       }
     }
   }
+}
+
+/**
+ * Puts back the default-deny policy of the namespaces in which something of an instance runs, if the pass is to recheck
+ * it. A pass that converges does so by itself; this is for an instance that is left as it is, or is being deleted.
+ * @returns the failures
+ */
+export async function guardWhatRuns(
+  ensureDefaultDeny: EnsureDefaultDeny,
+  { instance, pass }: { instance: ChallengeInstance; pass: Pass },
+  signal: AbortSignal,
+): Promise<OperatorError[]> {
+  if (!rechecksShared(pass)) return []
+  const namespaces = new Set(instance.status?.children?.map(child => child.namespace))
+  const ensured = [...namespaces].map(namespace => ensureDefaultDeny(namespace, { recheck: true }, signal))
+  const results = await Promise.allSettled(ensured)
+  return results.flatMap(result => (result.status === 'rejected' ? [operatorError(result.reason)] : []))
 }
 
 /** Deletes an instance whose time is over, in the version that was read. */

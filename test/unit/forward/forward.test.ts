@@ -9,6 +9,7 @@ import {
   instance,
   pod,
   settled,
+  standingPolicy,
   status,
   template,
   withStatus,
@@ -60,7 +61,7 @@ test('the forwarder judges nothing before every list has ended', async () => {
   const world = simulatedForwarder()
   const { all } = settled()
   world.lead()
-  world.see(...all.filter(each => each.kind !== 'Pod'), template())
+  world.see(standingPolicy(), ...all.filter(each => each.kind !== 'Pod'), template())
   world.listed('ChallengeInstance', 'ChallengeTemplate', 'Deployment', 'Service', 'NetworkPolicy')
   await world.advance(10_000)
   expect(world.takeSent()).toEqual([])

@@ -5,7 +5,7 @@ import { createForward } from '../../../lib/forward.ts'
 import type { WatchHandlers } from '../../../lib/kubernetes/cluster.ts'
 import { silentLog } from '../../../lib/telemetry/log.ts'
 import { virtualTime } from './virtual-time.ts'
-import { namespace } from './watched-objects.ts'
+import { namespace, standingPolicy } from './watched-objects.ts'
 
 /** A forwarder on a virtual clock. The test controls its watches, its lease and its queue. */
 export function simulatedForwarder(namespaces: WatchedNamespaces = [namespace]) {
@@ -57,9 +57,9 @@ export function simulatedForwarder(namespaces: WatchedNamespaces = [namespace]) 
       for (const [kind, each] of handlers)
         if (kindsListed.length === 0 || kindsListed.includes(kind)) each.onListed()
     },
-    /** Ends every list after these objects, and takes the lease. */
+    /** Ends every list after these objects and the default-deny policy, and takes the lease. */
     async begin(...objects: Stored<KubernetesObject>[]) {
-      see(...objects)
+      see(standingPolicy(), ...objects)
       for (const each of handlers.values()) each.onListed()
       lease?.onLeading()
       await time.advance()

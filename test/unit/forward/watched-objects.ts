@@ -7,6 +7,7 @@ import { childKinds } from '../../../lib/crd/child-kinds.ts'
 import { fieldManager, finalizer, labels } from '../../../lib/crd/group.ts'
 import type { Deployment, KubernetesObject, ObjectMeta, Pod, Stored } from '../../../lib/crd/objects.ts'
 import { referenceTo } from '../../../lib/crd/reference.ts'
+import { defaultDeny } from '../../../lib/desired/objects/default-deny.ts'
 import { childVersion } from '../../../lib/observed/child-version.ts'
 import { storedInstance, storedTemplate } from '../../support/objects.ts'
 import { start } from './virtual-time.ts'
@@ -58,6 +59,21 @@ export function childrenOf(of: Stored<ChallengeInstance>): Stored<KubernetesObje
     const made = { apiVersion, kind, metadata: managed(of, kind), spec: {} }
     return kind === 'Deployment' ? deployment(made as Stored<Deployment>, false) : made
   })
+}
+
+/** The default-deny policy of the namespace. */
+export function standingPolicy(spec: object = {}): Stored<KubernetesObject> {
+  const built = defaultDeny(namespace)
+  return {
+    ...built,
+    metadata: {
+      ...built.metadata,
+      uid: 'default-deny',
+      resourceVersion: nextVersion(),
+      creationTimestamp: '2026-11-21T08:00:00Z',
+    },
+    spec: { ...built.spec, ...spec },
+  } as Stored<KubernetesObject>
 }
 
 /** A child after a write to its spec. */

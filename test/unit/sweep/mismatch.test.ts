@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { Child } from '../../../lib/crd/challenge-instance.ts'
-import { defaultDenyName, labels } from '../../../lib/crd/group.ts'
+import { labels } from '../../../lib/crd/group.ts'
 import type { KubernetesObject, Stored } from '../../../lib/crd/objects.ts'
+import { defaultDeny } from '../../../lib/desired/objects/default-deny.ts'
 import { childVersion } from '../../../lib/observed/child-version.ts'
 import { alignToRetryGrid, recheckBackoffMs } from '../../../lib/reconcile/pass/backoff.ts'
 import type { OpenRow } from '../../../lib/store/store.ts'
@@ -9,13 +10,14 @@ import {
   childMismatches,
   longWaits,
   type Mismatch,
-  missingDefaultDeny,
   needsRecheck,
   opened,
   overdue,
   rowMismatches,
   slowTeardowns,
+  wrongDefaultDeny,
 } from '../../../lib/sweep/mismatch.ts'
+import { type SweptChild, sweptChild } from '../../../lib/sweep/swept-child.ts'
 import type { SweptInstance } from '../../../lib/sweep/swept-instance.ts'
 
 const now = Date.parse('2026-11-21T09:00:00Z')
@@ -108,18 +110,24 @@ describe('rowMismatches', () => {
 })
 
 describe('childMismatches', () => {
+  const mismatchesOf = (
+    children: Stored<KubernetesObject>[],
+    living: ReadonlyMap<string, SweptInstance>,
+    at: number,
+  ) => childMismatches(children.map(sweptChild), living, at)
+
   it('finds nothing if version and owner match the record', () => {
-    expect(childMismatches([service('u')], instances(instance()), now)).toEqual([])
+    expect(mismatchesOf([service('u')], instances(instance()), now)).toEqual([])
   })
 
   it('finds a missing child as drift of its instance', () => {
-    expect(summaryOf(childMismatches([], instances(instance()), now))).toEqual(['drift u'])
+    expect(summaryOf(mismatchesOf([], instances(instance()), now))).toEqual(['drift u'])
   })
 
   it('finds a changed child as drift of its instance', () => {
     const changed = service('u')
     changed.metadata.resourceVersion = '6'
-    expect(summaryOf(childMismatches([changed], instances(instance()), now))).toEqual(['drift u'])
+    expect(summaryOf(mismatchesOf([changed], instances(instance()), now))).toEqual(['drift u'])
   })
 
   it('leaves out a child whose next repair is not due yet', () => {
@@ -130,26 +138,26 @@ describe('childMismatches', () => {
       instances(instance({ children: new Map([['Service/ctf/web-7', child(parts)]]) }))
     const changed = service('u')
     changed.metadata.resourceVersion = '6'
-    expect(childMismatches([changed], contested({ repairs }), now)).toEqual([])
-    expect(childMismatches([], contested({ repairs }), now)).toEqual([])
-    expect(summaryOf(childMismatches([changed], contested({ repairs }), now + 1))).toEqual(['drift u'])
-    expect(summaryOf(childMismatches([], contested({ repairs }), now + 1))).toEqual(['drift u'])
+    expect(mismatchesOf([changed], contested({ repairs }), now)).toEqual([])
+    expect(mismatchesOf([], contested({ repairs }), now)).toEqual([])
+    expect(summaryOf(mismatchesOf([changed], contested({ repairs }), now + 1))).toEqual(['drift u'])
+    expect(summaryOf(mismatchesOf([], contested({ repairs }), now + 1))).toEqual(['drift u'])
   })
 
   it('leaves out a child without an instance that is being deleted already', () => {
     const held = service('gone', 'web-8')
     held.metadata.deletionTimestamp = new Date(now).toISOString()
-    expect(childMismatches([held], instances(), now)).toEqual([])
+    expect(mismatchesOf([held], instances(), now)).toEqual([])
   })
 
   it('finds an unrecorded child as drift of its instance', () => {
     expect(
-      summaryOf(childMismatches([service('u')], instances(instance({ children: new Map() })), now)),
+      summaryOf(mismatchesOf([service('u')], instances(instance({ children: new Map() })), now)),
     ).toEqual(['drift u'])
   })
 
   it('finds a child without an instance as an orphan with the key in its labels', () => {
-    expect(childMismatches([service('gone', 'web-8')], instances(), now)).toMatchObject([
+    expect(mismatchesOf([service('gone', 'web-8')], instances(), now)).toMatchObject([
       { cause: 'orphan', key: { namespace: 'ctf', name: 'web-8', uid: 'gone' } },
     ])
   })
@@ -157,11 +165,11 @@ describe('childMismatches', () => {
   it('leaves out a child whose labels do not name an instance', () => {
     const nameless = service('gone')
     delete nameless.metadata.labels?.[labels.instance]
-    expect(childMismatches([nameless], instances(), now)).toEqual([])
+    expect(mismatchesOf([nameless], instances(), now)).toEqual([])
   })
 
   it('leaves out the children of an instance that is deleted', () => {
-    expect(childMismatches([], instances(instance({ deletingSince: now - 5_000 })), now)).toEqual([])
+    expect(mismatchesOf([], instances(instance({ deletingSince: now - 5_000 })), now)).toEqual([])
   })
 })
 
@@ -236,21 +244,42 @@ describe('needsRecheck', () => {
   })
 })
 
-describe('missingDefaultDeny', () => {
-  it('finds one instance of each namespace without a default deny policy', () => {
-    const policy = (namespace: string): Stored<KubernetesObject> => ({
-      apiVersion: 'networking.k8s.io/v1',
-      kind: 'NetworkPolicy',
+describe('wrongDefaultDeny', () => {
+  const neighbours = [instance(), instance({ uid: 'v', name: 'web-8' })]
+  const policy = (namespace: string, spec: object = {}, own = {}): SweptChild => {
+    const built = defaultDeny(namespace)
+    const { ingress: _, egress: __, ...stored } = built.spec
+    return sweptChild({
+      ...built,
       metadata: {
-        name: defaultDenyName,
-        namespace,
+        ...built.metadata,
         uid: `policy-of-${namespace}`,
         resourceVersion: '3',
         creationTimestamp,
+        ...own,
       },
-    })
-    const neighbours = [instance(), instance({ uid: 'v', name: 'web-8' })]
-    expect(summaryOf(missingDefaultDeny([policy('other')], neighbours))).toEqual(['drift u'])
-    expect(missingDefaultDeny([policy('ctf')], neighbours)).toEqual([])
+      spec: { ...stored, ...spec },
+    } as Stored<KubernetesObject>)
+  }
+
+  it('finds one instance of each namespace without a default-deny policy', () => {
+    expect(summaryOf(wrongDefaultDeny([policy('other')], neighbours))).toEqual(['drift u'])
+    expect(wrongDefaultDeny([policy('ctf')], neighbours)).toEqual([])
+  })
+
+  it.each<[string, SweptChild]>([
+    ['lets something in', policy('ctf', { ingress: [{}] })],
+    ['lets something out', policy('ctf', { egress: [{}] })],
+    ['has no direction out any more', policy('ctf', { policyTypes: ['Ingress'] })],
+    ['selects other pods', policy('ctf', { podSelector: { matchLabels: { app: 'x' } } })],
+    ['has another label of ours', policy('ctf', {}, { labels: { [labels.managedBy]: 'somebody' } })],
+  ])('finds one instance of a namespace whose policy %s', (_, changed) => {
+    expect(summaryOf(wrongDefaultDeny([changed], neighbours))).toEqual(['drift u'])
+  })
+
+  it('leaves out a policy with a label and a finalizer of somebody else', () => {
+    const noted = policy('ctf', {}, { finalizers: ['example.com/hold'] })
+    noted.metadata.labels = { ...defaultDeny('ctf').metadata.labels, mesh: 'on' }
+    expect(wrongDefaultDeny([noted], neighbours)).toEqual([])
   })
 })
