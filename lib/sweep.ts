@@ -1,7 +1,7 @@
 import type { ChangesQueue, OutgoingChange } from './aws/queue-ports.ts'
 import type { ChallengeInstance } from './crd/challenge-instance.ts'
 import type { ChallengeTemplate } from './crd/challenge-template.ts'
-import { childKinds, comparesMetadata } from './crd/child-kinds.ts'
+import { childKinds, comparesMetadata, dependentKinds } from './crd/child-kinds.ts'
 import { apiVersion, managedBySelector } from './crd/group.ts'
 import { scopesOf, type WatchedNamespaces } from './crd/namespaces.ts'
 import type { Kind, KubernetesObject, Stored } from './crd/objects.ts'
@@ -11,6 +11,9 @@ import { changeDeduplicationId } from './messages.ts'
 import type { OpenRow, Store } from './store/store.ts'
 import {
   childMismatches,
+  type DependentOwner,
+  dependentOwner,
+  goneOwners,
   type Mismatch,
   needsRecheck,
   opened,
@@ -58,6 +61,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
   return async ({ resync }, signal) => {
     const rows = await openRowsByUid(deps, signal)
     const children = resync ? await listChildren(signal) : []
+    const dependents = resync ? await listDependentOwners(signal) : []
     const templates = resync ? await listTemplates(signal) : []
     const instances = await listInstances(signal)
     const at = now()
@@ -71,6 +75,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
         ? [
             ...needsRecheck(instances.values(), at),
             ...childMismatches(children, instances, at),
+            ...goneOwners(dependents, instances),
             ...wrongDefaultDeny(children, instances.values()),
             ...missingRevisions({ children, templates }, instances.values(), at),
           ]
@@ -101,6 +106,16 @@ export function createSweep(deps: SweepDependencies): Sweep {
         children.push(...page.map(sweptChild))
     }
     return children
+  }
+
+  /** Lists the instances that ReplicaSets and pods name, each once. */
+  async function listDependentOwners(signal: AbortSignal): Promise<DependentOwner[]> {
+    const owners = new Map<string, DependentOwner>()
+    const selection = { metadataOnly: true, labelSelector: managedBySelector }
+    for (const kind of dependentKinds)
+      for await (const page of pages<KubernetesObject>(kind, selection, signal))
+        for (const owner of page.flatMap(each => dependentOwner(each) ?? [])) owners.set(owner.key.uid, owner)
+    return [...owners.values()]
   }
 
   async function listTemplates(signal: AbortSignal): Promise<Stored<ChallengeTemplate>[]> {

@@ -73,10 +73,24 @@ export const childKinds = [
   },
 ] as const satisfies readonly ChildKind[]
 
+/**
+ * The kinds that a Deployment makes. They go with the Deployment, except where somebody has deleted it without them
+ * (`kubectl delete --cascade=orphan`).
+ */
+export const dependentKinds = [
+  { apiVersion: 'apps/v1', kind: 'ReplicaSet' },
+  { apiVersion: 'v1', kind: 'Pod' },
+] as const satisfies readonly Kind[]
+
 export type ChildKindName = (typeof childKinds)[number]['kind']
 
 export function isWorkload(child: { kind: string }): boolean {
   return kindOf(child)?.verify === 'every pass'
+}
+
+/** Whether a child is of a kind that a Deployment makes. */
+export function isDependent(child: { kind: string }): boolean {
+  return dependentKinds.some(({ kind }) => kind === child.kind)
 }
 
 /** Whether the metadata of a child suffice to compare it with its record. */
@@ -99,10 +113,11 @@ export function removeWaves<T extends { kind: string }>(children: readonly T[]):
 }
 
 /**
- * Returns how a child is removed. A kind that is not in the table was recorded by another version of the operator, and is
+ * Returns how a child is removed. What a Deployment makes is removed like the Deployment. A kind that is not in the table was recorded by another version of the operator, and is
  * removed between workload and policy.
  */
 export function removalOf(child: { kind: string }): Pick<ChildKind, 'removeWave' | 'propagation'> {
+  if (isDependent(child)) return { removeWave: 1, propagation: 'Foreground' }
   return kindOf(child) ?? { removeWave: 2, propagation: 'Background' }
 }
 

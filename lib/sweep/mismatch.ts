@@ -1,5 +1,5 @@
 import { defaultDenyName, labels } from '../crd/group.ts'
-import type { KubernetesObject } from '../crd/objects.ts'
+import type { KubernetesObject, Stored } from '../crd/objects.ts'
 import { keyOfObject } from '../crd/reference.ts'
 import { defaultDeny } from '../desired/objects/default-deny.ts'
 import { usualDeadlineSeconds } from '../desired/objects/deployment.ts'
@@ -151,6 +151,29 @@ export function childMismatches(
     return differs && unchangedForGrace(instance, now) ? [drift(instance)] : []
   })
   return [...incomplete.map(drift), ...wrong]
+}
+
+/** Returns the owners of ReplicaSets and pods that are gone. Somebody has deleted the Deployment without what it made. */
+export function goneOwners(
+  dependents: readonly DependentOwner[],
+  instances: ReadonlyMap<string, SweptInstance>,
+): Mismatch[] {
+  return dependents
+    .filter(({ key }) => !instances.has(key.uid))
+    .map(({ key, resourceVersion }) => ({ key, cause: 'orphan', resourceVersion }))
+}
+
+/** The instance that a ReplicaSet or pod names in its labels, and the version of that object. */
+export interface DependentOwner {
+  key: InstanceKey
+  resourceVersion: string
+}
+
+/** @returns undefined for an object that names no instance, or that is being deleted already */
+export function dependentOwner(object: Stored<KubernetesObject>): DependentOwner | undefined {
+  const { deletionTimestamp, resourceVersion } = object.metadata
+  const key = deletionTimestamp === undefined ? ownerOf(object) : undefined
+  return key && { key, resourceVersion }
 }
 
 /** A child that something else keeps changing counts when its next repair is due. */

@@ -11,6 +11,7 @@ import type {
 } from '../../lib/crd/objects.ts'
 import { openClient } from '../../lib/kubernetes/client/client.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
+import { collectionPath } from '../../lib/kubernetes/client/paths.ts'
 import { readManifests } from '../../lib/kubernetes/install/manifests.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { forwarderLease } from '../../lib/kubernetes/lease/elect.ts'
@@ -133,11 +134,40 @@ async function wholeLife(resync: () => Promise<unknown>): Promise<void> {
   )
   await untilConsistent(operator, 'made', 'Ready')
 
+  await leaveBehind('left')
   await edit(operator, 'ChallengeInstance', 'static', { spec: { expiresAt: new Date().toISOString() } })
   await remove(operator, 'ChallengeInstance', 'made')
   await remove(operator, 'ChallengeInstance', 'adopted')
   for (const name of ['made', 'static', 'adopted']) await untilConsistent(operator, name, 'gone')
   await waitUntil('a renewal of the lease', 20_000, leaseRenewed, operator.signal)
+}
+
+/** Deletes an instance after its Deployment, and then its ReplicaSet, were deleted without their pods. */
+async function leaveBehind(name: string): Promise<void> {
+  const { client, cluster, namespace, signal } = operator
+  const collection = (kind: string) => collectionPath({ apiVersion: 'apps/v1', kind }, namespace)
+  const deleteAlone = async (path: string) => {
+    await client.request('DELETE', path, { body: { propagationPolicy: 'Orphan' } }, signal)
+    const isGone = async () => (await client.request('GET', path, {}, signal)).status === 404
+    await waitUntil(`the end of ${path}`, 20_000, isGone, signal)
+  }
+  for (const kinds of [['Deployment'], ['Deployment', 'ReplicaSet']]) {
+    await create(operator, instanceOf(namespace, name, 'web'))
+    await phaseOf(operator, name, 'Ready')
+    await edit(operator, 'ChallengeInstance', name, {
+      metadata: { annotations: { [annotations.paused]: 'true' } },
+    })
+    await phaseOf(operator, name, 'Ready', 'Paused')
+    for (const kind of kinds)
+      for await (const page of cluster.list(
+        { apiVersion: 'apps/v1', kind },
+        { namespace, labelSelector: `app=${name}` },
+        signal,
+      ))
+        for (const each of page) await deleteAlone(`${collection(kind)}/${each.metadata.name}`)
+    await remove(operator, 'ChallengeInstance', name)
+    await untilConsistent(operator, name, 'gone')
+  }
 }
 
 async function leaseRenewed(): Promise<boolean> {

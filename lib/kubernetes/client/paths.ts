@@ -23,6 +23,7 @@ const resources: Record<string, [resource: string, scope: Scope]> = {
   ],
   'apiextensions.k8s.io/v1 CustomResourceDefinition': ['customresourcedefinitions', 'cluster'],
   'apps/v1 Deployment': ['deployments', 'namespaced'],
+  'apps/v1 ReplicaSet': ['replicasets', 'namespaced'],
   'authorization.k8s.io/v1 SelfSubjectAccessReview': ['selfsubjectaccessreviews', 'cluster'],
   'coordination.k8s.io/v1 Lease': ['leases', 'namespaced'],
   'networking.k8s.io/v1 NetworkPolicy': ['networkpolicies', 'namespaced'],

@@ -1,7 +1,8 @@
 import type { ChallengeInstance, Child } from '../../crd/challenge-instance.ts'
-import { childKinds, removalOf, removeWaves } from '../../crd/child-kinds.ts'
-import { fieldManager, labels } from '../../crd/group.ts'
+import { childKinds, dependentKinds, isWorkload, removalOf, removeWaves } from '../../crd/child-kinds.ts'
+import { fieldManager, labels, managedBySelector } from '../../crd/group.ts'
 import type { Stored } from '../../crd/objects.ts'
+import { referenceTo } from '../../crd/reference.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import type { InstanceKey } from '../../messages.ts'
 import { kindsOfOldOperator, ownershipOf } from '../act/ownership.ts'
@@ -11,27 +12,72 @@ export interface OwnedChild extends Pick<Child, 'apiVersion' | 'kind' | 'namespa
   uid?: string
 }
 
+export interface Removal {
+  /** `waiting`: the workload is still there. The later waves are not started then. */
+  state: 'waiting' | 'done'
+  /** What a Deployment had left that was gone already. */
+  left: OwnedChild[]
+}
+
 /**
  * Removes the children of an instance wave by wave: the workload first and its policy last, so that no pod ever runs
  * without its policy. The Deployment is deleted in the foreground, so its disappearance means that its pods are gone.
- * @returns 'waiting' while the Deployment is still there; the later waves are not started then
+ * `findLeft`: finds what a Deployment has left in its namespace; called only if the Deployment is gone already.
  */
 export async function removeChildren(
   cluster: Cluster,
   children: readonly OwnedChild[],
+  { findLeft }: { findLeft?: (namespace: string) => Promise<OwnedChild[]> },
   signal: AbortSignal,
-): Promise<'waiting' | 'done'> {
+): Promise<Removal> {
+  const left: OwnedChild[] = []
   for (const wave of removeWaves(children)) {
-    const remove = async (child: OwnedChild) => {
-      const { propagation } = removalOf(child)
-      const options = { propagation, ...(child.uid === undefined ? {} : { uid: child.uid }) }
-      const result = await cluster.delete(child, options, signal)
-      return result === 'deleting' && propagation === 'Foreground'
-    }
-    const waiting = await Promise.all(wave.map(remove))
-    if (waiting.includes(true)) return 'waiting'
+    const removed = await Promise.all(wave.map(child => remove(cluster, child, signal)))
+    const lost = wave.find((child, index) => isWorkload(child) && removed[index] === 'gone')
+    if (lost && findLeft) left.push(...(await findLeft(lost.namespace)))
+    const removedToo = lost ? await Promise.all(left.map(child => remove(cluster, child, signal))) : []
+    if ([...removed, ...removedToo].includes('going')) return { state: 'waiting', left }
   }
-  return 'done'
+  return { state: 'done', left }
+}
+
+/** @returns 'going' while the object has to be waited for */
+async function remove(
+  cluster: Cluster,
+  child: OwnedChild,
+  signal: AbortSignal,
+): Promise<'going' | 'gone' | 'left'> {
+  const { propagation } = removalOf(child)
+  const options = { propagation, ...(child.uid === undefined ? {} : { uid: child.uid }) }
+  const result = await cluster.delete(child, options, signal)
+  if (result !== 'deleting') return 'gone'
+  return propagation === 'Foreground' ? 'going' : 'left'
+}
+
+/**
+ * Finds ReplicaSets and pods of an instance by their labels. They are left if somebody has deleted the Deployment without
+ * them. A list by label reads the whole namespace, so this is for that case only. Pods of a ReplicaSet that is found are
+ * left out, since they go with it.
+ */
+export async function findLeftByDeployment(
+  cluster: Cluster,
+  instance: InstanceKey,
+  namespace: string,
+  signal: AbortSignal,
+): Promise<OwnedChild[]> {
+  const labelSelector = `${managedBySelector},${labels.instanceUid}=${instance.uid}`
+  const listed = await Promise.all(
+    dependentKinds.map(kind =>
+      Array.fromAsync(cluster.list(kind, { namespace, labelSelector, metadataOnly: true }, signal)),
+    ),
+  )
+  const found = listed
+    .flat(2)
+    .filter(each => each.metadata.labels?.[labels.instanceNamespace] === instance.namespace)
+  const uids = new Set(found.map(each => each.metadata.uid))
+  return found
+    .filter(each => !each.metadata.ownerReferences?.some(owner => uids.has(owner.uid)))
+    .map(each => ({ ...referenceTo(each), uid: each.metadata.uid }))
 }
 
 /**

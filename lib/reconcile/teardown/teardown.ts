@@ -1,4 +1,5 @@
 import type { ChallengeInstance, Child } from '../../crd/challenge-instance.ts'
+import { isDependent } from '../../crd/child-kinds.ts'
 import type { Stored } from '../../crd/objects.ts'
 import { childKey } from '../../crd/reference.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
@@ -10,7 +11,13 @@ import { type Pass, type PassResult, requeue, waitOutcome } from '../pass/outcom
 import { closeRow } from '../report/database-row.ts'
 import { type Reporting, report } from '../report/report.ts'
 import { hasFinalizer, releaseFinalizer } from './finalizer.ts'
-import { findAdoptable, findOwned, removeChildren } from './remove-children.ts'
+import {
+  findAdoptable,
+  findLeftByDeployment,
+  findOwned,
+  type OwnedChild,
+  removeChildren,
+} from './remove-children.ts'
 import { whatBlocks } from './what-blocks.ts'
 
 /** When to look again at a Deployment that is going and that the forwarder does not watch, in milliseconds. */
@@ -38,7 +45,8 @@ export interface FailedTeardown {
  *
  * Flow: removes the Deployment in the foreground and waits for its end, removes the other children and the policy last,
  * closes the row, releases the finalizer. While the Deployment goes, the pass ends as `settled`; the forwarder sees the
- * Deployment disappear and starts the next pass.
+ * Deployment disappear and starts the next pass. If somebody else had deleted the Deployment already, its ReplicaSets and
+ * pods are looked for by their labels, and removed in its place.
  *
  * Guarantees: no pod runs without its policy; the instance object stays until every child is gone; every step may be
  * repeated, so a pass that ends anywhere is continued by the next one.
@@ -59,8 +67,13 @@ export async function tearDown(
   let children: Child[] | undefined
   try {
     children = await childrenToRemove(deps.cluster, instance, signal)
-    if ((await removeChildren(deps.cluster, children, signal)) === 'waiting')
-      return await reportWaiting(deps, { instance, children, pass }, signal)
+    const { metadata, status } = instance
+    const find = (namespace: string) => findLeftByDeployment(deps.cluster, metadata, namespace, signal)
+    // A later pass finds the Deployment gone because an earlier one has deleted it, with all that it made.
+    const options = status?.phase === 'Terminating' ? {} : { findLeft: find }
+    const { state, left } = await removeChildren(deps.cluster, children, options, signal)
+    children = [...children, ...left.map(asRecorded)]
+    if (state === 'waiting') return await reportWaiting(deps, { instance, children, pass }, signal)
     return await finish(deps, instance, pass, signal)
   } catch (thrown) {
     return { thrown, teardown: children && { children, terminating: true } }
@@ -87,8 +100,9 @@ async function reportWaiting(
     terminating: true,
   }
   const { events } = await report(deps, { findings }, signal)
-  // A Deployment of the older operator has no labels of ours, so the forwarder does not see its end.
-  const unwatched = isAdopting(instance.status)
+  // The forwarder does not see the end of what a Deployment left, nor that of the older operator's Deployment, which has
+  // no labels of ours.
+  const unwatched = isAdopting(instance.status) || children.some(isDependent)
   return { outcome: unwatched ? requeue('Terminating', unwatchedMs) : { kind: 'settled' }, events }
 }
 
@@ -124,13 +138,11 @@ async function childrenToRemove(
   const found = [...adoptable, ...(complete ? [] : await findOwned(cluster, metadata, signal))]
   const known = new Set(recorded.map(childKey))
   const unknown = found.filter(child => !known.has(childKey(child)))
-  const added = unknown.map(({ apiVersion, kind, namespace, name }) => ({
-    apiVersion,
-    kind,
-    namespace,
-    name,
-  }))
-  return [...recorded, ...added.map(child => ({ ...child, version: '', hash: '' }))]
+  return [...recorded, ...unknown.map(asRecorded)]
+}
+
+function asRecorded({ apiVersion, kind, namespace, name }: OwnedChild): Child {
+  return { apiVersion, kind, namespace, name, version: '', hash: '' }
 }
 
 /**

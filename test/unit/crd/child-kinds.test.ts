@@ -5,6 +5,7 @@ import {
   applyWaves,
   type ChildKind,
   childKinds,
+  dependentKinds,
   removalOf,
   removeWaves,
 } from '../../../lib/crd/child-kinds.ts'
@@ -75,6 +76,11 @@ describe('waves', () => {
     expect(removalOf({ kind: 'Ingress' })).toEqual({ removeWave: 2, propagation: 'Background' })
     const waves = removeWaves([{ kind: 'NetworkPolicy' }, { kind: 'Ingress' }, { kind: 'Deployment' }])
     expect(waves.map(wave => wave.map(nameOf))).toEqual([['Deployment'], ['Ingress'], ['NetworkPolicy']])
+  })
+
+  it('remove what a Deployment has left together with the Deployment, and wait for it', () => {
+    for (const kind of dependentKinds)
+      expect(removalOf(kind)).toEqual({ removeWave: 1, propagation: 'Foreground' })
   })
 
   it('wait for the objects that are deleted in the foreground', () => {

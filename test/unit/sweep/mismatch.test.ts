@@ -8,6 +8,9 @@ import { alignToRetryGrid, recheckBackoffMs } from '../../../lib/reconcile/pass/
 import type { OpenRow } from '../../../lib/store/store.ts'
 import {
   childMismatches,
+  type DependentOwner,
+  dependentOwner,
+  goneOwners,
   longWaits,
   type Mismatch,
   needsRecheck,
@@ -170,6 +173,25 @@ describe('childMismatches', () => {
 
   it('leaves out the children of an instance that is deleted', () => {
     expect(mismatchesOf([], instances(instance({ deletingSince: now - 5_000 })), now)).toEqual([])
+  })
+})
+
+describe('goneOwners', () => {
+  const ownerOf = (uid: string) => dependentOwner(service(uid)) as DependentOwner
+
+  it('finds an instance that is gone and that a ReplicaSet or pod names', () => {
+    expect(summaryOf(goneOwners([ownerOf('u'), ownerOf('gone')], instances(instance())))).toEqual([
+      'orphan gone',
+    ])
+  })
+
+  it('leaves out a pod that is being deleted, or that names no instance', () => {
+    const ending = service('gone')
+    ending.metadata.deletionTimestamp = new Date(now).toISOString()
+    expect(dependentOwner(ending)).toBeUndefined()
+    const nameless = service('gone')
+    delete nameless.metadata.labels
+    expect(dependentOwner(nameless)).toBeUndefined()
   })
 })
 
