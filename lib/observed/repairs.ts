@@ -13,12 +13,21 @@ const calmMs = 2 * longestPauseMs
 /** The number of repairs from which on a burst is reported. A person who tries something out stays below it. */
 export const contestedFrom = 5
 
-/** Returns the time before which the child is not repaired again, in epoch milliseconds; 0: at once. */
+/** Returns the time at which the next repair is due, in epoch milliseconds; 0: at once. */
 export function pausedUntil(repairs: Repairs | undefined): number {
-  if (repairs === undefined) return 0
-  return (
-    Date.parse(repairs.at) + Math.min(firstPauseMs * 2 ** Math.min(repairs.count - 1, 30), longestPauseMs)
-  )
+  return repairs === undefined ? 0 : Date.parse(repairs.at) + pauseMs(repairs)
+}
+
+/**
+ * Returns whether a pass leaves the child as it is. The pass that was sent at the end of the pause may have a clock that
+ * is behind the sender's, so a quarter of the pause is left open.
+ */
+export function isPaused(repairs: Repairs | undefined, now: number): boolean {
+  return repairs !== undefined && now < pausedUntil(repairs) - pauseMs(repairs) / 4
+}
+
+function pauseMs({ count }: Repairs): number {
+  return Math.min(firstPauseMs * 2 ** Math.min(count - 1, 30), longestPauseMs)
 }
 
 /** Returns the record after one more repair. @param now epoch milliseconds */

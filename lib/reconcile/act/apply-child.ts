@@ -8,7 +8,7 @@ import { OperatorError, operatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import { childVersion, isSameContent, isSameVersion } from '../../observed/child-version.ts'
 import { keepsPods } from '../../observed/deployment.ts'
-import { isCalm, pausedUntil, type Repairs, withRepair } from '../../observed/repairs.ts'
+import { isCalm, isPaused, type Repairs, withRepair } from '../../observed/repairs.ts'
 import type { Observed } from '../pass/observation.ts'
 import type { ChildWrite } from './acted.ts'
 import { nameTaken } from './name-taken.ts'
@@ -47,7 +47,7 @@ export async function applyChild(
     const found = lookUp(observed, recorded)
     if (recorded.hash === desired.hash) {
       if (isAsRecorded(recorded, found)) return { key, child: refreshed(recorded, found, now) }
-      if (!ignorePauses && now < pausedUntil(recorded.repairs)) return { key, child: recorded }
+      if (!ignorePauses && isPaused(recorded.repairs, now)) return { key, child: recorded }
     }
     const write = found === undefined ? create : configure
     return await write(cluster, toApply, recorded, signal)

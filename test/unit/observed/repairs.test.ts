@@ -3,6 +3,7 @@ import {
   contestEndsAt,
   isCalm,
   isContested,
+  isPaused,
   pausedUntil,
   type Repairs,
   withRepair,
@@ -29,6 +30,13 @@ describe('the pauses between repairs', () => {
   it('stay at five minutes for a burst without an end', () => {
     const many: Repairs = { count: 2_000, at: new Date(start).toISOString() }
     expect(pausedUntil(many)).toBe(start + 300_000)
+  })
+
+  it('are over for a pass whose clock is behind by less than a quarter of the pause', () => {
+    const fourth: Repairs = { count: 4, at: new Date(start).toISOString() }
+    expect(isPaused(fourth, start + 5_999)).toBe(true)
+    expect(isPaused(fourth, start + 6_000)).toBe(false)
+    expect(isPaused(undefined, start)).toBe(false)
   })
 
   it('let the first repair happen at once', () => {
