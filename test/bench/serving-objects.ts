@@ -2,6 +2,7 @@ import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import type { ChallengeTemplate } from '../../lib/crd/challenge-template.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
 import type { Deployment, KubernetesObject, Named, Pod, Stored } from '../../lib/crd/objects.ts'
+import { defaultDeny } from '../../lib/desired/objects/default-deny.ts'
 import { collectionPath, objectPath } from '../../lib/kubernetes/client/paths.ts'
 import { deploymentDigest } from '../../lib/observed/deployment.ts'
 import { podDigest } from '../../lib/observed/pod.ts'
@@ -11,8 +12,8 @@ import type { BareClient } from './bare-client.ts'
 import { desiredOf, instance, operated, template } from './sample.ts'
 
 /**
- * Creates Ready instances by bare calls, with Deployment, Service, NetworkPolicy and pod. Their Secrets are left out,
- * because no forwarder reads them.
+ * Creates Ready instances by bare calls, with Deployment, Service, NetworkPolicy and pod, under a default-deny policy.
+ * Their Secrets are left out, because no forwarder reads them.
  */
 export async function createServingObjects(bare: BareClient, signal: AbortSignal) {
   const post = async <T extends KubernetesObject>(object: T): Promise<Stored<T>> =>
@@ -32,6 +33,7 @@ export async function createServingObjects(bare: BareClient, signal: AbortSignal
     namespace: operated,
     name: metadata.name,
   })
+  await post(defaultDeny(operated))
   const stored = parsed<ChallengeTemplate>(await bare.call('GET', at, undefined, signal))
 
   return async (name: string, teamId: number): Promise<void> => {

@@ -5,17 +5,20 @@ import { defaultDeny } from '../../lib/desired/objects/default-deny.ts'
 import { policyDigest } from '../../lib/observed/policy-digest.ts'
 import { untilConsistent } from '../support/consistency.ts'
 import { create, edit, remove } from '../support/edits.ts'
+import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
-import { eventually, phaseOf, startTestOperator, type TestOperator } from '../support/operator.ts'
+import { eventually, phaseOf } from '../support/operator.ts'
 import { type RecordedLog, recordedLog } from '../support/recorded-log.ts'
 
-let operator: TestOperator
+let operator: FaultyOperator
+let forwarder: { stop(): Promise<void> }
 let recorded: RecordedLog
 
+/** This operator sweeps only when the test says so. */
 beforeAll(async () => {
   recorded = recordedLog()
-  // Without a resync in the time of the test, so that the forwarder finds what is found.
-  operator = await startTestOperator({ env: { OPERATOR_RESYNC_MINUTES: '60' }, log: recorded.log })
+  operator = await startFaultyOperator({ log: recorded.log, forwarder: false })
+  forwarder = operator.startForwarder()
   await create(operator, templateOf(operator.namespace, 'web'))
   await create(operator, instanceOf(operator.namespace, 'guarded', 'web'))
   await untilConsistent(operator, 'guarded', 'Ready')
@@ -73,5 +76,18 @@ describe('the default-deny policy, a moment after it was ensured', () => {
     const lines = recorded.lines.filter(each => each.message === 'default-deny policy is not as it was made')
     expect(lines.length).toBeGreaterThanOrEqual(5)
     expect(new Set(lines.map(each => each.fields.namespace))).toEqual(new Set([operator.namespace]))
+  })
+})
+
+describe('the default-deny policy, while no forwarder runs', () => {
+  it.each([
+    ['opened', () => change(open)],
+    ['deleted', () => remove(operator, 'NetworkPolicy', defaultDenyName)],
+  ])('is put back by a resync after somebody has %s it', async (_, act) => {
+    await forwarder.stop()
+    await act()
+    await operator.sweep({ resync: false }, operator.signal)
+    await operator.sweep({ resync: true }, operator.signal)
+    await untilIntact()
   })
 })
