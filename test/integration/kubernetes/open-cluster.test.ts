@@ -296,8 +296,9 @@ describe('list', () => {
       message: 'The provided continue parameter is too old',
     }
     const page = secret()
-    // A server always sends uid and resourceVersion.
-    const items = [{ ...page, metadata: { ...page.metadata, uid: 'uid-1', resourceVersion: '1' } }]
+    // A server always sends uid, resourceVersion and creationTimestamp.
+    const stored = { uid: 'uid-1', resourceVersion: '1', creationTimestamp: '2026-11-21T08:00:00Z' }
+    const items = [{ ...page, metadata: { ...page.metadata, ...stored } }]
     front.answer = url =>
       url.searchParams.has('continue')
         ? { status: 410, body }

@@ -177,7 +177,10 @@ describe('watch where the server does not stream a list', () => {
 })
 
 it('waits for a streamed list that is slow', async () => {
-  const object = (name: string) => ({ metadata: { namespace, name, uid: name, resourceVersion: '5' } })
+  const creationTimestamp = '2026-11-21T08:00:00Z'
+  const object = (name: string) => ({
+    metadata: { namespace, name, uid: name, resourceVersion: '5', creationTimestamp },
+  })
   const names = ['one', 'two', 'three', 'four', 'five']
   const end = { metadata: { resourceVersion: '5', annotations: { 'k8s.io/initial-events-end': 'true' } } }
   const lines = [
