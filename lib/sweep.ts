@@ -18,6 +18,7 @@ import {
   needsRecheck,
   opened,
   overdue,
+  resumed,
   rowMismatches,
   slowTeardowns,
   wrongDefaultDeny,
@@ -70,6 +71,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
       ...(rows ? rowMismatches(rows, instances, at) : []),
       ...overdue(instances.values(), at, sinceMs),
       ...opened(instances.values(), at, sinceMs),
+      ...resumed(instances.values()),
       ...slowTeardowns(instances.values(), at, sinceMs),
       ...(resync
         ? [

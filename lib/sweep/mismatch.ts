@@ -74,6 +74,13 @@ export function opened(instances: Iterable<SweptInstance>, now: number, sinceMs:
     .map(instance => mismatch(instance, 'changed'))
 }
 
+/** Returns instances whose pause has ended and that no pass has taken up since. Nothing was acted on during the pause. */
+export function resumed(instances: Iterable<SweptInstance>): Mismatch[] {
+  return [...instances]
+    .filter(instance => instance.resumed && instance.deletingSince === undefined)
+    .map(instance => mismatch(instance, 'changed'))
+}
+
 /**
  * Returns instances whose deletion does not come to an end.
  * @param sinceMs milliseconds since the last sweep
@@ -96,8 +103,8 @@ function ageThresholdCrossed(age: number, first: number, sinceMs: number): boole
 
 /**
  * Returns instances that a lost message or timer may have left behind: their spec is not observed, their row is not
- * written, they wait for a timer, a child is contested, or they make no progress for longer than a Deployment usually may. Without a forwarder
- * an instance becomes Ready through the last of these.
+ * written, they wait for a timer, a child is contested, their phase flapped and is not told yet, or they make no progress
+ * for longer than a Deployment usually may. Without a forwarder an instance becomes Ready through the last of these.
  */
 export function needsRecheck(instances: Iterable<SweptInstance>, now: number): Mismatch[] {
   return [...instances]

@@ -19,6 +19,8 @@ export interface SweptInstance extends InstanceKey {
   synced: boolean
   /** The status reports the present generation of the spec, whether the instance is paused, and the last `force-sync`. */
   observed: boolean
+  /** Its pause has ended, and its status still says that it is paused. */
+  resumed: boolean
   deletingSince: number | undefined
   expiresAt: number | undefined
   /** When the template opens that the instance waits for. */
@@ -48,6 +50,7 @@ export function sweptInstance({ metadata, spec, status }: Stored<ChallengeInstan
     url: status?.url,
     synced: conditions.some(each => each.type === 'Synced' && each.status === 'True'),
     observed: isObserved(metadata, status),
+    resumed: status?.reason === 'Paused' && !isPaused(metadata),
     deletingSince: metadata.deletionTimestamp ? Date.parse(metadata.deletionTimestamp) : undefined,
     expiresAt: status?.expiresAt ? Date.parse(status.expiresAt) : undefined,
     availableFrom: status?.availableFrom ? Date.parse(status.availableFrom) : undefined,

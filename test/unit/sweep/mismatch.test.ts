@@ -16,6 +16,7 @@ import {
   needsRecheck,
   opened,
   overdue,
+  resumed,
   rowMismatches,
   slowTeardowns,
   wrongDefaultDeny,
@@ -54,6 +55,7 @@ function instance(parts: Partial<SweptInstance> = {}): SweptInstance {
     url: 'http://web-7',
     synced: true,
     observed: true,
+    resumed: false,
     deletingSince: undefined,
     expiresAt: undefined,
     availableFrom: undefined,
@@ -229,6 +231,18 @@ describe('slowTeardowns', () => {
       })
     expect(swept(15_000)).toEqual([60, 120, 240, 480])
     expect(swept(Number.POSITIVE_INFINITY)).toEqual(seconds.filter(age => age >= 60))
+  })
+})
+
+describe('resumed', () => {
+  it('finds an instance whose pause has ended and is still reported', () => {
+    expect(resumed([instance({ resumed: true }), instance()])).toMatchObject([
+      { cause: 'changed', key: { uid: 'u' } },
+    ])
+  })
+
+  it('leaves out an instance that is being deleted', () => {
+    expect(resumed([instance({ resumed: true, deletingSince: now })])).toEqual([])
   })
 })
 

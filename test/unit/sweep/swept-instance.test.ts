@@ -32,4 +32,13 @@ describe('sweptInstance', () => {
     const after = { ...before, handledSync: '2' }
     expect(sweptInstance(storedInstance({ metadata, status: after })).observed).toBe(true)
   })
+
+  it('says that a pause has ended until a pass has reported that', () => {
+    const held = { annotations: { [annotations.paused]: 'true' } }
+    expect(sweptInstance(storedInstance({ status: statusOf(1, 'Paused') })).resumed).toBe(true)
+    expect(sweptInstance(storedInstance({ metadata: held, status: statusOf(1, 'Paused') })).resumed).toBe(
+      false,
+    )
+    expect(sweptInstance(storedInstance({ status: statusOf(1) })).resumed).toBe(false)
+  })
 })
