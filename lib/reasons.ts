@@ -40,6 +40,13 @@ export const reasons = {
     scope: 'instance',
     whileStalled: 'Failed',
   },
+  DateInvalid: {
+    sentence: 'The end given for this instance is no date; its owner needs to correct it.',
+    recovery: 'on-change',
+    examinedBy: 'full',
+    scope: 'instance',
+    whileStalled: 'Failed',
+  },
   FlagSecretMissing: {
     sentence: 'The secret that flags are made from is not configured; the organisers need to set it.',
     recovery: 'recheck',

@@ -154,7 +154,7 @@ function obstacleOf(reason: Reason, message: string): Obstacle {
 function endUnreadable({ spec }: ChallengeInstance): Obstacle | undefined {
   if (spec.expiresAt === undefined || parseTime(spec.expiresAt) !== undefined) return undefined
   const message = `spec.expiresAt is no date, so the end follows from the template alone; ${dateAdvice}.`
-  return { reason: 'ConfigInvalid', message, stalled: true }
+  return obstacleOf('DateInvalid', message)
 }
 
 function templateMissing({ spec, metadata }: ChallengeInstance): string {

@@ -30,6 +30,7 @@ describe('the table of reasons', () => {
       'NameInvalid',
       'NameTaken',
       'EnvInvalid',
+      'DateInvalid',
       'Contested',
       'Paused',
       'Suspended',

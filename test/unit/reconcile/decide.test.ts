@@ -156,7 +156,7 @@ describe('decide', () => {
     expect(decision).toMatchObject({
       kind: 'converge',
       expiresAt: now + 3_600_000,
-      obstacle: { reason: 'ConfigInvalid', stalled: true },
+      obstacle: { reason: 'DateInvalid', stalled: true },
     })
     expect(decision).toHaveProperty('obstacle.message', expect.stringContaining('2026-11-28T18:00:00Z'))
   })
