@@ -1,4 +1,5 @@
 import { dateAdvice } from '../../../lib/lifetime.ts'
+import { wrongCpus, wrongMemories } from '../../unit/desired/wrong-quantities.ts'
 
 /** A template and an instance that the API server accepts, and changes of them with its answers. */
 
@@ -23,18 +24,27 @@ const badDates = [
 
 const goodDates = ['2026-11-28t18:00:00z', '2028-02-29T18:00:00.5-11:30', '2026-11-28T18:00:00.123456789Z']
 
-export const badTemplates: [what: string, message: string, change: Change][] = [
+type BadTemplate = [what: string, message: string, change: Change]
+
+export const badTemplates: BadTemplate[] = [
   ['no image', 'spec.image', { image: '' }],
   ['an endless image', 'may not be more than 1024', { image: long }],
   ['no resources', 'spec.resources: Required value', { resources: undefined }],
-  ['cpu that is words', 'spec.resources.cpu', { resources: { cpu: 'fast', memory: '64Mi' } }],
+  ...wrongCpus.map(
+    ([cpu, sentence]) => [`cpu: ${cpu}`, sentence, { resources: { cpu, memory: '64Mi' } }] as BadTemplate,
+  ),
+  ...wrongMemories.map(
+    ([memory, sentence]) => [`memory: ${memory}`, sentence, { resources: { cpu: 1, memory } }] as BadTemplate,
+  ),
+  [
+    'a further container with cpu: 500',
+    '500m for half a core',
+    { containers: [{ ...further, resources: { cpu: 500, memory: '64Mi' } }] },
+  ],
+  ['a disk of 1g', 'ephemeralStorage is "1g", which is no quantity; write 1Gi', { ephemeralStorage: '1g' }],
   ['cpu of nothing', 'spec.resources.cpu', { resources: { cpu: 0, memory: '64Mi' } }],
   ['cpu that is an object', 'spec.resources.cpu', { resources: { cpu: {}, memory: '64Mi' } }],
   ['cpu that is a list', 'spec.resources.cpu', { resources: { cpu: [1], memory: '64Mi' } }],
-  ['negative memory', 'spec.resources.memory', { resources: { cpu: 1, memory: '-1Gi' } }],
-  ['memory that is words', 'spec.resources.memory', { resources: { cpu: 1, memory: 'much' } }],
-  ['memory in thousandths', 'write for example 128Mi', { resources: { cpu: 1, memory: '512m' } }],
-  ['memory of 64 bytes', 'write for example 128Mi', { resources: { cpu: 1, memory: 64 } }],
   ['an unknown profile', 'Unsupported value: "none"', { networkProfile: 'none' }],
   [
     'an allow list that another profile ignores',
@@ -148,6 +158,7 @@ export const goodTemplates: [what: string, change: Change][] = [
   ['the least', {}],
   ['cores as a fraction', { resources: { cpu: 0.5, memory: '64Mi' } }],
   ['cores as a number, bytes as a number', { resources: { cpu: 2, memory: 134_217_728 } }],
+  ['the most cores', { resources: { cpu: '64000m', memory: '64Mi' } }],
   ['quantities with an exponent', { resources: { cpu: '1e-1', memory: '1e9' } }],
   ['a probe of a port as a word', { readinessProbe: { httpGet: { path: '/', port: '8080' } } }],
   [

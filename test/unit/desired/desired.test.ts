@@ -133,9 +133,13 @@ describe('a template', () => {
     [
       'a cpu that is no quantity',
       { resources: { cpu: 'lots', memory: '128Mi' } },
-      'resources.cpu "lots" is no quantity',
+      'resources.cpu is "lots", which is no quantity',
     ],
-    ['a memory below one byte', { resources: { cpu: 1, memory: '128m' } }, 'thousandths of a byte'],
+    [
+      'a memory below one byte',
+      { resources: { cpu: 1, memory: '128m' } },
+      'resources.memory is "128m", which is less than a mebibyte; write 128Mi',
+    ],
     ['a cpu of zero', { resources: { cpu: 0, memory: '128Mi' } }, 'more than zero'],
     ['an empty image', { image: ' ' }, 'image is empty'],
     ['no ports', { ports: [] }, 'ports is empty'],
