@@ -47,10 +47,6 @@ export function contains(outer: Cidr, inner: Cidr): boolean {
   return outer.family === inner.family && outer.first <= inner.first && inner.last <= outer.last
 }
 
-export function overlaps(a: Cidr, b: Cidr): boolean {
-  return contains(a, b) || contains(b, a)
-}
-
 function fromIPv4(address: string): bigint {
   return address.split('.').reduce((value, part) => (value << 8n) | BigInt(part), 0n)
 }

@@ -78,11 +78,17 @@ export interface ChallengeTemplateSpec extends TemplateContainer {
   containers?: (TemplateContainer & { name: string; ports?: TemplatePort[] })[]
 }
 
+export interface ChallengeTemplateStatus {
+  /** What the operator makes of the template and does not follow from its text. */
+  message?: string
+}
+
 export interface ChallengeTemplate {
   apiVersion: string
   kind: 'ChallengeTemplate'
   metadata: ObjectMeta
   spec: ChallengeTemplateSpec
+  status?: ChallengeTemplateStatus
 }
 
 /** A template that was stored at some time: it exists, or a revision keeps it. */

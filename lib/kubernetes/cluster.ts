@@ -1,4 +1,5 @@
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
+import type { ChallengeTemplate } from '../crd/challenge-template.ts'
 import type {
   GoneObject,
   Kind,
@@ -108,10 +109,10 @@ export interface Cluster {
     signal: AbortSignal,
   ): Promise<'deleting' | 'gone' | 'conflict'>
   /** Writes the status subresource, with `metadata.resourceVersion` as the precondition. */
-  putStatus(
-    instance: ChallengeInstance,
+  putStatus<T extends ChallengeInstance | ChallengeTemplate>(
+    object: T,
     signal: AbortSignal,
-  ): Promise<Stored<ChallengeInstance> | 'conflict' | undefined>
+  ): Promise<Stored<T> | 'conflict' | undefined>
   /**
    * Yields a namespaced kind in pages of at most 500. All pages are of one version of the list. A list that cannot be
    * read to its end throws, so that a partial list never looks whole.

@@ -1,4 +1,5 @@
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
+import type { ChallengeTemplate } from '../crd/challenge-template.ts'
 import { fieldManager } from '../crd/group.ts'
 import type { Kind, KubernetesObject, ObjectReference, StoredOfAnyScope } from '../crd/objects.ts'
 import { referenceTo } from '../crd/reference.ts'
@@ -107,17 +108,17 @@ export function openCluster(client: KubernetesClient): Cluster {
       return answer.kind === 'Status' ? 'gone' : 'deleting'
     },
 
-    async putStatus(instance: ChallengeInstance, signal: AbortSignal) {
-      const { apiVersion, kind, status } = instance
-      const { name, namespace, uid, resourceVersion } = instance.metadata
-      const reference = referenceTo(instance)
+    async putStatus<T extends ChallengeInstance | ChallengeTemplate>(object: T, signal: AbortSignal) {
+      const { apiVersion, kind, status } = object
+      const { name, namespace, uid, resourceVersion } = object.metadata
+      const reference = referenceTo(object)
       // The server takes only the status. The metadata name the object and the version that the status was computed from.
       const body = { apiVersion, kind, metadata: { name, namespace, uid, resourceVersion }, status }
       const request = { body, query: { fieldManager } }
       const response = await client.request('PUT', `${objectPath(reference)}/status`, request, signal)
       if (objectMissing(response, reference.name)) return undefined
       if (response.status === 409) return 'conflict'
-      return provenStored<ChallengeInstance>(succeeded('update', reference, response), {
+      return provenStored<T>(succeeded('update', reference, response), {
         verb: 'update',
         ...reference,
       })

@@ -27,6 +27,7 @@ import { cleanUpDeleted } from './teardown/deleted-instances.ts'
 import { ensureFinalizer } from './teardown/finalizer.ts'
 import { tearDown } from './teardown/teardown.ts'
 import { createRevisions } from './template/revisions.ts'
+import { createReportTemplate } from './template/template-status.ts'
 
 /**
  * How often a pass reads an instance anew that others change just before it is ended. A renewal that the API
@@ -67,7 +68,8 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
   const { cluster, config, now, random, log } = deps
   const ensureDefaultDeny = createDefaultDenyGuard(cluster, defaultDeny, now)
   const revisions = createRevisions({ cluster, now, log })
-  const actors = { cluster, ensureDefaultDeny, revisions, now }
+  const reportTemplate = createReportTemplate({ cluster, config, log })
+  const actors = { cluster, ensureDefaultDeny, revisions, reportTemplate, now }
 
   async function tearDownAndReport(
     instance: Stored<ChallengeInstance>,

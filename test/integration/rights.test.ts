@@ -107,7 +107,11 @@ async function wholeLife(resync: () => Promise<unknown>): Promise<void> {
 
   const format = 'ctf{%s}'
   await edit(operator, 'ChallengeTemplate', 'web', {
-    spec: { networkProfile: 'open', flagStrategy: { format } },
+    spec: {
+      networkProfile: 'egress-allowlist',
+      egressAllowlist: [{ cidr: '0.0.0.0/0' }],
+      flagStrategy: { format },
+    },
   })
   await eventually<Secret>(operator, 'Secret', 'made', secret =>
     Buffer.from(Object.values(secret?.data ?? {})[0] ?? '', 'base64')

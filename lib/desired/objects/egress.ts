@@ -1,7 +1,8 @@
-import { type Cidr, cidr, contains, formatCidr } from '../../config/cidr.ts'
+import { cidr, contains, formatCidr } from '../../config/cidr.ts'
 import type { OperatorConfig } from '../../config/operator.ts'
 import type { ChallengeTemplateSpec } from '../../crd/challenge-template.ts'
 import type { NetworkPolicy } from '../../crd/objects.ts'
+import { addedExceptions, widest } from './allowed-range.ts'
 import { notInternet } from './ranges.ts'
 
 /** The label with the namespace's name, which Kubernetes puts on every namespace. */
@@ -19,7 +20,7 @@ export function egressRules(
     case 'open':
       return [toDns, { to: [internet('0.0.0.0/0', clusterCidrs), internet('::/0', clusterCidrs)] }]
     case 'egress-allowlist':
-      return [toDns, ...allowlist(spec)]
+      return [toDns, ...allowlist(spec, clusterCidrs)]
     default:
       return [toDns]
   }
@@ -40,26 +41,24 @@ function dnsRule({ namespace, labels, port }: OperatorConfig['dns']): EgressRule
   }
 }
 
-function allowlist({ egressAllowlist = [] }: ChallengeTemplateSpec): EgressRules {
-  return egressAllowlist.map(({ cidr: range, except = [], ports = [] }) => ({
-    to: [{ ipBlock: { cidr: range, ...(except.length > 0 && { except }) } }],
-    ...(ports.length > 0 && {
-      ports: ports.map(({ port, protocol = 'TCP' }) => ({ protocol, port })),
-    }),
-  }))
+function allowlist(
+  { egressAllowlist = [] }: ChallengeTemplateSpec,
+  clusterCidrs: readonly string[],
+): EgressRules {
+  return egressAllowlist.map(rule => {
+    const { cidr: range, ports = [] } = rule
+    const except = [...(rule.except ?? []), ...addedExceptions(rule, clusterCidrs)]
+    return {
+      to: [{ ipBlock: { cidr: range, ...(except.length > 0 && { except }) } }],
+      ...(ports.length > 0 && {
+        ports: ports.map(({ port, protocol = 'TCP' }) => ({ protocol, port })),
+      }),
+    }
+  })
 }
 
 function internet(everything: string, clusterCidrs: readonly string[]) {
   const all = cidr(everything)
   const closed = [...notInternet, ...clusterCidrs.map(cidr)].filter(each => contains(all, each))
   return { ipBlock: { cidr: everything, except: widest(closed).map(formatCidr) } }
-}
-
-/** Removes duplicates and ranges that lie within another range. */
-function widest(ranges: readonly Cidr[]): Cidr[] {
-  return ranges.filter((range, index) =>
-    ranges.every(
-      (other, at) => at === index || !contains(other, range) || (contains(range, other) && index < at),
-    ),
-  )
 }

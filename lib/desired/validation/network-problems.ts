@@ -1,4 +1,4 @@
-import { type Cidr, cidr, contains, formatCidr, overlaps, parseCidr } from '../../config/cidr.ts'
+import { type Cidr, cidr, contains, formatCidr, parseCidr } from '../../config/cidr.ts'
 import type { ChallengeTemplateSpec, EgressRule } from '../../crd/challenge-template.ts'
 import { linkLocal, metadata } from '../objects/ranges.ts'
 
@@ -29,10 +29,10 @@ function ruleProblems(path: string, rule: EgressRule, closed: readonly Cidr[]): 
   const outside = except.find(each => !contains(range, each) || contains(each, range))
   if (outside) return [`${path}.except ${formatCidr(outside)} is no part of ${rule.cidr}; remove it`]
   if (rule.ports?.length === 0) return [`${path}.ports is empty; leave it out for every port, or write one`]
-  const covered = closed.find(each => overlaps(range, each) && !except.some(open => contains(open, each)))
-  if (covered === undefined) return []
-  const what = `${path}.cidr ${rule.cidr} reaches ${formatCidr(covered)}, which no challenge may`
-  return contains(covered, range)
-    ? [`${what}; remove it`]
-    : [`${what}; add ${formatCidr(covered)} to its except`]
+  // A wider range gets the exceptions that it needs, see `addedExceptions`.
+  const covering = closed.find(each => contains(each, range))
+  if (covering === undefined) return []
+  return [
+    `${path}.cidr ${rule.cidr} lies in ${formatCidr(covering)}, which no challenge may reach; remove it`,
+  ]
 }

@@ -8,6 +8,7 @@ import { rechecksShared, repairsAtOnce } from '../pass/causes.ts'
 import type { Observed, TemplateSource } from '../pass/observation.ts'
 import type { Pass } from '../pass/outcome.ts'
 import type { Revisions } from '../template/revisions.ts'
+import type { ReportTemplate } from '../template/template-status.ts'
 import type { Acted } from './acted.ts'
 import { converge } from './converge.ts'
 import type { EnsureDefaultDeny } from './default-deny.ts'
@@ -17,6 +18,7 @@ export interface Actors {
   cluster: Cluster
   ensureDefaultDeny: EnsureDefaultDeny
   revisions: Revisions
+  reportTemplate: ReportTemplate
   /** Epoch milliseconds. */
   now: () => number
 }
@@ -29,11 +31,11 @@ interface ToAct {
 
 /** Carries out a decision. The failure of a child is data; a failure that leaves nothing to report throws. */
 export async function act(
-  { cluster, ensureDefaultDeny, revisions, now }: Actors,
+  { cluster, ensureDefaultDeny, revisions, reportTemplate, now }: Actors,
   { observed, decision, pass }: ToAct,
   signal: AbortSignal,
 ): Promise<Acted> {
-  const { instance } = observed
+  const { instance, template } = observed
   const children = instance.status?.children ?? []
   const nothing: Acted = { children, writes: [], failures: [], converged: false }
   switch (decision.kind) {
@@ -51,6 +53,7 @@ export async function act(
         await Promise.all([
           ensureDefaultDeny(desired.namespace, { recheck }, signal),
           keepTemplate(revisions, { instance, source, recheck }, signal),
+          ...(source.exists && template.kind === 'read' ? [reportTemplate(template.template, signal)] : []),
         ])
       } catch (thrown) {
         // No workload starts without the standing policy. What runs already is left as it is.

@@ -9,6 +9,7 @@ import type {
 import type {
   ChallengeTemplate,
   ChallengeTemplateSpec,
+  ChallengeTemplateStatus,
   EgressRule,
   ExposureType,
   FlagStrategy,
@@ -239,10 +240,18 @@ export const tables: [where: string, schema: Schema, fields: Record<string, 'req
   [
     'a template, whole',
     template.schema,
-    { apiVersion: 'optional', kind: 'optional', metadata: 'optional', spec: 'required' } satisfies Record<
-      keyof ChallengeTemplate,
-      'optional' | 'required'
-    >,
+    {
+      apiVersion: 'optional',
+      kind: 'optional',
+      metadata: 'optional',
+      spec: 'required',
+      status: 'optional',
+    } satisfies Record<keyof ChallengeTemplate, 'optional' | 'required'>,
+  ],
+  [
+    'status of a template',
+    at(template, 'status'),
+    { message: 'optional' } satisfies Fields<ChallengeTemplateStatus>,
   ],
   [
     'an instance, whole',
