@@ -23,6 +23,7 @@ import {
   slowTeardowns,
   wrongDefaultDeny,
 } from './sweep/mismatch.ts'
+import { paced } from './sweep/pace.ts'
 import { missingRevisions, unusedRevisions } from './sweep/revisions.ts'
 import { type SweptChild, sweptChild } from './sweep/swept-child.ts'
 import { type SweptInstance, sweptInstance } from './sweep/swept-instance.ts'
@@ -43,7 +44,7 @@ export interface SweepDependencies {
 export interface Swept {
   /** The number of instances that were compared. */
   examined: number
-  /** The number of keys that the queue accepted. The next sweep finds the refused ones again. */
+  /** The number of keys that the queue accepted. The next sweeps find the refused ones again, and rows beyond the pace. */
   enqueued: number
 }
 
@@ -58,7 +59,7 @@ export type Sweep = (options: { resync: boolean }, signal: AbortSignal) => Promi
  * look like an orphan. A list that breaks off throws, so a partial list condemns no object.
  */
 export function createSweep(deps: SweepDependencies): Sweep {
-  const { cluster, changes, namespaces, intervalSeconds, now } = deps
+  const { cluster, changes, namespaces, intervalSeconds, now, log } = deps
   return async ({ resync }, signal) => {
     const rows = await openRowsByUid(deps, signal)
     const children = resync ? await listChildren(signal) : []
@@ -67,8 +68,10 @@ export function createSweep(deps: SweepDependencies): Sweep {
     const instances = await listInstances(signal)
     const at = now()
     const sinceMs = resync ? Number.POSITIVE_INFINITY : intervalSeconds * 1_000
+    const wrongRows = paced(rows ? rowMismatches(rows, instances, at) : [], at, intervalSeconds)
+    if (wrongRows.left > 0) log.warn('sweep leaves rows to the next ones', { rows: wrongRows.left })
     const found = [
-      ...(rows ? rowMismatches(rows, instances, at) : []),
+      ...wrongRows.now,
       ...overdue(instances.values(), at, sinceMs),
       ...opened(instances.values(), at, sinceMs),
       ...resumed(instances.values()),

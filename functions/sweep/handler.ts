@@ -26,8 +26,8 @@ const reserveMs = 3_000
 
 /**
  * Creates a handler that sweeps `60 / interval` times in an invocation, or once every `interval / 60` minutes. The
- * scheduled time alone decides which sweep compares children, so no state is kept between invocations. If that sweep
- * fails, the next one of the invocation compares them.
+ * scheduled time alone decides which sweep compares children (`comparesChildren`), so no state is kept between invocations.
+ * If that sweep fails, the next one of the invocation compares them.
  */
 export function createHandler(options: SweepHandlerOptions) {
   const { log, clock = Date.now, stopping, intervalSeconds, resyncMinutes } = options
@@ -48,10 +48,10 @@ export function createHandler(options: SweepHandlerOptions) {
 
   const run = async (event: ScheduledEvent, { signal }: DeadlineContext): Promise<void> => {
     const minute = Math.floor(Date.parse(event.time) / 60_000)
-    if ((minute * minuteSeconds) % intervalSeconds >= minuteSeconds) return
+    if (!sweepsIn(minute, intervalSeconds)) return
     const times = Math.max(1, Math.floor(minuteSeconds / intervalSeconds))
     const started = clock()
-    let resync = minute % resyncMinutes === 0
+    let resync = comparesChildren(minute, { intervalSeconds, resyncMinutes })
     let failure: unknown
     for (let sweep = 0; sweep < times && !signal.aborted; sweep++) {
       const next = started + sweep * intervalSeconds * 1_000
@@ -64,4 +64,22 @@ export function createHandler(options: SweepHandlerOptions) {
   }
 
   return invocation(run, { log, reserveMs, stopping })
+}
+
+/** @param minute minutes since the epoch */
+function sweepsIn(minute: number, intervalSeconds: number): boolean {
+  return (minute * minuteSeconds) % intervalSeconds < minuteSeconds
+}
+
+/**
+ * Whether the first sweep of a minute compares children: it is the first one since a minute that `resyncMinutes` divides.
+ * With an interval of several minutes there may be no sweep in that minute itself.
+ */
+function comparesChildren(
+  minute: number,
+  { intervalSeconds, resyncMinutes }: Pick<SweepHandlerOptions, 'intervalSeconds' | 'resyncMinutes'>,
+): boolean {
+  let previous = minute - 1
+  while (!sweepsIn(previous, intervalSeconds)) previous -= 1
+  return Math.floor(minute / resyncMinutes) > Math.floor(previous / resyncMinutes)
 }

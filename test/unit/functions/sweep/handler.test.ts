@@ -80,6 +80,23 @@ describe('the comparison of children', () => {
     expect(resyncs).toEqual([false, false, true, false, false, false, true, false])
   })
 
+  it.each([
+    [180, 10, [0, 12, 21, 30, 42, 51]],
+    [420, 10, [0, 14, 21, 35, 42, 56]],
+    [90, 3, [0, 3, 6, 9, 12, 15]],
+    [3_600, 7, [0, 60, 120, 180, 240, 300]],
+  ])('comes with the next sweep if none is due in its minute (%i s, every %i min)', async (...numbers) => {
+    const [intervalSeconds, resyncMinutes, expected] = numbers
+    const { run, resyncs } = setUp({ intervalSeconds, resyncMinutes })
+    const compared: number[] = []
+    for (let minute = 0; compared.length < expected.length; minute++) {
+      const before = resyncs.length
+      await run(new Date(Date.parse('2026-01-01T00:00:00Z') + minute * 60_000).toISOString())
+      if (resyncs.slice(before).includes(true)) compared.push(minute)
+    }
+    expect(compared).toEqual(expected)
+  })
+
   it('is repeated by the next sweep after a failed one', async () => {
     const { run, resyncs } = setUp({ intervalSeconds: 20, failing: [0] })
     await run('2026-01-01T00:10:00Z')
