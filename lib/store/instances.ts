@@ -10,7 +10,16 @@ export type InstanceRow = Selectable<InstanceTable>
 /** The columns that a record can change. The other columns are immutable in the cluster. */
 type MutableColumns = Pick<
   InstanceRow,
-  'phase' | 'reason' | 'message' | 'url' | 'flag_hmac' | 'notes' | 'ready_at' | 'expires_at' | 'cluster'
+  | 'phase'
+  | 'reason'
+  | 'message'
+  | 'url'
+  | 'flag_hmac'
+  | 'notes'
+  | 'ready_at'
+  | 'expires_at'
+  | 'cluster'
+  | 'digest'
 >
 
 export async function readInstance(
@@ -46,6 +55,7 @@ export function rowAfter(
     ready_at: instant('readyAt', record.readyAt),
     expires_at: instant('expiresAt', record.expiresAt),
     cluster: record.cluster ?? before?.cluster ?? null,
+    digest: record.digest,
   }
   if (before !== undefined) {
     const after = { ...before, ...columns, sequence: before.sequence + events }
@@ -86,10 +96,10 @@ function insertRow(transaction: Transaction<Schema>, row: InstanceRow) {
 }
 
 function updateRow(transaction: Transaction<Schema>, row: InstanceRow) {
-  const { phase, reason, message, url, flag_hmac, cluster, sequence } = row
+  const { phase, reason, message, url, flag_hmac, cluster, digest, sequence } = row
   return transaction
     .updateTable('challenge_operator.instance')
-    .set({ phase, reason, message, url, flag_hmac, cluster, sequence, ...encodedColumns(row) })
+    .set({ phase, reason, message, url, flag_hmac, cluster, digest, sequence, ...encodedColumns(row) })
     .where('uid', '=', row.uid)
     .returning('uid')
 }

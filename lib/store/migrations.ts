@@ -2,10 +2,12 @@ import type { Migration } from 'kysely/migration'
 import * as instances from './migrations/2026-11-23-instances.ts'
 import * as outboxRetries from './migrations/2026-11-25-outbox-retries.ts'
 import * as clusters from './migrations/2026-11-29-clusters.ts'
+import * as rowDigests from './migrations/2026-11-29-row-digests.ts'
 
 /** Migrations by name, run in the order of their names. A released migration never changes; a change is a new one. */
 export const migrations: Record<string, Migration> = {
   '2026-11-23-instances': instances,
   '2026-11-25-outbox-retries': outboxRetries,
   '2026-11-29-clusters': clusters,
+  '2026-11-29-row-digests': rowDigests,
 }

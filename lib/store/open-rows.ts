@@ -5,7 +5,11 @@ import { endpointOf, newestOf, rowOf, statusOf } from './platform-rows.ts'
 import { storable } from './storable.ts'
 import type { OpenRow, RowScope } from './store.ts'
 
-type Row = Omit<OpenRow, 'reason' | 'url'> & { reason: OpenRow['reason'] | null; url: string | null }
+type Row = Omit<OpenRow, 'reason' | 'url' | 'digest'> & {
+  reason: OpenRow['reason'] | null
+  url: string | null
+  digest: string | null
+}
 
 const pageSize = 500
 
@@ -24,10 +28,11 @@ export async function* openRowPages(
     const page = await readPage(db, { scope, after }, signal)
     const last = page.at(-1)
     if (last === undefined) return
-    yield page.map(({ reason, url, ...row }) => ({
+    yield page.map(({ reason, url, digest, ...row }) => ({
       ...row,
       reason: reason ?? undefined,
       url: url ?? undefined,
+      digest: digest ?? undefined,
     }))
     if (page.length < pageSize) return
     after = last.uid
@@ -65,7 +70,7 @@ interface PageQuery {
 function pageQuery({ scope: { cluster, namespaces }, after, inStep, joins }: PageQuery) {
   const watched = namespaces === '*' ? sql`true` : sql`namespace = ANY(${namespaces.map(storable)}::text[])`
   return sql<Row>`
-    SELECT own.uid, own.namespace, own.name, own.phase, own.reason, own.url, ${inStep} AS "platformInStep"
+    SELECT own.uid, own.namespace, own.name, own.phase, own.reason, own.url, own.digest, ${inStep} AS "platformInStep"
     FROM (
       SELECT * FROM challenge_operator.instance
       WHERE deleted_at IS NULL AND cluster = ${cluster} AND ${watched} AND uid > ${after} ORDER BY uid LIMIT ${sql.lit(pageSize)}

@@ -40,6 +40,8 @@ export interface InstanceTable {
   sequence: number
   /** Uid of the namespace kube-system of the instance's cluster. Null: no pass has written it yet. */
   cluster: string | null
+  /** `rowDigest` of the instance when the row was written. Null: an earlier release wrote it. */
+  digest: string | null
   /** The reason why the platform's row does not agree with this row. Null if it agrees. */
   platform_problem: PlatformProblem | null
 }

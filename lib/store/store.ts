@@ -26,6 +26,8 @@ export interface InstanceRecord {
   expiresAt: string | undefined
   /** `spec.annotations` of the instance: notes of the platform. */
   notes: Record<string, string>
+  /** `rowDigest` of the instance. */
+  digest: string
 }
 
 /** The result of a write. */
@@ -53,6 +55,8 @@ export interface OpenRow {
   phase: Phase
   reason: Reason | undefined
   url: string | undefined
+  /** `rowDigest` of the instance when the row was written. Undefined: an earlier release wrote it. */
+  digest: string | undefined
   /** True if the platform's row agrees with this row, or if the reason why it cannot is recorded. */
   platformInStep: boolean
 }

@@ -228,6 +228,7 @@ function rowMatches(row: OpenRow | undefined, instance: SweptInstance): boolean 
     row.phase === instance.phase &&
     row.reason === instance.reason &&
     row.url === instance.url &&
+    (row.digest === undefined || !instance.observed || row.digest === instance.rowDigest) &&
     row.platformInStep
   )
 }

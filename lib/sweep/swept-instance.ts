@@ -5,6 +5,7 @@ import { childKey } from '../crd/reference.ts'
 import type { InstanceKey } from '../messages.ts'
 import { phaseChangesOf, phaseHeldUntil } from '../observed/flapping.ts'
 import { isPaused } from '../observed/paused.ts'
+import { rowDigest } from '../observed/row-digest.ts'
 import type { Reason } from '../reasons.ts'
 
 export type RecordedChild = Pick<Child, 'namespace' | 'version' | 'repairs'>
@@ -15,6 +16,8 @@ export interface SweptInstance extends InstanceKey {
   phase: string | undefined
   reason: Reason | undefined
   url: string | undefined
+  /** `rowDigest`, as the row of this status has it. */
+  rowDigest: string
   /** The database row is reported as written. */
   synced: boolean
   /** The status reports the present generation of the spec, whether the instance is paused, and the last `force-sync`. */
@@ -48,6 +51,7 @@ export function sweptInstance({ metadata, spec, status }: Stored<ChallengeInstan
     phase: status?.phase,
     reason: status?.reason,
     url: status?.url,
+    rowDigest: rowDigest({ spec }, status),
     synced: conditions.some(each => each.type === 'Synced' && each.status === 'True'),
     observed: isObserved(metadata, status),
     resumed: status?.reason === 'Paused' && !isPaused(metadata),

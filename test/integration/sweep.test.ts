@@ -18,6 +18,12 @@ import { sweepOnce } from '../support/sweeping.ts'
 const instanceTable = 'challenge_operator.instance'
 const names = ['kept', 'forgotten', 'wrong', 'platform', 'secret', 'policy']
 
+const olderState = {
+  flag_hmac: 'of-another-flag',
+  message: 'Of an hour ago.',
+  expires_at: '2026-01-01T00:00:00Z',
+}
+
 let operator: TestOperator
 let counted: CountedQueues
 
@@ -155,6 +161,7 @@ describe('every sweep', () => {
     ['phase', { phase: 'Failed' }],
     ['reason', { reason: 'CrashLooping' }],
     ['url', { url: 'http://elsewhere.example.com' }],
+    ['flag hash, message and end of an older state', { ...olderState, digest: 'of-an-older-state' }],
   ])('finds a row with a wrong %s', async (_, wrong) => {
     const [before] = await rowsOf(operator, 'wrong')
     await operator.database.updateTable(instanceTable).set(wrong).where('name', '=', 'wrong').execute()

@@ -4,6 +4,7 @@ import type { Stored } from '../../crd/objects.ts'
 import { type OperatorError, operatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import type { InstanceKey } from '../../messages.ts'
+import { rowDigest } from '../../observed/row-digest.ts'
 import { type PlatformProblem, type Reason, reasons } from '../../reasons.ts'
 import type { InstanceRecord, Recorded, Store } from '../../store/store.ts'
 import type { Log } from '../../telemetry/log.ts'
@@ -151,6 +152,7 @@ export function recordOf(
     readyAt: ready?.status === 'True' ? ready.lastTransitionTime : undefined,
     expiresAt: status.expiresAt,
     notes: spec.annotations ?? {},
+    digest: rowDigest({ spec }, status),
   }
 }
 

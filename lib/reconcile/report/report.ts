@@ -4,6 +4,7 @@ import type { Stored } from '../../crd/objects.ts'
 import { referenceTo } from '../../crd/reference.ts'
 import { OperatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
+import { rowDigest } from '../../observed/row-digest.ts'
 import type { Store } from '../../store/store.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Findings } from '../pass/findings.ts'
@@ -47,7 +48,7 @@ export async function report(
   const status = statusOf(findings, at)
   const generation = instance.metadata.generation ?? 0
   const known = syncOf(instance.status)
-  const rowIsKnown = known?.status === 'True' && !rowDiffers(instance.status, status, generation)
+  const rowIsKnown = known?.status === 'True' && !rowDiffers(instance, status)
   const { sync, events } =
     rowIsKnown && !recheckRow
       ? { sync: { ok: true, reason: undefined, message: known.message }, events: 0 }
@@ -56,17 +57,12 @@ export async function report(
   return { sync, events }
 }
 
-function rowDiffers(
-  before: ChallengeInstanceStatus | undefined,
-  after: ChallengeInstanceStatus,
-  generation: number,
-): boolean {
+function rowDiffers(instance: Stored<ChallengeInstance>, after: ChallengeInstanceStatus): boolean {
+  const { status, metadata } = instance
   return (
-    before === undefined ||
-    before.observedGeneration !== generation ||
-    (['phase', 'reason', 'message', 'url', 'expiresAt'] as const).some(
-      field => before[field] !== after[field],
-    )
+    status === undefined ||
+    status.observedGeneration !== metadata.generation ||
+    rowDigest(instance, status) !== rowDigest(instance, after)
   )
 }
 

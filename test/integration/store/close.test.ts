@@ -117,6 +117,7 @@ describe('Store.openRows', () => {
       phase: 'Ready',
       reason: undefined,
       url: undefined,
+      digest: undefined,
       platformInStep: false,
     })
   })

@@ -52,6 +52,7 @@ describe('Store.record', () => {
         sequence: 1,
         platform_problem: null,
         cluster: 'cluster-1',
+        digest: 'digest-1',
       },
     ])
     const before = await database.rowVersions()

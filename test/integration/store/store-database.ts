@@ -90,6 +90,7 @@ export function instanceRecord(changes: Partial<InstanceRecord> = {}): InstanceR
     readyAt: '2026-11-23T10:00:05Z',
     expiresAt: undefined,
     notes: {},
+    digest: 'digest-1',
     ...changes,
   }
 }

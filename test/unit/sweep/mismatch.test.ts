@@ -53,6 +53,7 @@ function instance(parts: Partial<SweptInstance> = {}): SweptInstance {
     phase: 'Ready',
     reason: undefined,
     url: 'http://web-7',
+    rowDigest: 'digest-1',
     synced: true,
     observed: true,
     resumed: false,
@@ -75,6 +76,7 @@ const row: OpenRow = {
   phase: 'Ready',
   reason: undefined,
   url: 'http://web-7',
+  digest: 'digest-1',
   platformInStep: true,
 }
 
@@ -98,10 +100,17 @@ describe('rowMismatches', () => {
     ['reason', { reason: 'CrashLooping' }],
     ['address', { url: undefined }],
     ["platform's row", { platformInStep: false }],
+    ['digest', { digest: 'of-an-older-state' }],
   ])('finds a row with a wrong %s as drift', (_, wrong) => {
     expect(summaryOf(rowMismatches(rows({ ...row, ...wrong }), instances(instance()), now))).toEqual([
       'drift u',
     ])
+  })
+
+  it('does not compare the digest with a row of an earlier release, or with a spec that is not observed', () => {
+    expect(rowMismatches(rows({ ...row, digest: undefined }), instances(instance()), now)).toEqual([])
+    const edited = instance({ observed: false, rowDigest: 'of-the-edit' })
+    expect(rowMismatches(rows(row), instances(edited), now)).toEqual([])
   })
 
   it('finds an instance without a row as drift', () => {
