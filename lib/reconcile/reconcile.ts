@@ -122,7 +122,7 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
     if (findings === undefined) return { outcome, events: 0 }
     const recheckRow = rechecksRow(pass)
     const reporting = { ...deps, now: () => judgedAt }
-    const { sync, events } = await report(reporting, { findings, flagHmac, recheckRow }, signal)
+    const { sync, events } = await report(reporting, { findings, flagHmac, recheckRow, pass }, signal)
     return { outcome: withSyncOutcome(outcome, sync, pass, random()), events }
   }
 

@@ -9,10 +9,25 @@ import { type PlatformProblem, type Reason, reasons } from '../../reasons.ts'
 import type { InstanceRecord, Recorded, Store } from '../../store/store.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { messageForStatus } from '../pass/obstacle.ts'
+import type { Pass } from '../pass/outcome.ts'
 import type { Sync } from './status-facts.ts'
 
 /** Caps the database's share of a pass, in milliseconds: workloads start and end whether or not it answers. */
 const databaseCapMs = 500
+
+/** Milliseconds. Waiting passes come at least every minute, so this keeps a small part of all places in passes busy. */
+const longestCapMs = 2_000
+
+/**
+ * The database's share of a pass, in milliseconds. It doubles with the waits in a row, so that the rows of a database that
+ * is slow, and not away, are written at last.
+ */
+export function databaseShareMs(waits: number): number {
+  return Math.min(longestCapMs, databaseCapMs * 2 ** waits)
+}
+
+/** The number of passes in a row that have ended in a wait. */
+type Waiting = Pick<Pass, 'waits'>
 
 interface Database {
   cluster: Cluster
@@ -28,13 +43,15 @@ interface Database {
 export async function recordRow(
   deps: Database,
   instance: Omit<InstanceRecord, 'cluster'>,
+  { waits }: Waiting,
   signal: AbortSignal,
 ): Promise<{ sync: Sync; events: number }> {
   const { log } = deps
   const { uid: cluster, failure } = await clusterUid(deps, signal)
   const record = { ...instance, cluster }
+  const shareMs = databaseShareMs(waits)
   try {
-    const { problem, events } = await recordOrReopen(deps, record, signal)
+    const { problem, events } = await recordOrReopen(deps, record, shareMs, signal)
     if (problem !== undefined || failure === undefined)
       return { sync: { ok: problem === undefined, reason: problem, message: sentenceOf(problem) }, events }
     logFailure(log, record, failure)
@@ -67,14 +84,15 @@ async function clusterUid(
 async function recordOrReopen(
   { cluster, store }: Database,
   record: InstanceRecord,
+  shareMs: number,
   signal: AbortSignal,
 ): Promise<Recorded> {
-  const recorded = await store.record(record, capped(signal))
+  const recorded = await store.record(record, capped(signal, shareMs))
   if (!recorded.closed || record.phase === 'Terminating') return recorded
   const { namespace, name } = record
   const found = await cluster.getMetadata({ apiVersion, kind: 'ChallengeInstance', namespace, name }, signal)
   const lives = found?.metadata.uid === record.uid && found.metadata.deletionTimestamp === undefined
-  return lives ? store.reopen(record, capped(signal)) : recorded
+  return lives ? store.reopen(record, capped(signal, shareMs)) : recorded
 }
 
 function sentenceOf(problem: PlatformProblem | undefined): string {
@@ -89,20 +107,26 @@ function sentenceOf(problem: PlatformProblem | undefined): string {
 export function closeRow(
   deps: Database,
   instance: InstanceKey,
-  why: 'deleted' | 'expired',
+  { why, waits }: { why: 'deleted' | 'expired' } & Waiting,
   signal: AbortSignal,
 ): Promise<Closed> {
-  return closing(deps, instance, () => deps.store.close(instance.uid, why, capped(signal)), signal)
+  const close = () => deps.store.close(instance.uid, why, capped(signal, databaseShareMs(waits)))
+  return closing(deps, instance, close, signal)
 }
 
 /**
  * Closes the row of an instance that this cluster does not have, like `closeRow`. If the cluster's uid cannot be read, the
  * row is not judged.
  */
-export function closeGoneRow(deps: Database, instance: InstanceKey, signal: AbortSignal): Promise<Closed> {
+export function closeGoneRow(
+  deps: Database,
+  instance: InstanceKey,
+  { waits }: Waiting,
+  signal: AbortSignal,
+): Promise<Closed> {
   const close = async () => {
     const cluster = await deps.cluster.uid(signal)
-    return deps.store.closeGone({ ...instance, cluster }, capped(signal))
+    return deps.store.closeGone({ ...instance, cluster }, capped(signal, databaseShareMs(waits)))
   }
   return closing(deps, instance, close, signal)
 }
@@ -161,8 +185,8 @@ function notWritten(error: OperatorError): string {
   return error.reason === 'Internal' ? messageForStatus(error) : `The row is not written: ${error.message}.`
 }
 
-function capped(signal: AbortSignal): AbortSignal {
-  return AbortSignal.any([signal, AbortSignal.timeout(databaseCapMs)])
+function capped(signal: AbortSignal, ms: number): AbortSignal {
+  return AbortSignal.any([signal, AbortSignal.timeout(ms)])
 }
 
 function logFailure(log: Log, { namespace, name, uid }: InstanceKey, error: unknown): void {

@@ -36,7 +36,7 @@ export async function reportFailedRead(
   const { outcome, findings } = concluded
   const { events } = await report(
     deps,
-    { findings: teardown ? { ...findings, ...teardown, end: undefined } : findings },
+    { findings: teardown ? { ...findings, ...teardown, end: undefined } : findings, pass },
     signal,
   )
   return { outcome, events }

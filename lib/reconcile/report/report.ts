@@ -8,6 +8,7 @@ import { rowDigest } from '../../observed/row-digest.ts'
 import type { Store } from '../../store/store.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Findings } from '../pass/findings.ts'
+import type { Pass } from '../pass/outcome.ts'
 import { syncOf, withSync } from './conditions.ts'
 import { recordOf, recordRow } from './database-row.ts'
 import { statusOf } from './status.ts'
@@ -25,6 +26,7 @@ interface ToReport {
   flagHmac?: string | undefined
   /** Compares the row even if the status does not change. */
   recheckRow?: boolean
+  pass: Pick<Pass, 'waits'>
 }
 
 /** `events`: outbox rows that were written, worth publishing at once. */
@@ -39,7 +41,7 @@ export interface Reported {
  */
 export async function report(
   deps: Reporting,
-  { findings, flagHmac, recheckRow = false }: ToReport,
+  { findings, flagHmac, recheckRow = false, pass }: ToReport,
   signal: AbortSignal,
 ): Promise<Reported> {
   const { cluster, now } = deps
@@ -52,7 +54,7 @@ export async function report(
   const { sync, events } =
     rowIsKnown && !recheckRow
       ? { sync: { ok: true, reason: undefined, message: known.message }, events: 0 }
-      : await recordRow(deps, recordOf(instance, status, flagHmac), signal)
+      : await recordRow(deps, recordOf(instance, status, flagHmac), pass, signal)
   await writeStatus(cluster, instance, withSync(status, generation, sync, at), signal)
   return { sync, events }
 }

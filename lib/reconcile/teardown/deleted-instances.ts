@@ -38,7 +38,7 @@ export async function cleanUpDeleted(
       : await findLeftByDeployment(deps.cluster, key, key.namespace, signal)
     const { state } = await removeChildren(deps.cluster, [...owned, ...left], {}, signal)
     if (state === 'waiting') outcome = requeue('Terminating', removingMs)
-    const closed = await closeGoneRow(deps, key, signal)
+    const closed = await closeGoneRow(deps, key, pass, signal)
     if (closed.failed) outcome = waitOutcome(closed.failed, pass, deps.random())
     events += closed.events
   }

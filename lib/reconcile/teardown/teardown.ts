@@ -99,7 +99,7 @@ async function reportWaiting(
     handlesSync: answersForceSync(pass),
     terminating: true,
   }
-  const { events } = await report(deps, { findings }, signal)
+  const { events } = await report(deps, { findings, pass }, signal)
   // The forwarder does not see the end of what a Deployment left, nor that of the older operator's Deployment, which has
   // no labels of ours.
   const unwatched = isAdopting(instance.status) || children.some(isDependent)
@@ -113,7 +113,7 @@ async function finish(
   signal: AbortSignal,
 ): Promise<PassResult> {
   const why = expired(instance) ? 'expired' : 'deleted'
-  const { events, failed } = await closeRow(deps, instance.metadata, why, signal)
+  const { events, failed } = await closeRow(deps, instance.metadata, { why, waits: pass.waits }, signal)
   const released = await releaseFinalizer(deps.cluster, instance, signal)
   if (!released) return { outcome: requeue('Terminating', 0), events }
   if (failed) return { outcome: waitOutcome(failed, pass, deps.random()), events }

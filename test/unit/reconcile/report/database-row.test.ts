@@ -2,7 +2,13 @@ import { describe, expect, test } from 'vitest'
 import { OperatorError } from '../../../../lib/errors.ts'
 import type { Cluster } from '../../../../lib/kubernetes/cluster.ts'
 import { reasons } from '../../../../lib/reasons.ts'
-import { closeGoneRow, closeRow, recordOf, recordRow } from '../../../../lib/reconcile/report/database-row.ts'
+import {
+  closeGoneRow,
+  closeRow,
+  databaseShareMs,
+  recordOf,
+  recordRow,
+} from '../../../../lib/reconcile/report/database-row.ts'
 import type { InstanceRecord, Recorded, Store } from '../../../../lib/store/store.ts'
 import { storedInstance } from '../../../support/objects.ts'
 import { keptLog } from '../../functions/lambda-events.ts'
@@ -28,6 +34,8 @@ function answering(answer: Recorded) {
   return { store, written }
 }
 
+const first = { waits: 0 }
+const deleted = { why: 'deleted', waits: 0 } as const
 const never = new AbortController().signal
 const record = recordOf(storedInstance(), { phase: 'Ready' }, undefined)
 const key = { namespace: 'ctf', name: 'web-7', uid: 'instance-uid' }
@@ -47,14 +55,14 @@ const withoutTables = new OperatorError('DatabaseUnavailable', advice)
 describe('a row that cannot be written', () => {
   test('is logged with the error of the store, when it is recorded and when it is closed', async () => {
     const deps = failing(withoutTables)
-    await recordRow(deps, record, never)
-    await closeRow(deps, key, 'deleted', never)
+    await recordRow(deps, record, first, never)
+    await closeRow(deps, key, deleted, never)
     const line = { level: 'warn', message: 'row not written', fields: { ...key, error: withoutTables } }
     expect(deps.log.lines).toEqual([line, line])
   })
 
   test('has the sentence of the store in the Synced condition', async () => {
-    const { sync } = await recordRow(failing(withoutTables), record, never)
+    const { sync } = await recordRow(failing(withoutTables), record, first, never)
     expect(sync).toEqual({
       ok: false,
       reason: 'DatabaseUnavailable',
@@ -63,22 +71,22 @@ describe('a row that cannot be written', () => {
   })
 
   test('has the fixed sentence in the Synced condition after a programming error', async () => {
-    const { sync } = await recordRow(failing(new TypeError('x is not a function')), record, never)
+    const { sync } = await recordRow(failing(new TypeError('x is not a function')), record, first, never)
     expect(sync).toEqual({ ok: false, reason: 'Internal', message: reasons.Internal.sentence })
   })
 
   test('is closed later for the reason of the failure', async () => {
-    expect(await closeRow(failing(withoutTables), key, 'deleted', never)).toEqual({
+    expect(await closeRow(failing(withoutTables), key, deleted, never)).toEqual({
       events: 0,
       failed: 'DatabaseUnavailable',
     })
     const refused = new OperatorError('Internal', 'the database refused what we wrote (SQLSTATE 22001)')
-    expect(await closeRow(failing(refused), key, 'deleted', never)).toMatchObject({ failed: 'Internal' })
+    expect(await closeRow(failing(refused), key, deleted, never)).toMatchObject({ failed: 'Internal' })
   })
 
   test('ends the pass if the signal aborted', async () => {
     const aborted = AbortSignal.abort(new Error('deadline'))
-    await expect(closeRow(failing(withoutTables), key, 'deleted', aborted)).rejects.toThrow('deadline')
+    await expect(closeRow(failing(withoutTables), key, deleted, aborted)).rejects.toThrow('deadline')
   })
 })
 
@@ -93,14 +101,19 @@ const unchanged: Recorded = { problem: undefined, events: 0, closed: false }
 describe('the cluster of a row', () => {
   test('is written with every record', async () => {
     const { store, written } = answering(unchanged)
-    const { sync } = await recordRow({ cluster: clusterWith({}), store, log: keptLog() }, record, never)
+    const { sync } = await recordRow(
+      { cluster: clusterWith({}), store, log: keptLog() },
+      record,
+      first,
+      never,
+    )
     expect(sync.ok).toBe(true)
     expect(written).toEqual([['record', { ...record, cluster: 'cluster-1' }]])
   })
 
   test('is left out if it cannot be read, and the Synced condition says why', async () => {
     const { store, written } = answering(unchanged)
-    const { sync } = await recordRow({ cluster: nameless, store, log: keptLog() }, record, never)
+    const { sync } = await recordRow({ cluster: nameless, store, log: keptLog() }, record, first, never)
     expect(written).toEqual([['record', { ...record, cluster: undefined }]])
     expect(sync).toEqual({
       ok: false,
@@ -112,9 +125,9 @@ describe('the cluster of a row', () => {
   test('is needed to close the row of an instance that is gone', async () => {
     const { store, written } = answering(unchanged)
     const deps = { store, log: keptLog() }
-    const failed = await closeGoneRow({ ...deps, cluster: nameless }, key, never)
+    const failed = await closeGoneRow({ ...deps, cluster: nameless }, key, first, never)
     expect([failed, written]).toEqual([{ events: 0, failed: 'Forbidden' }, []])
-    await closeGoneRow({ ...deps, cluster: clusterWith({}) }, key, never)
+    await closeGoneRow({ ...deps, cluster: clusterWith({}) }, key, first, never)
     expect(written).toEqual([['closeGone', { ...key, cluster: 'cluster-1' }]])
   })
 })
@@ -124,7 +137,7 @@ describe('a closed row', () => {
     clusterWith({ getMetadata: (async () => metadata && { metadata }) as unknown as Cluster['getMetadata'] })
   const writesOf = async (cluster: Cluster, phase = record.phase) => {
     const { store, written } = answering({ ...unchanged, closed: true })
-    await recordRow({ cluster, store, log: keptLog() }, { ...record, phase }, never)
+    await recordRow({ cluster, store, log: keptLog() }, { ...record, phase }, first, never)
     return written.map(([what]) => what)
   }
 
@@ -142,5 +155,20 @@ describe('a closed row', () => {
 
   test('stays closed while the instance is torn down', async () => {
     expect(await writesOf(readAgain({ uid: record.uid }), 'Terminating')).toEqual(['record'])
+  })
+})
+
+describe('a database that is slow', () => {
+  test('has more time in each pass that follows a wait, up to two seconds', () => {
+    expect([0, 1, 2, 3, 40].map(databaseShareMs)).toEqual([500, 1_000, 2_000, 2_000, 2_000])
+  })
+
+  test('has this time before the write is given up', async () => {
+    const untilAborted = (_: unknown, signal: AbortSignal) =>
+      new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(withoutTables)))
+    const store = { record: untilAborted } as Partial<Store> as Store
+    const started = performance.now()
+    await recordRow({ cluster: clusterWith({}), store, log: keptLog() }, record, { waits: 1 }, never)
+    expect(performance.now() - started).toBeGreaterThan(990)
   })
 })
