@@ -3,6 +3,7 @@ import * as instances from './migrations/2026-11-23-instances.ts'
 import * as outboxRetries from './migrations/2026-11-25-outbox-retries.ts'
 import * as clusters from './migrations/2026-11-29-clusters.ts'
 import * as rowDigests from './migrations/2026-11-29-row-digests.ts'
+import * as unstoppedRows from './migrations/2026-11-29-unstopped-rows.ts'
 
 /** Migrations by name, run in the order of their names. A released migration never changes; a change is a new one. */
 export const migrations: Record<string, Migration> = {
@@ -10,4 +11,5 @@ export const migrations: Record<string, Migration> = {
   '2026-11-25-outbox-retries': outboxRetries,
   '2026-11-29-clusters': clusters,
   '2026-11-29-row-digests': rowDigests,
+  '2026-11-29-unstopped-rows': unstoppedRows,
 }

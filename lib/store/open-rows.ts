@@ -14,7 +14,7 @@ type Row = Omit<OpenRow, 'reason' | 'url' | 'digest'> & {
 const pageSize = 500
 
 /**
- * Yields the open rows of a scope by uid, in pages. A row with a recorded `platform_problem` (except `UrlTooLong`) counts as in step,
+ * Yields the open rows of a scope by uid, in pages, and last those closed rows that the platform shows as open. A row with a recorded `platform_problem` (except `UrlTooLong`) counts as in step,
  * because its instance already retries on a timer. When the platform's tables cannot be read, every other row counts as
  * out of step; the next `record` then stores the problem.
  */
@@ -27,15 +27,42 @@ export async function* openRowPages(
   for (;;) {
     const page = await readPage(db, { scope, after }, signal)
     const last = page.at(-1)
-    if (last === undefined) return
-    yield page.map(({ reason, url, digest, ...row }) => ({
-      ...row,
-      reason: reason ?? undefined,
-      url: url ?? undefined,
-      digest: digest ?? undefined,
-    }))
-    if (page.length < pageSize) return
+    if (last === undefined) break
+    yield page.map(rowOfPage)
+    if (page.length < pageSize) break
     after = last.uid
+  }
+  const unstopped = await readUnstopped(db, scope, signal)
+  if (unstopped.length > 0) yield unstopped.map(rowOfPage)
+}
+
+function rowOfPage({ reason, url, digest, ...row }: Row): OpenRow {
+  return { ...row, reason: reason ?? undefined, url: url ?? undefined, digest: digest ?? undefined }
+}
+
+/** A few in each sweep: while the platform's tables refuse every write, their passes have no effect. */
+const unstoppedRows = 20
+
+/**
+ * Reads rows that were closed while the platform's tables refused the write, and whose platform row still differs. None if
+ * the tables cannot be read.
+ */
+async function readUnstopped(db: Database, scope: RowScope, signal: AbortSignal): Promise<Row[]> {
+  const query = sql<Row>`
+    SELECT own.uid, own.namespace, own.name, own.phase, own.reason, own.url, own.digest, false AS "platformInStep"
+    FROM challenge_operator.instance own
+    JOIN challenges_challenge challenge ON challenge.slug = own.template
+    JOIN LATERAL (${rowOf(sql.ref('own.team_id'), sql.ref('challenge.id'))}) platform_row ON true
+    LEFT JOIN LATERAL (${newestOf(sql.ref('own.team_id'), sql.ref('own.template'))}) newest ON true
+    WHERE own.deleted_at IS NOT NULL AND own.platform_problem = 'PlatformTablesMissing'
+      AND ${isInScope(scope)} AND (platform_row.status, platform_row.endpoint_url)
+        IS DISTINCT FROM (${statusOf(sql.ref('newest.phase'))}, ${endpointOf(sql.ref('newest.url'))})
+    ORDER BY random() LIMIT ${sql.lit(unstoppedRows)}`
+  try {
+    return await inTransaction(db, async transaction => (await query.execute(transaction)).rows, signal)
+  } catch (thrown) {
+    if (!/^42/.test(sqlState(thrown) ?? '')) throw thrown
+    return []
   }
 }
 
@@ -67,13 +94,17 @@ interface PageQuery {
   joins: RawBuilder<unknown>
 }
 
-function pageQuery({ scope: { cluster, namespaces }, after, inStep, joins }: PageQuery) {
+function isInScope({ cluster, namespaces }: RowScope): RawBuilder<boolean> {
   const watched = namespaces === '*' ? sql`true` : sql`namespace = ANY(${namespaces.map(storable)}::text[])`
+  return sql`cluster = ${cluster} AND ${watched}`
+}
+
+function pageQuery({ scope, after, inStep, joins }: PageQuery) {
   return sql<Row>`
     SELECT own.uid, own.namespace, own.name, own.phase, own.reason, own.url, own.digest, ${inStep} AS "platformInStep"
     FROM (
       SELECT * FROM challenge_operator.instance
-      WHERE deleted_at IS NULL AND cluster = ${cluster} AND ${watched} AND uid > ${after} ORDER BY uid LIMIT ${sql.lit(pageSize)}
+      WHERE deleted_at IS NULL AND ${isInScope(scope)} AND uid > ${after} ORDER BY uid LIMIT ${sql.lit(pageSize)}
     ) own ${joins}
     ORDER BY own.uid`
 }

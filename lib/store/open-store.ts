@@ -5,7 +5,7 @@ import { type Database, inTransaction } from './database.ts'
 import { storeError } from './errors.ts'
 import { type InstanceRow, readInstance, rowAfter } from './instances.ts'
 import { openRowPages } from './open-rows.ts'
-import { drainOutbox, writeTransition } from './outbox.ts'
+import { drainOutbox, isSequenceTaken, numberedOn, writeTransition } from './outbox.ts'
 import { lockPair, mirrorPair, platformProblemOf } from './platform-rows.ts'
 import type { Schema } from './schema.ts'
 import { storable } from './storable.ts'
@@ -63,24 +63,36 @@ export function openOutbox(db: Database, bus: string): Outbox {
   }
 }
 
+/** What the transactions before this one have found. */
+interface Repeated {
+  /** The platform's tables refuse the write, so they are left out. */
+  problem?: PlatformProblem
+  /** The outbox has events of the instance with higher numbers than the row knows. */
+  sequenceIsTaken?: boolean
+}
+
 /**
  * Runs `work` in a transaction. If the platform's tables made it fail, runs it in a second transaction that leaves them
  * out, so that our own rows are written all the same. The second one is rare. A savepoint in the first one would cost
- * every transition two round trips.
- * @param work gets the platform's problem in the second transaction
+ * every transition two round trips. A row that was deleted or restored without its events is written in another one, too.
  */
 async function withPlatform(
   db: Database,
-  work: (transaction: Transaction<Schema>, known: PlatformProblem | undefined) => Promise<Recorded>,
+  work: (transaction: Transaction<Schema>, repeated: Repeated) => Promise<Recorded>,
   signal: AbortSignal,
 ): Promise<Recorded> {
-  const attempt = (known?: PlatformProblem) =>
-    inTransaction(db, transaction => work(transaction, known), signal)
-  try {
-    return await attempt().catch(thrown => {
+  const attempt = (repeated: Repeated) =>
+    inTransaction(db, transaction => work(transaction, repeated), signal)
+  const repeat = (repeated: Repeated) =>
+    attempt(repeated).catch(thrown => {
       const problem = platformProblemOf(thrown)
-      if (problem === undefined) throw thrown
-      return attempt(problem)
+      if (problem === undefined || repeated.problem !== undefined) throw thrown
+      return attempt({ ...repeated, problem })
+    })
+  try {
+    return await repeat({}).catch(thrown => {
+      if (!isSequenceTaken(thrown)) throw thrown
+      return repeat({ sequenceIsTaken: true })
     })
   } catch (thrown) {
     throw storeError(thrown, signal)
@@ -90,7 +102,7 @@ async function withPlatform(
 async function recordIn(
   transaction: Transaction<Schema>,
   { record, bus, reopens = false }: { record: InstanceRecord; bus: string | undefined; reopens?: boolean },
-  known: PlatformProblem | undefined,
+  { problem: known, sequenceIsTaken }: Repeated,
 ): Promise<Recorded> {
   const pair = { teamId: String(record.teamId), template: storable(record.template) }
   await lockPair(transaction, pair)
@@ -105,7 +117,7 @@ async function recordIn(
   const row = rowAfter(before, record, events.length) ?? (found?.deleted_at ? before : undefined)
   if (row)
     await writeTransition(transaction, {
-      row,
+      row: sequenceIsTaken ? await numberedOn(transaction, row, events.length) : row,
       isNew: before === undefined,
       types: events,
       bus,
@@ -128,17 +140,41 @@ interface ToClose {
 async function closeIn(
   transaction: Transaction<Schema>,
   { uid, why, bus, where = () => true }: ToClose,
-  known: PlatformProblem | undefined,
+  { problem: known, sequenceIsTaken = false }: Repeated,
 ): Promise<Recorded> {
   const seen = await readInstance(transaction, uid)
-  if (seen === undefined || seen.deleted_at || !where(seen)) return unchanged
+  if (seen === undefined || isStopped(seen) || !where(seen)) return unchanged
   const pair = { teamId: seen.team_id, template: seen.template }
   await lockPair(transaction, pair)
   // While this transaction waited for the lock, another one may have closed the row or added an event.
   const before = await readInstance(transaction, uid)
-  if (before === undefined || before.deleted_at || !where(before)) return unchanged
-  const types: EventType[] =
-    why === 'expired' ? ['instance.expired', 'instance.deleted'] : ['instance.deleted']
+  if (before === undefined || isStopped(before) || !where(before)) return unchanged
+  const types = before.deleted_at ? [] : endingEvents(why)
+  if (types.length > 0) await closeRow(transaction, { before, why, types, bus, sequenceIsTaken })
+  const problem = known ?? (await mirrorPair(transaction, pair, uid))
+  if ((before.platform_problem ?? undefined) !== problem) await writeProblem(transaction, uid, problem)
+  return { problem, events: types.length, closed: false }
+}
+
+/** Whether the row is closed and the platform knows it. */
+function isStopped(row: InstanceRow): boolean {
+  return row.deleted_at !== null && row.platform_problem !== 'PlatformTablesMissing'
+}
+
+function endingEvents(why: 'deleted' | 'expired'): EventType[] {
+  return why === 'expired' ? ['instance.expired', 'instance.deleted'] : ['instance.deleted']
+}
+
+interface Closing extends Pick<ToClose, 'why' | 'bus'> {
+  before: InstanceRow
+  types: EventType[]
+  sequenceIsTaken: boolean
+}
+
+async function closeRow(
+  transaction: Transaction<Schema>,
+  { before, why, types, bus, sequenceIsTaken }: Closing,
+): Promise<void> {
   const at = new Date()
   const row: InstanceRow = {
     ...before,
@@ -147,9 +183,8 @@ async function closeIn(
     sequence: before.sequence + types.length,
     deleted_at: at,
   }
-  await writeTransition(transaction, { row, isNew: false, types, bus, at })
-  const problem = known ?? (await mirrorPair(transaction, pair, uid))
-  return { problem, events: types.length, closed: false }
+  const numbered = sequenceIsTaken ? await numberedOn(transaction, row, types.length) : row
+  await writeTransition(transaction, { row: numbered, isNew: false, types, bus, at })
 }
 
 async function writeProblem(

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { sql, type Transaction } from 'kysely'
 import type { Delivery, EventType, OutboxEvent } from '../events.ts'
+import { sqlState } from './errors.ts'
 import { eventNotes } from './event-notes.ts'
 import { type InstanceRow, writeInstance } from './instances.ts'
 import type { Schema } from './schema.ts'
@@ -43,6 +44,26 @@ export async function writeTransition(
     .insertInto('challenge_operator.outbox')
     .values(events)
     .execute()
+}
+
+/** Whether the outbox has an event of the instance with the number of a new one. */
+export function isSequenceTaken(thrown: unknown): boolean {
+  const { constraint } = (thrown ?? {}) as { constraint?: unknown }
+  return sqlState(thrown) === '23505' && constraint === 'outbox_instance_sequence'
+}
+
+/** Returns a row whose new events are numbered after all that the outbox has of the instance. */
+export async function numberedOn(
+  transaction: Transaction<Schema>,
+  row: InstanceRow,
+  events: number,
+): Promise<InstanceRow> {
+  const { last } = await transaction
+    .selectFrom('challenge_operator.outbox')
+    .select(({ fn }) => fn.max('sequence').as('last'))
+    .where('instance_uid', '=', row.uid)
+    .executeTakeFirstOrThrow()
+  return { ...row, sequence: Math.max(row.sequence, (last ?? 0) + events) }
 }
 
 interface EventHead {

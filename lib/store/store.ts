@@ -47,7 +47,7 @@ export interface RowScope {
   namespaces: WatchedNamespaces
 }
 
-/** A row that is not closed, as the sweep compares it with the cluster. */
+/** A row that is not closed, or that the platform shows as if it were not, as the sweep compares it with the cluster. */
 export interface OpenRow {
   uid: string
   namespace: string
@@ -94,6 +94,7 @@ export interface Store {
   /**
    * Closes the row of an instance that is being deleted: sets `deleted_at`, adds `instance.deleted` (after
    * `instance.expired` if it expired), and lets the platform's row follow. A row that is missing or closed stays as it is.
+   * If the platform's tables refused the write then, the platform's row follows in a later call.
    * The caller has read the instance, so the row is closed whatever cluster it names.
    */
   close(uid: string, why: 'deleted' | 'expired', signal: AbortSignal): Promise<Recorded>
@@ -102,7 +103,10 @@ export interface Store {
    * namespace is closed. A row without a cluster (null) may have an instance that lives, so only a person judges it.
    */
   closeGone(instance: InstanceKey & { cluster: string | null }, signal: AbortSignal): Promise<Recorded>
-  /** Yields the open rows that an operator may judge, by uid, in pages of at most 500. */
+  /**
+   * Yields the open rows that an operator may judge, by uid, in pages of at most 500. A last page has some of the closed
+   * rows whose platform row could not be written.
+   */
   openRows(scope: RowScope, signal: AbortSignal): AsyncIterable<OpenRow[]>
 }
 

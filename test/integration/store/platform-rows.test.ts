@@ -222,6 +222,28 @@ describe('a problem of the platform', () => {
     }
   })
 
+  it('PlatformTablesMissing: the platform row of a closed instance follows when the tables take it', async () => {
+    await store.record(instanceRecord(), soon())
+    await database.rows(`
+      CREATE FUNCTION objecting() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;
+      CREATE TRIGGER objecting BEFORE INSERT OR UPDATE ON challenges_teamserviceinstance
+        FOR EACH ROW EXECUTE FUNCTION objecting()`)
+    try {
+      await store.close('uid-1', 'deleted', soon())
+      expect(await inStep()).toEqual({ 'uid-1': false })
+    } finally {
+      await database.rows('DROP FUNCTION objecting CASCADE')
+    }
+    expect(await database.platformRows()).toMatchObject([{ status: 'running' }])
+    const gone = { uid: 'uid-1', namespace: 'default', name: 'web-1-team-1', cluster: 'cluster-1' }
+    expect(await store.closeGone(gone, soon())).toEqual({ problem: undefined, events: 0, closed: false })
+    expect(await database.platformRows()).toMatchObject([{ status: 'stopped' }])
+    expect(await inStep()).toEqual({})
+    const settled = await database.rowVersions()
+    await store.closeGone(gone, soon())
+    expect(await database.rowVersions()).toEqual(settled)
+  })
+
   it('PlatformTablesMissing: a role without rights on the platform’s tables writes our own', async () => {
     const role = `reader_${Math.random().toString(36).slice(2)}`
     await database.rows(`

@@ -141,6 +141,20 @@ describe('Store.record, and the cluster of a row', () => {
   })
 })
 
+describe('Store.record of a row that was lost', () => {
+  it.each(['Ready', 'Pending'] as const)('numbers the events after those of the outbox (%s)', async phase => {
+    for (const each of ['Provisioning', 'Ready', 'Failed'] as const)
+      await store.record(instanceRecord({ phase: each }), soon())
+    await database.rows('DELETE FROM challenge_operator.instance')
+    await store.record(instanceRecord({ phase }), soon())
+    await store.close('uid-1', 'expired', soon())
+    const sequences = (await outbox()).map(row => row.sequence)
+    expect(sequences).toEqual(sequences.map((_, index) => index + 1))
+    expect((await types()).slice(-2)).toEqual(['instance.expired', 'instance.deleted'])
+    expect((await outbox()).at(-1)?.payload).toMatchObject({ sequence: sequences.length })
+  })
+})
+
 describe('Store.reopen', () => {
   it('opens a closed row, and its events begin again', async () => {
     await store.record(instanceRecord(), soon())
