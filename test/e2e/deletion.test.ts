@@ -44,6 +44,11 @@ async function objectsOf({ namespace, instance }: Challenge): Promise<Record<str
   return Object.fromEntries(await Promise.all(lists))
 }
 
+const nothing = Object.fromEntries(Object.keys(collections).map(kind => [kind, []]))
+
+/** Time in which the controllers of the cluster remove what hangs on objects that are gone. */
+const leftMs = 120_000
+
 describe('a deleted instance', () => {
   test('leaves nothing behind', async () => {
     const at = { namespace: world.namespaces[0], name: 'web-1' }
@@ -52,10 +57,7 @@ describe('a deleted instance', () => {
     for (const [kind, names] of Object.entries(before)) expect(names, kind).not.toEqual([])
     await world.challenges.delete(at)
     await world.challenges.untilGone(at)
-    // The controllers of the cluster remove what hangs on a Service once it is gone.
-    await expect
-      .poll(() => objectsOf(web), { timeout: 60_000 })
-      .toEqual(Object.fromEntries(Object.keys(collections).map(kind => [kind, []])))
+    await expect.poll(() => objectsOf(web), { timeout: leftMs }).toEqual(nothing)
     expect(await rowsOf(world.operator(), 'web-1')).toMatchObject([{ deleted_at: expect.any(Date) }])
   })
 
@@ -76,5 +78,24 @@ describe('a deleted instance', () => {
     expect(answers.length).toBeGreaterThan(0)
     expect(answers).not.toContain('open')
     await world.challenges.untilGone(ending)
+  })
+
+  test('leaves no pod behind whose Deployment was deleted with --cascade=orphan', async () => {
+    const { namespaces, challenges, client, signal } = world
+    const at = { namespace: namespaces[0], name: 'orphaned' }
+    const orphaned = await challenges.start(at, { template: 'web', team: 1 })
+    // An operator that runs would make the Deployment again, and adopt the ReplicaSet with it.
+    await world.stopOperator()
+    try {
+      const body = { propagationPolicy: 'Orphan' }
+      const path = `/apis/apps/v1/namespaces/${at.namespace}/deployments/${at.name}`
+      expect((await client.request('DELETE', path, { body }, signal)).status).toBe(200)
+      await expect.poll(async () => (await objectsOf(orphaned)).Deployment, { timeout: leftMs }).toEqual([])
+      await challenges.delete(at)
+    } finally {
+      await world.startOperator()
+    }
+    await challenges.untilGone(at)
+    await expect.poll(() => objectsOf(orphaned), { timeout: leftMs }).toEqual(nothing)
   })
 })
