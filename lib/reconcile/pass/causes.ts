@@ -14,7 +14,7 @@ const causesThatRecheckRow: readonly Cause[] = [...causesThatVerifyEverything, '
 /** Causes that ask for the state of the workload only. A changed template has a cause of its own. */
 const causesThatOnlyLook: readonly Cause[] = ['pod']
 
-/** Whether the pass reads the metadata of every recorded child. */
+/** Whether the pass compares every recorded child with its record. */
 export function verifiesChildren({ causes }: Causes): boolean {
   return causesThatVerifyChildren.some(cause => causes.has(cause))
 }

@@ -5,7 +5,7 @@ import { childKey } from '../../crd/reference.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import { clockSkewMs } from '../../lifetime.ts'
 import { isAdopting } from '../../observed/adopting.ts'
-import { answersForceSync, asksWhatBlocksTeardown } from '../pass/causes.ts'
+import { answersForceSync, asksWhatBlocksTeardown, verifiesChildren } from '../pass/causes.ts'
 import type { Findings } from '../pass/findings.ts'
 import { type Pass, type PassResult, requeue, waitOutcome } from '../pass/outcome.ts'
 import { closeRow } from '../report/database-row.ts'
@@ -69,8 +69,10 @@ export async function tearDown(
     children = await childrenToRemove(deps.cluster, instance, signal)
     const { metadata, status } = instance
     const find = (namespace: string) => findLeftByDeployment(deps.cluster, metadata, namespace, signal)
-    // A later pass finds the Deployment gone because an earlier one has deleted it, with all that it made.
-    const options = status?.phase === 'Terminating' ? {} : { findLeft: find }
+    // A later pass finds the Deployment gone because an earlier one has deleted it, with all that it made. After a failure
+    // nobody knows how far the earlier one came.
+    const deletedByUs = status?.phase === 'Terminating' && !verifiesChildren(pass)
+    const options = deletedByUs ? {} : { findLeft: find }
     const { state, left } = await removeChildren(deps.cluster, children, options, signal)
     children = [...children, ...left.map(asRecorded)]
     if (state === 'waiting') return await reportWaiting(deps, { instance, children, pass }, signal)
