@@ -41,6 +41,12 @@ export function isCalm({ at }: Repairs, now: number): boolean {
   return now >= Date.parse(at) + calmMs
 }
 
+/** Returns the record of a child without repairs of a burst that is over. */
+export function withoutPastRepairs(child: Child, now: number): Child {
+  const { repairs, ...rest } = child
+  return repairs && isCalm(repairs, now) ? rest : child
+}
+
 /** Whether something else keeps changing the child, so that the status says so. */
 export function isContested(repairs: Repairs | undefined): boolean {
   return repairs !== undefined && repairs.count >= contestedFrom

@@ -70,6 +70,7 @@ export async function inconsistencies(operator: TestOperator, name: string): Pro
   const recorded = new Map((status?.children ?? []).map(child => [child.kind, child.version]))
   const kinds = [...new Set([...found.keys(), ...recorded.keys()])]
   const [row] = open
+  const synced = status?.conditions?.find(each => each.type === 'Synced')
   return [
     ...kinds
       .filter(kind => !isSameVersion(recorded.get(kind) ?? '', found.get(kind) ?? ''))
@@ -77,9 +78,7 @@ export async function inconsistencies(operator: TestOperator, name: string): Pro
     ...(open.length === 1 && row?.uid === metadata.uid ? [] : [`rows of ${open.map(each => each.uid)}`]),
     ...(row?.phase === status?.phase ? [] : [`row ${row?.phase}, status ${status?.phase}`]),
     ...(status?.observedGeneration === metadata.generation ? [] : ['generation not observed']),
-    ...(status?.conditions?.some(each => each.type === 'Synced' && each.status === 'True')
-      ? []
-      : ['not synced']),
+    ...(synced?.status === 'True' ? [] : [`not synced (${synced?.reason}: ${synced?.message})`]),
   ]
 }
 

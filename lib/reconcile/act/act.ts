@@ -3,6 +3,7 @@ import type { Stored } from '../../crd/objects.ts'
 import { referenceTo } from '../../crd/reference.ts'
 import { type OperatorError, operatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
+import { withoutPastRepairs } from '../../observed/repairs.ts'
 import type { Decision } from '../decide.ts'
 import { rechecksShared, repairsAtOnce } from '../pass/causes.ts'
 import type { Observed, TemplateSource } from '../pass/observation.ts'
@@ -40,8 +41,13 @@ export async function act(
   const nothing: Acted = { children, writes: [], failures: [], converged: false }
   switch (decision.kind) {
     case 'look':
+      return nothing
     case 'leave':
-      return { ...nothing, failures: await guardWhatRuns(ensureDefaultDeny, { instance, pass }, signal) }
+      return {
+        ...nothing,
+        children: children.map(child => withoutPastRepairs(child, now())),
+        failures: await guardWhatRuns(ensureDefaultDeny, { instance, pass }, signal),
+      }
     case 'expire': {
       const ended = await expire(cluster, instance, signal)
       return ended === 'overtaken' ? { ...nothing, overtaken: true } : nothing

@@ -8,7 +8,7 @@ import { OperatorError, operatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import { childVersion, isSameContent, isSameVersion } from '../../observed/child-version.ts'
 import { keepsPods } from '../../observed/deployment.ts'
-import { isCalm, isPaused, type Repairs, withRepair } from '../../observed/repairs.ts'
+import { isPaused, withoutPastRepairs, withRepair } from '../../observed/repairs.ts'
 import type { Observed } from '../pass/observation.ts'
 import type { ChildWrite } from './acted.ts'
 import { nameTaken } from './name-taken.ts'
@@ -73,16 +73,9 @@ function isAsRecorded(recorded: Child, found: Found): boolean {
 }
 
 /** The record of an unchanged child. Another client may have changed what is not ours in it. */
-function refreshed({ repairs, ...recorded }: Child, found: Found, now: number): Child {
-  return {
-    ...recorded,
-    ...(typeof found === 'object' ? { version: childVersion(found) } : {}),
-    ...recent(repairs, now),
-  }
-}
-
-function recent(repairs: Repairs | undefined, now: number): { repairs?: Repairs } {
-  return repairs && !isCalm(repairs, now) ? { repairs } : {}
+function refreshed(recorded: Child, found: Found, now: number): Child {
+  const child = withoutPastRepairs(recorded, now)
+  return typeof found === 'object' ? { ...child, version: childVersion(found) } : child
 }
 
 async function create(
@@ -134,12 +127,13 @@ function written({ desired, now }: ChildToApply, done: Done): ChildResult {
   const { hash } = desired
   const isRepair = recorded?.hash === hash && !(before && isSameContent(before, object))
   const repairs = isRepair ? withRepair(recorded.repairs, now) : recorded?.repairs
-  const child: Child = {
+  const recent: Child = {
     ...referenceTo(desired.object),
     version: childVersion(object),
     hash,
-    ...recent(repairs, now),
+    ...(repairs && { repairs }),
   }
+  const child = withoutPastRepairs(recent, now)
   const write: ChildWrite = {
     child,
     action,
