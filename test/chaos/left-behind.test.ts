@@ -28,7 +28,7 @@ function counting(name: string, inner: KubernetesClient): KubernetesClient {
 }
 
 beforeAll(async () => {
-  operator = await startFaultyOperator({ client: counting })
+  operator = await startFaultyOperator({ client: counting, challenges: ['web', 'slow'] })
   await create(operator, templateOf(operator.namespace, 'web'))
   // A pod of this image takes three seconds to end.
   await create(operator, templateOf(operator.namespace, 'slow', { image: 'trouble.example/slow-stop:1' }))
@@ -175,12 +175,20 @@ describe('a ReplicaSet of an instance that nobody remembers', () => {
 })
 
 describe('a usual teardown', () => {
-  it('lists no ReplicaSets and no pods', async () => {
-    const uid = await serving('usual')
+  /** @returns whether no step of it had to be repeated, for example because the database of a busy machine was late */
+  async function isUsual(name: string): Promise<boolean> {
+    const uid = await serving(name)
     lists.length = 0
-    await remove(operator, 'ChallengeInstance', 'usual')
-    await untilConsistent(operator, 'usual', 'gone')
+    await remove(operator, 'ChallengeInstance', name)
+    await untilConsistent(operator, name, 'gone')
     expect(await dependentsOf(uid)).toEqual([])
+    const passes = operator.passes.filter(pass => pass.name === name)
+    return passes.every(({ causes, outcome }) => outcome === 'settled' && !causes.includes('retry'))
+  }
+
+  it('lists no ReplicaSets and no pods', { timeout: 120_000 }, async () => {
+    let tries = 1
+    while (!(await isUsual(`usual-${tries}`))) tries += 1
     expect(lists).toEqual([])
   })
 })
