@@ -21,6 +21,9 @@ afterAll(() => operator?.stop())
 
 const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1_000).toISOString()
 
+/** As wide as a busy machine needs. What is missed comes at a recheck, after half a minute at the earliest. */
+const inTimeMs = 15_000
+
 /** @returns the end, in epoch milliseconds */
 async function create(
   name: string,
@@ -50,7 +53,7 @@ test.each([
     const end = await create(name, template, spec)
     const held = await phaseOf(operator, name, phase, reason)
     expect(Date.parse(held.status?.expiresAt ?? '')).toBe(end)
-    expect((await goneBy(name)) - end).toBeLessThan(3_000)
+    expect((await goneBy(name)) - end).toBeLessThan(inTimeMs)
   },
 )
 
@@ -65,5 +68,5 @@ test('a paused instance ends as soon as the pause does', async () => {
   const resume = [{ op: 'remove', path: '/metadata/annotations' } as const]
   await cluster.patchJson(referenceTo(operator, 'ChallengeInstance', 'paused'), resume, signal)
   const resumedAt = Date.now()
-  expect((await goneBy('paused')) - resumedAt).toBeLessThan(3_000)
+  expect((await goneBy('paused')) - resumedAt).toBeLessThan(inTimeMs)
 })
