@@ -48,7 +48,8 @@ export function workloadVerdict(
   if (deployment.hibernated) return { ...underWay, podName: undefined, reason: 'Suspended' }
   const trouble = pod && podTrouble(pod, now)
   const lost = pods === 'unknown' || deployment.available ? undefined : lostPod(pods)
-  if (lost && !pod?.ready && (trouble?.reason === undefined || trouble.reason === 'Unschedulable'))
+  const ownTrouble = trouble?.reason !== 'Unschedulable' ? trouble?.reason : undefined
+  if (lost && !pod?.ready && !ownTrouble && deployment.replicaFailure === undefined)
     return withoutSuccessor(lost, deployment, now)
   const dueAt = trouble?.dueAt
   if (trouble?.reason) {

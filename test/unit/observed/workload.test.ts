@@ -262,6 +262,13 @@ describe('workloadVerdict', () => {
       })
     })
 
+    it('has the refusal of the pod that would replace it', () => {
+      const refused = deployment({
+        conditions: [{ type: 'ReplicaFailure', status: 'True', message: 'exceeded quota: pods' }],
+      })
+      expect(verdict(refused, given(60)).reason).toBe('QuotaExceeded')
+    })
+
     it('is no excuse for a pod that is hibernated', () => {
       expect(verdict(deployment({}, 0), given(60))).toMatchObject({ reason: 'Suspended' })
     })

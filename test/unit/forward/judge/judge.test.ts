@@ -374,6 +374,35 @@ test('judge returns a time for a running container that is not ready yet', () =>
   expect(verdict.dueAt).toBeGreaterThan(start)
 })
 
+/** A Deployment that states no deadline has that of Kubernetes. */
+const defaultDeadlineMs = 600_000
+
+test('judge wakes an instance on a lost node again when no other pod became ready in time', () => {
+  const world = (now: number) =>
+    verdictOn(each => {
+      const lost = pod(each.instance, true)
+      each.pod = {
+        ...lost,
+        metadata: { ...lost.metadata, deletionTimestamp: new Date(start).toISOString() },
+        status: { ...lost.status, conditions: [{ type: 'Ready', status: 'False' }] },
+      } as typeof lost
+      replace(each, 'Deployment', child => deployment(child, false))
+      each.instance = withStatus(each.instance, {
+        ...each.instance.status,
+        phase: 'Provisioning',
+        reason: 'NodeLost',
+        conditions: [
+          { type: 'Ready', status: 'False', reason: 'NodeLost', message: '', lastTransitionTime: '' },
+        ],
+      })
+    }, now)
+  expect(world(start)).toMatchObject({ wake: undefined, dueAt: start + defaultDeadlineMs })
+  expect(world(start + defaultDeadlineMs).wake).toMatchObject({
+    cause: 'pod',
+    mismatch: { reason: 'NodeLost', failed: true },
+  })
+})
+
 test('a mismatch that was cured and comes back has another deduplication id', () => {
   const wakes = [1, 2].map(() => verdictOn(world => void world.children.shift()).wake)
   const [first, second] = wakes.map(wake => {
