@@ -10,6 +10,8 @@ export interface Examination {
   platformTables: boolean
   /** The role has every right that we need on the platform's tables. */
   mayWritePlatform: boolean
+  /** The server's clock, epoch milliseconds. */
+  epochMs: number
 }
 
 /** Reports whether the database is ready for the operator. @throws OperatorError `DatabaseUnavailable` */
@@ -23,6 +25,7 @@ export async function examine(db: Database, signal: AbortSignal): Promise<Examin
           SELECT to_regclass('challenge_operator.kysely_migration') IS NOT NULL AS migrated,
             to_regclass('challenges_challenge') IS NOT NULL AND to_regclass('challenges_teamserviceinstance')
               IS NOT NULL AS "platformTables",
+            extract(epoch FROM clock_timestamp())::float8 * 1000 AS "epochMs",
             coalesce(bool_and(has_table_privilege(to_regclass(name), privilege)), false) AS "mayWritePlatform"
           FROM (VALUES ('challenges_challenge', 'SELECT'), ('challenges_teamserviceinstance', 'SELECT'),
             ('challenges_teamserviceinstance', 'INSERT'), ('challenges_teamserviceinstance', 'UPDATE')

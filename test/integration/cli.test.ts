@@ -1,15 +1,18 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, stat, symlink } from 'node:fs/promises'
+import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openReceiver } from '../../lib/aws/receiver.ts'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
+import { referenceTo } from '../../lib/crd/reference.ts'
 import { openClient } from '../../lib/kubernetes/client/client.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
+import { objectPath } from '../../lib/kubernetes/client/paths.ts'
 import type { Cluster } from '../../lib/kubernetes/cluster.ts'
+import { readManifests } from '../../lib/kubernetes/install/manifests.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { localCredentials, localRegion } from '../../local/parts/queues.ts'
 import { waitUntil } from '../../local/process/wait.ts'
@@ -147,7 +150,9 @@ describe('the next `up` in the same folder', () => {
     expect(got.code).toBe(0)
     const seen = await runCommand(['doctor'], sourced)
     expect(seen.output).toContain('All is well.')
-    expect(seen.output).not.toMatch(/FAIL|^- /m)
+    // The embedded cluster has no roles, since nothing is deployed there.
+    const noted = seen.output.split('\n').filter(line => /^(FAIL|-) /.test(line))
+    expect(noted).toEqual([expect.stringMatching(/^- +rights +the accounts of the functions have no rights/)])
     expect(seen.code).toBe(0)
   })
 
@@ -329,7 +334,14 @@ describe('the commands with external parts', () => {
     const env = { ...external, CHANGES_QUEUE_URL: changesUrl, OPERATOR_DOMAIN: 'ctf.example.com' }
     const { code, output } = await runCommand(['doctor'], env)
     expect(output).toMatch(/^- +configuration +OPERATOR_DOMAIN has no effect in this release\.$/m)
-    expect(output).toMatch(/^ok +cluster +Kubernetes v1/m)
+    expect(output).toMatch(/^ok +cluster +Kubernetes v1.*, as user \S+$/m)
+    expect(output).toMatch(/^ok +cluster tls +encrypted and verified; .* valid until \d{4}-/m)
+    expect(output).toMatch(/^ok +cluster clock +this machine and the cluster agree/m)
+    expect(output).toMatch(
+      /^FAIL +policies .*challenge-operator-templates is missing.*\n +→ run: npx challenge-operator crds/m,
+    )
+    expect(output).toMatch(/^- +rights +the accounts of the functions have no rights/m)
+    expect(output).toMatch(/^ok +rights +this user, \S+, may do everything that the functions do$/m)
     expect(output).toMatch(/^FAIL +schema .*an older operator's.*\n +→ run: npx challenge-operator crds/m)
     expect(output).toMatch(/^FAIL +changes .*\n +→ check CHANGES_QUEUE_URL/m)
     expect(output).toMatch(
@@ -337,6 +349,42 @@ describe('the commands with external parts', () => {
     )
     expect(output).toMatch(/^ok +timers /m)
     expect(code).toBe(1)
+  })
+
+  test('doctor tells refused credentials from a missing resource definition', async () => {
+    const config = await readFile(plane.kubeconfig, 'utf8')
+    const refused = join(folder.path, 'refused.kubeconfig')
+    await writeFile(refused, config.replace(/("?token"?: *)[^\s,}]+/, '$1"refused"'))
+    const { code, output } = await runCommand(['doctor'], { ...external, KUBECONFIG: refused })
+    expect(output).toMatch(
+      /^FAIL +cluster +the cluster does not accept the credentials of KUBECONFIG \(401\)\n +→ log in again/m,
+    )
+    expect(output).toMatch(/^- +schema +not checked, because the check of the cluster failed$/m)
+    expect(output).not.toMatch(/challenge-operator crds/)
+    expect(code).toBe(1)
+  })
+
+  test('doctor checks the accounts of the functions once their roles are there', async () => {
+    const roles = await readManifests('rbac')
+    for (const object of roles) await cluster.apply(object, signal)
+    const granted = (await runCommand(['doctor'], external)).output
+    for (const name of ['watch-forwarder', 'reconcile', 'sweep'])
+      expect(granted).toMatch(
+        new RegExp(`^ok +rights +${name}: the group challenge-operator:${name} may do everything`, 'm'),
+      )
+    const lessNamed = 'challenge-operator-sweep'
+    const role = roles.find(({ kind, metadata }) => kind === 'ClusterRole' && metadata.name === lessNamed)
+    const path = `/apis/rbac.authorization.k8s.io/v1/clusterroles/${lessNamed}`
+    const contentType = 'application/json-patch+json'
+    const body = [{ op: 'remove', path: '/rules/0' }]
+    expect((await client.request('PATCH', path, { body, contentType }, signal)).status).toBe(200)
+    const less = (await runCommand(['doctor'], external)).output
+    expect(less).toMatch(
+      /^FAIL +rights +sweep: the group challenge-operator:sweep may not: .*\n +→ apply manifests/m,
+    )
+    expect(less).toMatch(/^ok +rights +reconcile: /m)
+    if (role === undefined) throw new Error('sweep has no role')
+    for (const object of roles) await client.request('DELETE', objectPath(referenceTo(object)), {}, signal)
   })
 
   test('migrate creates the tables once and does nothing the second time', async () => {

@@ -24,7 +24,9 @@ const resources: Record<string, [resource: string, scope: Scope]> = {
   'apiextensions.k8s.io/v1 CustomResourceDefinition': ['customresourcedefinitions', 'cluster'],
   'apps/v1 Deployment': ['deployments', 'namespaced'],
   'apps/v1 ReplicaSet': ['replicasets', 'namespaced'],
+  'authentication.k8s.io/v1 SelfSubjectReview': ['selfsubjectreviews', 'cluster'],
   'authorization.k8s.io/v1 SelfSubjectAccessReview': ['selfsubjectaccessreviews', 'cluster'],
+  'authorization.k8s.io/v1 SubjectAccessReview': ['subjectaccessreviews', 'cluster'],
   'coordination.k8s.io/v1 Lease': ['leases', 'namespaced'],
   'networking.k8s.io/v1 NetworkPolicy': ['networkpolicies', 'namespaced'],
 }

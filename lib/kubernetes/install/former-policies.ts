@@ -13,7 +13,7 @@ const name = 'challenge-operator-finalizer'
  * new instance with 503 for up to 5 s after each start of an API server, because the API server does not know the
  * schema of a custom resource before that and `failurePolicy: Ignore` does not cover it.
  */
-const formerPolicies: readonly ObjectReference[] = [
+export const formerPolicies: readonly ObjectReference[] = [
   { apiVersion, kind: 'MutatingAdmissionPolicyBinding', name },
   { apiVersion, kind: 'MutatingAdmissionPolicy', name },
 ]

@@ -4,6 +4,7 @@ import type { KubernetesObject } from '../../crd/objects.ts'
 import type { KubernetesClient } from '../client/http.ts'
 import { collectionPath } from '../client/paths.ts'
 import { apiError } from '../errors/api-error.ts'
+import type { Account } from './accounts.ts'
 import { readManifests } from './manifests.ts'
 
 export interface Right {
@@ -18,7 +19,7 @@ interface Role extends KubernetesObject {
   rules: { apiGroups: string[]; resources: string[]; resourceNames?: string[]; verbs: string[] }[]
 }
 
-/** ResourceAttributes of a SelfSubjectAccessReview. */
+/** ResourceAttributes of a SubjectAccessReview. */
 interface Attributes {
   verb: string
   group: string
@@ -28,22 +29,41 @@ interface Attributes {
   namespace?: string
 }
 
-const kind = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview' }
+const apiVersion = 'authorization.k8s.io/v1'
+const aboutSelf = { apiVersion, kind: 'SelfSubjectAccessReview' }
+const aboutOther = { apiVersion, kind: 'SubjectAccessReview' }
 
 /** The number of questions at the same time. The API server answers about a hundred a second. */
 const sideBySide = 5
 
+export interface RightsQuestion {
+  namespaces: WatchedNamespaces
+  /** Whose rights. Undefined: those of the client's own user. */
+  account?: Account
+  /** The function whose roles count. Undefined: those of all functions. */
+  functionName?: string
+}
+
+export interface RightsAnswer {
+  /** The number of rights that were asked for. */
+  asked: number
+  missing: Right[]
+}
+
 /**
- * Returns the rights that the client's user lacks, out of those in all roles of `manifests/rbac/`. A right that several
- * roles have is asked for once.
- * @throws OperatorError if the question itself is refused
+ * Returns the rights that an account lacks, out of those in the roles of `manifests/rbac/`. A right that several roles have
+ * is asked for once.
+ * @throws OperatorError if the question itself is refused: `Forbidden` if the user may not ask about other accounts
  */
 export async function rightsMissing(
   client: KubernetesClient,
-  namespaces: WatchedNamespaces,
+  { namespaces, account, functionName }: RightsQuestion,
   signal: AbortSignal,
-): Promise<Right[]> {
-  const roles = (await readManifests('rbac')).filter(object => object.kind === 'ClusterRole') as Role[]
+): Promise<RightsAnswer> {
+  const prefix = `challenge-operator-${functionName ?? ''}`
+  const roles = (await readManifests('rbac')).filter(
+    ({ kind, metadata }) => kind === 'ClusterRole' && metadata.name.startsWith(prefix),
+  ) as unknown as Role[]
   const scopes = scopesOf(namespaces)
   const asked = new Map(
     attributesOf(roles)
@@ -51,11 +71,12 @@ export async function rightsMissing(
       .map(each => [JSON.stringify(each), each]),
   )
   const questions = [...asked.values()]
-  const answers = await runLimited(questions, sideBySide, each => allowed(client, each, signal))
-  return questions
+  const answers = await runLimited(questions, sideBySide, each => allowed(client, account, each, signal))
+  const missing = questions
     .filter((_, index) => !answers[index])
     .map(rightOf)
     .toSorted((a, b) => textOf(a).localeCompare(textOf(b)))
+  return { asked: questions.length, missing }
 }
 
 function attributesOf(roles: readonly Role[]): Attributes[] {
@@ -92,10 +113,13 @@ function scoped(attributes: Attributes, namespace: string | undefined): Attribut
 
 async function allowed(
   client: KubernetesClient,
+  account: Account | undefined,
   resourceAttributes: Attributes,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const body = { ...kind, spec: { resourceAttributes } }
+  const kind = account ? aboutOther : aboutSelf
+  const { user, groups } = account ?? {}
+  const body = { ...kind, spec: { resourceAttributes, ...(user && { user }), ...(groups && { groups }) } }
   const response = await client.request('POST', collectionPath(kind), { body }, signal)
   if (response.status !== 201) throw apiError({ verb: 'create', ...kind }, response)
   return (response.body as { status?: { allowed?: boolean } }).status?.allowed === true

@@ -44,11 +44,17 @@ export function markOf({ metadata }: Pick<Definition, 'metadata'>): number {
  * A user without the right to read CRDs is checked by the OpenAPI document, which shows the fields but no version. A user
  * without the right to that either passes: a first status write that loses fields is no worse than a function that never
  * starts.
+ * @returns what was compared: the versions, or at most the fields because the user may not read CRDs
  * @throws OperatorError `SchemaOutdated` (permanent) if a CRD is missing or too old
  */
-export async function checkSchema(client: KubernetesClient, signal: AbortSignal): Promise<void> {
+export async function checkSchema(
+  client: KubernetesClient,
+  signal: AbortSignal,
+): Promise<'versions' | 'fields'> {
   const checked = await Promise.all(crdNames.map(name => checkDefinition(client, name, signal)))
-  if (checked.includes('unreadable')) await checkServed(client, signal)
+  if (!checked.includes('unreadable')) return 'versions'
+  await checkServed(client, signal)
+  return 'fields'
 }
 
 async function checkDefinition(

@@ -1,3 +1,4 @@
+import { remember } from '../../bounded-cache.ts'
 import type { OperatorConfig } from '../../config/operator.ts'
 import type { ChallengeTemplate } from '../../crd/challenge-template.ts'
 import type { Stored } from '../../crd/objects.ts'
@@ -34,8 +35,7 @@ export function createReportTemplate({
     if (message === template.status?.message) return
     const attempt = `${generation} ${message}`
     if (written.get(uid) === attempt) return
-    if (written.size >= memoryLimit) written.clear()
-    written.set(uid, attempt)
+    remember(written, memoryLimit, uid, attempt)
     try {
       const { message: _former, ...others } = template.status ?? {}
       await cluster.putStatus({ ...template, status: { ...others, ...(message && { message }) } }, signal)

@@ -1,8 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { WatchedNamespaces } from '../../../lib/crd/namespaces.ts'
 import { openClient } from '../../../lib/kubernetes/client/client.ts'
 import type { KubernetesClient } from '../../../lib/kubernetes/client/http.ts'
+import {
+  type Account,
+  accountsOf,
+  functionsWithRights,
+  ownName,
+} from '../../../lib/kubernetes/install/accounts.ts'
 import { readManifests } from '../../../lib/kubernetes/install/manifests.ts'
-import { rightsMissing } from '../../../lib/kubernetes/install/rights.ts'
+import { type Right, rightsMissing } from '../../../lib/kubernetes/install/rights.ts'
 import type { ControlPlane } from '../../../local/control-plane/start.ts'
 import { createAsAdmin } from '../../support/admin-objects.ts'
 import { startTestControlPlane } from '../../support/control-plane.ts'
@@ -41,24 +48,29 @@ async function statusOf(name: string, path: string): Promise<number> {
   return (await as(name).request('GET', path, {}, signal)).status
 }
 
+/** What the user itself lacks. */
+async function missingOf(name: string, namespaces: WatchedNamespaces): Promise<Right[]> {
+  return (await rightsMissing(as(name), { namespaces }, signal)).missing
+}
+
 describe('rightsMissing', () => {
   it('is empty for an administrator in all namespaces', async () => {
-    expect(await rightsMissing(as('admin'), '*', signal)).toEqual([])
+    expect(await missingOf('admin', '*')).toEqual([])
   })
 
   it('is empty for a user of every role in the namespace of the bindings', async () => {
-    expect(await rightsMissing(as('all'), ['default'], signal)).toEqual([])
+    expect(await missingOf('all', ['default'])).toEqual([])
   })
 
   it('has every namespaced right in a namespace without bindings, and no other right', async () => {
-    const missing = await rightsMissing(as('all'), ['default', 'kube-system'], signal)
+    const missing = await missingOf('all', ['default', 'kube-system'])
     expect(new Set(missing.map(({ namespace }) => namespace))).toEqual(new Set(['kube-system']))
     expect(missing).toContainEqual({ verb: 'create', resource: 'deployments.apps', namespace: 'kube-system' })
     expect(missing.length).toBeGreaterThan(30)
   })
 
   it('has every right of a user without roles, under the names that kubectl uses', async () => {
-    const missing = await rightsMissing(as('nobody'), '*', signal)
+    const missing = await missingOf('nobody', '*')
     expect(missing.every(({ namespace }) => namespace === undefined)).toBe(true)
     expect(missing.map(({ verb, resource }) => `${verb} ${resource}`)).toEqual(
       expect.arrayContaining([
@@ -68,6 +80,36 @@ describe('rightsMissing', () => {
         'list secrets',
       ]),
     )
+  })
+})
+
+describe('the rights of the accounts of functions, asked by an administrator', () => {
+  const ask = (functionName: string, account: Account, namespaces: WatchedNamespaces = ['default']) =>
+    rightsMissing(as('admin'), { namespaces, account, functionName }, signal)
+
+  it.each(functionsWithRights)('are complete for each account that manifests/rbac/ binds: %s', async name => {
+    const accounts = accountsOf(name, ['default'])
+    expect(accounts).toHaveLength(2)
+    for (const account of accounts) {
+      const { asked, missing } = await ask(name, account)
+      expect(missing).toEqual([])
+      expect(asked).toBeGreaterThan(5)
+    }
+  })
+
+  it('are missing where no RoleBinding is, and for the roles of another function', async () => {
+    const [account] = accountsOf('sweep', ['default']) as [Account]
+    const elsewhere = await ask('sweep', account, ['kube-system'])
+    expect(elsewhere.missing).toContainEqual({ verb: 'list', resource: 'secrets', namespace: 'kube-system' })
+    const { missing } = await ask('reconcile', account)
+    expect(missing).toContainEqual({ verb: 'create', resource: 'deployments.apps', namespace: 'default' })
+  })
+
+  it('are not told to a user who may not ask about others', async () => {
+    const [account] = accountsOf('sweep', ['default']) as [Account]
+    const question = { namespaces: ['default'], account, functionName: 'sweep' }
+    await expect(rightsMissing(as('all'), question, signal)).rejects.toMatchObject({ reason: 'Forbidden' })
+    expect(await ownName(as('all'), signal)).toBe('all')
   })
 })
 
