@@ -1,8 +1,10 @@
 #!/usr/bin/env node
+import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { Command } from 'commander'
 import { OperatorMisconfigured } from '../lib/config/section.ts'
 import { OperatorError } from '../lib/errors.ts'
+import { version } from '../lib/version.ts'
 
 const localDirectory = join(import.meta.dirname, '..', '.local')
 /** Time in which a process whose command has ended closes its last connections. */
@@ -23,7 +25,13 @@ function stopOnSignal(): AbortSignal {
 
 const program = new Command('challenge-operator')
   .description('Gives every team of a capture-the-flag event its own copy of a challenge.')
+  .version(version)
   .showHelpAfterError()
+  .addHelpText(
+    'after',
+    '\nThe commands are configured by environment variables: see "Configuration" in README.md.\n' +
+      'To use the parts that npm start has started, first run in your shell: . .local/env',
+  )
 
 program
   .command('up')
@@ -65,7 +73,7 @@ program
 
 program
   .command('doctor')
-  .description('check cluster, rights, queues and database, and say how to fix each problem')
+  .description('check configuration, cluster, rights, queues and database, and say how to fix each problem')
   .action(async () => {
     const { runDoctor } = await import('./commands/doctor.ts')
     process.exitCode = (await runDoctor(env, print, stopOnSignal())) ? 0 : 1
@@ -97,6 +105,9 @@ try {
   // The message of an error is enough to act on. The stack helps only with a defect of the operator.
   process.stderr.write(`${env.OPERATOR_LOG_LEVEL === 'debug' ? thrown.stack : thrown.message}\n`)
   process.exitCode = exitCodeOf(thrown)
+  const file = join(localDirectory, 'env')
+  if (thrown instanceof OperatorMisconfigured && existsSync(file) && !env.KUBECONFIG && !env.DATABASE_URL)
+    process.stderr.write(`To use the parts that npm start has started, first run in this shell: . ${file}\n`)
 }
 
 // Everything has ended in order by now. A function that ignored its signal must not keep the process.
@@ -108,5 +119,6 @@ setTimeout(() => process.exit(), lastMs).unref()
  */
 function exitCodeOf(thrown: Error): number {
   if (thrown instanceof OperatorMisconfigured) return thrown.exitCode
-  return thrown instanceof OperatorError && thrown.reason === 'SchemaOutdated' ? 78 : 1
+  const needsChange = ['SchemaOutdated', 'OperatorMisconfigured']
+  return thrown instanceof OperatorError && needsChange.includes(thrown.reason) ? 78 : 1
 }

@@ -1,5 +1,6 @@
-import { parseOperatorConfig } from '../../lib/config/operator.ts'
-import type { Environment } from '../../lib/config/section.ts'
+import { clusterSection } from '../../lib/config/connections.ts'
+import { operatorSection } from '../../lib/config/operator.ts'
+import { type Environment, readConfig } from '../../lib/config/section.ts'
 import { installManifests } from '../../lib/kubernetes/install/install.ts'
 import type { Installed } from '../../lib/kubernetes/install/manifests.ts'
 import { openExternalClient } from '../parts/external-parts.ts'
@@ -13,7 +14,10 @@ export async function runCrds(
   print: (line: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const { allowedRegistries } = parseOperatorConfig(env)
+  const { allowedRegistries } = readConfig(env, {
+    operator: operatorSection,
+    cluster: clusterSection,
+  }).operator
   const client = openExternalClient(env, 'crds')
   try {
     const installed = await installManifests(client, { allowedRegistries }, signal)

@@ -1,10 +1,9 @@
-import { parseOperatorConfig } from '../../lib/config/operator.ts'
 import { variablesWithoutEffect } from '../../lib/config/reference.ts'
 import type { Environment } from '../../lib/config/section.ts'
 import { openClient } from '../../lib/kubernetes/client/client.ts'
 import { userAgentOf } from '../../lib/kubernetes/client/user-agent.ts'
 import { configuredConnection } from '../../lib/kubernetes/connection/connection.ts'
-import { externalParts } from '../parts/external-parts.ts'
+import { readOperatorAndParts } from '../parts/external-parts.ts'
 import { type Check, type Finding, lookAt, note } from './doctor/check.ts'
 import { clusterChecks } from './doctor/cluster-checks.ts'
 import { databaseChecks } from './doctor/database-checks.ts'
@@ -14,8 +13,7 @@ type Print = (line: string) => void
 
 /** `challenge-operator doctor`: checks every part and prints a line for each finding. @returns whether no check failed */
 export async function runDoctor(env: Environment, print: Print, signal: AbortSignal): Promise<boolean> {
-  const config = parseOperatorConfig(env)
-  const parts = externalParts(env)
+  const { config, parts } = readOperatorAndParts(env)
   printFinding('configuration', { fine: 'every variable can be read' }, print)
   for (const sentence of variablesWithoutEffect(env)) printFinding('configuration', { note: sentence }, print)
   const connection = parts.cluster && configuredConnection(parts.cluster)
@@ -42,18 +40,24 @@ export async function runDoctor(env: Environment, print: Print, signal: AbortSig
 
 async function runChecks(checks: readonly Check[], print: Print, signal: AbortSignal): Promise<boolean> {
   const failed = new Set<string>()
+  let examined = 0
   for (const check of checks) {
     const findings = failed.has(check.needs ?? '')
       ? [{ note: `not checked, because the check of the ${check.needs} failed` }]
       : await lookAt(check, signal)
     for (const finding of findings) {
       if ('problem' in finding) failed.add(check.name)
+      if (!('note' in finding)) examined++
       printFinding(check.name, finding, print)
     }
   }
-  print(failed.size === 0 ? 'All is well.' : 'Fix the lines with FAIL, then run doctor again.')
+  if (failed.size > 0) print('Fix the lines with FAIL, then run doctor again.')
+  else print(examined > 0 ? 'All is well.' : nothingExamined)
   return failed.size === 0
 }
+
+const nothingExamined =
+  'No part is named, so nothing was checked. To check what npm start has started: . .local/env'
 
 function printFinding(name: string, finding: Finding, print: Print): void {
   const [word, text] =

@@ -1,6 +1,6 @@
 import { runWindow } from '../../functions/watch-forwarder/window.ts'
 import { openQueues } from '../../lib/aws/sqs.ts'
-import { queueSection } from '../../lib/config/connections.ts'
+import { clusterSection, queueSection } from '../../lib/config/connections.ts'
 import { operatorSection } from '../../lib/config/operator.ts'
 import { variablesWithoutEffect } from '../../lib/config/reference.ts'
 import { type Environment, readConfig } from '../../lib/config/section.ts'
@@ -18,7 +18,8 @@ export async function runForward(
   stopping: AbortSignal,
 ): Promise<void> {
   keepHeapSmall()
-  const { operator, queues: urls } = readConfig(env, { operator: operatorSection, queues: queueSection })
+  const sections = { operator: operatorSection, cluster: clusterSection, queues: queueSection }
+  const { operator, queues: urls } = readConfig(env, sections)
   const client = openExternalClient(env, 'watch-forwarder')
   const clientOptions = externalSqsOptions({ sqsEndpoint: env.AWS_ENDPOINT_URL_SQS || undefined })
   const queues = openQueues({ ...urls, clientOptions })

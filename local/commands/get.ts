@@ -1,5 +1,6 @@
-import { parseOperatorConfig } from '../../lib/config/operator.ts'
-import type { Environment } from '../../lib/config/section.ts'
+import { clusterSection } from '../../lib/config/connections.ts'
+import { operatorSection } from '../../lib/config/operator.ts'
+import { type Environment, readConfig } from '../../lib/config/section.ts'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
 import { scopesOf, type WatchedNamespaces } from '../../lib/crd/namespaces.ts'
@@ -81,7 +82,7 @@ export async function runGet(
   print: (line: string) => void,
   signal: AbortSignal,
 ): Promise<number> {
-  const { namespaces } = parseOperatorConfig(env)
+  const { namespaces } = readConfig(env, { operator: operatorSection, cluster: clusterSection }).operator
   const client = openExternalClient(env, 'get')
   try {
     const found = await printInstances(openCluster(client), namespaces, names, print, signal)

@@ -18,7 +18,7 @@ import { openLogger } from '../../lib/telemetry/logger.ts'
 import { composeOperator } from '../lambda/compose.ts'
 import { openDataFolder } from '../parts/data-folder.ts'
 import { writeEnvironmentFile } from '../parts/environment-file.ts'
-import { externalParts } from '../parts/external-parts.ts'
+import { readOperatorAndParts } from '../parts/external-parts.ts'
 import { openParts, type Parts } from '../parts/parts.ts'
 import { applySamples, platformFacts, readSamples, type Samples } from '../parts/samples.ts'
 import { embeddedSecrets } from '../parts/secrets.ts'
@@ -50,8 +50,7 @@ const onceMs = 120_000
  */
 export async function runUp(options: UpOptions, stopping: AbortSignal): Promise<number> {
   // A configuration that cannot be used must not cost the data of an earlier run.
-  parseOperatorConfig(options.env)
-  externalParts(options.env)
+  readOperatorAndParts(options.env)
   const folder = await openDataFolder(options, stopping)
   try {
     return await runInFolder(options, stopping)

@@ -6,6 +6,7 @@ import {
   parseQueueConfig,
   type QueueConfig,
 } from '../../lib/config/connections.ts'
+import { type OperatorConfig, parseOperatorConfig } from '../../lib/config/operator.ts'
 import { type Environment, OperatorMisconfigured } from '../../lib/config/section.ts'
 import { openClient } from '../../lib/kubernetes/client/client.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
@@ -47,6 +48,24 @@ export function externalParts(env: Environment): ExternalParts {
   }
   if (problems.length > 0) throw new OperatorMisconfigured(problems)
   return parts
+}
+
+/** Reads the operator's own variables and those of the parts. @throws OperatorMisconfigured with the problems of both */
+export function readOperatorAndParts(env: Environment): { config: OperatorConfig; parts: ExternalParts } {
+  const problems: string[] = []
+  const attempt = <T>(read: () => T): T | undefined => {
+    try {
+      return read()
+    } catch (thrown) {
+      if (!(thrown instanceof OperatorMisconfigured)) throw thrown
+      problems.push(...thrown.problems)
+      return undefined
+    }
+  }
+  const config = attempt(() => parseOperatorConfig(env))
+  const parts = attempt(() => externalParts(env))
+  if (config === undefined || parts === undefined) throw new OperatorMisconfigured(problems)
+  return { config, parts }
 }
 
 /** Opens a client of the cluster that the environment names. @throws OperatorMisconfigured if it names none */

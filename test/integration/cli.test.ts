@@ -14,6 +14,7 @@ import { objectPath } from '../../lib/kubernetes/client/paths.ts'
 import type { Cluster } from '../../lib/kubernetes/cluster.ts'
 import { readManifests } from '../../lib/kubernetes/install/manifests.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
+import { version } from '../../lib/version.ts'
 import { localCredentials, localRegion } from '../../local/parts/queues.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { type AuditedPlane, startAuditedPlane } from '../support/audited-plane.ts'
@@ -253,17 +254,36 @@ describe('a command that cannot start', () => {
         OPERATOR_NAMESPACES: 'a',
         FLAG_SECRET: 'short',
         OPERATOR_DNS: '?',
+        DATABASE_URL: command === 'get' || command === 'crds' ? external.DATABASE_URL : 'mysql://a:short@b/c',
       }
       const directory = join(folder.path, 'never')
       const args = command === 'up' ? [command, '--directory', directory] : [command]
       const { code, output } = await runCommand(args, { ...external, ...wrong })
-      for (const name of Object.keys(wrong)) expect(output).toContain(name)
+      for (const [name, value] of Object.entries(wrong))
+        if (value !== external[name]) expect(output).toContain(name)
       expect(output).not.toContain('    at ')
       expect(output).not.toContain('short\n')
       expect(code).toBe(78)
       expect(existsSync(join(directory, 'postgres'))).toBe(false)
     },
   )
+
+  test('a kubeconfig that does not exist ends a command with 78', async () => {
+    const { code, output } = await runCommand(['get'], { ...external, KUBECONFIG: '/no/such/file' })
+    expect(output).toMatch(/^KUBECONFIG names \/no\/such\/file, which does not exist/)
+    expect(code).toBe(78)
+  })
+
+  test('--version prints the version of the package', async () => {
+    expect(await runCommand(['--version'])).toEqual({ code: 0, output: `${version}\n` })
+  })
+
+  test('doctor says so if no part is named', async () => {
+    const { code, output } = await runCommand(['doctor'])
+    expect(output).toContain('No part is named, so nothing was checked.')
+    expect(output).not.toContain('All is well')
+    expect(code).toBe(0)
+  })
 
   test('up without Go and without a cluster names the ways out and leaves no process behind', async () => {
     const empty = join(folder.path, 'empty')
@@ -305,6 +325,7 @@ describe('a command that cannot start', () => {
   ])('%s without %s names that variable', async (command, variable) => {
     const { code, output } = await runCommand([command])
     expect(output).toContain(variable)
+    if (command === 'forward') expect(output).toContain('No cluster is given')
     expect(code).toBe(78)
   })
 })
