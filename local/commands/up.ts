@@ -2,7 +2,7 @@ import { join, relative, sep } from 'node:path'
 import { abandonAfter } from '../../lib/abort.ts'
 import { type OperatorConfig, parseOperatorConfig } from '../../lib/config/operator.ts'
 import { variablesWithoutEffect } from '../../lib/config/reference.ts'
-import type { Environment } from '../../lib/config/section.ts'
+import { type Environment, OperatorMisconfigured } from '../../lib/config/section.ts'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
 import { firstNamespace, scopesOf, type WatchedNamespaces } from '../../lib/crd/namespaces.ts'
@@ -51,12 +51,22 @@ const onceMs = 120_000
 export async function runUp(options: UpOptions, stopping: AbortSignal): Promise<number> {
   // A configuration that cannot be used must not cost the data of an earlier run.
   readOperatorAndParts(options.env)
+  requireOwnShell(options)
   const folder = await openDataFolder(options, stopping)
   try {
     return await runInFolder(options, stopping)
   } finally {
     await folder.release()
   }
+}
+
+/** A shell that has read `.local/env` names the parts of an earlier run as external ones, and that run may have ended. */
+function requireOwnShell({ env, directory }: Pick<UpOptions, 'env' | 'directory'>): void {
+  if (!env.KUBECONFIG?.startsWith(join(directory, sep))) return
+  const file = join(directory, 'env')
+  throw new OperatorMisconfigured([
+    `KUBECONFIG is the one of ${file}, which this shell has read; start the operator in another shell`,
+  ])
 }
 
 async function runInFolder(options: UpOptions, stopping: AbortSignal): Promise<number> {

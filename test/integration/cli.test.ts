@@ -157,6 +157,12 @@ describe('the next `up` in the same folder', () => {
     expect(seen.code).toBe(0)
   })
 
+  test('makes `up` in that shell fail with a sentence', async () => {
+    const other = await runCommand(['up', '--directory', directory()], sourced)
+    expect(other.output).toContain('which this shell has read; start the operator in another shell')
+    expect(other.code).toBe(78)
+  })
+
   test('makes a second `up` in the same folder fail with the process id of the first', async () => {
     const other = await runCommand(['up', '--directory', directory()])
     expect(other.output).toContain(`in use by process ${second.child.pid}`)
