@@ -162,6 +162,9 @@ describe('a cluster without CRDs, or with those of the older operator', () => {
     const stored = { apiVersion, kind: 'ChallengeTemplate', metadata: { name: 'bad', namespace: 'watched' } }
     const [, , bad] = badTemplates.find(([what]) => what === 'an hmac flag without %s') ?? []
     await created({ ...stored, spec: { ...templateSpec, ...bad } } as KubernetesObject)
+    const resources = { cpu: '500', memory: '64Mi' }
+    const metadata = { name: 'large', namespace: 'watched' }
+    await created({ ...stored, metadata, spec: { ...templateSpec, resources } } as KubernetesObject)
 
     const actions = await install()
     expect(kindsOf(actions.upgraded)).toEqual(['customresourcedefinition', 'customresourcedefinition'])
@@ -243,6 +246,21 @@ describe('a cluster without CRDs, or with those of the older operator', () => {
     expect(await cluster.patchJson(reference, operations, signal)).toMatchObject({ spec: { ttlMinutes: 60 } })
     expect(await cluster.delete(reference, {}, signal)).toBe('gone')
   })
+})
+
+it('lets a stored template that the policy refuses today be patched elsewhere, but not with another such value', async () => {
+  const reference = { apiVersion, kind: 'ChallengeTemplate', namespace: 'watched', name: 'large' }
+  const replace = (path: string, value: unknown) =>
+    cluster.patchJson(reference, [{ op: 'add', path, value } as const], signal)
+  // A policy is in force some time after its creation. Until then another value is stored each time.
+  let cores = 600
+  const refused = () =>
+    replace('/spec/resources/cpu', String(++cores)).then(
+      () => false,
+      (thrown: Error) => thrown.message.includes(`write ${cores}m, or 500m for half a core`),
+    )
+  await waitUntil('the policy', 20_000, refused, signal)
+  expect(await replace('/spec/ttlMinutes', 60)).toMatchObject({ spec: { ttlMinutes: 60 } })
 })
 
 describe('a repeated installation', () => {
