@@ -118,8 +118,8 @@ describe('a role', () => {
     ['watch-forwarder', '/api/v1/namespaces/default/secrets'],
     ['watch-forwarder', '/apis/coordination.k8s.io/v1/namespaces/default/leases'],
     ['reconcile', '/api/v1/namespaces/default/secrets'],
-    ['reconcile', '/api/v1/namespaces/default/pods'],
-    ['sweep', '/api/v1/namespaces/default/pods'],
+    ['reconcile', '/api/v1/namespaces/default/configmaps'],
+    ['sweep', '/api/v1/namespaces/default/configmaps'],
     ['sweep', '/api/v1/namespaces/kube-system/secrets'],
   ])('of %s does not give access to %s', async (name, path) => {
     expect(await statusOf(name, path)).toBe(403)
