@@ -25,7 +25,7 @@ const columns = [
 /**
  * Prints the instances of the watched namespaces as a table.
  * @param names prints only these instances; empty: all
- * @returns the number of instances printed
+ * @returns the names that no instance has
  */
 export async function printInstances(
   cluster: Cluster,
@@ -33,19 +33,27 @@ export async function printInstances(
   names: readonly string[],
   print: (line: string) => void,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<string[]> {
   const rows: string[][] = []
+  const found = new Set<string>()
   for (const scope of scopesOf(namespaces))
     for await (const page of cluster.list<ChallengeInstance>(
       { apiVersion, kind: 'ChallengeInstance' },
       scope,
       signal,
     ))
-      rows.push(...page.filter(each => names.length === 0 || names.includes(each.metadata.name)).map(row))
-  if (rows.length === 0) {
-    print(names.length > 0 ? `No instance is called ${names.join(' or ')}.` : 'There are no instances.')
-    return 0
-  }
+      for (const each of page.filter(({ metadata }) => names.length === 0 || names.includes(metadata.name))) {
+        rows.push(row(each))
+        found.add(each.metadata.name)
+      }
+  const missing = names.filter(name => !found.has(name))
+  if (rows.length > 0) printTable(rows, print)
+  if (missing.length > 0) print(`No instance is called ${missing.join(' or ')}.`)
+  else if (rows.length === 0) print('There are no instances.')
+  return missing
+}
+
+function printTable(rows: readonly string[][], print: (line: string) => void): void {
   const widths = columns.map((title, index) =>
     Math.max(title.length, ...rows.map(cells => (cells[index] ?? '').length)),
   )
@@ -56,7 +64,6 @@ export async function printInstances(
         .join('  ')
         .trimEnd(),
     )
-  return rows.length
 }
 
 function row({ metadata, spec, status }: Stored<ChallengeInstance>): string[] {
@@ -75,7 +82,7 @@ function row({ metadata, spec, status }: Stored<ChallengeInstance>): string[] {
   ]
 }
 
-/** `challenge-operator get`: prints instances. @returns the exit code, 1 if none has one of the names */
+/** `challenge-operator get`: prints instances. @returns the exit code, 1 if no instance has one of the names */
 export async function runGet(
   env: Environment,
   names: readonly string[],
@@ -85,8 +92,8 @@ export async function runGet(
   const { namespaces } = readConfig(env, { operator: operatorSection, cluster: clusterSection }).operator
   const client = openExternalClient(env, 'get')
   try {
-    const found = await printInstances(openCluster(client), namespaces, names, print, signal)
-    return found > 0 || names.length === 0 ? 0 : 1
+    const missing = await printInstances(openCluster(client), namespaces, names, print, signal)
+    return missing.length === 0 ? 0 : 1
   } finally {
     await client.close()
   }

@@ -208,7 +208,7 @@ async function untilReady(
   const names = (samples?.instances ?? []).map(({ metadata }) => `${metadata.namespace}/${metadata.name}`)
   try {
     await transitions.allReady(names, AbortSignal.any([running, AbortSignal.timeout(onceMs)]))
-    print(`all ${names.length} samples are Ready and their rows are written`)
+    if (names.length > 0) print(`all ${names.length} samples are Ready and their rows are written`)
     return 0
   } catch {
     for (const line of transitions.missing(names)) print(line)

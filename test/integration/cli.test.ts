@@ -148,6 +148,11 @@ describe('the next `up` in the same folder', () => {
       /^NAMESPACE +NAME +PHASE.*\ndefault +web-warmup-team-101 +Ready +web-warmup +101 .* yes +-\n$/,
     )
     expect(got.code).toBe(0)
+    const partly = await runCommand(['get', 'web-warmup-team-101', 'nobody', 'no-one'], sourced)
+    expect(partly.output).toMatch(
+      /^default +web-warmup-team-101 .*\nNo instance is called nobody or no-one\.\n$/m,
+    )
+    expect(partly.code).toBe(1)
     const seen = await runCommand(['doctor'], sourced)
     expect(seen.output).toContain('All is well.')
     // The embedded cluster has no roles, since nothing is deployed there.
