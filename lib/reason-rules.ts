@@ -22,8 +22,8 @@ export function waitsForDate(reason: string): boolean {
 }
 
 /**
- * Returns the message, and when the instance is looked at again if nobody watches what cures the reason. It names no time of
- * day: a status that changed with each look would be written with each look.
+ * Returns the message, and when the instance is looked at again if no watch covers what cures the reason. It names no time
+ * of day: a status that changed with each look would be written with each look.
  */
 export function withNextLook(reason: Reason, message: string): string {
   const next = nextLooks[reasons[reason].recovery]

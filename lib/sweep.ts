@@ -136,8 +136,8 @@ export function createSweep(deps: SweepDependencies): Sweep {
 }
 
 /**
- * Returns undefined if the database is away, or if the cluster's uid cannot be read, without which nobody knows whose a row
- * is. The sweep then compares the objects of the cluster only.
+ * Returns undefined if the database is away, or if the cluster's uid cannot be read, without which the owner of a row is
+ * not known. The sweep then compares the objects of the cluster only.
  */
 async function openRowsByUid(
   { cluster, store, namespaces, log }: SweepDependencies,

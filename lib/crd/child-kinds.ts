@@ -74,7 +74,7 @@ export const childKinds = [
 ] as const satisfies readonly ChildKind[]
 
 /**
- * The kinds that a Deployment makes. They go with the Deployment, except where somebody has deleted it without them
+ * The kinds that a Deployment makes. They go with the Deployment, except where a user has deleted it without them
  * (`kubectl delete --cascade=orphan`).
  */
 export const dependentKinds = [

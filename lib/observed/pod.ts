@@ -80,8 +80,8 @@ function deletedAt({ deletionTimestamp, deletionGracePeriodSeconds = 0 }: Stored
 
 /**
  * A kubelet writes the condition and the containers together. If it stops answering, the controller of the nodes sets the
- * condition after some 45 s, and leaves the containers as they were reported last. A readiness gate of somebody else says
- * that it is one.
+ * condition after some 45 s, and leaves the containers as they were reported last. A readiness gate of another controller
+ * says that it is one.
  */
 export function isNodeLost({ status }: Pod): boolean {
   const containers = status?.containerStatuses ?? []

@@ -88,7 +88,7 @@ export interface Store {
   record(record: InstanceRecord, signal: AbortSignal): Promise<Recorded>
   /**
    * Writes a record like `record`, and opens a row that is closed. The events begin again, as for a new instance. The
-   * caller has just read the instance: it lives, whoever closed its row.
+   * caller has just read the instance: it lives, no matter which operator closed its row.
    */
   reopen(record: InstanceRecord, signal: AbortSignal): Promise<Recorded>
   /**

@@ -160,7 +160,7 @@ export function childMismatches(
   return [...incomplete.map(drift), ...wrong]
 }
 
-/** Returns the owners of ReplicaSets and pods that are gone. Somebody has deleted the Deployment without what it made. */
+/** Returns the owners of ReplicaSets and pods that are gone. A user has deleted the Deployment without what it made. */
 export function goneOwners(
   dependents: readonly DependentOwner[],
   instances: ReadonlyMap<string, SweptInstance>,

@@ -2,6 +2,7 @@ import type { Timers } from '../../abort.ts'
 import { defaultDenyName } from '../../crd/group.ts'
 import type { GoneObject, KubernetesObject, NetworkPolicy, Stored } from '../../crd/objects.ts'
 import { defaultDeny } from '../../desired/objects/default-deny.ts'
+import type { InstanceKey } from '../../messages.ts'
 import { policyDigest } from '../../observed/policy-digest.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { mismatchKey } from '../judge/mismatch.ts'
@@ -95,30 +96,29 @@ export function createStandingPolicies(options: StandingPoliciesOptions): Standi
       clock.set(standing, undefined)
       return
     }
-    const row = runningIn(rows(), standing)
-    if (row === undefined) {
+    const running = runningIn(rows(), standing)
+    if (running === undefined) {
       standing.absentSince = undefined
       clock.set(standing, undefined)
       if (standing.digest === undefined) policies.delete(standing.namespace)
       return
     }
-    if (sendAt(standing, at) <= at) send(standing, row, at)
+    if (sendAt(standing, at) <= at) send(standing, running, at)
     clock.set(standing, sendAt(standing, at))
   }
 
-  function send(standing: Standing, row: Row, at: number): void {
+  function send(standing: Standing, key: InstanceKey, at: number): void {
     const { namespace, digest, version, sent } = standing
-    const uid = row.instance?.uid ?? ''
     const mismatch = { kind: 'default-deny', namespace, digest } as const
     const wake: Wake = {
-      uid,
+      uid: key.uid,
       cause: 'drift',
       mismatch,
       readVersions: [version],
       resourceVersion: '',
       delayMs: 0,
     }
-    const change = outgoingChange({ key: row, wake, at, trace: trace(), repeated: sent?.version === version })
+    const change = outgoingChange({ key, wake, at, trace: trace(), repeated: sent?.version === version })
     sender.put({ subject: mismatchKey({ ...mismatch, digest: undefined }), change, startsWork: false })
     const count = sent !== undefined && at - sent.at < calmMs ? sent.count + 1 : 1
     standing.sent = { count, at, version }
@@ -158,10 +158,12 @@ function sendAt(standing: Standing, now: number): number {
   return Math.max(seen, sent.at + Math.min(first * 2 ** Math.min(sent.count - 1, 10), longestWaitMs))
 }
 
-/** Returns an instance whose pass puts the policy back, another one each time: the pass of one may fail. */
-function runningIn(rows: Iterable<Row>, { namespace, sent }: Standing): Row | undefined {
-  const running = [...rows].filter(({ instance }) =>
-    instance?.children.some(child => child.namespace === namespace),
+/** Returns the key of an instance whose pass puts the policy back, another one each time: the pass of one may fail. */
+function runningIn(rows: Iterable<Row>, { namespace, sent }: Standing): InstanceKey | undefined {
+  const keys = [...rows].flatMap(({ namespace: own, name, instance }) =>
+    instance?.children.some(child => child.namespace === namespace)
+      ? [{ namespace: own, name, uid: instance.uid }]
+      : [],
   )
-  return running[(sent?.count ?? 0) % Math.max(1, running.length)]
+  return keys[(sent?.count ?? 0) % Math.max(1, keys.length)]
 }

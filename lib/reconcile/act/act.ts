@@ -82,7 +82,7 @@ export async function act(
 
 /**
  * Puts back the default-deny policy of the namespaces in which something of an instance runs, if the pass is to recheck
- * it. A pass that converges does so by itself; this is for an instance that is left as it is, or is being deleted.
+ * it. A pass that converges does so already; this is for an instance that is left as it is, or is being deleted.
  * @returns the failures
  */
 export async function guardWhatRuns(

@@ -65,7 +65,8 @@ const clockDifferenceMs = 5_000
 
 /**
  * The outcome of a pass that waits for a date in the status. The forwarder's clock wakes the instance then, so there is no
- * timer: each pass would add one. Only a pass whose clock is slightly behind the forwarder's comes back by itself.
+ * timer: each pass would add one. Only a pass whose clock is slightly behind the forwarder's comes back with a
+ * timer.
  */
 export function datedOutcome(reason: Reason, afterMs: number): Outcome {
   return afterMs > clockDifferenceMs ? { kind: 'settled' } : requeue(reason, afterMs)

@@ -55,7 +55,7 @@ async function remove(
 }
 
 /**
- * Finds ReplicaSets and pods of an instance by their labels. They are left if somebody has deleted the Deployment without
+ * Finds ReplicaSets and pods of an instance by their labels. They are left if a user has deleted the Deployment without
  * them. A list by label reads the whole namespace, so this is for that case only. Pods of a ReplicaSet that is found are
  * left out, since they go with it.
  */

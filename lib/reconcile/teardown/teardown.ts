@@ -45,7 +45,7 @@ export interface FailedTeardown {
  *
  * Flow: removes the Deployment in the foreground and waits for its end, removes the other children and the policy last,
  * closes the row, releases the finalizer. While the Deployment goes, the pass ends as `settled`; the forwarder sees the
- * Deployment disappear and starts the next pass. If somebody else had deleted the Deployment already, its ReplicaSets and
+ * Deployment disappear and starts the next pass. If another client had deleted the Deployment already, its ReplicaSets and
  * pods are looked for by their labels, and removed in its place.
  *
  * Guarantees: no pod runs without its policy; the instance object stays until every child is gone; every step may be
@@ -70,7 +70,7 @@ export async function tearDown(
     const { metadata, status } = instance
     const find = (namespace: string) => findLeftByDeployment(deps.cluster, metadata, namespace, signal)
     // A later pass finds the Deployment gone because an earlier one has deleted it, with all that it made. After a failure
-    // nobody knows how far the earlier one came.
+    // it is not known how far the earlier one came.
     const deletedByUs = status?.phase === 'Terminating' && !verifiesChildren(pass)
     const options = deletedByUs ? {} : { findLeft: find }
     const { state, left } = await removeChildren(deps.cluster, children, options, signal)
