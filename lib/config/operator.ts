@@ -25,6 +25,8 @@ export interface OperatorConfig {
   logLevel: 'debug' | 'info' | 'warn' | 'error'
   flagSecret: string | undefined
   flagHmacPepper: string | undefined
+  /** The Secrets that templates may take a flag from. See `referencedFlag`. */
+  flagSecrets: 'opaque' | 'labelled'
 }
 
 const namespaceName = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
@@ -66,6 +68,7 @@ export const operatorSection: Section<OperatorConfig> = variables => {
     logLevel: variables.oneOf('OPERATOR_LOG_LEVEL', ['debug', 'info', 'warn', 'error']) ?? 'info',
     flagSecret,
     flagHmacPepper: variables.secret('FLAG_HMAC_PEPPER'),
+    flagSecrets: variables.oneOf('OPERATOR_FLAG_SECRETS', ['opaque', 'labelled']) ?? 'opaque',
   }
 }
 

@@ -22,8 +22,8 @@ const row = (
   functions: readonly DeployedFunction[] = deployedFunctions,
 ): ConfigurationVariable => ({ name, default: value, meaning, functions })
 
-/** Only the function that makes flags gets the keys of flags. */
-const flagFunctions: readonly DeployedFunction[] = ['reconcile']
+/** Only the function that makes flags gets their keys, and the one that compares what they were made with. */
+const flagFunctions: readonly DeployedFunction[] = ['reconcile', 'sweep']
 /** Only functions that write to the database or read from it get its password. */
 const databaseFunctions: readonly DeployedFunction[] = ['reconcile', 'sweep', 'publish']
 /** Only commands act on the registries; Lambda sets the region; the others name parts of a machine. */
@@ -82,6 +82,11 @@ export const configurationReference: readonly ConfigurationVariable[] = [
     undefined,
     "Registries of images, or folders in them, with commas between; `*`: all; unset: those of the cluster's policy stay.",
     notDeployed,
+  ),
+  row(
+    'OPERATOR_FLAG_SECRETS',
+    'opaque',
+    'Secrets that a template may take its flag from: opaque (its type) or labelled (infra.ctf.example.com/for-challenges: "true", too).',
   ),
   row('OPERATOR_LOG_LEVEL', 'info', 'debug, info, warn or error.'),
   row(

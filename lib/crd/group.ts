@@ -16,6 +16,8 @@ export const labels = {
   team: `${group}/team`,
   event: `${group}/event`,
   template: `${group}/template`,
+  /** On a Secret that holds flags for templates, with the value `true`. */
+  forChallenges: `${group}/for-challenges`,
   /** On the Secret that keeps a template as instances took it up: the template's name. */
   templateRevision: `${group}/template-revision`,
 } as const

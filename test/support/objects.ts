@@ -6,7 +6,7 @@ import type {
 } from '../../lib/crd/challenge-instance.ts'
 import type { ChallengeTemplate, ChallengeTemplateSpec } from '../../lib/crd/challenge-template.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
-import type { Named, ObjectMeta, Stored } from '../../lib/crd/objects.ts'
+import type { Named, ObjectMeta, Secret, Stored } from '../../lib/crd/objects.ts'
 
 export interface InstanceParts {
   metadata?: ObjectMeta
@@ -57,6 +57,18 @@ export function template({ metadata, spec }: TemplateParts = {}): Named<Challeng
 export function storedTemplate({ metadata, ...parts }: TemplateParts = {}): Stored<ChallengeTemplate> {
   const stored = { name: 'web', namespace: 'ctf', uid: 'template-uid', ...created, generation: 1 }
   return { ...template(parts), metadata: { ...stored, ...metadata } }
+}
+
+/** The Secret `ctf/flags`, as the API server returns it. @param values of its keys, not encoded */
+export function flagSecret(values: Record<string, string> = { web: 'flag{x}' }): Stored<Secret> {
+  const encoded = Object.entries(values).map(([key, value]) => [key, Buffer.from(value).toString('base64')])
+  return {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'flags', namespace: 'ctf', uid: 'secret-uid', ...created, resourceVersion: '7' },
+    type: 'Opaque',
+    data: Object.fromEntries(encoded),
+  }
 }
 
 /** An entry of `status.children`: the Deployment of `ctf/web-7`. */

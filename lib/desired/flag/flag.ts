@@ -50,13 +50,13 @@ export function flagSource({ metadata, spec }: ChallengeTemplate): FlagSource | 
 /**
  * Returns the flag, which is undefined if the template wants none.
  * @param uid uid of the instance
- * @param referenced value of the key that a `secretRef` names; undefined if there is no such Secret or key
+ * @param referenced result of `referencedFlag` for a `secretRef`
  */
 export function flagValue(
   source: FlagSource,
   uid: string,
   { flagSecret }: Pick<OperatorConfig, 'flagSecret'>,
-  referenced?: string,
+  referenced?: string | Problem,
 ): { flag: string | undefined } | Problem {
   switch (source.kind) {
     case 'none':
@@ -64,6 +64,7 @@ export function flagValue(
     case 'format':
       return { flag: source.value }
     case 'secretRef': {
+      if (typeof referenced === 'object') return referenced
       const { name, key } = source.secret
       if (referenced?.trim()) return { flag: referenced }
       return missing(

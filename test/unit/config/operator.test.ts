@@ -74,6 +74,7 @@ describe('parseOperatorConfig', () => {
     ['OPERATOR_ALLOWED_REGISTRIES', 'library', 'such as registry.example.com/ctf or docker.io/library'],
     ['OPERATOR_ALLOWED_REGISTRIES', 'docker.io,*', 'has "*"'],
     ['OPERATOR_ALLOWED_REGISTRIES', 'registry.example.com/ctf:1', 'has "registry.example.com/ctf:1"'],
+    ['OPERATOR_FLAG_SECRETS', 'all', 'opaque, labelled'],
     ['OPERATOR_DNS', 'k8s-app=kube-dns', 'namespace/label=value'],
     ['OPERATOR_DNS', 'kube-system/k8s-app=kube-dns:99999', 'namespace/label=value'],
     ['OPERATOR_LOG_LEVEL', 'verbose', 'debug, info, warn, error'],
