@@ -22,6 +22,8 @@ export interface ForwardDependencies {
   elect: (callbacks: { onLeading(): void; onFollowing(): void }, signal: AbortSignal) => Promise<void>
   changes: Pick<ChangesQueue, 'sendBatch'>
   namespaces: WatchedNamespaces
+  /** Hash of the settings that instances should be built with, see `configurationOf`. */
+  settings: string
   log: Log
   /** Epoch milliseconds. */
   now: () => number
@@ -74,7 +76,15 @@ export function createForward(deps: ForwardDependencies): Forward {
 
     const isActive = () => leading && unlisted.size === 0 && !stop.aborted
     const sender = createSender({ changes: deps.changes, log, random, timers, now }, sending.signal)
-    const dispatch = createDispatch({ sender, isActive, now, timers, trace: traceparent })
+    const dispatch = createDispatch({
+      sender,
+      isActive,
+      now,
+      timers,
+      settings: deps.settings,
+      log,
+      trace: traceparent,
+    })
     const table = createTable(watchedBy(deps.namespaces), {
       onRow: row => {
         dispatch.evaluate(row)

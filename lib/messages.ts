@@ -24,6 +24,12 @@ export interface InstanceKey {
   uid: string
 }
 
+/** Why a roll-out is held: instances that served when they took the newer template up, and those that serve no more. */
+export interface HeldRollout {
+  notReady: number
+  of: number
+}
+
 /** Body of a message in changes.fifo, at most 2 KB of JSON. */
 export interface ChangeMessage extends InstanceKey {
   v: 1
@@ -37,6 +43,8 @@ export interface ChangeMessage extends InstanceKey {
   cause: Cause
   /** Name of the pod that the pass reads. */
   pod?: string
+  /** The roll-out of a newer template has been held for a while. The pass reports that its instance waits, and why. */
+  held?: HeldRollout
   /** Number of failed passes in a row that counted as attempts. */
   attempt: number
   /** Number of passes in a row that ended in a wait (requeue, database or cluster away). It lengthens the next wait only. */
@@ -128,10 +136,16 @@ const traceparent = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
 /** The optional fields. They are hints, so a message without them is still of use. */
 const isUsable = new Map<string, (content: unknown) => boolean>([
   ['pod', content => typeof content === 'string' && content !== ''],
+  ['held', isHeldRollout],
   ['waits', content => Number.isInteger(content) && (content as number) >= 0],
   ['trace', content => typeof content === 'string' && traceparent.test(content)],
   ['resourceVersion', content => typeof content === 'string'],
 ])
+
+function isHeldRollout(content: unknown): boolean {
+  const { notReady, of } = (content ?? {}) as Partial<HeldRollout>
+  return Number.isInteger(notReady) && Number.isInteger(of)
+}
 
 /** Keeps unknown fields, so that a timer function hands on a field that a newer release has added. */
 function withoutUnusable(value: Record<string, unknown>): Record<string, unknown> {

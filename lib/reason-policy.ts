@@ -3,6 +3,7 @@
  *
  * - `on-change`: a change of the object that the reason names wakes the instance. No timer is set.
  * - `watched`: the forwarder watches the workload and wakes the instance.
+ * - `turn`: the forwarder wakes the instance when its turn comes. Nothing is wrong with it, and no timer is set.
  * - `recheck`: no watch covers the cause (quotas, admission rules, rights). A timer wakes the instance after 30 s to
  *   5 minutes, without a limit on attempts.
  * - `dated`: the forwarder's clock wakes the instance at a date in its status, as it does at its end. No timer is set.
@@ -17,6 +18,7 @@
 export type Recovery =
   | 'on-change'
   | 'watched'
+  | 'turn'
   | 'recheck'
   | 'dated'
   | 'moment'

@@ -177,10 +177,9 @@ export const reasons = {
     scope: 'template',
     whileStalled: 'Failed',
   },
-  /** Not in this release. */
   RolloutWaiting: {
     sentence: 'A newer version of this challenge waits for its turn.',
-    recovery: 'watched',
+    recovery: 'turn',
     examinedBy: 'full',
     scope: 'template',
     whileStalled: 'Failed',

@@ -77,7 +77,7 @@ function parse(record: SQSRecord): ChangeMessage | string {
 
 /** A message that is delivered again adds the cause `retry`, since its first pass may have ended anywhere. */
 function passOf(change: ChangeMessage, { attributes }: SQSRecord): Pass {
-  const { namespace, name, uid, cause, pod, attempt, waits = 0, trace, at, resourceVersion } = change
+  const { namespace, name, uid, cause, pod, held, attempt, waits = 0, trace, at, resourceVersion } = change
   const again = Number(attributes.ApproximateReceiveCount) > 1
   return {
     namespace,
@@ -85,6 +85,7 @@ function passOf(change: ChangeMessage, { attributes }: SQSRecord): Pass {
     uids: [uid],
     causes: new Set<Cause>(again ? [cause, 'retry'] : [cause]),
     pod,
+    held,
     attempt,
     waits,
     trace,
@@ -99,6 +100,7 @@ function unite(older: Pass, newer: Pass): Pass {
     uids: [...new Set([...older.uids, ...newer.uids])],
     causes: new Set([...older.causes, ...newer.causes]),
     pod: newer.pod ?? older.pod,
+    held: newer.held ?? older.held,
     attempt: Math.max(older.attempt, newer.attempt),
     waits: Math.max(older.waits, newer.waits),
     trace: newer.trace ?? older.trace,

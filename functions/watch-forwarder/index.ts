@@ -3,6 +3,7 @@ import { openQueues } from '../../lib/aws/sqs.ts'
 import { clusterSection, queueSection } from '../../lib/config/connections.ts'
 import { operatorSection } from '../../lib/config/operator.ts'
 import { firstNamespace } from '../../lib/crd/namespaces.ts'
+import { configurationOf } from '../../lib/desired/configuration.ts'
 import { keepHeapSmall } from '../../lib/forward/dispatch/heap.ts'
 import { createForward } from '../../lib/forward.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
@@ -27,6 +28,7 @@ const forward = createForward({
   elect: (callbacks, signal) => elect({ client, namespace, identity, log, ...callbacks }, signal),
   changes: openQueues(queues).changes,
   namespaces,
+  settings: configurationOf(operator).settings,
   log,
   now: Date.now,
 })

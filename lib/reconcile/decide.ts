@@ -3,6 +3,7 @@ import type { ChallengeInstance } from '../crd/challenge-instance.ts'
 import type { Stored } from '../crd/objects.ts'
 import { type Desired, desiredState } from '../desired/desired.ts'
 import { flagSource, flagValue } from '../desired/flag/flag.ts'
+import { referencedFlag } from '../desired/flag/referenced-flag.ts'
 import { isProblem, type Problem } from '../desired/problem.ts'
 import {
   clockSkewMs,
@@ -13,6 +14,7 @@ import {
   parseTime,
   rfc3339,
 } from '../lifetime.ts'
+import type { HeldRollout } from '../messages.ts'
 import { isPaused } from '../observed/paused.ts'
 import { type Reason, reasons } from '../reasons.ts'
 import { type Causes, expectsEnd } from './pass/causes.ts'
@@ -85,10 +87,11 @@ function opensAt({ instance }: Observed, built: Built | undefined, now: number):
 }
 
 function decideLive(
-  { instance, template }: Observed,
+  observed: Observed,
   built: Built | undefined,
   availableFrom: number | undefined,
 ): LiveDecision {
+  const { instance, template } = observed
   if (isPaused(instance.metadata)) return leave('Paused', reasons.Paused.sentence)
   if (template.kind === 'unread') return { kind: 'look' }
   if (built === undefined)
@@ -104,7 +107,9 @@ function decideLive(
   if (isProblem(desired)) return leave(desired.reason, desired.message)
   const missing: Problem = { reason: 'TemplateMissing', message: templateMissing(instance) }
   const problem = template.kind === 'missing' ? missing : refused
-  const obstacle = problem ? obstacleOf(problem.reason, problem.message) : endUnreadable(instance)
+  const obstacle = problem
+    ? obstacleOf(problem.reason, problem.message)
+    : (endUnreadable(instance) ?? rolloutWaiting(observed, source))
   return { kind: 'converge', desired, source, obstacle }
 }
 
@@ -127,14 +132,39 @@ function firstUsable({ instance, sources }: Observed, config: OperatorConfig): B
     : { source: inUse, desired: stays, refused: desired }
 }
 
+/**
+ * Says why the instance stays on an earlier template while the roll-out of the newer one is held. It is said until the
+ * instance takes the newer one up, also by passes that know nothing of the roll-out.
+ */
+function rolloutWaiting(
+  { instance, template, held }: Observed,
+  { exists }: TemplateSource,
+): Obstacle | undefined {
+  if (exists || template.kind !== 'read' || template.template.spec.updateStrategy === 'Keep') return undefined
+  if (held) return obstacleOf('RolloutWaiting', heldMessage(held))
+  const { reason, message = '' } = instance.status ?? {}
+  return reason === 'RolloutWaiting' ? obstacleOf(reason, message) : undefined
+}
+
+function heldMessage({ notReady, of }: HeldRollout): string {
+  return (
+    `A newer version of this challenge waits: of ${of} instances that served when they took it up, ${notReady} are ` +
+    'not Ready. This instance keeps its version until they are, or until the template is corrected.'
+  )
+}
+
 function desiredOf(
   instance: Stored<ChallengeInstance>,
-  { template, referencedFlag, environment }: TemplateSource,
+  { template, flagSecret, environment }: TemplateSource,
   config: OperatorConfig,
 ): Desired | Problem {
   const { uid, namespace: placementNamespace } = instance.metadata
   const source = flagSource(template)
-  const value = isProblem(source) ? source : flagValue(source, uid, config, referencedFlag)
+  const referenced =
+    !isProblem(source) && source.kind === 'secretRef'
+      ? referencedFlag(flagSecret, source.secret.key, config)
+      : undefined
+  const value = isProblem(source) ? source : flagValue(source, uid, config, referenced)
   const flag = isProblem(value) ? undefined : value.flag
   const env = isProblem(environment) ? {} : environment.env
   const desired = desiredState({ instance, template, config, flag, env, placementNamespace })

@@ -46,6 +46,7 @@ export async function observe(
   return {
     instance,
     template,
+    held: pass.held,
     sources,
     deployment,
     pods,

@@ -3,6 +3,7 @@ import type { OperatorConfig } from '../config/operator.ts'
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
 import type { Stored } from '../crd/objects.ts'
 import { childKey } from '../crd/reference.ts'
+import { configurationOf } from '../desired/configuration.ts'
 import { defaultDeny } from '../desired/objects/default-deny.ts'
 import { OperatorError } from '../errors.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
@@ -67,6 +68,7 @@ export interface ReconcileDependencies {
 export function createReconcile(deps: ReconcileDependencies): Reconcile {
   const { cluster, config, now, random, log } = deps
   const ensureDefaultDeny = createDefaultDenyGuard(cluster, defaultDeny, now)
+  const configuration = configurationOf(config)
   const revisions = createRevisions({ cluster, now, log })
   const reportTemplate = createReportTemplate({ cluster, config, log })
   const actors = { cluster, ensureDefaultDeny, revisions, reportTemplate, now }
@@ -117,7 +119,15 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
     if (acted.overtaken) return 'again'
     logActed(log, pass, acted)
     const judgedAt = judgingTime(pass, now())
-    const concluded = conclude({ observed, decision, acted, pass, now: judgedAt, random: random() })
+    const concluded = conclude({
+      observed,
+      decision,
+      acted,
+      pass,
+      configuration,
+      now: judgedAt,
+      random: random(),
+    })
     const { outcome, findings, flagHmac } = concluded
     if (findings === undefined) return { outcome, events: 0 }
     const recheckRow = rechecksRow(pass)

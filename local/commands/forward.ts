@@ -25,7 +25,7 @@ export async function runForward(
   const queues = openQueues({ ...urls, clientOptions })
   const log = openLogger({ level: operator.logLevel, service: 'watch-forwarder' })
   for (const sentence of variablesWithoutEffect(env)) print(sentence)
-  const forward = composeForward({ client, changes: queues.changes, namespaces: operator.namespaces, log })
+  const forward = composeForward({ client, changes: queues.changes, config: operator, log })
   const ready = once(signal => checkSchema(client, signal))
   try {
     print('watching; SIGTERM or Ctrl-C stops it and releases the lease')

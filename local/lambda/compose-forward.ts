@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import type { ChangesQueue } from '../../lib/aws/queue-ports.ts'
 import type { OperatorConfig } from '../../lib/config/operator.ts'
 import { firstNamespace } from '../../lib/crd/namespaces.ts'
+import { configurationOf } from '../../lib/desired/configuration.ts'
 import { createForward, type Forward, type ForwardDependencies } from '../../lib/forward.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import { elect } from '../../lib/kubernetes/lease/elect.ts'
@@ -14,7 +15,7 @@ import type { Log } from '../../lib/telemetry/log.ts'
 export interface ForwardParts {
   client: KubernetesClient
   changes: Pick<ChangesQueue, 'sendBatch'>
-  namespaces: OperatorConfig['namespaces']
+  config: OperatorConfig
   log: Log
 }
 
@@ -31,9 +32,10 @@ export interface ForwardSeams {
 
 /** The forwarder's story over a real cluster and queue. Every forwarder has an identity of its own for the lease. */
 export function composeForward(
-  { client, changes, namespaces, log }: ForwardParts,
+  { client, changes, config, log }: ForwardParts,
   { watch: wrapWatch, watchTimes = {}, leaseTimes = {}, now = Date.now, timers }: ForwardSeams = {},
 ): Forward {
+  const { namespaces } = config
   const identity = `${hostname()}_${randomUUID()}`
   const realWatch: ForwardDependencies['watch'] = (target, handlers, signal) =>
     watch(client, target, handlers, { log, times: watchTimes }, signal)
@@ -53,6 +55,7 @@ export function composeForward(
       ),
     changes,
     namespaces,
+    settings: configurationOf(config).settings,
     log,
     now,
     ...(timers === undefined ? {} : { timers }),

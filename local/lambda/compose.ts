@@ -10,6 +10,7 @@ import { openReceiver } from '../../lib/aws/receiver.ts'
 import { openQueues } from '../../lib/aws/sqs.ts'
 import type { OperatorConfig } from '../../lib/config/operator.ts'
 import { watchedBy } from '../../lib/crd/namespaces.ts'
+import { configurationOf } from '../../lib/desired/configuration.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { createPublish } from '../../lib/publish.ts'
 import type { Outcome, Pass, Reconcile } from '../../lib/reconcile/pass/outcome.ts'
@@ -114,7 +115,7 @@ export function composeOperator(
   function runForwarder(stopping: AbortSignal): Promise<void> {
     const name = 'watch-forwarder'
     const log = logOf(name)
-    const parts = { client: clientFor(name), changes, namespaces: config.namespaces, log }
+    const parts = { client: clientFor(name), changes, config, log }
     const forward = composeForward(parts, seams.forwarder)
     return playSchedule(name, forwarderHandler({ forward, log, stopping }), stopping)
   }
@@ -123,7 +124,9 @@ export function composeOperator(
     const { namespaces, intervalSeconds } = config
     const cluster = openCluster(clientFor('sweep'))
     const log = logOf('sweep')
-    const sweep = createSweep({ cluster, store, changes, namespaces, intervalSeconds, now: Date.now, log })
+    const { keys } = configurationOf(config)
+    const parts = { cluster, store, changes, namespaces, keys, intervalSeconds }
+    const sweep = createSweep({ ...parts, now: Date.now, log })
     return playSchedule('sweep', sweepHandler({ sweep, ...config, log, stopping }), stopping)
   }
 

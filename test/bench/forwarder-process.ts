@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { queueDepth } from '../../lib/aws/queue-check.ts'
 import type { ChangesQueue } from '../../lib/aws/queue-ports.ts'
 import { openQueues } from '../../lib/aws/sqs.ts'
+import { parseOperatorConfig } from '../../lib/config/operator.ts'
 import { keepHeapSmall } from '../../lib/forward/dispatch/heap.ts'
 import { openClient } from '../../lib/kubernetes/client/client.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
@@ -57,9 +58,8 @@ async function start({ namespace, kubeconfig, addresses }: ForwarderStart): Prom
         resolve({ startMs: performance.now() - started, rows, judgeMs: milliseconds })
       },
     }
-    running = composeForward({ client: open, changes: counted, namespaces: [namespace], log })(
-      stopping.signal,
-    )
+    const config = parseOperatorConfig({ OPERATOR_NAMESPACE: namespace })
+    running = composeForward({ client: open, changes: counted, config, log })(stopping.signal)
     running.catch(reject)
   })
 }

@@ -40,9 +40,8 @@ test('a window that begins while the API server is away watches as soon as it is
 
   const { log, lines } = recordedLog()
   const stopping = new AbortController()
-  const { namespaces } = config
   const handler = createHandler({
-    forward: composeForward({ client, changes: queues.changes, namespaces, log }),
+    forward: composeForward({ client, changes: queues.changes, config, log }),
     ready: once(until => checkSchema(client, until)),
     log,
     stopping: stopping.signal,

@@ -2,6 +2,7 @@ import type { ChangesQueue, TimersQueue } from '../../lib/aws/queue-ports.ts'
 import type { QueueUrls } from '../../lib/aws/queues.ts'
 import { openQueues, type Queues } from '../../lib/aws/sqs.ts'
 import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
+import { configurationOf } from '../../lib/desired/configuration.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { openStore } from '../../lib/store/open-store.ts'
@@ -83,7 +84,7 @@ export async function startFaultyOperator(options: FaultyOperatorOptions = {}): 
 
   const startForwarder = ({ client = clientFor('watch-forwarder'), ...own }: ForwarderOptions = {}) => {
     const stopping = new AbortController()
-    const forward = composeForward({ client, changes, namespaces, log, ...own }, own)
+    const forward = composeForward({ client, changes, config, log, ...own }, own)
     const done = forward(AbortSignal.any([signal, stopping.signal]))
     running.push(done)
     return {
@@ -105,6 +106,7 @@ export async function startFaultyOperator(options: FaultyOperatorOptions = {}): 
       store,
       changes,
       namespaces,
+      keys: configurationOf(config).keys,
       intervalSeconds,
       now: () => Date.now() + sweepAheadMs,
       log,

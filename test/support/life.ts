@@ -74,6 +74,7 @@ export async function startLife(
       pod,
       attempt: 0,
       waits: 0,
+      held: undefined,
       trace: undefined,
       at: new Date().toISOString(),
       resourceVersion: '',

@@ -7,7 +7,8 @@ const trace = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
 
 describe('parseChange', () => {
   it('returns the version, the time and the trace of the change', () => {
-    const change = { v: 1, ...key, resourceVersion: '7', at, trace, pod: 'a-1', waits: 2 }
+    const held = { notReady: 2, of: 9 }
+    const change = { v: 1, ...key, resourceVersion: '7', at, trace, pod: 'a-1', waits: 2, held }
     expect(parseChange(JSON.stringify(change))).toEqual(change)
   })
 
@@ -29,6 +30,8 @@ describe('parseChange', () => {
     ['waits', -1],
     ['waits', '1'],
     ['resourceVersion', 7],
+    ['held', true],
+    ['held', { notReady: 2 }],
   ])('drops an unusable %s (%j)', (field, content) => {
     const parsed = parseChange(JSON.stringify({ v: 1, ...key, at, [field]: content }))
     expect(parsed).toEqual({ v: 1, ...key, at, resourceVersion: '' })

@@ -1,16 +1,20 @@
 import type { Timers } from '../../abort.ts'
-import type { Cause } from '../../messages.ts'
+import type { Cause, HeldRollout } from '../../messages.ts'
+import type { Log } from '../../telemetry/log.ts'
 import { judge } from '../judge/judge.ts'
 import { mismatchKey } from '../judge/mismatch.ts'
-import type { Wake } from '../judge/verdict.ts'
+import type { Verdict, Wake } from '../judge/verdict.ts'
 import { createEffectLatency } from '../send/effect-latency.ts'
 import { outgoingChange } from '../send/outgoing-change.ts'
 import type { Sender } from '../send/sender.ts'
 import type { InstanceDigest } from '../table/instance-digest.ts'
-import type { Outstanding, Row } from '../table/row.ts'
+import { type LaneName, laneNames, type Outstanding, type Row, type TemplateEntry } from '../table/row.ts'
 import { createClock } from './clock.ts'
-import { createFanOut } from './fan-out.ts'
+import { createHeldNotices } from './held-notice.ts'
+import { createLane } from './lane.ts'
+import type { Messages } from './messages.ts'
 import { noteVersions, patience, type Repetition, repetitionOf, versionsOf, waitMsOf } from './repeat.ts'
+import { rolloutHold, settingsHold } from './rollout.ts'
 
 export interface DispatchOptions {
   sender: Sender
@@ -19,6 +23,9 @@ export interface DispatchOptions {
   /** Epoch milliseconds. */
   now: () => number
   timers: Timers
+  /** Hash of the settings that instances should be built with. */
+  settings: string
+  log: Log
   /** A W3C traceparent for a change that starts here. */
   trace: () => string
 }
@@ -40,10 +47,40 @@ export interface Dispatch {
   stop(): void
 }
 
-export function createDispatch({ sender, isActive, now, timers, trace }: DispatchOptions): Dispatch {
+export function createDispatch(options: DispatchOptions): Dispatch {
+  const { sender, isActive, now, timers, trace, settings, log } = options
   const clock = createClock<Row>(evaluate, now, timers)
-  const fanOut = createFanOut(sendRollout, timers)
   const latency = createEffectLatency({ patience })
+  const messages: Messages = {
+    send: (row, wake, subject, before) => send(row, wake, now(), { subject, before, as: before && 'lost' }),
+    lostAt: outstanding => repetitionOf(outstanding, latency).at,
+    effectSeen: (subject, outstanding) => effectSeen(subject, outstanding, now()),
+    withdraw: sender.withdraw,
+    isAbout,
+  }
+  const heldSettings = new WeakSet<TemplateEntry>()
+  const heldNotices = createHeldNotices(messages, now)
+  const lanes = {
+    rollout: createLane({
+      ...laneOptions('rollout'),
+      hold: rolloutHold,
+      announce: (row, held) => isActive() && heldNotices.send(row, held),
+    }),
+    settings: createLane({
+      ...laneOptions('settings'),
+      hold: template => settingsHold(template, settings),
+      announce: logSettingsHeld,
+    }),
+  }
+
+  function laneOptions(name: LaneName) {
+    const judgeLane = (row: Row) => (isActive() ? judgeRow(row, now())[name] : undefined)
+    return { name, judge: judgeLane, onSent: evaluate, messages, timers, now }
+  }
+
+  function judgeRow(row: Row, at: number): Verdict {
+    return judge(row, row.template?.digest, at, settings)
+  }
 
   function effectSeen(subject: string, outstanding: Outstanding, at: number): void {
     sender.effectSeen(subject)
@@ -91,6 +128,15 @@ export function createDispatch({ sender, isActive, now, timers, trace }: Dispatc
     return repetitionOf(row.outstanding, latency).at
   }
 
+  /** Said once for each template: the statuses of the instances that took the settings up say what is wrong. */
+  function logSettingsHeld({ template }: Row, held: HeldRollout): boolean {
+    if (template === undefined || heldSettings.has(template)) return false
+    heldSettings.add(template)
+    const { namespace, name } = template
+    log.warn('changed settings are held', { namespace, template: name, ...held })
+    return false
+  }
+
   function clearOutstanding(row: Row, at: number): void {
     const { instance, outstanding } = row
     if (outstanding) effectSeen(outstanding.uid, outstanding, at)
@@ -99,58 +145,31 @@ export function createDispatch({ sender, isActive, now, timers, trace }: Dispatc
     row.delayedSince = undefined
   }
 
-  /** @returns when to evaluate again */
-  function evaluateRollout(row: Row, wake: Wake | undefined, at: number): number | undefined {
-    const { rollout, instance } = row
-    if (wake === undefined) {
-      if (rollout) effectSeen(rolloutSubject(rollout.uid), rollout, at)
-      if (rollout && instance) sender.withdraw(rolloutSubject(instance.uid))
-      row.rollout = undefined
-      fanOut.withdraw(row)
-      return undefined
-    }
-    if (rollout === undefined || !isAbout(rollout, wake)) row.rollout = undefined
-    else if (at < repetitionOf(rollout, latency).at) return repetitionOf(rollout, latency).at
-    fanOut.offer(row)
-    return undefined
-  }
-
   function evaluate(row: Row): void {
     if (!isActive()) return
     const at = now()
-    const verdict = judge(row, row.template?.digest, at)
-    const rolloutAt = evaluateRollout(row, verdict.rollout, at)
-    // A pass that was sent for the template is about to write children, and then a status that records them.
-    const isEcho = rolloutAt !== undefined && verdict.wake?.cause === 'child'
+    const verdict = judgeRow(row, at)
+    if (verdict.rollout === undefined || row.instance?.reason === 'RolloutWaiting') heldNotices.clear(row)
+    const turns = laneNames
+      .map(name => lanes[name].evaluate(row, verdict[name]))
+      .filter(each => each !== undefined)
+    // A pass that was sent in its turn is about to write children, and then a status that records them.
+    const isEcho = turns.length > 0 && verdict.wake?.cause === 'child'
     const wake = isEcho ? undefined : verdict.wake
     if (wake === undefined) clearOutstanding(row, at)
     const wakeAt = wake && sendOrWait(row, wake, at)
-    const next = Math.min(verdict.dueAt ?? Infinity, wakeAt ?? Infinity, rolloutAt ?? Infinity)
+    const next = Math.min(verdict.dueAt ?? Infinity, wakeAt ?? Infinity, ...turns)
     clock.set(row, next === Infinity ? undefined : next)
-  }
-
-  /** The row's turn has come to take up its template. */
-  function sendRollout(row: Row): void {
-    if (!isActive()) return
-    const at = now()
-    const { rollout } = judge(row, row.template?.digest, at)
-    if (rollout) {
-      const before = row.rollout
-      const subject = rolloutSubject(rollout.uid)
-      row.rollout = send(row, rollout, at, { subject, before, as: before && 'lost' })
-    }
-    evaluate(row)
   }
 
   function instanceGone(row: Row, gone: InstanceDigest): void {
     if (!isActive()) return
     const at = now()
-    const { outstanding, rollout } = row
+    const { outstanding } = row
     if (outstanding) effectSeen(outstanding.uid, outstanding, at)
-    if (rollout) effectSeen(rolloutSubject(rollout.uid), rollout, at)
+    for (const name of laneNames) lanes[name].instanceGone(row, gone.uid)
+    heldNotices.clear(row)
     forgetSent(row)
-    fanOut.withdraw(row)
-    sender.withdraw(rolloutSubject(gone.uid))
     if (!isLastStepSent(row, gone, outstanding)) send(row, instanceGoneWake(gone), at)
   }
 
@@ -169,7 +188,7 @@ export function createDispatch({ sender, isActive, now, timers, trace }: Dispatc
     forget: row => clock.set(row, undefined),
     stop() {
       clock.clear()
-      fanOut.clear()
+      for (const name of laneNames) lanes[name].stop()
     },
   }
 }
@@ -183,7 +202,8 @@ interface SendOptions {
 
 function forgetSent(row: Row): void {
   row.outstanding = undefined
-  row.rollout = undefined
+  for (const name of laneNames) row.turns[name].sent = undefined
+  row.heldNotice = undefined
   row.delayedSince = undefined
 }
 
@@ -197,11 +217,6 @@ const startingCauses: readonly Cause[] = ['changed', 'template', 'child', 'orpha
 /** Whether the message starts work. The others end work that was started, or a user waits for them: they go first. */
 function startsWork({ cause, mismatch }: Wake): boolean {
   return startingCauses.includes(cause) || mismatch.kind === 'teardown-not-started'
-}
-
-/** A template change is pending beside other mismatches, so it has a subject of its own. */
-function rolloutSubject(uid: string): string {
-  return `${uid} rollout`
 }
 
 function isAbout(outstanding: Outstanding | undefined, { uid, cause, mismatch }: Wake): boolean {

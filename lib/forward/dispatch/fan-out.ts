@@ -1,14 +1,27 @@
 import type { Timers } from '../../abort.ts'
-import { countsAgainstRollout } from '../../reason-rules.ts'
-import type { InstanceDigest } from '../table/instance-digest.ts'
-import type { Row, TemplateEntry } from '../table/row.ts'
+import type { HeldRollout } from '../../messages.ts'
+import type { Row, TemplateEntry, Turn } from '../table/row.ts'
 
-/** Paces the template changes of rows. */
+/** Paces changes of the rows of a template. */
 export interface FanOut {
-  /** The row waits until its change is released or withdrawn. */
+  /** The row waits until it is released, or until its turn says that it waits no more. */
   offer(row: Row): void
-  withdraw(row: Row): void
   clear(): void
+}
+
+export interface FanOutOptions {
+  turnOf(row: Row): Turn
+  /** The row whose turn is next, of those that wait. */
+  nextInLine(template: TemplateEntry): Row | undefined
+  /** Why the rows of a template have to wait; undefined: they need not. */
+  hold(template: TemplateEntry): HeldRollout | undefined
+  /** It is the row's turn. */
+  release(row: Row): void
+  /** The row waits, and its roll-out has been held for long. @returns whether a message was sent */
+  announce(row: Row, held: HeldRollout): boolean
+  timers: Timers
+  /** Epoch milliseconds. */
+  now: () => number
 }
 
 /** Milliseconds. Ten a second for one template: 1,000 instances in under two minutes, some 60 API calls a second. */
@@ -17,88 +30,65 @@ const releaseEveryMs = 100
 /** Milliseconds after which a held roll-out is examined again. A container takes seconds to become ready. */
 const heldEveryMs = 1_000
 
-/**
- * Releases one row of a template after the other. Rows that are broken already come first: they lose nothing, and the
- * edit may be what cures them. While too many rows on the new generation are not Ready, the roll-out is held
- * (`rolloutHeld`). That is read from the table each time, so it survives a restart. A corrected edit is a new
- * generation, on which no row is yet.
- */
-export function createFanOut(release: (row: Row) => void, timers: Timers): FanOut {
-  const running = new Map<TemplateEntry, unknown>()
+/** Milliseconds. The status of the instances that wait says so if the roll-out is held for longer. */
+const heldLongMs = 10_000
 
-  function tick(template: TemplateEntry): void {
-    const next = nextInLine(template)
+interface Running {
+  timer: unknown
+  /** Since when instances that are not Ready hold the roll-out, in epoch milliseconds; undefined: they do not. */
+  heldSince: number | undefined
+}
+
+/**
+ * Releases one row of a template after the other, or holds the roll-out (`hold`). Both are read from the table each
+ * time, so they survive a restart. A corrected edit is a new generation, on which no row is yet.
+ */
+export function createFanOut(options: FanOutOptions): FanOut {
+  const { turnOf, hold: holdOf, release, announce, timers, now } = options
+  const running = new Map<TemplateEntry, Running>()
+
+  function tick(template: TemplateEntry, heldBefore?: number): void {
+    const next = options.nextInLine(template)
     if (next === undefined) {
       running.delete(template)
       return
     }
-    const held = rolloutHeld(template)
-    if (!held) {
-      next.waitsForTurn = false
+    const hold = holdOf(template)
+    if (hold === undefined) {
+      turnOf(next).waits = false
       release(next)
     }
-    running.set(
-      template,
-      timers.set(() => tick(template), held ? heldEveryMs : releaseEveryMs),
-    )
+    const heldSince = hold?.notReady ? (heldBefore ?? now()) : undefined
+    const heldLong = heldSince !== undefined && now() - heldSince >= heldLongMs
+    const announced = hold !== undefined && heldLong && announceNext(template, hold)
+    schedule(template, hold === undefined || announced ? releaseEveryMs : heldEveryMs, heldSince)
+  }
+
+  /** @returns whether there was a row to which it was to be said */
+  function announceNext({ rows }: TemplateEntry, held: HeldRollout): boolean {
+    for (const row of rows) if (turnOf(row).waits && announce(row, held)) return true
+    return false
+  }
+
+  function schedule(template: TemplateEntry, afterMs: number, heldSince?: number): void {
+    const timer = timers.set(() => tick(template, heldSince), afterMs)
+    running.set(template, { timer, heldSince })
   }
 
   return {
     offer(row) {
       const { template } = row
       if (template === undefined) return
-      row.waitsForTurn = true
-      if (running.has(template)) return
+      turnOf(row).waits = true
       // The first row is chosen in a later turn of the event loop, when all rows of the template have been offered.
-      running.set(
-        template,
-        timers.set(() => tick(template), 0),
-      )
-    },
-    withdraw(row) {
-      row.waitsForTurn = false
+      if (!running.has(template)) schedule(template, 0)
     },
     clear() {
-      for (const [template, timer] of running) {
+      for (const [template, { timer }] of running) {
         timers.clear(timer)
-        for (const row of template.rows) row.waitsForTurn = false
+        for (const row of template.rows) turnOf(row).waits = false
       }
       running.clear()
     },
   }
-}
-
-function nextInLine({ rows }: TemplateEntry): Row | undefined {
-  let first: Row | undefined
-  for (const row of rows) {
-    if (!row.waitsForTurn) continue
-    if (!serves(row.instance)) return row
-    first ??= row
-  }
-  return first
-}
-
-/**
- * Whether the roll-out must wait: of the instances that are on the new generation or were sent there, more than one and
- * more than a tenth are not Ready.
- */
-export function rolloutHeld({ digest, rows }: TemplateEntry): boolean {
-  if (digest === undefined || digest.keep) return false
-  let onNewGeneration = 0
-  let unready = 0
-  for (const { instance, rollout } of rows) {
-    if (instance === undefined || instance.deleting) continue
-    const { stalledReason } = instance
-    if (stalledReason !== undefined && !countsAgainstRollout(stalledReason)) continue
-    const considered = instance.templateUid === digest.uid && instance.templateGeneration >= digest.generation
-    if (!considered && rollout === undefined) continue
-    onNewGeneration += 1
-    if (!considered || !serves(instance)) unready += 1
-  }
-  return unready > Math.max(1, onNewGeneration / 10)
-}
-
-/** Whether the instance is Ready, or hibernated: without a pod there is nothing that could break. */
-function serves(instance: InstanceDigest | undefined): boolean {
-  return instance?.ready === true || instance?.phase === 'Idle'
 }

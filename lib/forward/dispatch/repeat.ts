@@ -1,4 +1,4 @@
-import { isOfDate, isOfDependents } from '../judge/mismatch.ts'
+import { isOfDate, isOfDependents, type Mismatch } from '../judge/mismatch.ts'
 import type { Wake } from '../judge/verdict.ts'
 import type { EffectLatency } from '../send/effect-latency.ts'
 import type { Outstanding } from '../table/row.ts'
@@ -55,6 +55,12 @@ export function waitMsOf(
   before: Outstanding | undefined,
   as: Repetition['as'] | undefined,
 ) {
-  if (before === undefined) return isOfDate(mismatch) ? datedLostAfterMs : lostAfterMs
+  if (before === undefined) return firstWaitMs(mismatch)
   return as === 'outdated' ? before.waitMs : Math.min(before.waitMs * 2, longestWaitMs)
+}
+
+/** A pass whose function has other settings than this forwarder shows no effect, so it is not repeated before long. */
+function firstWaitMs(mismatch: Mismatch): number {
+  if (mismatch.kind === 'settings') return longestWaitMs
+  return isOfDate(mismatch) ? datedLostAfterMs : lostAfterMs
 }

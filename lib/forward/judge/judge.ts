@@ -25,14 +25,21 @@ const templateMissingMs = 1_000
  *                 force-sync                              manual
  *                 its template has opened                 changed
  *                 another template than considered        template
+ *                 built with other settings               changed
  *                 children other than recorded            child
  *                 workload other than reported            pod, child
  *
  * Call it only after every list has ended.
  * @param template undefined: there is no such template
  * @param now epoch milliseconds
+ * @param settings hash of the settings that instances should be built with
  */
-export function judge(row: Row, template: TemplateDigest | undefined, now: number): Verdict {
+export function judge(
+  row: Row,
+  template: TemplateDigest | undefined,
+  now: number,
+  settings?: string,
+): Verdict {
   const { instance } = row
   if (instance === undefined) return { wake: orphaned(row, undefined) }
   if (instance.deleting) return { wake: teardownUnfinished(row, instance) }
@@ -53,7 +60,9 @@ export function judge(row: Row, template: TemplateDigest | undefined, now: numbe
   const workload = workloadUnreflected(row, instance, now)
   const children = childrenUnrecorded(row, instance, now)
   const wake = children.wake ?? workload.wake ?? orphaned(row, instance)
-  return { wake, rollout, dueAt: earliest([dueAt, workload.dueAt, children.dueAt], now) }
+  const outdated = settings === undefined ? undefined : settingsOutdated(instance, settings)
+  const next = earliest([dueAt, workload.dueAt, children.dueAt], now)
+  return { wake, rollout, settings: outdated, dueAt: next }
 }
 
 /** The next date in the status: the opening of the template, or the end. */
@@ -145,6 +154,13 @@ function templateUnconsidered(
   const considered = uid === instance.templateUid && generation <= instance.templateGeneration
   if (considered && !missingReported) return undefined
   return wakeOf(instance, 'template', { kind: 'template', template })
+}
+
+/** An instance of an earlier release has no record of its settings. It counts as built with the present ones. */
+function settingsOutdated(instance: InstanceDigest, settings: string): Wake | undefined {
+  const { configuration } = instance
+  if (configuration === undefined || configuration.settings === settings) return undefined
+  return hasWorkload(instance) ? wakeOf(instance, 'changed', { kind: 'settings', settings }) : undefined
 }
 
 function wakeOf(instance: InstanceDigest, cause: Cause, mismatch: Mismatch): Wake {

@@ -13,6 +13,10 @@ export type Mismatch =
   | { kind: 'opened'; availableFrom: number }
   /** No pass has considered this template; undefined: the template is gone, and no pass has reported it. */
   | { kind: 'template'; template: { uid: string; generation: number } | undefined }
+  /** The roll-out of this template has been held for a while, and the status does not say so. */
+  | { kind: 'rollout-held'; template: { uid: string; generation: number } }
+  /** The instance was built with other settings of the operator than these. */
+  | { kind: 'settings'; settings: string }
   | { kind: 'children'; differing: readonly DifferingChild[]; unrecorded: readonly ChildReference[] }
   /** Nothing has changed a contested child for long. The status still says that something does. */
   | { kind: 'contest-over' }
@@ -58,6 +62,10 @@ export function mismatchKey(mismatch: Mismatch): string {
       return mismatch.template
         ? `${kind} ${mismatch.template.uid} ${mismatch.template.generation}`
         : `${kind} missing`
+    case 'settings':
+      return `${kind} ${mismatch.settings}`
+    case 'rollout-held':
+      return `${kind} ${mismatch.template.uid} ${mismatch.template.generation}`
     case 'workload':
       return `${kind} ${mismatch.reason} ${mismatch.failed} ${mismatch.servingPod ?? '-'}`
     case 'children':

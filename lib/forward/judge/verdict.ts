@@ -1,4 +1,4 @@
-import type { Cause } from '../../messages.ts'
+import type { Cause, HeldRollout } from '../../messages.ts'
 import type { Mismatch } from './mismatch.ts'
 
 /** Work that is undone, as far as the objects show. */
@@ -20,12 +20,16 @@ export interface Wake {
   delayMs: number
   /** Name of the pod that the pass reads. */
   pod?: string
+  /** See `ChangeMessage`. */
+  held?: HeldRollout
 }
 
 export interface Verdict {
   wake?: Wake | undefined
-  /** A template change. It is sent in its turn (see `fan-out.ts`), and hides no other mismatch until then. */
+  /** A template change. It is sent in its turn (see `lane.ts`), and hides no other mismatch until then. */
   rollout?: Wake | undefined
+  /** A change of the operator's settings. It is sent in its turn, too. */
+  settings?: Wake | undefined
   /** When the same row would be judged differently, in epoch milliseconds. */
   dueAt?: number | undefined
 }

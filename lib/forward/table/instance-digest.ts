@@ -3,6 +3,7 @@ import type { ChallengeInstance, Phase } from '../../crd/challenge-instance.ts'
 import { annotations, finalizer } from '../../crd/group.ts'
 import type { Stored } from '../../crd/objects.ts'
 import { isAdopting } from '../../observed/adopting.ts'
+import { type RecordedConfiguration, recordedConfiguration } from '../../observed/configuration.ts'
 import { type PhaseChanges, phaseChangesOf } from '../../observed/flapping.ts'
 import { isPaused } from '../../observed/paused.ts'
 import type { Repairs } from '../../observed/repairs.ts'
@@ -52,6 +53,10 @@ export interface InstanceDigest {
   /** The template that a pass considered last. */
   templateUid: string | undefined
   templateGeneration: number
+  /** The instance served when it took that template up. */
+  served: boolean
+  /** What the instance was built with; undefined for an instance of an earlier release. */
+  configuration: Pick<RecordedConfiguration, 'settings' | 'served'> | undefined
   expiresAt: number | undefined
   /** When the template opens that the instance waits for. */
   availableFrom: number | undefined
@@ -95,6 +100,8 @@ export function instanceDigest(
     templateRef: intern(spec.templateRef),
     templateUid: status?.template && intern(status.template.uid),
     templateGeneration: status?.template?.generation ?? 0,
+    served: status?.template?.served === true,
+    configuration: configurationDigest(status?.configuration, intern),
     expiresAt: Date.parse(status?.expiresAt ?? '') || undefined,
     availableFrom: Date.parse(status?.availableFrom ?? '') || undefined,
     phaseChanges: phaseChangesOf(status),
@@ -108,6 +115,11 @@ export function instanceDigest(
         repairs: child.repairs,
       })),
   }
+}
+
+function configurationDigest(text: string | undefined, intern: Intern): InstanceDigest['configuration'] {
+  const recorded = recordedConfiguration(text)
+  return recorded && { settings: intern(recorded.settings), served: recorded.served }
 }
 
 /** Hashes the value, since a user chooses it and it may be long. */

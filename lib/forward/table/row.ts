@@ -54,6 +54,18 @@ export interface Outstanding {
   repeatsForNewer: number
 }
 
+/** The kinds of changes that reach the instances of a template in turn: of the template, and of the operator's settings. */
+export const laneNames = ['rollout', 'settings'] as const
+export type LaneName = (typeof laneNames)[number]
+
+export interface Turn {
+  sent: Outstanding | undefined
+  /** The row waits in the fan-out of the lane. */
+  waits: boolean
+}
+
+const newTurn = (): Turn => ({ sent: undefined, waits: false })
+
 /** Everything known under one `namespace/name`: the instance, the objects with its labels, the messages sent for it. */
 export interface Row {
   readonly namespace: string
@@ -62,12 +74,12 @@ export interface Row {
   template: TemplateEntry | undefined
   dependents: Dependent[]
   outstanding: Outstanding | undefined
-  /** The message for a template change. It waits for its turn and does not hide other mismatches meanwhile. */
-  rollout: Outstanding | undefined
+  /** The changes that reach the row in its turn. */
+  readonly turns: Readonly<Record<LaneName, Turn>>
+  /** The message that says that the roll-out is held. */
+  heldNotice: Outstanding | undefined
   /** Since when a mismatch is delayed that may be the echo of our own write, in epoch milliseconds. */
   delayedSince: number | undefined
-  /** The template change of the row waits for its turn in the fan-out. */
-  waitsForTurn: boolean
   /** Place in the heap of the clock; -1: not in it. */
   clockIndex: number
   /** When the clock evaluates the row again, in epoch milliseconds. */
@@ -82,9 +94,9 @@ export function createRow(namespace: string, name: string): Row {
     template: undefined,
     dependents: [],
     outstanding: undefined,
-    rollout: undefined,
+    turns: { rollout: newTurn(), settings: newTurn() },
+    heldNotice: undefined,
     delayedSince: undefined,
-    waitsForTurn: false,
     clockIndex: -1,
     dueAt: 0,
   }

@@ -20,7 +20,10 @@ export interface Findings {
   end?: { at: number | undefined } | undefined
   /** When the instance may start, in epoch milliseconds; `at` is undefined: now. */
   opening?: { at: number | undefined } | undefined
-  template?: NonNullable<ChallengeInstanceStatus['template']>
+  /** Undefined: as before. */
+  template?: ChallengeInstanceStatus['template'] | undefined
+  /** See `recordedConfiguration`. Undefined: as before. */
+  configuration?: string | undefined
   /** Whether the pass is the answer to this generation. A failed pass that comes back is not, nor one during a pause. */
   observesGeneration: boolean
   /** Whether the pass is the answer to a `force-sync`: it verified everything. */

@@ -1,12 +1,15 @@
 import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
 import type { ChallengeTemplate, KnownTemplate } from '../../crd/challenge-template.ts'
-import type { Deployment, KubernetesObject, Pod, Stored } from '../../crd/objects.ts'
+import type { Deployment, KubernetesObject, Pod, Secret, Stored } from '../../crd/objects.ts'
 import type { Problem } from '../../desired/problem.ts'
+import type { HeldRollout } from '../../messages.ts'
 
 /** Everything that a pass decides on. It is read up front. */
 export interface Observed {
   instance: Stored<ChallengeInstance>
   template: ObservedTemplate
+  /** Why the roll-out of the template is held, as the message says; undefined: it says nothing. */
+  held: HeldRollout | undefined
   /** See `templateSources`. Empty if the pass did not read the template. */
   sources: readonly TemplateSource[]
   deployment: Stored<Deployment> | undefined
@@ -33,8 +36,8 @@ export interface TemplateSource {
   revision: string
   /** It is the template that exists now. Otherwise it is an earlier one, which the instance took up. */
   exists: boolean
-  /** The value in the Secret of a flag's `secretRef`. */
-  referencedFlag: string | undefined
+  /** The Secret that a flag's `secretRef` names. */
+  flagSecret: Stored<Secret> | undefined
   /** `spec.env` after the check against the template's `envSchema`. */
   environment: { env: Record<string, string> } | Problem
 }

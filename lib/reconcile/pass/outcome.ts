@@ -1,5 +1,5 @@
 import type { OperatorError } from '../../errors.ts'
-import type { Cause } from '../../messages.ts'
+import type { Cause, HeldRollout } from '../../messages.ts'
 import { countsAsAttempt } from '../../reason-rules.ts'
 import { type Reason, reasons } from '../../reasons.ts'
 import { outageBackoffMs, recheckBackoffMs } from './backoff.ts'
@@ -13,6 +13,8 @@ export interface Pass {
   causes: ReadonlySet<Cause>
   /** Name of the pod to read. */
   pod: string | undefined
+  /** Why the roll-out of a newer template is held, as the forwarder says. */
+  held: HeldRollout | undefined
   /** Failed passes that counted, since the last one that did not fail. */
   attempt: number
   /** Passes that ended in a wait. They lengthen the next wait only. */

@@ -1,5 +1,6 @@
-import { type ChallengeInstance, type Child, hashOfNoTemplate } from '../../crd/challenge-instance.ts'
+import type { ChallengeInstance, Child } from '../../crd/challenge-instance.ts'
 import type { Deployment, Stored } from '../../crd/objects.ts'
+import type { Configuration } from '../../desired/configuration.ts'
 import type { OperatorError } from '../../errors.ts'
 import { deploymentDigest } from '../../observed/deployment.ts'
 import { podDigest } from '../../observed/pod.ts'
@@ -14,12 +15,16 @@ import type { Findings, Granted, Obstacle, WorkloadFinding } from '../pass/findi
 import type { Observed } from '../pass/observation.ts'
 import { failureObstacle } from '../pass/obstacle.ts'
 import { datedOutcome, failureOutcome, type Outcome, type Pass, waitOutcome } from '../pass/outcome.ts'
+import { configurationAfter } from './configuration-after.ts'
+import { type Built, templateAfter } from './template-after.ts'
 
 export interface ConcludeInput {
   observed: Observed
   decision: Decision
   acted: Acted
   pass: Pass
+  /** The settings that this pass builds with. */
+  configuration: Configuration
   /** Epoch milliseconds. */
   now: number
   /** In [0, 1): jitter of waits. */
@@ -35,7 +40,7 @@ export interface Conclusion {
 
 /** Derives the outcome and the findings of a pass from what it observed, decided and did. */
 export function conclude(input: ConcludeInput): Conclusion {
-  const { observed, decision, acted } = input
+  const { observed, decision, acted, configuration } = input
   if (decision.kind === 'expire')
     return { outcome: { kind: 'settled' }, findings: undefined, flagHmac: undefined }
   const workload = workloadOf(input)
@@ -55,7 +60,8 @@ export function conclude(input: ConcludeInput): Conclusion {
     opening: observed.template.kind === 'unread' ? undefined : { at: decision.availableFrom },
     complete: decision.kind === 'converge' && acted.failures.length === 0,
     ...(built ? { granted: grantedBy(built) } : {}),
-    ...templateAfter(input, observes),
+    configuration: configurationAfter(observed, { configuration, observes }),
+    template: templateAfter(observed, { built: built && builtOf(built), observes }),
   }
   return { outcome, findings, flagHmac: built?.desired.flagHmac }
 }
@@ -95,7 +101,7 @@ function outcomeOf(
   const failure = worst(acted.failures)
   if (failure) return reportedFailureOutcome(failure, pass, random)
   const { obstacle, availableFrom } = { obstacle: undefined, availableFrom: undefined, ...decision }
-  if (obstacle === undefined) {
+  if (obstacle === undefined || waitsForTurn(obstacle)) {
     const refused = refusedFor(workload)
     return refused ? waitOutcome(refused, pass, random) : { kind: 'settled' }
   }
@@ -131,9 +137,17 @@ function obstacleOf(
 ): Findings['obstacle'] {
   const failure = worst(acted.failures)
   if (failure) return failureObstacle(failure, outcome)
-  if (decision.kind === 'converge') return decision.obstacle ?? contested(acted.children)
+  if (decision.kind === 'converge') {
+    const { obstacle } = decision
+    return (waitsForTurn(obstacle) ? undefined : obstacle) ?? contested(acted.children) ?? obstacle
+  }
   if (decision.kind === 'leave') return decision.obstacle
   return observed.template.kind === 'unread' ? 'not-examined' : undefined
+}
+
+/** Nothing is wrong with an instance that waits for its turn, so everything else is said first. */
+function waitsForTurn(obstacle: Obstacle | undefined): boolean {
+  return obstacle !== undefined && reasons[obstacle.reason].recovery === 'turn'
 }
 
 /** Something else keeps changing a child. The repairs go on, at growing distances. */
@@ -162,32 +176,15 @@ function rolled(deployment: Deployment, { writes }: Acted): boolean {
   return writes.some(({ child, replacesPods }) => child.kind === deployment.kind && replacesPods)
 }
 
+function builtOf({ desired, source }: Extract<Decision, { kind: 'converge' }>): Built {
+  const { revision, exists, flagSecret } = source
+  const flagVersion = flagSecret?.metadata.resourceVersion
+  return { hash: desired.templateHash, revision, exists, flagVersion }
+}
+
 function grantedBy({ desired }: Extract<Decision, { kind: 'converge' }>): Granted {
   const { namespace, url, endpoints, cpuMillicores, memMb } = desired
   return { namespace, url, endpoints, cpuMillicores, memMb }
-}
-
-/**
- * The template in use, and the one that was considered. The template in use changes as soon as a child may have been built
- * from it. A pass considers the template that exists if it built from it, or refused it, or leaves it out because of
- * `Keep`. A pass that builds from an earlier one, because the change waits for its turn, considers nothing.
- */
-function templateAfter(
-  { observed, decision, acted }: ConcludeInput,
-  observes: boolean,
-): Pick<Findings, 'template'> {
-  const { instance, template: read, sources } = observed
-  const before = instance.status?.template
-  const inUse =
-    decision.kind === 'converge' && acted.converged
-      ? { hash: decision.desired.templateHash, revision: decision.source.revision }
-      : {}
-  const existing = read.kind === 'read' ? read.template : undefined
-  const considers = sources[0]?.exists === true || existing?.spec.updateStrategy === 'Keep'
-  if (existing === undefined || !observes || !considers)
-    return before ? { template: { ...before, ...inUse } } : {}
-  const { uid, generation = 0 } = existing.metadata
-  return { template: { ...before, hash: before?.hash ?? hashOfNoTemplate, ...inUse, uid, generation } }
 }
 
 function isPaused(decision: Decision): boolean {

@@ -9,11 +9,21 @@ import type { Facts, WorkloadFact } from './status-facts.ts'
 export function factsOf(findings: Findings): Facts {
   const { instance, obstacle: found, workload, terminating } = findings
   const { status } = instance
-  const obstacle = found === 'not-examined' ? keptObstacle(status) : toldObstacle(found)
+  const current = workloadFact(findings)
+  const obstacle = worthSaying(found === 'not-examined' ? keptObstacle(status) : toldObstacle(found), current)
   if (terminating) return { obstacle, stall: stallOf(obstacle), workload: undefined }
   const examinedAll = found !== 'not-examined' && workload.kind !== 'not-observed'
   const stall = stallOf(obstacle) ?? (examinedAll ? undefined : keptStall(status))
-  return { obstacle, stall, workload: workloadFact(findings) }
+  return { obstacle, stall, workload: current }
+}
+
+/** Nothing is wrong with an instance that waits for its turn. While it does not serve, its own trouble is said instead. */
+function worthSaying(
+  obstacle: Obstacle | undefined,
+  workload: WorkloadFact | undefined,
+): Obstacle | undefined {
+  const waitsForTurn = obstacle !== undefined && reasons[obstacle.reason].recovery === 'turn'
+  return waitsForTurn && !workload?.ready ? undefined : obstacle
 }
 
 /** The facts of a pass whose workload is not told yet, since it changes too often. */

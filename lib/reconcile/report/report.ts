@@ -64,7 +64,10 @@ function rowDiffers(instance: Stored<ChallengeInstance>, after: ChallengeInstanc
   return (
     status === undefined ||
     status.observedGeneration !== metadata.generation ||
-    rowDigest(instance, status) !== rowDigest(instance, after)
+    rowDigest(instance, status) !== rowDigest(instance, after) ||
+    // A changed configuration or template may have changed the hash of the flag, which no status has.
+    status.configuration !== after.configuration ||
+    (['revision', 'flagVersion'] as const).some(field => status.template?.[field] !== after.template?.[field])
   )
 }
 

@@ -37,6 +37,7 @@ export function statusOf(findings: Findings, now: string): ChallengeInstanceStat
   assign(status, 'podName', facts.workload ? facts.workload.podName : before.podName)
   assign(status, 'template', findings.template ?? before.template)
   assign(status, 'phaseChanges', phaseChanges)
+  assign(status, 'configuration', findings.configuration ?? before.configuration)
   assign(status, 'adopting', stillAdopting(findings) ? true : undefined)
   const wanted = instance.metadata.annotations?.[annotations.forceSync]
   assign(status, 'handledSync', findings.handlesSync || wanted === undefined ? wanted : before.handledSync)

@@ -72,10 +72,12 @@ function takesUp({ instance, existing, pass }: Finding): boolean {
 
 /**
  * An instance whose revision is gone, or that is of an earlier release and waits for its turn, can be built from the
- * template that exists and from nothing else. With `Keep`, a released change alone is no reason to do so.
+ * template that exists and from nothing else. It waits for its turn, too. With `Keep` no turn comes, so every pass builds
+ * from that template, except for a released change that is no more than considered.
  */
-function takesUpWithoutRevision({ existing, pass }: Finding): boolean {
-  return existing !== undefined && !(existing.spec.updateStrategy === 'Keep' && onlyReleases(pass))
+function takesUpWithoutRevision(finding: Finding): boolean {
+  const { existing, pass } = finding
+  return existing?.spec.updateStrategy === 'Keep' ? !onlyReleases(pass) : takesUp(finding)
 }
 
 async function sourceOf(
@@ -86,21 +88,19 @@ async function sourceOf(
   }: { instance: ChallengeInstance } & Pick<TemplateSource, 'template' | 'revision' | 'exists'>,
   signal: AbortSignal,
 ): Promise<TemplateSource> {
-  const referencedFlag = await readFlag(cluster, source.template, signal)
+  const flagSecret = await readFlagSecret(cluster, source.template, signal)
   const environment = await checkEnvironment(instance, source.template)
-  return { ...source, referencedFlag, environment }
+  return { ...source, flagSecret, environment }
 }
 
-async function readFlag(
+async function readFlagSecret(
   cluster: Cluster,
   template: KnownTemplate,
   signal: AbortSignal,
-): Promise<string | undefined> {
+): Promise<Stored<Secret> | undefined> {
   const source = flagSource(template)
   if (isProblem(source) || source.kind !== 'secretRef') return undefined
   const { namespace } = template.metadata
-  const { name, key } = source.secret
-  const found = await cluster.get<Secret>({ apiVersion: 'v1', kind: 'Secret', namespace, name }, signal)
-  const value = found?.data?.[key]
-  return value === undefined ? undefined : Buffer.from(value, 'base64').toString('utf8')
+  const { name } = source.secret
+  return cluster.get<Secret>({ apiVersion: 'v1', kind: 'Secret', namespace, name }, signal)
 }

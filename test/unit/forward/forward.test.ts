@@ -131,6 +131,7 @@ function forwarderWithFailingWatch() {
     elect: (_, signal) => untilStopped(signal),
     changes: { sendBatch: async () => [] },
     namespaces: '*',
+    settings: 's1',
     log: silentLog,
     now: Date.now,
   })

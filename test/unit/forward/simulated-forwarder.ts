@@ -7,6 +7,9 @@ import { silentLog } from '../../../lib/telemetry/log.ts'
 import { virtualTime } from './virtual-time.ts'
 import { namespace, standingPolicy } from './watched-objects.ts'
 
+/** Hash of the settings of the forwarder. */
+export const presentSettings = 's1'
+
 /** A forwarder on a virtual clock. The test controls its watches, its lease and its queue. */
 export function simulatedForwarder(namespaces: WatchedNamespaces = [namespace]) {
   const time = virtualTime()
@@ -33,6 +36,7 @@ export function simulatedForwarder(namespaces: WatchedNamespaces = [namespace]) 
       },
     },
     namespaces,
+    settings: presentSettings,
     log: silentLog,
     now: time.now,
     timers: time.timers,

@@ -7,6 +7,7 @@ import { decide, endsInMs } from '../../../lib/reconcile/decide.ts'
 import type { Causes } from '../../../lib/reconcile/pass/causes.ts'
 import type { ObservedTemplate } from '../../../lib/reconcile/pass/observation.ts'
 import {
+  flagSecret,
   type InstanceParts,
   recordedChild,
   storedInstance,
@@ -107,7 +108,21 @@ describe('decide', () => {
       kind: 'leave',
       obstacle: { reason: 'FlagSecretMissing', stalled: false },
     })
-    expect(decided({ template: referring, source: { referencedFlag: 'flag{x}' } }).kind).toBe('converge')
+    expect(decided({ template: referring, source: { flagSecret: flagSecret() } }).kind).toBe('converge')
+    expect(
+      decided({ template: referring, source: { flagSecret: flagSecret({ other: 'x' }) } }),
+    ).toMatchObject({
+      obstacle: { reason: 'FlagSecretMissing' },
+    })
+  })
+
+  test('refuses the Secret of a flag that is not meant for one, and comes back for it', () => {
+    const referring = template({ flagStrategy: { type: 'static', secretRef: { name: 'flags', key: 'web' } } })
+    const token = { ...flagSecret(), type: 'kubernetes.io/service-account-token' }
+    expect(decided({ template: referring, source: { flagSecret: token } })).toMatchObject({
+      kind: 'leave',
+      obstacle: { reason: 'ConfigInvalid', stalled: false, message: expect.stringContaining('"flags"') },
+    })
   })
 
   test('stalls an instance whose env does not fit the template', () => {
@@ -137,6 +152,35 @@ describe('decide', () => {
       source: kept,
       obstacle: { reason: 'TemplateInvalid', stalled: true },
       expiresAt: now + 60_000,
+    })
+  })
+
+  describe('says that a newer template waits', () => {
+    const inUse = earlier()
+    const waits = (parts: Observation = {}) => decided({ sources: [inUse], ...parts })
+    const said = instance({ status: { reason: 'RolloutWaiting', message: 'It waits.' } })
+
+    test('if the message says that its roll-out is held, with the numbers', () => {
+      expect(waits({ held: { notReady: 3, of: 20 } })).toMatchObject({
+        kind: 'converge',
+        source: inUse,
+        obstacle: { reason: 'RolloutWaiting', stalled: false, message: expect.stringMatching(/20 .* 3 /) },
+      })
+    })
+
+    test('as long as the instance waits, in the same words', () => {
+      expect(waits({ instance: said })).toMatchObject({
+        obstacle: { reason: 'RolloutWaiting', message: 'It waits.' },
+      })
+    })
+
+    test('not before, and not after the instance took it up, nor with Keep', () => {
+      expect(waits()).toMatchObject({ obstacle: undefined })
+      expect(decided({ instance: said, held: { notReady: 3, of: 20 } })).toMatchObject({
+        obstacle: undefined,
+      })
+      const keep = template({ updateStrategy: 'Keep' })
+      expect(waits({ instance: said, template: keep })).toMatchObject({ obstacle: undefined })
     })
   })
 

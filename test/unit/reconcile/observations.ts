@@ -11,6 +11,7 @@ export function observation({ source, ...parts }: Observation = {}): Observed {
   return {
     instance: storedInstance(),
     template,
+    held: undefined,
     sources: template.kind === 'read' ? [sourceOf(template.template, source)] : [],
     deployment: undefined,
     pods: [],
@@ -22,5 +23,5 @@ export function observation({ source, ...parts }: Observation = {}): Observed {
 export function sourceOf(template: KnownTemplate, parts: Partial<TemplateSource> = {}): TemplateSource {
   const revision = revisionName(template)
   const environment = { env: {} }
-  return { template, revision, exists: true, referencedFlag: undefined, environment, ...parts }
+  return { template, revision, exists: true, flagSecret: undefined, environment, ...parts }
 }

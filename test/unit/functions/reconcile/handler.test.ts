@@ -65,7 +65,13 @@ describe('a batch', () => {
         changeRecord('2', change('b')),
         changeRecord(
           '3',
-          change('a', { uid: 'successor', cause: 'changed', waits: 3, resourceVersion: '7' }),
+          change('a', {
+            uid: 'successor',
+            cause: 'changed',
+            waits: 3,
+            resourceVersion: '7',
+            held: { notReady: 2, of: 9 },
+          }),
         ),
         changeRecord(
           '4',
@@ -81,6 +87,7 @@ describe('a batch', () => {
       uids: ['uid-a', 'successor'],
       causes: new Set(['pod', 'changed']),
       pod: 'new',
+      held: { notReady: 2, of: 9 },
       attempt: 2,
       waits: 3,
       trace: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',

@@ -3,6 +3,7 @@ import { parseOperatorConfig } from '../../../../lib/config/operator.ts'
 import type { ChallengeInstance, ChallengeInstanceStatus } from '../../../../lib/crd/challenge-instance.ts'
 import { annotations, finalizer } from '../../../../lib/crd/group.ts'
 import type { Deployment, Pod, Stored } from '../../../../lib/crd/objects.ts'
+import { configurationOf } from '../../../../lib/desired/configuration.ts'
 import { OperatorError } from '../../../../lib/errors.ts'
 import { judge } from '../../../../lib/forward/judge/judge.ts'
 import type { Row } from '../../../../lib/forward/table/row.ts'
@@ -20,13 +21,22 @@ import {
   storedInstance,
   storedTemplate,
 } from '../../../support/objects.ts'
-import { type Observation, observation } from '../observations.ts'
+import { type Observation, observation, sourceOf } from '../observations.ts'
 import { somePass } from '../passes.ts'
 
 const now = Date.parse('2026-11-21T09:00:00Z')
 const end = now + 8_000
 const shown = '2026-11-21T09:00:08Z'
 const config = parseOperatorConfig({ FLAG_SECRET: 'a'.repeat(64) })
+const configuration = configurationOf(config)
+const deployment = (available: boolean) =>
+  ({
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'web-7', namespace: 'ctf', uid: 'd', resourceVersion: '1', generation: 1 },
+    spec: { replicas: 1 } as Deployment['spec'],
+    status: { observedGeneration: 1, availableReplicas: available ? 1 : 0, updatedReplicas: 1 },
+  }) as Stored<Deployment>
 const all = Object.keys(reasons) as Reason[]
 const pass = somePass({ attempt: 0 })
 
@@ -49,7 +59,7 @@ function statusAfterRead(parts: Observation, failure?: OperatorError): Challenge
   const children = seen.instance.status?.children ?? []
   const converged = decision.kind === 'converge'
   const acted = { children, writes: [], failures: failure ? [failure] : [], converged }
-  const { findings } = conclude({ observed: seen, decision, acted, pass, now, random: 0.5 })
+  const { findings } = conclude({ observed: seen, decision, acted, pass, configuration, now, random: 0.5 })
   return write(findings as Findings)
 }
 
@@ -226,6 +236,49 @@ describe('a child that something else keeps changing', () => {
   })
 
   it('is not reported before', () => expect(contested(4).reason).toBeUndefined())
+})
+
+describe('a pass of an instance whose newer template waits for its turn', () => {
+  const inUse = sourceOf(storedTemplate({ metadata: { generation: 1 } }), { exists: false })
+  const existing = storedTemplate({ metadata: { generation: 2 } })
+  const waiting = (status: ChallengeInstanceStatus) =>
+    observed({
+      instance: withStatus({ children: [recordedChild()], ...status }),
+      template: { kind: 'read', template: existing },
+      sources: [inUse],
+      held: { notReady: 2, of: 9 },
+      deployment: deployment(true),
+    })
+  const concluded = (seen: ReturnType<typeof observed>) => {
+    const decision = decide(seen, config, now)
+    const acted = { children: [recordedChild()], writes: [], failures: [], converged: true }
+    return conclude({ observed: seen, decision, acted, pass, configuration, now, random: 0.5 })
+  }
+
+  it('says so, sets no timer, and considers nothing', () => {
+    const template = { uid: 'template-uid', generation: 1, hash: 'h', revision: inUse.revision }
+    const { outcome, findings } = concluded(waiting({ template }))
+    expect(outcome).toEqual({ kind: 'settled' })
+    const status = write(findings as Findings)
+    expect(status).toMatchObject({ phase: 'Ready', reason: 'RolloutWaiting', template: { generation: 1 } })
+    expect(status.message).toContain('of 9 instances')
+    expect(status.conditions?.find(({ type }) => type === 'Stalled')?.status).toBe('False')
+  })
+
+  it('is kept by a pass that only looks, and gives way to a trouble of the workload', () => {
+    const look = (status: ChallengeInstanceStatus, available: boolean) => {
+      const template = { kind: 'unread' } as const
+      const instance = withStatus({ children: [recordedChild()], ...status })
+      return write(
+        concluded(observed({ instance, template, sources: [], deployment: deployment(available) }))
+          .findings as Findings,
+      )
+    }
+    const said = write(concluded(waiting({})).findings as Findings)
+    expect(look(said, true)).toMatchObject({ reason: 'RolloutWaiting', message: said.message })
+    expect(look(said, false)).toMatchObject({ phase: 'Provisioning' })
+    expect(look(said, false).reason).toBeUndefined()
+  })
 })
 
 describe('a workload of which only a pod that is going is known', () => {

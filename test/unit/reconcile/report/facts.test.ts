@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { parseOperatorConfig } from '../../../../lib/config/operator.ts'
 import type { ChallengeInstanceStatus } from '../../../../lib/crd/challenge-instance.ts'
 import type { Deployment, KubernetesObject, Stored } from '../../../../lib/crd/objects.ts'
+import { configurationOf } from '../../../../lib/desired/configuration.ts'
 import { OperatorError } from '../../../../lib/errors.ts'
 import type { Cluster } from '../../../../lib/kubernetes/cluster.ts'
 import type { Cause } from '../../../../lib/messages.ts'
@@ -47,6 +48,7 @@ const start = Date.parse('2026-11-21T09:00:00Z')
 /** A burst of changes of the phase is over by then. */
 const muchLater = start + 3_600_000
 const config = parseOperatorConfig({ FLAG_SECRET: 'a'.repeat(64) })
+const configuration = configurationOf(config)
 const { signal } = new AbortController()
 const child = recordedChild()
 
@@ -79,7 +81,7 @@ async function statusAfter(
   }
   const decision = decide(observed, config, now)
   const acted = actedOn(world, before, decision.kind === 'converge')
-  const { findings } = conclude({ observed, decision, acted, pass, now, random: 0.5 })
+  const { findings } = conclude({ observed, decision, acted, pass, configuration, now, random: 0.5 })
   return {
     status: statusOf(findings as Findings, new Date(now).toISOString()),
     looked: decision.kind === 'look',

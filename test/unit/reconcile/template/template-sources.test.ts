@@ -101,9 +101,17 @@ describe('the template that an instance is built from', () => {
   })
 
   test('is the one that exists if the one in use is kept nowhere', async () => {
-    const lost = { existing: generation(2), kept: [] }
+    const lost: Situation = { existing: generation(2), kept: [], cause: 'template' }
     expect((await found(lost)).generations).toEqual([[2, true]])
     expect((await found({ ...lost, existing: undefined })).generations).toEqual([])
+  })
+
+  test('is none if the one in use is kept nowhere and the change of the template waits for its turn', async () => {
+    const lost = { existing: generation(2), kept: [] }
+    expect((await found(lost)).generations).toEqual([])
+    expect((await found({ ...lost, observedGeneration: 0 })).generations).toEqual([[2, true]])
+    const { revision: _, ...earlierRelease } = inUse(older) ?? { uid: '', generation: 0, hash: '' }
+    expect((await found({ ...lost, used: earlierRelease })).generations).toEqual([])
   })
 
   test('is none if a released change meets Keep, and the one in use is kept nowhere', async () => {

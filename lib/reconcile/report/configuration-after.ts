@@ -1,0 +1,26 @@
+import type { Configuration } from '../../desired/configuration.ts'
+import { configurationText, noKeys, recordedConfiguration } from '../../observed/configuration.ts'
+import type { Observed } from '../pass/observation.ts'
+import { serves } from './template-after.ts'
+
+/**
+ * The record of the settings that a pass considered. It considers them if it read the template and came to an end: also an
+ * instance that it had to leave as it is counts, since that instance is built with the present settings later.
+ * @param observes see `Findings.observesGeneration`
+ * @returns undefined: as before
+ */
+export function configurationAfter(
+  { instance, template, sources }: Observed,
+  { configuration, observes }: { configuration: Configuration; observes: boolean },
+): string | undefined {
+  if (template.kind === 'unread' || sources.length === 0 || !observes) return undefined
+  const before = recordedConfiguration(instance.status?.configuration)
+  const { settings, keys = noKeys } = configuration
+  const takesUp = before !== undefined && before.settings !== settings
+  const hasFlag = sources.some(each => each.template.spec.flagStrategy !== undefined)
+  return configurationText({
+    settings,
+    keys: hasFlag ? keys : noKeys,
+    served: takesUp ? serves(instance) : before?.served === true,
+  })
+}

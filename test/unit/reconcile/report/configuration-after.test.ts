@@ -1,0 +1,52 @@
+import { describe, expect, test } from 'vitest'
+import type { ChallengeInstanceStatus } from '../../../../lib/crd/challenge-instance.ts'
+import { configurationText, recordedConfiguration } from '../../../../lib/observed/configuration.ts'
+import { configurationAfter } from '../../../../lib/reconcile/report/configuration-after.ts'
+import { storedInstance, storedTemplate } from '../../../support/objects.ts'
+import { type Observation, observation } from '../observations.ts'
+
+const configuration = { settings: 's2', keys: 'k2' }
+const withFlag = storedTemplate({ spec: { flagStrategy: { type: 'hmac-per-instance' } } })
+
+function recordAfter(
+  before: string | undefined,
+  { ready = true, observes = true, ...parts }: Observation & { ready?: boolean; observes?: boolean } = {},
+) {
+  const status: ChallengeInstanceStatus = {
+    ...(before !== undefined && { configuration: before }),
+    conditions: [
+      { type: 'Ready', status: ready ? 'True' : 'False', reason: 'x', message: '', lastTransitionTime: '' },
+    ],
+  }
+  const template = { kind: 'read', template: withFlag } as const
+  const observed = observation({ template, instance: storedInstance({ status }), ...parts })
+  return recordedConfiguration(configurationAfter(observed, { configuration, observes }))
+}
+
+const recorded = (settings: string, keys: string, served = false) =>
+  configurationText({ settings, keys, served })
+
+describe('the configuration in the status', () => {
+  test('is that of the pass which considered it', () => {
+    expect(recordAfter(undefined)).toEqual({ settings: 's2', keys: 'k2', served: false })
+    expect(recordAfter(recorded('s1', 'k1'))).toMatchObject({ settings: 's2', keys: 'k2' })
+  })
+
+  test('says that the instance served when it took other settings up', () => {
+    expect(recordAfter(recorded('s1', 'k2'))?.served).toBe(true)
+    expect(recordAfter(recorded('s1', 'k2', true), { ready: false })?.served).toBe(false)
+    expect(recordAfter(recorded('s2', 'k1', true), { ready: false })?.served).toBe(true)
+    expect(recordAfter(recorded('s2', 'k1'))?.served).toBe(false)
+  })
+
+  test('depends on the keys of flags only where there is a flag', () => {
+    const template = { kind: 'read', template: storedTemplate() } as const
+    expect(recordAfter(undefined, { template })?.keys).toBe('-')
+  })
+
+  test('stays as it was where nothing was considered', () => {
+    expect(recordAfter(recorded('s1', 'k1'), { observes: false })).toBeUndefined()
+    expect(recordAfter(recorded('s1', 'k1'), { template: { kind: 'unread' }, sources: [] })).toBeUndefined()
+    expect(recordAfter(recorded('s1', 'k1'), { template: { kind: 'missing' }, sources: [] })).toBeUndefined()
+  })
+})
