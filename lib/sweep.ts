@@ -10,6 +10,13 @@ import type { Cluster, ListOptions } from './kubernetes/cluster.ts'
 import { changeDeduplicationId } from './messages.ts'
 import type { OpenRow, Store } from './store/store.ts'
 import {
+  type FlagInputs,
+  type FlagSecretVersion,
+  flagMismatches,
+  flagSecretOf,
+  resendMs,
+} from './sweep/flags.ts'
+import {
   childMismatches,
   type DependentOwner,
   dependentOwner,
@@ -34,6 +41,8 @@ export interface SweepDependencies {
   store: Store
   changes: Pick<ChangesQueue, 'send'>
   namespaces: WatchedNamespaces
+  /** Hash of the keys of flags, see `configurationOf`; undefined: this function has none. */
+  keys: string | undefined
   /** The time between two sweeps. */
   intervalSeconds: number
   /** Epoch milliseconds. */
@@ -59,12 +68,15 @@ export type Sweep = (options: { resync: boolean }, signal: AbortSignal) => Promi
  * look like an orphan. A list that breaks off throws, so a partial list condemns no object.
  */
 export function createSweep(deps: SweepDependencies): Sweep {
-  const { cluster, changes, namespaces, intervalSeconds, now, log } = deps
+  const { cluster, changes, namespaces, keys, intervalSeconds, now, log } = deps
+  const flagsSentAt = new Map<string, number>()
+
   return async ({ resync }, signal) => {
     const rows = await openRowsByUid(deps, signal)
     const children = resync ? await listChildren(signal) : []
     const dependents = resync ? await listDependentOwners(signal) : []
     const templates = resync ? await listTemplates(signal) : []
+    const secrets = await flagSecretVersions(templates, signal)
     const instances = await listInstances(signal)
     const at = now()
     const sinceMs = resync ? Number.POSITIVE_INFINITY : intervalSeconds * 1_000
@@ -76,6 +88,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
       ...opened(instances.values(), at, sinceMs),
       ...resumed(instances.values()),
       ...slowTeardowns(instances.values(), at, sinceMs),
+      ...flagsToSend(instances, { keys, secrets }, { resync, at }),
       ...(resync
         ? [
             ...needsRecheck(instances.values(), at),
@@ -93,6 +106,19 @@ export function createSweep(deps: SweepDependencies): Sweep {
     ]
     const refused = outgoing.length === 0 ? [] : await changes.send(outgoing, signal)
     return { examined: instances.size, enqueued: outgoing.length - refused.length }
+  }
+
+  /** Finds instances with an outdated flag, and remembers them, so that the next sweeps do not send them again. */
+  function flagsToSend(
+    instances: ReadonlyMap<string, SweptInstance>,
+    inputs: FlagInputs,
+    { resync, at }: { resync: boolean; at: number },
+  ): Mismatch[] {
+    for (const [uid, sentAt] of flagsSentAt) if (at - sentAt >= resendMs) flagsSentAt.delete(uid)
+    const sentOfLate = (uid: string) => flagsSentAt.has(uid)
+    const found = flagMismatches(instances.values(), inputs, { resync, intervalSeconds, now: at, sentOfLate })
+    for (const { key } of found) flagsSentAt.set(key.uid, at)
+    return found
   }
 
   async function listInstances(signal: AbortSignal): Promise<Map<string, SweptInstance>> {
@@ -128,6 +154,24 @@ export function createSweep(deps: SweepDependencies): Sweep {
     const templates: Stored<ChallengeTemplate>[] = []
     for await (const page of pages<ChallengeTemplate>(kind, {}, signal)) templates.push(...page)
     return templates
+  }
+
+  /** Lists each Secret by its name, since this function has no right to get one. */
+  async function flagSecretVersions(
+    templates: readonly Stored<ChallengeTemplate>[],
+    signal: AbortSignal,
+  ): Promise<FlagSecretVersion[]> {
+    const versions: FlagSecretVersion[] = []
+    for (const template of templates) {
+      const secret = flagSecretOf(template)
+      if (secret === undefined) continue
+      const { namespace, name } = secret
+      const selection = { namespace, metadataOnly: true, fieldSelector: `metadata.name=${name}` }
+      const found: Stored<KubernetesObject>[] = []
+      for await (const page of cluster.list<KubernetesObject>(secret, selection, signal)) found.push(...page)
+      versions.push({ template, version: found[0]?.metadata.resourceVersion })
+    }
+    return versions
   }
 
   async function* pages<T extends KubernetesObject>(kind: Kind, selection: ListOptions, signal: AbortSignal) {

@@ -1,6 +1,7 @@
 import { openQueues } from '../../lib/aws/sqs.ts'
 import { clusterSection, databaseSection, queueSection } from '../../lib/config/connections.ts'
 import { operatorSection } from '../../lib/config/operator.ts'
+import { configurationOf } from '../../lib/desired/configuration.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { configured, once } from '../../lib/middleware/start-up.ts'
@@ -29,6 +30,7 @@ const parts = {
   store,
   changes,
   namespaces,
+  keys: configurationOf(operator).keys,
   intervalSeconds,
   now: Date.now,
   log,

@@ -30,6 +30,7 @@ export interface ListOptions {
   /** All namespaces if absent. */
   namespace?: string
   labelSelector?: string
+  fieldSelector?: string
   /** Requests PartialObjectMetadata, which has a tenth of the bytes and no values of Secrets. */
   metadataOnly?: boolean
 }

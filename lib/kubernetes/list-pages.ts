@@ -20,9 +20,7 @@ export interface Page<T extends KubernetesObject> {
   next: string | undefined
 }
 
-export interface ListTarget extends Kind, ListOptions {
-  fieldSelector?: string
-}
+export interface ListTarget extends Kind, ListOptions {}
 
 /**
  * Fetches one page of a list.

@@ -256,7 +256,7 @@ export function drift(instance: SweptInstance): Mismatch {
   return mismatch(instance, 'drift')
 }
 
-function mismatch(instance: SweptInstance, cause: Cause): Mismatch {
+export function mismatch(instance: SweptInstance, cause: Cause): Mismatch {
   return { key: keyOf(instance), cause, resourceVersion: instance.resourceVersion }
 }
 

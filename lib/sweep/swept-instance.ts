@@ -3,6 +3,7 @@ import { annotations } from '../crd/group.ts'
 import type { ObjectMeta, Stored } from '../crd/objects.ts'
 import { childKey } from '../crd/reference.ts'
 import type { InstanceKey } from '../messages.ts'
+import { recordedConfiguration } from '../observed/configuration.ts'
 import { phaseChangesOf, phaseHeldUntil } from '../observed/flapping.ts'
 import { isPaused } from '../observed/paused.ts'
 import { rowDigest } from '../observed/row-digest.ts'
@@ -35,6 +36,10 @@ export interface SweptInstance extends InstanceKey {
   templateRef: string
   /** Name of the Secret that keeps the template that it took up. */
   revision: string | undefined
+  /** Version of the Secret that its flag comes from, as it was read last; undefined: from none. */
+  flagVersion: string | undefined
+  /** Hash of the keys that its flag was made with, see `recordedConfiguration`. */
+  keys: string | undefined
   /** `childKey` → the child, as `status.children` records it. */
   children: ReadonlyMap<string, RecordedChild>
 }
@@ -62,6 +67,8 @@ export function sweptInstance({ metadata, spec, status }: Stored<ChallengeInstan
     changedAt: Math.max(...times.map(time => Date.parse(time ?? '') || 0)),
     templateRef: spec.templateRef,
     revision: status?.template?.revision,
+    flagVersion: status?.template?.flagVersion,
+    keys: recordedConfiguration(status?.configuration)?.keys,
     children: new Map(
       (status?.children ?? []).map(({ kind, namespace, name, version, repairs }) => [
         childKey({ kind, namespace, name }),

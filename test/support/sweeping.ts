@@ -1,6 +1,7 @@
 import type { QueueUrls } from '../../lib/aws/queues.ts'
 import { openQueues } from '../../lib/aws/sqs.ts'
 import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
+import { configurationOf } from '../../lib/desired/configuration.ts'
 import type { Cluster } from '../../lib/kubernetes/cluster.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { openStore } from '../../lib/store/open-store.ts'
@@ -28,6 +29,7 @@ export async function sweepOnce(
     store: openStore(database),
     changes: sending.changes,
     namespaces: operator.config.namespaces,
+    keys: configurationOf(operator.config).keys,
     intervalSeconds: operator.config.intervalSeconds,
     now: () => Date.now() + aheadMs,
     log,

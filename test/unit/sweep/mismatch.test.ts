@@ -64,6 +64,8 @@ function instance(parts: Partial<SweptInstance> = {}): SweptInstance {
     changedAt: now - 60_000,
     templateRef: 'web',
     revision: undefined,
+    flagVersion: undefined,
+    keys: undefined,
     children: new Map([['Service/ctf/web-7', { namespace: 'ctf', version: childVersion(service('u')) }]]),
     ...parts,
   }
