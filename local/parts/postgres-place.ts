@@ -29,20 +29,20 @@ export interface Place {
 
 /**
  * Finds a folder and programs that the account of Postgres can use. Root's home is closed to every other account. For a
- * checkout there, the data and a copy of the programs are in a folder of /var/lib, whose name follows from the checkout's.
+ * checkout there, the data and a copy of the programs are in /var/lib, in folders whose names follow from the checkout's.
  * @throws Error if the account cannot read them there either
  */
 export async function reachablePlace(options: PlaceOptions): Promise<Place> {
-  const { directory, binaries, user, isNew } = options
+  const { directory, binaries, user, isNew, outside: shared = sharedFolder } = options
   if (user === undefined) {
     await requireReachable(user, [directory, binaries.initdb])
     return { directory, binaries }
   }
-  const outside = outsideOf(directory, options.outside)
+  const outside = outsideOf(directory, shared)
   if (isNew) await rm(outside, { recursive: true, force: true })
   const place = {
     directory: await reachableData(directory, outside, user),
-    binaries: await reachableBinaries(binaries, outside, user),
+    binaries: await reachableBinaries(binaries, shared, user),
   }
   await requireReachable(user, [place.directory, place.binaries.initdb])
   return place
@@ -50,35 +50,41 @@ export async function reachablePlace(options: PlaceOptions): Promise<Place> {
 
 /** The folder that replaces `directory` where the account of Postgres cannot enter `directory`. */
 export function outsideOf(directory: string, shared = sharedFolder): string {
-  return join(shared, `postgres-${createHash('sha256').update(directory).digest('hex').slice(0, 16)}`)
+  return join(shared, `postgres-${hashOf(directory)}`)
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }
 
 async function reachableData(directory: string, outside: string, user: User): Promise<string> {
   if (await exists(join(outside, 'data'))) return outside
   if (await isReachable(user, directory)) return directory
+  await openFolder(dirname(outside))
   await openFolder(outside)
   // An earlier run could reach the folder, for example before the checkout was moved to root's home.
   const earlier = join(directory, 'data')
   if (await exists(earlier)) {
-    await copyTo(earlier, join(outside, 'data'))
+    await copyTo(earlier, join(outside, 'data'), { open: false })
     await rm(earlier, { recursive: true })
   }
   return outside
 }
 
+/** The copy belongs to the checkout, and all its runs share it. */
 async function reachableBinaries(
   binaries: PostgresBinaries,
-  outside: string,
+  shared: string,
   user: User,
 ): Promise<PostgresBinaries> {
   if (await isReachable(user, binaries.initdb)) return binaries
   // The programs find their libraries and templates relative to themselves, so the folder around `bin` is copied.
   const from = dirname(dirname(binaries.initdb))
   const { mtimeMs } = await stat(binaries.initdb)
-  const to = join(outside, `programs-${Math.trunc(mtimeMs)}`)
+  const to = join(shared, `programs-${hashOf(`${from} ${mtimeMs}`)}`)
   if (!(await exists(to))) {
-    await openFolder(outside)
-    await copyTo(from, to)
+    await openFolder(shared)
+    await copyTo(from, to, { open: true })
   }
   const inside = (program: string) => join(to, 'bin', basename(program))
   return { initdb: inside(binaries.initdb), postgres: inside(binaries.postgres) }
@@ -87,16 +93,24 @@ async function reachableBinaries(
 async function openFolder(path: string): Promise<void> {
   await mkdir(path, { recursive: true })
   // An umask of root's may have closed what was made.
-  for (const folder of [dirname(path), path]) await chmod(folder, 0o755)
+  await chmod(path, 0o755)
 }
 
-/** Copies a folder with owners and modes. A start that is killed leaves nothing half-made. */
-async function copyTo(from: string, to: string): Promise<void> {
-  const draft = `${to}.new`
-  await rm(draft, { recursive: true, force: true })
-  await run('cp', ['-a', from, draft])
-  if (basename(to) !== 'data') await run('chmod', ['-R', 'a+rX', draft])
-  await rename(draft, to)
+/**
+ * Copies a folder with owners and modes. Two starts may copy at once. A start that is killed leaves nothing that a later
+ * one takes for whole.
+ */
+async function copyTo(from: string, to: string, { open }: { open: boolean }): Promise<void> {
+  const draft = `${to}.${process.pid}`
+  try {
+    await run('cp', ['-a', from, draft])
+    if (open) await run('chmod', ['-R', 'a+rX', draft])
+    await rename(draft, to)
+  } catch (thrown) {
+    if (!(await exists(to))) throw thrown
+  } finally {
+    await rm(draft, { recursive: true, force: true })
+  }
 }
 
 async function isReachable(user: User, path: string): Promise<boolean> {

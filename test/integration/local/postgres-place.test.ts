@@ -66,20 +66,24 @@ describe.runIf(isRoot)('an embedded Postgres for root, in a home that others may
     await expect(inRun(directory, 'SELECT value FROM kept')).rejects.toThrow('does not exist')
   })
 
-  it('gets programs that its account can run', async () => {
+  it('gets programs that its account can run, one copy for all runs of the checkout', async () => {
     const binaries = await postgresBinaries()
     const checkout = join(home, 'native')
     await run('cp', ['-a', dirname(dirname(binaries.initdb)), checkout])
     await chmod(join(checkout, 'bin', 'initdb'), 0o700)
     const user = await postgresUser()
     const inside = (program: string) => join(checkout, 'bin', basename(program))
-    const place = await reachablePlace({
-      directory: join(home, 'data'),
-      binaries: { initdb: inside(binaries.initdb), postgres: inside(binaries.postgres) },
-      user,
-      isNew: true,
-      outside: shared,
-    })
+    const placeOf = (name: string) =>
+      reachablePlace({
+        directory: join(home, name),
+        binaries: { initdb: inside(binaries.initdb), postgres: inside(binaries.postgres) },
+        user,
+        isNew: true,
+        outside: shared,
+      })
+    const [place, other] = await Promise.all([placeOf('one'), placeOf('two')])
+    expect(other.binaries).toEqual(place.binaries)
+    expect(other.directory).not.toBe(place.directory)
     const { stdout } = await run(place.binaries.initdb, ['--version'], { ...user, cwd: '/' })
     expect(stdout).toMatch(/^initdb \(PostgreSQL\)/)
   })
