@@ -54,6 +54,13 @@ export const reasons = {
     scope: 'template',
     whileStalled: 'Failed',
   },
+  FlagSecretRefused: {
+    sentence: 'The secret of this challenge may not be used for flags; its author needs to name another one.',
+    recovery: 'recheck',
+    examinedBy: 'full',
+    scope: 'template',
+    whileStalled: 'Failed',
+  },
   QuotaExceeded: {
     sentence: 'There is no room left in the quota; the challenge starts as soon as some is freed.',
     recovery: 'recheck',
@@ -124,7 +131,7 @@ export const reasons = {
     sentence:
       'The container of this challenge cannot be started as configured; its author needs to correct the template.',
     recovery: 'watched',
-    examinedBy: 'both',
+    examinedBy: 'look',
     scope: 'template',
     whileStalled: 'Failed',
   },

@@ -53,7 +53,7 @@ describe('a template that takes its flag from a Secret', () => {
     expect(flag).toMatch(/^flag\{[0-9a-f]{32}\}$/)
     await edit(operator, 'Secret', 'victim', { metadata: { labels: forChallenges } })
     await started('stolen', { name: 'victim', key: flagKey })
-    const { status } = await phaseOf(operator, 'stolen', 'Pending', 'ConfigInvalid')
+    const { status } = await phaseOf(operator, 'stolen', 'Pending', 'FlagSecretRefused')
     expect(status?.message).toContain('Secret "victim"')
     expect(await flagOf('stolen')).toBeUndefined()
     const deployment = referenceTo(operator, 'Deployment', 'stolen')
@@ -68,7 +68,7 @@ describe('a template that takes its flag from a Secret', () => {
   ])('gets nothing of a Secret with another type (%s)', async (name, type) => {
     await create(operator, secret(`${name}-of-another`, type, forChallenges))
     await started(name, { name: `${name}-of-another`, key: 'web' })
-    const { status } = await phaseOf(operator, name, 'Pending', 'ConfigInvalid')
+    const { status } = await phaseOf(operator, name, 'Pending', 'FlagSecretRefused')
     expect(status?.message).toContain(type)
     expect(await flagOf(name)).toBeUndefined()
   })
@@ -76,7 +76,7 @@ describe('a template that takes its flag from a Secret', () => {
   it('gets the flag as soon as somebody looks at an instance whose Secret was labelled', async () => {
     await create(operator, secret('unlabelled-flags', 'Opaque', {}))
     await started('unlabelled', { name: 'unlabelled-flags', key: 'web' })
-    await phaseOf(operator, 'unlabelled', 'Pending', 'ConfigInvalid')
+    await phaseOf(operator, 'unlabelled', 'Pending', 'FlagSecretRefused')
     await edit(operator, 'Secret', 'unlabelled-flags', { metadata: { labels: forChallenges } })
     const annotations = { 'infra.ctf.example.com/force-sync': 'now' }
     await edit(operator, 'ChallengeInstance', 'unlabelled', { metadata: { annotations } })

@@ -39,6 +39,7 @@ describe('the rules of reasons', () => {
     expect(all.filter(waitsForTimer)).toEqual([
       'NameTaken',
       'FlagSecretMissing',
+      'FlagSecretRefused',
       'QuotaExceeded',
       'PodSecurityRefused',
       'AdmissionRefused',

@@ -23,6 +23,7 @@ describe('the table of reasons', () => {
       'Unschedulable',
       'ImagePullFailed',
       'ImageInvalid',
+      'ConfigInvalid',
       'CrashLooping',
       'OutOfMemory',
       'Evicted',

@@ -1,11 +1,7 @@
 import type { OperatorConfig } from '../../config/operator.ts'
 import { fieldManager, labels } from '../../crd/group.ts'
 import type { Secret, Stored } from '../../crd/objects.ts'
-import type { Reason } from '../../reasons.ts'
 import type { Problem } from '../problem.ts'
-
-/** The reason for a Secret that exists and that no template may take a flag from. */
-const refusedReason: Reason = 'ConfigInvalid'
 
 /** The type of a Secret that `kubectl create secret generic` makes. */
 const opaque = 'Opaque'
@@ -42,5 +38,8 @@ export function referencedFlag(
 }
 
 function refused(name: string, why: string): Problem {
-  return { reason: refusedReason, message: `Secret "${name}" cannot hold the flag of a template: ${why}.` }
+  return {
+    reason: 'FlagSecretRefused',
+    message: `Secret "${name}" cannot hold the flag of a template: ${why}.`,
+  }
 }

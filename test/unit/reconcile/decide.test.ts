@@ -121,7 +121,7 @@ describe('decide', () => {
     const token = { ...flagSecret(), type: 'kubernetes.io/service-account-token' }
     expect(decided({ template: referring, source: { flagSecret: token } })).toMatchObject({
       kind: 'leave',
-      obstacle: { reason: 'ConfigInvalid', stalled: false, message: expect.stringContaining('"flags"') },
+      obstacle: { reason: 'FlagSecretRefused', stalled: false, message: expect.stringContaining('"flags"') },
     })
   })
 

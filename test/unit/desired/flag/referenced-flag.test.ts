@@ -28,7 +28,7 @@ describe('the flag in the Secret of a template', () => {
   ])('is not read from %s, and the sentence names the Secret and what to do', (_, secret) => {
     for (const config of [any, withLabel])
       expect(referencedFlag(secret, 'web', config)).toMatchObject({
-        reason: 'ConfigInvalid',
+        reason: 'FlagSecretRefused',
         message: expect.stringMatching(/^Secret "flags" .*; (name|create|set) .*\.$/),
       })
     expect(JSON.stringify(referencedFlag(secret, 'web', any))).not.toContain('flag{x}')
@@ -39,10 +39,10 @@ describe('the flag in the Secret of a template', () => {
     expect(referencedFlag(forChallenges, 'web', withLabel)).toBe('flag{x}')
     for (const secret of [flags, labelled({ [labels.forChallenges]: 'false' })])
       expect(referencedFlag(secret, 'web', withLabel)).toMatchObject({
-        reason: 'ConfigInvalid',
+        reason: 'FlagSecretRefused',
         message: expect.stringContaining('infra.ctf.example.com/for-challenges: "true"'),
       })
     const managed = labelled({ [labels.forChallenges]: 'true', [labels.managedBy]: 'challenge-operator' })
-    expect(referencedFlag(managed, 'web', withLabel)).toMatchObject({ reason: 'ConfigInvalid' })
+    expect(referencedFlag(managed, 'web', withLabel)).toMatchObject({ reason: 'FlagSecretRefused' })
   })
 })
