@@ -19,17 +19,29 @@ export interface Published {
  * Publishes up to `limit` events, or all. When the signal aborts, returns what was done until then.
  * @throws OperatorError if the database or the whole event bus is away. Events that were published stay published.
  */
-export type Publish = (options: { limit?: number }, signal: AbortSignal) => Promise<Published>
+export type Publish = (options: PublishOptions, signal: AbortSignal) => Promise<Published>
+
+export interface PublishOptions {
+  limit?: number
+  /** The time that the bus has for the events of one transaction, in milliseconds. */
+  busMs?: number
+}
 
 /** Events claimed in one transaction: ten requests of ten. Its locks last as long as these requests. */
 const pageSize = 100
+
+/**
+ * Milliseconds. A bus that is slow must leave time to mark what it has accepted: otherwise every run publishes the same
+ * events again. It is less than the invocation of the publish function and than the idle time that the database allows.
+ */
+const usualBusMs = 20_000
 
 /**
  * Moves events from the outbox to the event bus, the oldest first. An event that the bus refuses waits for a later run and
  * holds up no other. Every event is published at least once. Consumers deduplicate on the event id.
  */
 export function createPublish({ outbox, bus, log }: PublishDependencies): Publish {
-  return async ({ limit = Number.POSITIVE_INFINITY }, signal) => {
+  return async ({ limit = Number.POSITIVE_INFINITY, busMs = usualBusMs }, signal) => {
     const refused = new Map<string, RefusedEvent>()
     let published = 0
     const tried = () => published + refused.size
@@ -39,7 +51,8 @@ export function createPublish({ outbox, bus, log }: PublishDependencies): Publis
       let untried: OutboxEvent[] = []
       const put = async (events: OutboxEvent[]): Promise<Delivery> => {
         untried = events.filter(event => !refused.has(event.id))
-        const delivery = untried.length === 0 ? nothing : await bus.put(untried, signal)
+        const soon = AbortSignal.any([signal, AbortSignal.timeout(busMs)])
+        const delivery = untried.length === 0 ? nothing : await bus.put(untried, soon)
         for (const each of delivery.refused) refused.set(each.event.id, each)
         return delivery
       }

@@ -36,7 +36,7 @@ export interface ReconcileHandlerOptions {
   deadLetters: DeadLetters
   changesRedelivery: Redelivery
   /** Sends outbox events at once, best effort. The publish function sends the events that are left. */
-  publish?: (options: { limit: number }, signal: AbortSignal) => Promise<unknown>
+  publish?: (options: { limit: number; busMs: number }, signal: AbortSignal) => Promise<unknown>
   log: Log
   metrics?: Metrics
   /** Epoch milliseconds. */
@@ -53,6 +53,8 @@ const reserveMs = 8_000
 const graceMs = 1_000
 const followUpMs = 2_500
 const publishMs = 2_000
+/** The rest is for the database, which marks what the bus accepted. */
+const publishBusMs = 1_500
 
 /**
  * Runs a batch of changes.fifo as passes. Groups run side by side, at most ten as a batch has at most ten messages; the
@@ -201,7 +203,7 @@ async function bury(step: PoisonStep, group: Group, options: ReconcileHandlerOpt
 
 async function publishNow(limit: number, options: ReconcileHandlerOptions): Promise<void> {
   try {
-    await options.publish?.({ limit }, AbortSignal.timeout(publishMs))
+    await options.publish?.({ limit, busMs: publishBusMs }, AbortSignal.timeout(publishMs))
   } catch (thrown) {
     options.log.warn('events left for the publish function', { events: limit, error: thrown })
   }

@@ -1,3 +1,5 @@
+import { createServer, request as httpRequest } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type EventBus, openEventBus } from '../../lib/aws/eventbridge.ts'
 import type { OutboxEvent } from '../../lib/events.ts'
@@ -63,6 +65,45 @@ describe('publish', () => {
     const runs = await Promise.all([publish({}, soon()), publish({}, soon())])
     expect(runs.reduce((sum, run) => sum + run.published, 0)).toBe(250)
     expect(arrived().sort()).toEqual(uids)
+  })
+})
+
+/** Passes the first request on to the bus. Every later one gets no answer. */
+async function hangingAfterFirst(): Promise<{ endpoint: string; stop(): void }> {
+  let requests = 0
+  const proxy = createServer((request, response) => {
+    requests += 1
+    if (requests > 1) return
+    const { method, headers, url = '/' } = request
+    const passedOn = httpRequest(new URL(url, server.endpoint), { method, headers }, answer => {
+      response.writeHead(answer.statusCode ?? 500, answer.headers)
+      answer.pipe(response)
+    })
+    request.pipe(passedOn)
+  })
+  await new Promise<void>(resolve => proxy.listen(0, '127.0.0.1', resolve))
+  const { port } = proxy.address() as AddressInfo
+  return {
+    endpoint: `http://127.0.0.1:${port}`,
+    stop() {
+      proxy.closeAllConnections()
+      proxy.close()
+    },
+  }
+}
+
+describe('publish, when the bus is slow', () => {
+  it('marks what the bus has accepted, so that no event is published again', async () => {
+    const uids = await fill(25)
+    const slow = await hangingAfterFirst()
+    try {
+      await expect(publishTo(realBus(slow.endpoint))({ busMs: 1_000 }, soon())).rejects.toThrow()
+    } finally {
+      slow.stop()
+    }
+    expect(arrived()).toEqual(uids.slice(0, 10))
+    expect(await publishTo(realBus())({}, soon())).toEqual({ claimed: 15, published: 15 })
+    expect(arrived()).toEqual(uids)
   })
 })
 
