@@ -7,7 +7,7 @@ import type { KubernetesObject, NetworkPolicy, Secret } from '../../lib/crd/obje
 import { OperatorError } from '../../lib/errors.ts'
 import type { Cluster } from '../../lib/kubernetes/cluster.ts'
 import { waitUntil } from '../../local/process/wait.ts'
-import { instanceCalled, platformRowsOf, rowsOf, untilConsistent } from '../support/consistency.ts'
+import { instanceCalled, outboxOf, platformRowsOf, rowsOf, untilConsistent } from '../support/consistency.ts'
 import { type CountedQueues, startCountedQueues } from '../support/counted-queues.ts'
 import { create, edit, remove } from '../support/edits.ts'
 import { untilQueuesEmpty } from '../support/idle-queues.ts'
@@ -90,9 +90,12 @@ describe('every sweep', () => {
       template: 'web',
       created_at: new Date(),
       notes: '{}',
+      sequence: 0,
     }
     await operator.database.insertInto(instanceTable).values(lost).execute()
-    expect(await sweep({ resync: false })).toEqual({ examined: names.length, enqueued: 1 })
+    // Two sweeps at the same time may both send a message, and the row is closed once.
+    const both = await Promise.all([sweep({ resync: false }), sweep({ resync: false })])
+    expect(both.map(({ enqueued }) => enqueued)).toContain(1)
     const isClosed = async () => (await rowsOf(operator, 'lost'))[0]?.deleted_at != null
     await waitUntil('the row to be closed', 20_000, isClosed, operator.signal)
     // A pass on a busy machine leaves its event to the publish function, which runs once a minute.
@@ -103,6 +106,7 @@ describe('every sweep', () => {
       operator.signal,
     )
     await expectNothingFound()
+    expect(await outboxOf(operator, uid)).toEqual(['instance.deleted'])
   }, 150_000)
 
   it('leaves rows of other clusters, rows without a cluster and rows of other namespaces open', async () => {
