@@ -15,11 +15,11 @@ import type { Sync } from './status-facts.ts'
 /** Caps the database's share of a pass, in milliseconds: workloads start and end whether or not it answers. */
 const databaseCapMs = 500
 
-/** Milliseconds. Waiting passes come at least every minute, so this keeps a small part of all places in passes busy. */
-const longestCapMs = 2_000
+/** Milliseconds. All messages of a batch wait for its slowest pass, also while the database is away. */
+const longestCapMs = 1_000
 
 /**
- * The database's share of a pass, in milliseconds. It doubles with the waits in a row, so that the rows of a database that
+ * The database's share of a pass, in milliseconds. It is doubled after a wait, so that the rows of a database that
  * is slow, and not away, are written at last.
  */
 export function databaseShareMs(waits: number): number {
