@@ -1,11 +1,12 @@
 import type { ChallengeInstance, Child } from '../crd/challenge-instance.ts'
 import type { ChallengeTemplate } from '../crd/challenge-template.ts'
 import { comparesMetadata, isWorkload } from '../crd/child-kinds.ts'
-import { apiVersion, labels } from '../crd/group.ts'
+import { apiVersion } from '../crd/group.ts'
 import type { Deployment, KubernetesObject, Pod, Stored } from '../crd/objects.ts'
 import { childKey } from '../crd/reference.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
 import { isReason } from '../reason-rules.ts'
+import { readOwnPod } from './own-pod.ts'
 import { onlyLooks, verifiesChildren } from './pass/causes.ts'
 import type { Observed, ObservedTemplate } from './pass/observation.ts'
 import type { Pass } from './pass/outcome.ts'
@@ -108,15 +109,4 @@ async function readPods(
   const isCurrent = named.some(({ metadata }) => metadata.deletionTimestamp === undefined)
   if (isCurrent || pass.pod === undefined || pass.pod === reported) return named
   return [...named, ...(await read(reported))]
-}
-
-/** The hint of a message may name a predecessor's pod. Its troubles are not those of this instance. */
-async function readOwnPod(
-  cluster: Cluster,
-  { metadata }: Stored<ChallengeInstance>,
-  { namespace, name }: { namespace: string; name: string },
-  signal: AbortSignal,
-): Promise<Stored<Pod> | undefined> {
-  const pod = await cluster.get<Pod>({ apiVersion: 'v1', kind: 'Pod', namespace, name }, signal)
-  return pod?.metadata.labels?.[labels.instanceUid] === metadata.uid ? pod : undefined
 }

@@ -92,12 +92,12 @@ function behind(
   { keys, secrets }: FlagInputs,
 ): (instance: SweptInstance) => boolean {
   const newest = new Map<string, string>()
-  for (const { revision = '', flagVersion } of instances)
-    if (flagVersion !== undefined && isNewer(flagVersion, newest.get(revision)))
+  for (const { revision, flagVersion } of instances)
+    if (revision !== undefined && flagVersion !== undefined && isNewer(flagVersion, newest.get(revision)))
       newest.set(revision, flagVersion)
-  return ({ namespace, templateRef, revision = '', flagVersion, keys: recorded }) => {
+  return ({ namespace, templateRef, revision, flagVersion, keys: recorded }) => {
     if (keys !== undefined && recorded !== undefined && recorded !== noKeys && recorded !== keys) return true
-    if (flagVersion === undefined) return false
+    if (revision === undefined || flagVersion === undefined) return false
     const read = secrets.find(
       ({ template: { metadata } }) => metadata.namespace === namespace && metadata.name === templateRef,
     )

@@ -73,7 +73,7 @@ describe('a template that takes its flag from a Secret', () => {
     expect(await flagOf(name)).toBeUndefined()
   })
 
-  it('gets the flag as soon as somebody looks at an instance whose Secret was labelled', async () => {
+  it('gets the flag as soon as a pass looks at an instance whose Secret was labelled', async () => {
     await create(operator, secret('unlabelled-flags', 'Opaque', {}))
     await started('unlabelled', { name: 'unlabelled-flags', key: 'web' })
     await phaseOf(operator, 'unlabelled', 'Pending', 'FlagSecretRefused')

@@ -64,7 +64,7 @@ export function createFanOut(options: FanOutOptions): FanOut {
     schedule(template, hold === undefined || announced ? releaseEveryMs : heldEveryMs, heldSince)
   }
 
-  /** @returns whether there was a row to which it was to be said */
+  /** Announces the hold to one row that waits. @returns whether a message was sent */
   function announceNext({ rows }: TemplateEntry, held: HeldRollout): boolean {
     for (const row of rows) if (turnOf(row).waits && announce(row, held)) return true
     return false

@@ -1,9 +1,9 @@
 import type { ChallengeInstance, Child } from '../../crd/challenge-instance.ts'
 import { isWorkload } from '../../crd/child-kinds.ts'
-import { labels } from '../../crd/group.ts'
 import type { KubernetesObject, Pod, Stored } from '../../crd/objects.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import { isNodeLost } from '../../observed/pod.ts'
+import { readOwnPod } from '../own-pod.ts'
 import type { Obstacle } from '../pass/findings.ts'
 
 /**
@@ -12,22 +12,21 @@ import type { Obstacle } from '../pass/findings.ts'
  */
 export async function whatBlocks(
   cluster: Cluster,
-  { metadata, status }: Stored<ChallengeInstance>,
+  instance: Stored<ChallengeInstance>,
   children: readonly Child[],
   signal: AbortSignal,
 ): Promise<Obstacle | undefined> {
   const workload = children.find(isWorkload)
   if (workload === undefined) return undefined
   const { namespace } = workload
-  const podReference = { apiVersion: 'v1', kind: 'Pod', namespace, name: status?.podName ?? '' }
+  const name = instance.status?.podName
   const [deployment, pod] = await Promise.all([
     cluster.getMetadata(workload, signal),
-    podReference.name === '' ? undefined : cluster.get<Pod>(podReference, signal),
+    name === undefined ? undefined : readOwnPod(cluster, instance, { namespace, name }, signal),
   ])
-  const own = pod?.metadata.labels?.[labels.instanceUid] === metadata.uid ? pod : undefined
   return (
     (deployment && foreignFinalizer('Deployment', deployment)) ??
-    (own && (foreignFinalizer('Pod', own) ?? nodeLost(own) ?? podEnding(own)))
+    (pod && (foreignFinalizer('Pod', pod) ?? nodeLost(pod) ?? podEnding(pod)))
   )
 }
 
