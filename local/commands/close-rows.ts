@@ -32,8 +32,10 @@ export async function runCloseRows(
   signal: AbortSignal,
 ): Promise<void> {
   const { cluster: wanted, yes } = options
-  const client = externalParts(env).cluster ? openExternalClient(env, 'close-rows') : undefined
-  const database = openDatabase({ ...parseDatabaseConfig(env), max: 1, applicationName: 'close-rows' })
+  const parts = externalParts(env)
+  const { url } = parseDatabaseConfig(env)
+  const client = parts.cluster ? openExternalClient(env, 'close-rows') : undefined
+  const database = openDatabase({ url, max: 1, applicationName: 'close-rows' })
   try {
     const cluster = client && openCluster(client)
     await printClusters(database, cluster, print, signal)
@@ -49,8 +51,7 @@ export async function runCloseRows(
       return print(
         `${rows.length} open rows ${what} would be closed. Run the command again with --yes to close them.`,
       )
-    const bus = externalParts(env).bus?.name
-    const store = openStore(database, bus === undefined ? {} : { bus })
+    const store = openStore(database, parts.bus ? { bus: parts.bus.name } : {})
     for (const row of rows) await store.closeGone({ ...row, cluster: wanted ?? null }, signal)
     print(`${rows.length} rows are closed.`)
   } finally {

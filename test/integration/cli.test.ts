@@ -329,6 +329,7 @@ describe('a command that cannot start', () => {
 
   test.each([
     ['migrate', 'DATABASE_URL'],
+    ['close-rows', 'DATABASE_URL'],
     ['get', 'KUBECONFIG'],
     ['crds', 'KUBECONFIG'],
     ['forward', 'CHANGES_QUEUE_URL'],
