@@ -13,7 +13,15 @@ import { createClock } from './clock.ts'
 import { createHeldNotices } from './held-notice.ts'
 import { createLane } from './lane.ts'
 import type { Messages } from './messages.ts'
-import { noteVersions, patience, type Repetition, repetitionOf, versionsOf, waitMsOf } from './repeat.ts'
+import {
+  measuresQueue,
+  noteVersions,
+  patience,
+  type Repetition,
+  repetitionOf,
+  versionsOf,
+  waitMsOf,
+} from './repeat.ts'
 import { rolloutHold, settingsHold } from './rollout.ts'
 
 export interface DispatchOptions {
@@ -84,8 +92,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
 
   function effectSeen(subject: string, outstanding: Outstanding, at: number): void {
     sender.effectSeen(subject)
-    // A repeated message does not count, since it is unknown which sending took effect (Karn's algorithm).
-    if (!outstanding.repeated) latency.effectSeen(at - outstanding.sentAt, at)
+    if (measuresQueue(outstanding)) latency.effectSeen(at - outstanding.sentAt, at)
   }
 
   /** @param before the message about the same mismatch that is repeated, and why */

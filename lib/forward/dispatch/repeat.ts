@@ -59,6 +59,15 @@ export function waitMsOf(
   return as === 'outdated' ? before.waitMs : Math.min(before.waitMs * 2, longestWaitMs)
 }
 
+/**
+ * Whether the time until the effect of a message says how long the queue is. It does not for a repeated message, since it
+ * is unknown which sending took effect (Karn's algorithm). Nor does it for one that is waited for as long as possible:
+ * its own pass may have had no effect, and another pass has one much later.
+ */
+export function measuresQueue({ repeated, waitMs }: Outstanding): boolean {
+  return !repeated && waitMs < longestWaitMs
+}
+
 /** A pass whose function has other settings than this forwarder shows no effect, so it is not repeated before long. */
 function firstWaitMs(mismatch: Mismatch): number {
   if (mismatch.kind === 'settings') return longestWaitMs

@@ -265,6 +265,21 @@ describe('changed settings of the operator', () => {
     await world.end()
   })
 
+  test('that another pass takes up minutes later do not make a lost message wait for longer', async () => {
+    const world = simulatedForwarder()
+    const late = settled('late', { configuration: other })
+    const ending = settled('ending', { expiresAt: new Date(start + 400_000).toISOString() })
+    await world.begin(template(), ...late.all, ...ending.all)
+    await world.advance(300_000)
+    expect(world.takeSent()).toEqual(['changed late'])
+    world.see(...takenUp(late))
+    await world.advance(100_000)
+    expect(world.takeSent()).toEqual(['expiry ending'])
+    await world.advance(5_000)
+    expect(world.takeSent()).toEqual(['expiry ending'])
+    await world.end()
+  })
+
   test('do not keep a template change from its turn', async () => {
     const world = simulatedForwarder()
     const late = many(10, { configuration: other })
