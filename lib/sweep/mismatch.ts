@@ -55,8 +55,8 @@ export function rowMismatches(
 export function overdue(instances: Iterable<SweptInstance>, now: number, sinceMs: number): Mismatch[] {
   return [...instances]
     .filter(
-      ({ expiresAt, deletingSince }) =>
-        deletingSince === undefined && ageThresholdCrossed(now - (expiresAt ?? now), 1, sinceMs),
+      ({ expiresAt, ...instance }) =>
+        mayAct(instance) && ageThresholdCrossed(now - (expiresAt ?? now), 1, sinceMs),
     )
     .map(instance => mismatch(instance, 'expiry'))
 }
@@ -68,10 +68,15 @@ export function overdue(instances: Iterable<SweptInstance>, now: number, sinceMs
 export function opened(instances: Iterable<SweptInstance>, now: number, sinceMs: number): Mismatch[] {
   return [...instances]
     .filter(
-      ({ availableFrom, deletingSince }) =>
-        deletingSince === undefined && ageThresholdCrossed(now - (availableFrom ?? now), 1, sinceMs),
+      ({ availableFrom, ...instance }) =>
+        mayAct(instance) && ageThresholdCrossed(now - (availableFrom ?? now), 1, sinceMs),
     )
     .map(instance => mismatch(instance, 'changed'))
+}
+
+/** Whether a pass would carry out what is due at a date. During a pause it waits, and `resumed` finds the end of the pause. */
+function mayAct({ reason, deletingSince }: Pick<SweptInstance, 'reason' | 'deletingSince'>): boolean {
+  return deletingSince === undefined && reason !== 'Paused'
 }
 
 /** Returns instances whose pause has ended and that no pass has taken up since. Nothing was acted on during the pause. */

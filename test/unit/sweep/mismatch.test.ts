@@ -215,6 +215,11 @@ describe('overdue', () => {
     expect(summaryOf(overdue(all, now, 15_000))).toEqual(['expiry u'])
     expect(overdue([{ ...ended, deletingSince: now }], now, 15_000)).toEqual([])
   })
+
+  it('leaves an instance alone that is paused, also in a resync', () => {
+    const paused = instance({ expiresAt: now - 1, reason: 'Paused' })
+    expect(overdue([paused], now, Number.POSITIVE_INFINITY)).toEqual([])
+  })
 })
 
 describe('opened', () => {
@@ -223,6 +228,11 @@ describe('opened', () => {
     const all = [open, instance({ availableFrom: now + 1 }), instance()]
     expect(summaryOf(opened(all, now, 15_000))).toEqual(['changed u'])
     expect(opened([{ ...open, deletingSince: now }], now, 15_000)).toEqual([])
+  })
+
+  it('leaves an instance alone that is paused, also in a resync', () => {
+    const paused = instance({ availableFrom: now - 1, reason: 'Paused' })
+    expect(opened([paused], now, Number.POSITIVE_INFINITY)).toEqual([])
   })
 })
 
