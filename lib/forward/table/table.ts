@@ -1,3 +1,4 @@
+import { remember } from '../../bounded-cache.ts'
 import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
 import type { ChallengeTemplate } from '../../crd/challenge-template.ts'
 import type { GoneObject, KubernetesObject, Stored } from '../../crd/objects.ts'
@@ -25,6 +26,12 @@ export interface Table {
 /** Namespace → name → value. The two strings exist already; a joined key would be one more string for each object. */
 type ByName<T> = Map<string, Map<string, T>>
 
+/**
+ * The most strings that are shared. The names of templates and namespaces that are gone would pile up otherwise, and a
+ * forwarder may run for weeks. A cluster has fewer at the same time.
+ */
+const internLimit = 20_000
+
 /** Creates an empty table. @param watched whether a namespace is watched */
 export function createTable(watched: Watched, events: TableEvents): Table {
   const rows: ByName<Row> = new Map()
@@ -34,7 +41,7 @@ export function createTable(watched: Watched, events: TableEvents): Table {
 
   function intern(text: string): string {
     const known = interned.get(text)
-    if (known === undefined) interned.set(text, text)
+    if (known === undefined) remember(interned, internLimit, text, text)
     return known ?? text
   }
 
