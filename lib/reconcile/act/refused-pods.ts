@@ -1,9 +1,10 @@
+import type { Child } from '../../crd/challenge-instance.ts'
 import { annotations } from '../../crd/group.ts'
 import type { Deployment, KubernetesObject, Stored } from '../../crd/objects.ts'
 import { childKey, referenceTo } from '../../crd/reference.ts'
 import { operatorError } from '../../errors.ts'
 import type { Cluster, JsonPatchOperation } from '../../kubernetes/cluster.ts'
-import { childVersion } from '../../observed/child-version.ts'
+import { childVersion, isSameVersion } from '../../observed/child-version.ts'
 import { deploymentDigest } from '../../observed/deployment.ts'
 import { sameVersion, setAnnotation } from '../json-patch.ts'
 import { triesRefusedAgain } from '../pass/causes.ts'
@@ -33,17 +34,22 @@ export async function tryRefusedPodsAgain(
   if (deploymentDigest(deployment).replicaFailure === undefined) return converged
   try {
     const tried = await cluster.patchJson(referenceTo(deployment), operations(deployment, pass.at), signal)
-    return tried === undefined || tried === 'conflict' ? converged : recorded(converged, tried)
+    if (tried === undefined || tried === 'conflict') return converged
+    return { ...converged, children: recordedAsTried(converged.children, tried) }
   } catch (thrown) {
     return { ...converged, failures: [...converged.failures, operatorError(thrown)] }
   }
 }
 
-function recorded(converged: Converged, tried: Stored<KubernetesObject>): Converged {
+/**
+ * Returns the records of the children after the write of the annotation. A change of another client that is still to be
+ * undone stays different from its record.
+ */
+export function recordedAsTried(children: readonly Child[], tried: Stored<KubernetesObject>): Child[] {
   const key = childKey(referenceTo(tried))
   const version = childVersion(tried)
-  const children = converged.children.map(child => (childKey(child) === key ? { ...child, version } : child))
-  return { ...converged, children }
+  const isOurs = (child: Child) => childKey(child) === key && isSameVersion(child.version, version)
+  return children.map(child => (isOurs(child) ? { ...child, version } : child))
 }
 
 function operations(deployment: Stored<Deployment>, at: string): JsonPatchOperation[] {
