@@ -24,7 +24,7 @@ export function refusalText(message: string): string {
 
 export function shortened(text: string, limit: number): string {
   const oneLine = text.replace(/\s+/g, ' ').trim()
-  return oneLine.length > limit ? `${oneLine.slice(0, limit - 1)}…` : oneLine
+  return oneLine.length > limit ? `${oneLine.slice(0, limit - 1).toWellFormed()}…` : oneLine
 }
 
 const valued = /(Invalid value|Unsupported value|Duplicate value|Not found|Too long|Too many): /

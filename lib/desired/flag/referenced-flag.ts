@@ -6,6 +6,9 @@ import type { Problem } from '../problem.ts'
 /** The type of a Secret that `kubectl create secret generic` makes. */
 const opaque = 'Opaque'
 
+/** The most characters that a status shows of a type. Its writer chose it, and it may be as long as an object. */
+const longestType = 100
+
 /**
  * Returns the value of a key of the Secret that a template's `secretRef` names; undefined if there is none.
  *
@@ -26,7 +29,7 @@ export function referencedFlag(
   if (type !== opaque)
     return refused(
       metadata.name,
-      `its type is ${JSON.stringify(type)}; create a Secret of the type ${opaque} with the flag, and name that one`,
+      `its type is ${JSON.stringify(type.slice(0, longestType))}; create a Secret of the type ${opaque} with the flag, and name that one`,
     )
   if (flagSecrets === 'labelled' && forChallenges !== 'true')
     return refused(

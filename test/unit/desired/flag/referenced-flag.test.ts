@@ -34,6 +34,11 @@ describe('the flag in the Secret of a template', () => {
     expect(JSON.stringify(referencedFlag(secret, 'web', any))).not.toContain('flag{x}')
   })
 
+  test('shows no more than the beginning of a type that is as long as an object', () => {
+    const refused = referencedFlag({ ...flags, type: 'x'.repeat(1_000_000) }, 'web', any)
+    expect((refused as { message: string }).message.length).toBeLessThan(400)
+  })
+
   test('is read from a labelled Secret only where the configuration says so', () => {
     const forChallenges = labelled({ [labels.forChallenges]: 'true' })
     expect(referencedFlag(forChallenges, 'web', withLabel)).toBe('flag{x}')
