@@ -41,7 +41,7 @@ export async function act(
   const nothing: Acted = { children, writes: [], failures: [], converged: false }
   switch (decision.kind) {
     case 'look':
-      return nothing
+      return { ...nothing, failures: await guardWhatRuns(ensureDefaultDeny, { instance, pass }, signal) }
     case 'leave':
       return {
         ...nothing,

@@ -131,7 +131,7 @@ function worst(failures: readonly OperatorError[]): OperatorError | undefined {
 }
 
 function obstacleOf(
-  { observed, acted }: ConcludeInput,
+  { acted }: ConcludeInput,
   decision: Exclude<Decision, { kind: 'expire' }>,
   outcome: Outcome,
 ): Findings['obstacle'] {
@@ -142,7 +142,8 @@ function obstacleOf(
     return (waitsForTurn(obstacle) ? undefined : obstacle) ?? contested(acted.children) ?? obstacle
   }
   if (decision.kind === 'leave') return decision.obstacle
-  return observed.template.kind === 'unread' ? 'not-examined' : undefined
+  // Without a template that it may build from, a pass knows no more than one that only looks.
+  return 'not-examined'
 }
 
 /** Nothing is wrong with an instance that waits for its turn, so everything else is said first. */

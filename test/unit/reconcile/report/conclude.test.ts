@@ -308,3 +308,21 @@ describe('a workload of which only a pod that is going is known', () => {
     expect(status.phase).toBe('Ready')
   })
 })
+
+describe('a pass that has no template to build from', () => {
+  it('keeps what only a change helps against', () => {
+    const status: ChallengeInstanceStatus = {
+      phase: 'Failed',
+      reason: 'EnvInvalid',
+      message: 'wrong',
+      observedGeneration: 1,
+      children: [recordedChild()],
+      conditions: [
+        { type: 'Stalled', status: 'True', reason: 'EnvInvalid', message: 'wrong', lastTransitionTime: '' },
+      ],
+    }
+    const after = statusAfterRead({ sources: [], instance: withStatus(status), deployment: deployment(true) })
+    expect(after).toMatchObject({ reason: 'EnvInvalid', message: 'wrong' })
+    expect(after.conditions).toContainEqual(expect.objectContaining({ type: 'Stalled', status: 'True' }))
+  })
+})
