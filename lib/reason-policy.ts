@@ -7,7 +7,7 @@
  * - `recheck`: no watch covers the cause (quotas, admission rules, rights). A timer wakes the instance after 30 s to
  *   5 minutes, without a limit on attempts.
  * - `dated`: the forwarder's clock wakes the instance at a date in its status, as it does at its end. No timer is set.
- * - `moment`: the cause passes within moments. A timer wakes the instance after 1 s.
+ * - `moment`: the cause passes within moments. A timer wakes the instance after 1 s, and later like `recheck`.
  * - `outage`: the cluster or the database is away. A timer wakes the instance after 2 s to 1 minute. An outage says
  *   nothing about the instance, so it uses up no attempt, however long it lasts.
  * - `retry`: a failure that counts as an attempt. A timer wakes the instance after 1 s to 5 minutes, and the eighth

@@ -129,10 +129,11 @@ export function needsRecheck(instances: Iterable<SweptInstance>, now: number): M
 }
 
 /**
- * After so many waits the delay is long, and its timers meet on one grid. An instance that has waited for ten minutes has a
+ * After so many waits the delay is long, also for a cause that usually passes within moments (`momentWaits`), and its
+ * timers meet on one grid. An instance that has waited for ten minutes has a
  * timer already. A message that counted from 0 would start a second series of short waits.
  */
-export const longWaits = 3
+export const longWaits = 33
 const longAfterMs = 600_000
 
 function waitsForLong(instance: SweptInstance, now: number): boolean {

@@ -13,6 +13,20 @@ export function outageBackoffMs(waits: number, random: number): number {
   return jitteredBackoffMs({ firstMs: 2_000, longestMs: 60_000, step: waits, random })
 }
 
+/** A cause that passes within moments has passed by then, unless something holds it up. */
+export const momentWaits = 30
+
+/**
+ * Delay before the next look at a cause that passes within moments. It is the same for the first thirty waits. Later, for
+ * example while a finalizer of another party holds a child, it is that of a recheck.
+ */
+export function momentBackoffMs(
+  momentMs: number,
+  { waits, random }: { waits: number; random: number },
+): number {
+  return waits < momentWaits ? momentMs : recheckBackoffMs(waits - momentWaits, random)
+}
+
 interface Backoff {
   firstMs: number
   longestMs: number

@@ -2,7 +2,7 @@ import type { OperatorError } from '../../errors.ts'
 import type { Cause, HeldRollout } from '../../messages.ts'
 import { countsAsAttempt } from '../../reason-rules.ts'
 import { type Reason, reasons } from '../../reasons.ts'
-import { outageBackoffMs, recheckBackoffMs } from './backoff.ts'
+import { momentBackoffMs, outageBackoffMs, recheckBackoffMs } from './backoff.ts'
 
 /** One look at one instance. It unites the messages of a batch that name the instance. */
 export interface Pass {
@@ -78,7 +78,7 @@ export function datedOutcome(reason: Reason, afterMs: number): Outcome {
 export function waitOutcome(reason: Reason, pass: Pass, random: number): Outcome {
   switch (reasons[reason].recovery) {
     case 'moment':
-      return requeue(reason, momentMs)
+      return requeue(reason, momentBackoffMs(momentMs, { waits: pass.waits, random }))
     case 'outage':
       return requeue(reason, outageBackoffMs(pass.waits, random))
     default:

@@ -2,6 +2,7 @@ import { isWorkload } from '../../crd/child-kinds.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import type { Store } from '../../store/store.ts'
 import type { Log } from '../../telemetry/log.ts'
+import { momentBackoffMs } from '../pass/backoff.ts'
 import { type Outcome, type Pass, type PassResult, requeue, waitOutcome } from '../pass/outcome.ts'
 import { closeGoneRow } from '../report/database-row.ts'
 import { findLeftByDeployment, findOwned, removeChildren } from './remove-children.ts'
@@ -37,7 +38,11 @@ export async function cleanUpDeleted(
       ? []
       : await findLeftByDeployment(deps.cluster, key, key.namespace, signal)
     const { state } = await removeChildren(deps.cluster, [...owned, ...left], {}, signal)
-    if (state === 'waiting') outcome = requeue('Terminating', removingMs)
+    if (state === 'waiting') {
+      const { waits } = pass
+      const afterMs = momentBackoffMs(removingMs, { waits, random: deps.random() })
+      outcome = requeue('Terminating', afterMs)
+    }
     const closed = await closeGoneRow(deps, key, pass, signal)
     if (closed.failed) outcome = waitOutcome(closed.failed, pass, deps.random())
     events += closed.events

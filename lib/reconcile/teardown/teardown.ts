@@ -5,6 +5,7 @@ import { childKey } from '../../crd/reference.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import { clockSkewMs } from '../../lifetime.ts'
 import { isAdopting } from '../../observed/adopting.ts'
+import { momentBackoffMs } from '../pass/backoff.ts'
 import { answersForceSync, asksWhatBlocksTeardown, verifiesChildren } from '../pass/causes.ts'
 import type { Findings } from '../pass/findings.ts'
 import { type Pass, type PassResult, requeue, waitOutcome } from '../pass/outcome.ts'
@@ -105,7 +106,9 @@ async function reportWaiting(
   // The forwarder does not see the end of what a Deployment left, nor that of the older operator's Deployment, which has
   // no labels of ours.
   const unwatched = isAdopting(instance.status) || children.some(isDependent)
-  return { outcome: unwatched ? requeue('Terminating', unwatchedMs) : { kind: 'settled' }, events }
+  const { waits } = pass
+  const afterMs = momentBackoffMs(unwatchedMs, { waits, random: deps.random() })
+  return { outcome: unwatched ? requeue('Terminating', afterMs) : { kind: 'settled' }, events }
 }
 
 async function finish(

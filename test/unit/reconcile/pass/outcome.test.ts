@@ -42,6 +42,13 @@ describe('failureOutcome', () => {
 })
 
 describe('waitOutcome', () => {
+  it('comes back less and less often to a child that a finalizer holds', () => {
+    const delays = [0, 29, 30, 33].map(waits => waitOutcome('Terminating', somePass({ waits }), 0))
+    expect(delays.map(each => each.kind === 'requeue' && each.afterMs)).toEqual([
+      1_000, 1_000, 30_000, 150_000,
+    ])
+  })
+
   it('comes back sooner from an outage than from a cause that no watch covers', () => {
     const pass = somePass({ waits: 0 })
     expect(waitOutcome('DatabaseUnavailable', pass, 0)).toMatchObject({ afterMs: 2_000 })
