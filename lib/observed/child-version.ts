@@ -22,7 +22,9 @@ export function childVersion(object: Stored<KubernetesObject>): string {
 
 /**
  * Returns whether what is ours in a child is as recorded. A change of the first part alone is then one of another client,
- * such as an annotation. It counts only if one of the versions lacks the third part.
+ * such as an annotation. It counts only if one of the versions lacks the third part. A change of the third part alone is
+ * one of the API server: every write of `spec` changes the first part, and another release of the API server may have more
+ * defaults.
  *
  * The form of an earlier release had one part and hashed foreign labels and annotations too. Its first part alone is
  * compared, so that an upgrade wakes no instance.
@@ -33,7 +35,8 @@ export function isSameVersion(recorded: string, seen: string): boolean {
   const [numberSeen, metadataSeen, specSeen] = seen.split('.')
   if (metadata === undefined) return formerNumber(recorded) === numberSeen
   if (metadata !== metadataSeen) return false
-  return spec === undefined || specSeen === undefined ? number === numberSeen : spec === specSeen
+  if (number === numberSeen) return true
+  return spec !== undefined && spec === specSeen
 }
 
 /** Returns whether two states of an object are equal in everything that is ours, values of a Secret included. */

@@ -30,6 +30,13 @@ const service = ({ metadata, spec }: Parts = {}) =>
 const deployment = ({ metadata, spec }: Parts = {}) =>
   object('Deployment', { metadata: { generation: 2, ...metadata }, spec: { replicas: 1, ...spec } })
 
+/** Every write of a Service has a new version, and every one of a Deployment's spec a new generation. */
+const written = (after: Stored<KubernetesObject>): Stored<KubernetesObject> => {
+  const { generation } = after.metadata
+  const next = { resourceVersion: '6', ...(generation !== undefined && { generation: generation + 1 }) }
+  return { ...after, metadata: { ...after.metadata, ...next } }
+}
+
 type Case = [change: string, before: Stored<KubernetesObject>, after: Stored<KubernetesObject>]
 
 const foreign: Case[] = [
@@ -117,8 +124,15 @@ describe('isSameVersion', () => {
   })
 
   it.each(ours)('shows %s', (_change, before, after) => {
-    expect(isSameVersion(childVersion(before), childVersion(after))).toBe(false)
+    expect(isSameVersion(childVersion(before), childVersion(written(after)))).toBe(false)
     expect(isSameContent(before, after)).toBe(false)
+  })
+
+  it('ignores a default that another release of the API server has, since nothing was written', () => {
+    const defaults = { revisionHistoryLimit: 10 }
+    const recorded = childVersion(deployment())
+    expect(isSameVersion(recorded, childVersion(deployment({ spec: defaults })))).toBe(true)
+    expect(isSameVersion(childVersion(service()), childVersion(service({ spec: defaults })))).toBe(true)
   })
 
   it('compares generations and labels if only the metadata were read', () => {
