@@ -1,11 +1,13 @@
-import type { Child } from '../../crd/challenge-instance.ts'
+import type { ChallengeInstance, Child } from '../../crd/challenge-instance.ts'
 import { applyWaves } from '../../crd/child-kinds.ts'
+import type { Stored } from '../../crd/objects.ts'
 import { childKey, keyOfObject } from '../../crd/reference.ts'
 import type { DesiredChild } from '../../desired/desired.ts'
 import { type OperatorError, operatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import type { ChildWrite } from './acted.ts'
 import { applyChild, type ChildResult, type ChildToApply } from './apply-child.ts'
+import { isReplaced } from './ownership.ts'
 
 /** The result of applying and pruning. A failed child does not stop the others of its wave. */
 export interface Converged {
@@ -36,7 +38,9 @@ export async function converge(
   }
   const recorded = pass.observed.instance.status?.children ?? []
   const surplus = applied.some(result => result.failure) ? [] : notDesired(recorded, desired)
-  const pruned = await Promise.all(surplus.map(child => prune(cluster, child, signal)))
+  const pruned = await Promise.all(
+    surplus.map(child => prune(cluster, { child, instance: pass.observed.instance }, signal)),
+  )
   const all = [...applied, ...pruned]
   const done = new Set(all.map(result => result.key))
   const untouched = recorded.filter(child => !done.has(childKey(child)))
@@ -52,10 +56,18 @@ function notDesired(recorded: readonly Child[], desired: readonly DesiredChild[]
   return recorded.filter(child => !keys.has(childKey(child)))
 }
 
-async function prune(cluster: Cluster, child: Child, signal: AbortSignal): Promise<ChildResult> {
+/** Deletes a child that is not desired any more. An object of another client that has its name is left alone. */
+async function prune(
+  cluster: Cluster,
+  { child, instance }: { child: Child; instance: Stored<ChallengeInstance> },
+  signal: AbortSignal,
+): Promise<ChildResult> {
   const key = childKey(child)
   try {
-    await cluster.delete(child, { propagation: 'Background' }, signal)
+    const found = await cluster.getMetadata(child, signal)
+    if (found === undefined || isReplaced(found, instance)) return { key, child: undefined }
+    const { uid } = found.metadata
+    await cluster.delete(child, { propagation: 'Background', uid }, signal)
     return { key, child: undefined, write: { child, action: 'deleted', replacesPods: false } }
   } catch (thrown) {
     return { key, child, failure: operatorError(thrown) }

@@ -27,6 +27,15 @@ export function ownershipOf(
   return isAdoptable(existing, instance) ? 'adoptable' : 'foreign'
 }
 
+/**
+ * Returns whether another client has put an object of its own in the place of a recorded child, for example during a
+ * pause. The metadata suffice. An object that we wrote to is ours, whatever became of its labels.
+ */
+export function isReplaced(found: Stored<KubernetesObject>, instance: Stored<ChallengeInstance>): boolean {
+  const isWrittenByUs = found.metadata.managedFields?.some(each => each.manager === fieldManager)
+  return !isWrittenByUs && ownershipOf(found, instance) !== 'ours'
+}
+
 /** Another client may have changed our labels. The owner reference and the record of the child still show the owner. */
 function isRecordedAndOwned(
   existing: Stored<KubernetesObject>,

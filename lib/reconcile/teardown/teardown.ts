@@ -5,6 +5,7 @@ import { childKey } from '../../crd/reference.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import { clockSkewMs } from '../../lifetime.ts'
 import { isAdopting } from '../../observed/adopting.ts'
+import { isReplaced } from '../act/ownership.ts'
 import { momentBackoffMs } from '../pass/backoff.ts'
 import { answersForceSync, asksWhatBlocksTeardown, verifiesChildren } from '../pass/causes.ts'
 import type { Findings } from '../pass/findings.ts'
@@ -135,7 +136,7 @@ async function childrenToRemove(
   signal: AbortSignal,
 ): Promise<Child[]> {
   const { metadata, status } = instance
-  const recorded = status?.children ?? []
+  const recorded = await stillOurs(cluster, instance, signal)
   const adoptable = isAdopting(status) ? await findAdoptable(cluster, instance, signal) : []
   // A deletion mark is a new generation of its own.
   const alreadyReconciled = status?.observedGeneration === (metadata.generation ?? 0) - 1
@@ -144,6 +145,24 @@ async function childrenToRemove(
   const known = new Set(recorded.map(childKey))
   const unknown = found.filter(child => !known.has(childKey(child)))
   return [...recorded, ...unknown.map(asRecorded)]
+}
+
+/**
+ * The recorded children without those that a person has replaced during a pause. No pass has looked at them since, and
+ * they are deleted by their names.
+ */
+async function stillOurs(
+  cluster: Cluster,
+  instance: Stored<ChallengeInstance>,
+  signal: AbortSignal,
+): Promise<Child[]> {
+  const { reason, children = [] } = instance.status ?? {}
+  if (reason !== 'Paused') return children
+  const found = await Promise.all(children.map(child => cluster.getMetadata(child, signal)))
+  return children.filter((_, index) => {
+    const object = found[index]
+    return object === undefined || !isReplaced(object, instance)
+  })
 }
 
 function asRecorded({ apiVersion, kind, namespace, name }: OwnedChild): Child {

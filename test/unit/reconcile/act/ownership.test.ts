@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { ChallengeInstanceStatus } from '../../../../lib/crd/challenge-instance.ts'
 import { fieldManager, labels } from '../../../../lib/crd/group.ts'
 import type { Deployment, KubernetesObject, Service, Stored } from '../../../../lib/crd/objects.ts'
-import { ownershipOf } from '../../../../lib/reconcile/act/ownership.ts'
+import { isReplaced, ownershipOf } from '../../../../lib/reconcile/act/ownership.ts'
 import { recordedChild, storedInstance } from '../../../support/objects.ts'
 
 const creationTimestamp = '2026-11-25T10:00:00Z'
@@ -124,4 +124,23 @@ describe('ownershipOf an object of the shape that kubectl makes, where the insta
   test.each(statuses)('%s, is foreign', (_, status) =>
     expect(ownershipOf(deployment(), storedInstance({ metadata, status }))).toBe('foreign'),
   )
+})
+
+describe('an object in the place of a recorded child', () => {
+  const recorded = storedInstance({
+    metadata,
+    status: { children: [recordedChild({ apiVersion: 'v1', kind: 'Secret' })] },
+  })
+
+  test('is another one if we never wrote to it', () => {
+    expect(isReplaced(secret({}), recorded)).toBe(true)
+    expect(isReplaced(secret({ ...ours, [labels.instanceUid]: 'other' }), recorded)).toBe(true)
+  })
+
+  test('is the child, also after somebody has changed its labels', () => {
+    expect(isReplaced(secret(ours), recorded)).toBe(false)
+    const { metadata: own, ...rest } = secret({})
+    const managedFields = [{ manager: fieldManager }]
+    expect(isReplaced({ ...rest, metadata: { ...own, managedFields } }, recorded)).toBe(false)
+  })
 })
