@@ -155,6 +155,7 @@ export async function startLife(
           Object.entries(row).map(([key, value]) => [key, value instanceof Date ? 'TIME' : value]),
         ),
         flag_hmac: row.flag_hmac && 'HMAC',
+        digest: row.digest && 'DIGEST',
       })),
       platform: platform.map(({ status: platformStatus, endpoint_url }) => ({
         platformStatus,

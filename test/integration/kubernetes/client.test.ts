@@ -109,7 +109,7 @@ describe('a request without an answer', () => {
 
 describe('a request on a connection that has gone silent', () => {
   it('ends after the limit of a call, and the kept connections are not used any more', async () => {
-    await using at = await serve((_request, response) => void setTimeout(() => response.end('{}'), 50), 500)
+    await using at = await serve((_request, response) => void setTimeout(() => response.end('{}'), 50), 5_000)
     const ask = () => at.client.request('GET', '/x', {}, signal)
     // The client keeps at most eight connections, so the next request cannot open one more.
     await Promise.all(Array.from({ length: 20 }, ask))

@@ -22,6 +22,7 @@ describe('migrate', () => {
       migrated: true,
       platformTables: true,
       mayWritePlatform: true,
+      epochMs: expect.any(Number),
     })
     expect(await openStore(database.db).record(instanceRecord(), soon())).toMatchObject({ events: 1 })
   })
