@@ -41,7 +41,6 @@ export function podDigest(pod: Stored<Pod>): PodDigest {
   const { metadata, status } = pod
   const container = worst(status?.containerStatuses ?? [])
   const condition = (type: string) => status?.conditions?.find(each => each.type === type)
-  const scheduled = condition('PodScheduled')
   const waiting = container?.state?.waiting?.reason
   return {
     name: metadata.name,
@@ -53,7 +52,7 @@ export function podDigest(pod: Stored<Pod>): PodDigest {
     statusReason: status?.reason,
     // On a dead node the condition becomes False, and containerStatuses[].ready stays true.
     ready: condition('Ready')?.status === 'True',
-    unscheduled: scheduled?.status === 'False' ? schedulersWords(scheduled.message ?? '') : undefined,
+    unscheduled: unscheduled(pod),
     restarts: container?.restartCount ?? 0,
     waiting: waiting === undefined || startingUp.has(waiting) ? undefined : waiting,
     terminated: termination(container?.state?.terminated),
@@ -61,6 +60,17 @@ export function podDigest(pod: Stored<Pod>): PodDigest {
     runningSince: runningSince(container),
     readyDueAt: readyDueAt(pod),
   }
+}
+
+/**
+ * Returns why the pod is on no node. A scheduler whose binding went through, but whose answer was lost, leaves the
+ * condition False on a pod that runs: the node counts. Only `Unschedulable` has words for an organiser; the text of
+ * another reason, such as `SchedulerError`, is about the cluster and has its addresses.
+ */
+function unscheduled({ spec, status }: Stored<Pod>): string | undefined {
+  const scheduled = status?.conditions?.find(each => each.type === 'PodScheduled')
+  if (scheduled?.status !== 'False' || spec?.nodeName) return undefined
+  return scheduled.reason === 'Unschedulable' ? schedulersWords(scheduled.message ?? '') : ''
 }
 
 /** Characters of the scheduler's words that a status shows. */

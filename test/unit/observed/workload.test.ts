@@ -163,6 +163,17 @@ describe('workloadVerdict', () => {
     expect(verdict(available, pod({ ready: true, state: running(900) })).ready).toBe(false)
   })
 
+  it('serves although the scheduler did not see that its binding went through', () => {
+    const scheduled = { type: 'PodScheduled', status: 'False', reason: 'SchedulerError', message: 'refused' }
+    const conditions = [...(ready.conditions ?? []), scheduled]
+    const serving = pod({ ready: true, state: running(5) }, { ...ready, conditions })
+    const bound = { ...serving, spec: { nodeName: 'node-1' } }
+    expect(verdict(available, bound)).toMatchObject({ ready: true, reason: undefined })
+    // Before it is on a node, the text of the error stays out of the status: it has addresses of the cluster.
+    const unbound = pod({}, { phase: 'Pending', conditions: [scheduled] })
+    expect(verdict(deployment(), unbound)).toMatchObject({ reason: 'Unschedulable', message: undefined })
+  })
+
   describe('that no node takes', () => {
     const waiting = (message: string) => {
       const scheduled = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }
