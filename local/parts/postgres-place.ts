@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { access, chmod, constants, mkdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -101,7 +101,7 @@ async function openFolder(path: string): Promise<void> {
  * one takes for whole.
  */
 async function copyTo(from: string, to: string, { open }: { open: boolean }): Promise<void> {
-  const draft = `${to}.${process.pid}`
+  const draft = `${to}.${randomUUID()}`
   try {
     await run('cp', ['-a', from, draft])
     if (open) await run('chmod', ['-R', 'a+rX', draft])
