@@ -73,13 +73,19 @@ async function editedBy(manager: string, name: string, operations: JsonPatchOper
   expect((await client.request('PATCH', path, request, signal)).status).toBe(200)
 }
 
+/** Milliseconds without a write, after which the controller has noted what it wants to note about its pods. */
+const quietMs = 200
+
 /** Returns the Deployment after the deployment controller has written its revision. */
 async function settled(name: string): Promise<Stored<Deployment>> {
+  let before: string | undefined
   for (;;) {
     const found = await cluster.get<Deployment>(reference(name), signal)
     const noted = found?.metadata.annotations?.['deployment.kubernetes.io/revision'] !== undefined
-    if (found && noted && found.status?.observedGeneration === found.metadata.generation) return found
-    await sleep(20)
+    const observed = found?.status?.observedGeneration === found?.metadata.generation
+    if (found && noted && observed && found.metadata.resourceVersion === before) return found
+    before = found?.metadata.resourceVersion
+    await sleep(quietMs)
   }
 }
 
