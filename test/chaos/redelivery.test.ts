@@ -61,7 +61,8 @@ test('an instance whose follow-up cannot be sent is deleted while the timers que
   await create(operator, [1])
   const taken = await phaseOf(operator, nameOf(1), 'Failed', 'NameTaken')
   expect(taken.status?.reason).toBe('NameTaken')
-  expect(refused).toBeGreaterThan(0)
+  // The status is written before the follow-up is sent.
+  await expect.poll(() => refused, { timeout: 30_000 }).toBeGreaterThan(0)
   await cluster.delete(referenceTo(operator, 'ChallengeInstance', nameOf(1)), {}, signal)
   await eventually(operator, 'ChallengeInstance', nameOf(1), found => found === undefined, 40_000)
   expect(await deadLetters(operator)).toEqual([])
