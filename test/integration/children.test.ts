@@ -149,9 +149,13 @@ describe('kubectl rollout restart', () => {
       JSON.stringify(each?.spec).includes('LEVEL'),
     )
     await untilConsistent(operator, 'restarted', 'Ready')
-    const deployment = await read<Deployment>('Deployment', 'restarted')
-    expect(restartOf(deployment)).toBe(at)
-    expect(deployment.metadata.annotations?.['deployment.kubernetes.io/revision']).toBe('3')
+    // The controller of Deployments writes the number of the revision after it has made the pod.
+    const revision = async () => {
+      const { metadata } = await read<Deployment>('Deployment', 'restarted')
+      return metadata.annotations?.['deployment.kubernetes.io/revision']
+    }
+    await expect.poll(revision, { timeout: 20_000 }).toBe('3')
+    expect(restartOf(await read<Deployment>('Deployment', 'restarted'))).toBe(at)
   })
 })
 
