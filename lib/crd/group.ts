@@ -20,6 +20,8 @@ export const labels = {
   forChallenges: `${group}/for-challenges`,
   /** On the Secret that keeps a template as instances took it up: the template's name. */
   templateRevision: `${group}/template-revision`,
+  /** On a shared policy, and on the pods that it selects: the policy's name. */
+  policy: `${group}/policy`,
 } as const
 
 /** Type of the Secrets that keep templates as instances took them up. */
@@ -32,10 +34,12 @@ export const annotations = {
   lastActivity: `${group}/last-activity`,
   paused: `${group}/paused`,
   forceSync: `${group}/force-sync`,
-  /** On the revision of a template: since when no instance uses it, RFC 3339. */
+  /** On the revision of a template, and on a shared policy: since when no instance uses it, RFC 3339. */
   unusedSince: `${group}/unused-since`,
   /** On a Deployment whose pods the cluster refuses: its controller copies a new value to the ReplicaSet, and tries again. */
   triedAgain: `${group}/tried-again`,
+  /** On a shared policy: the rules of templates that it is built from, as JSON. */
+  policyRules: `${group}/policy-rules`,
 } as const
 
 /** Name of the standing default-deny policy of a workload namespace. */

@@ -8,9 +8,10 @@ import { flagFingerprint } from './flag/fingerprint.ts'
 import { flagSource, platformFlagHash } from './flag/flag.ts'
 import { identity } from './identity.ts'
 import { deployment } from './objects/deployment.ts'
-import { networkPolicy } from './objects/network-policy.ts'
+import { ownPolicy } from './objects/network-policy.ts'
 import { secret } from './objects/secret.ts'
 import { service } from './objects/service.ts'
+import { policyRules } from './policy-rules.ts'
 import { declaredPorts } from './ports.ts'
 import { isProblem, type Problem } from './problem.ts'
 import { cpuMillicores, memoryMebibytes } from './quantity.ts'
@@ -87,7 +88,7 @@ export function desiredState(input: DesiredInput): Desired | Problem {
       ...(flag === undefined || given === undefined
         ? []
         : [{ object: secret(own, flag), hash: shortHash(secret(own, given.fingerprint)) }]),
-      hashed(networkPolicy(own, spec, config)),
+      hashed(ownPolicy(own, policyRules(spec), config)),
       hashed(service(own, ports)),
       hashed(deployment(workload)),
     ],

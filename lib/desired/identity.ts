@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto'
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
 import { apiVersion, fieldManager, labels as labelNames } from '../crd/group.ts'
 import type { OwnerReference, Stored } from '../crd/objects.ts'
+import { canonicalJson } from './canonical.ts'
+import type { PolicyRules } from './policy-rules.ts'
 
 /** The name, labels and owner that the children of an instance share. Only this file composes them. */
 export interface Identity {
@@ -42,6 +44,18 @@ export function identity(
     // Kubernetes accepts an owner only in the namespace of the child. In another one, only the finalizer cleans up.
     owners: placementNamespace === namespace ? [owner(name, uid)] : [],
   }
+}
+
+/** No instance has a name with a dot, so no policy that an earlier release made for an instance has such a name. */
+const policyNamePrefix = 'challenge-policy.'
+
+/** 128 bits, in hex digits: nobody finds other rules with the name of a policy that exists. */
+const policyHashLength = 32
+
+/** The name of the policy that all templates with these rules share. It depends on nothing else. */
+export function policyName(rules: PolicyRules): string {
+  const hash = createHash('sha256').update(canonicalJson(rules)).digest('hex')
+  return policyNamePrefix + hash.slice(0, policyHashLength)
 }
 
 const valid = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)$/

@@ -16,6 +16,16 @@ export function declaredPorts(spec: Pick<ChallengeTemplateSpec, 'ports' | 'conta
   return [...firstPorts(spec), ...further.map(withProtocol)]
 }
 
+/** The port that the template's exposure names, by number or name; without one the first port. Undefined: none is declared so. */
+export function exposedPort(
+  spec: Pick<ChallengeTemplateSpec, 'ports' | 'containers' | 'exposure'>,
+): DeclaredPort | undefined {
+  const ports = declaredPorts(spec)
+  const wanted = spec.exposure?.port
+  if (wanted === undefined) return ports[0]
+  return ports.find(({ name, port }) => String(port) === String(wanted) || name === wanted)
+}
+
 export function withProtocol(port: TemplatePort): DeclaredPort {
   return { ...port, protocol: port.protocol ?? 'TCP' }
 }

@@ -1,6 +1,6 @@
 import { type Cidr, cidr, contains, formatCidr } from '../../config/cidr.ts'
 import type { EgressRule } from '../../crd/challenge-template.ts'
-import { metadata, notInternet } from './ranges.ts'
+import { linkLocal, metadata, notInternet } from './ranges.ts'
 
 /**
  * Returns the parts of an allowed range that stay closed although its author did not except them: private, shared,
@@ -15,6 +15,14 @@ export function addedExceptions({ cidr: text, except = [] }: EgressRule, cluster
     each => contains(range, each) && !contains(each, range) && !own.some(other => contains(other, each)),
   )
   return widest(closed).map(formatCidr)
+}
+
+/**
+ * Returns the range that no challenge may reach and in which an allowed range lies whole. A new template with such a range
+ * is refused; the range of one that is in use closes when the configuration changes.
+ */
+export function closedBy(range: Cidr, clusterCidrs: readonly string[]): Cidr | undefined {
+  return [...linkLocal, ...metadata, ...clusterCidrs.map(cidr)].find(each => contains(each, range))
 }
 
 /** Removes duplicates and ranges that lie within another range. */

@@ -1,51 +1,66 @@
 import type { OperatorConfig } from '../../config/operator.ts'
-import type { ChallengeTemplateSpec } from '../../crd/challenge-template.ts'
-import { fieldManager, labels as labelNames } from '../../crd/group.ts'
-import type { Named, NetworkPolicy, NetworkPolicyPeer } from '../../crd/objects.ts'
-import type { Identity } from '../identity.ts'
-import { declaredPorts } from '../ports.ts'
-import { egressRules, namespaceNameLabel } from './egress.ts'
+import { annotations, fieldManager, labels as labelNames } from '../../crd/group.ts'
+import type { Named, NetworkPolicy } from '../../crd/objects.ts'
+import { type Identity, policyName } from '../identity.ts'
+import { type PolicyRules, policyRulesText } from '../policy-rules.ts'
+import { egressRules } from './egress.ts'
+import { type IngressSettings, ingressRules } from './ingress.ts'
 
-type IngressRules = NonNullable<NetworkPolicy['spec']['ingress']>
+/** The settings that are content of policies. Their change is written into the policies and restarts no pod. */
+export type PolicySettings = IngressSettings & Pick<OperatorConfig, 'dns'>
 
 /**
- * Opens the ports and ranges that the template declares; the default-deny policy of the namespace closes all others.
- * The policy has no ownerReference, because a foreground deletion would remove it before the pod.
+ * Builds the policy that all pods of a namespace with the same rules share. It opens the ports and ranges that the rules
+ * declare; the default-deny policy of the namespace closes all others.
+ *
+ * It selects pods by a label with its own name. Its annotation keeps the rules, so that it can be built anew without a
+ * template; whoever reads them compares them with the name. It has no owner, since it belongs to no single instance.
  */
-export function networkPolicy(
+export function sharedPolicy(
+  namespace: string,
+  rules: PolicyRules,
+  settings: PolicySettings,
+): Named<NetworkPolicy> {
+  const name = policyName(rules)
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: {
+      name,
+      namespace,
+      labels: { [labelNames.managedBy]: fieldManager, [labelNames.policy]: name },
+      annotations: { [annotations.policyRules]: policyRulesText(rules) },
+    },
+    spec: policySpec({ [labelNames.policy]: name }, rules, settings),
+  }
+}
+
+/**
+ * Builds the policy of one instance, as earlier releases made it. An instance keeps it until its pod is made anew. The
+ * policy has no ownerReference, because a foreground deletion would remove it before the pod.
+ */
+export function ownPolicy(
   { name, namespace, labels, podSelector }: Identity,
-  spec: ChallengeTemplateSpec,
-  config: Pick<OperatorConfig, 'ingressNamespaces' | 'dns' | 'clusterCidrs'>,
+  rules: PolicyRules,
+  settings: PolicySettings,
 ): Named<NetworkPolicy> {
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',
     metadata: { name, namespace, labels },
-    spec: {
-      podSelector: { matchLabels: podSelector },
-      policyTypes: ['Ingress', 'Egress'],
-      ingress: ingressRules(spec, config.ingressNamespaces),
-      egress: egressRules(spec, config),
-    },
+    spec: policySpec(podSelector, rules, settings),
   }
 }
 
-/** Returns no rule for an empty list of peers or ports, which Kubernetes would read as "all of them". */
-function ingressRules(
-  spec: ChallengeTemplateSpec,
-  namespaces: OperatorConfig['ingressNamespaces'],
-): IngressRules {
-  const ports = declaredPorts(spec).map(({ port, protocol }) => ({ protocol, port }))
-  if (ports.length === 0 || namespaces?.length === 0) return []
-  return [{ from: [notOurs(namespaces)], ports }]
-}
-
-/** Selects the pods that are no challenges, also in namespaces that have both. */
-function notOurs(namespaces: OperatorConfig['ingressNamespaces']): NetworkPolicyPeer {
-  const podSelector = {
-    matchExpressions: [{ key: labelNames.managedBy, operator: 'NotIn', values: [fieldManager] }],
+function policySpec(
+  matchLabels: Record<string, string>,
+  rules: PolicyRules,
+  settings: PolicySettings,
+): NetworkPolicy['spec'] {
+  return {
+    podSelector: { matchLabels },
+    policyTypes: ['Ingress', 'Egress'],
+    ingress: ingressRules(rules, settings),
+    egress: egressRules(rules, settings),
   }
-  if (namespaces === undefined) return { namespaceSelector: {}, podSelector }
-  const named = [{ key: namespaceNameLabel, operator: 'In', values: [...namespaces].sort() }]
-  return { namespaceSelector: { matchExpressions: named }, podSelector }
 }

@@ -1,11 +1,14 @@
-import { type Cidr, cidr, contains, formatCidr, parseCidr } from '../../config/cidr.ts'
+import { contains, formatCidr, parseCidr } from '../../config/cidr.ts'
 import type { ChallengeTemplateSpec, EgressRule } from '../../crd/challenge-template.ts'
-import { linkLocal, metadata } from '../objects/ranges.ts'
+import { closedBy } from '../objects/allowed-range.ts'
 
 const profiles = ['isolated-egress-dns-only', 'egress-allowlist', 'open']
 
 /** The problems of a template's network fields, each with what to write instead. */
-export function networkProblems(spec: ChallengeTemplateSpec, clusterCidrs: readonly string[]): string[] {
+export function networkProblems(
+  spec: Pick<ChallengeTemplateSpec, 'networkProfile' | 'egressAllowlist'>,
+  clusterCidrs: readonly string[],
+): string[] {
   const { networkProfile = 'isolated-egress-dns-only', egressAllowlist = [] } = spec
   if (!profiles.includes(networkProfile))
     return [
@@ -15,11 +18,12 @@ export function networkProblems(spec: ChallengeTemplateSpec, clusterCidrs: reado
     return [
       `egressAllowlist has no effect with ${networkProfile}; write networkProfile egress-allowlist or remove it`,
     ]
-  const closed = [...linkLocal, ...metadata, ...clusterCidrs.map(cidr)]
-  return egressAllowlist.flatMap((rule, index) => ruleProblems(`egressAllowlist[${index}]`, rule, closed))
+  return egressAllowlist.flatMap((rule, index) =>
+    ruleProblems(`egressAllowlist[${index}]`, rule, clusterCidrs),
+  )
 }
 
-function ruleProblems(path: string, rule: EgressRule, closed: readonly Cidr[]): string[] {
+function ruleProblems(path: string, rule: EgressRule, clusterCidrs: readonly string[]): string[] {
   const range = parseCidr(rule.cidr)
   if (typeof range === 'string') return [`${path}.cidr ${range}`]
   const parsed = (rule.except ?? []).map(parseCidr)
@@ -30,7 +34,7 @@ function ruleProblems(path: string, rule: EgressRule, closed: readonly Cidr[]): 
   if (outside) return [`${path}.except ${formatCidr(outside)} is no part of ${rule.cidr}; remove it`]
   if (rule.ports?.length === 0) return [`${path}.ports is empty; leave it out for every port, or write one`]
   // A wider range gets the exceptions that it needs, see `addedExceptions`.
-  const covering = closed.find(each => contains(each, range))
+  const covering = closedBy(range, clusterCidrs)
   if (covering === undefined) return []
   return [
     `${path}.cidr ${rule.cidr} lies in ${formatCidr(covering)}, which no challenge may reach; remove it`,

@@ -1,10 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { ChallengeTemplateSpec } from '../../../lib/crd/challenge-template.ts'
-import type { Deployment, NetworkPolicy } from '../../../lib/crd/objects.ts'
+import type { Deployment } from '../../../lib/crd/objects.ts'
 import { canonicalJson } from '../../../lib/desired/canonical.ts'
 import type { Desired, DesiredInput } from '../../../lib/desired/desired.ts'
-import { identity } from '../../../lib/desired/identity.ts'
-import { networkPolicy } from '../../../lib/desired/objects/network-policy.ts'
 import { built, config, desired, instance, problemOf, template } from './inputs.ts'
 
 const child = (state: Desired, kind: string) => state.children.find(each => each.object.kind === kind)
@@ -79,14 +77,6 @@ test('the desired state contains the flag in the Secret only', () => {
 test("the desired state contains no annotation of the platform's instance", () => {
   const noted = built({ instance: instance({ annotations: { 'sidecar.istio.io/inject': 'false' } }) })
   expect(noted).toEqual(built())
-})
-
-test('networkPolicy opens nothing without a port, or without a namespace to admit', () => {
-  const spec = { ...template().spec, ports: [] }
-  const own = identity(instance(), 'ctf')
-  const closed = (policy: NetworkPolicy) => expect(policy.spec.ingress).toEqual([])
-  closed(networkPolicy(own, spec, config))
-  closed(networkPolicy(own, template().spec, { ...config, ingressNamespaces: [] }))
 })
 
 describe('the environment of the container', () => {
