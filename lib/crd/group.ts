@@ -18,6 +18,8 @@ export const labels = {
   template: `${group}/template`,
   /** On a Secret that holds flags for templates, with the value `true`. */
   forChallenges: `${group}/for-challenges`,
+  /** On a namespace that the operator made: the placement that it serves. */
+  placement: `${group}/placement`,
   /** On the Secret that keeps a template as instances took it up: the template's name. */
   templateRevision: `${group}/template-revision`,
   /** On a shared policy, and on the pods that it selects: the policy's name. */
@@ -36,6 +38,9 @@ export const annotations = {
   forceSync: `${group}/force-sync`,
   /** On the revision of a template, and on a shared policy: since when no instance uses it, RFC 3339. */
   unusedSince: `${group}/unused-since`,
+  /** On a copy of a Secret: the Secret that it was copied from, as `namespace/name`, and the version of that one. */
+  copiedFrom: `${group}/copied-from`,
+  copiedVersion: `${group}/copied-version`,
   /** On a Deployment whose pods the cluster refuses: its controller copies a new value to the ReplicaSet, and tries again. */
   triedAgain: `${group}/tried-again`,
   /** On a shared policy: the rules of templates that it is built from, as JSON. */

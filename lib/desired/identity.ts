@@ -74,6 +74,20 @@ export function labelValue(text: string): string {
   return kept === '' ? hash : `${kept}-${hash}`
 }
 
+/**
+ * Returns the name of the copy of a Secret in a workload namespace. Instances of several namespaces may share that one, so
+ * the name tells their Secrets apart. The Secret itself is used where it lies.
+ */
+export function copiedSecretName(
+  source: { namespace: string; name: string },
+  workloadNamespace: string,
+): string {
+  const { namespace, name } = source
+  if (namespace === workloadNamespace) return name
+  const hash = createHash('sha256').update(`${namespace}/${name}`).digest('hex').slice(0, 8)
+  return `${name.slice(0, cutTo).replace(/[-.]+$/, '')}-${hash}`
+}
+
 function owner(name: string, uid: string): OwnerReference {
   return { apiVersion, kind: 'ChallengeInstance', name, uid, controller: true, blockOwnerDeletion: true }
 }

@@ -55,7 +55,7 @@ const pureFiles = [
   /^lib\/kubernetes\/watch\/(step|known|backoff|failure)\.ts$/,
   /^lib\/kubernetes\/lease\/(step|record)\.ts$/,
   /^lib\/kubernetes\/errors\/(api-status|field-errors)\.ts$/,
-  /^lib\/sweep\/(flags|mismatch|pace|swept-instance)\.ts$/,
+  /^lib\/sweep\/(copied-secrets|flags|mismatch|pace|swept-instance)\.ts$/,
   /^lib\/store\/(storable|transition)\.ts$/,
 ]
 

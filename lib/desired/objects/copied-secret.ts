@@ -1,0 +1,36 @@
+import { annotations, fieldManager, labels } from '../../crd/group.ts'
+import type { KubernetesObject, Named, Secret, Stored } from '../../crd/objects.ts'
+
+/** Names a Secret without its kind. */
+export interface SecretName {
+  namespace: string
+  name: string
+}
+
+/** Builds the copy of a Secret in another namespace. It says what it was copied from, and in which version. */
+export function copiedSecret(source: Stored<Secret>, { namespace, name }: SecretName): Named<Secret> {
+  const { metadata, type, data = {} } = source
+  return {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: {
+      name,
+      namespace,
+      labels: { [labels.managedBy]: fieldManager },
+      annotations: {
+        [annotations.copiedFrom]: `${metadata.namespace}/${metadata.name}`,
+        [annotations.copiedVersion]: metadata.resourceVersion,
+      },
+    },
+    ...(type && { type }),
+    data,
+  }
+}
+
+/** Whether an object is our copy of this Secret. The metadata suffice. */
+export function isCopyOf({ metadata }: KubernetesObject, { namespace, name }: SecretName): boolean {
+  return (
+    metadata.labels?.[labels.managedBy] === fieldManager &&
+    metadata.annotations?.[annotations.copiedFrom] === `${namespace}/${name}`
+  )
+}

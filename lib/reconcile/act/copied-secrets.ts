@@ -1,0 +1,81 @@
+import { remember } from '../../bounded-cache.ts'
+import type { Secret, Stored } from '../../crd/objects.ts'
+import { copiedSecret, isCopyOf, type SecretName } from '../../desired/objects/copied-secret.ts'
+import { OperatorError } from '../../errors.ts'
+import type { Cluster } from '../../kubernetes/cluster.ts'
+import { nameTaken } from './name-taken.ts'
+
+/** A Secret that a workload needs in its own namespace. */
+export interface SecretToCopy {
+  source: SecretName
+  copy: SecretName
+  /** The only type that is copied, so that a copy never hands on a Secret that was made for another use. */
+  type: string
+}
+
+/**
+ * Makes sure that the copy of a Secret exists and has the content of its source. A source that does not exist is left to
+ * whoever needs it: the kubelet or the controller says what is missing, as it does without a copy.
+ * `recheck`: compares the copy even if it was ensured a short time ago.
+ * @throws OperatorError `TemplateInvalid` if the source has another type, `NameTaken` if somebody else has the name
+ */
+export type EnsureCopiedSecret = (
+  wanted: SecretToCopy,
+  options: { recheck: boolean },
+  signal: AbortSignal,
+) => Promise<void>
+
+/**
+ * How long a copy is trusted, in milliseconds. A copy that is behind its source is found by the sweep
+ * (`lib/sweep/copied-secrets.ts`), which asks for a recheck.
+ */
+const trustMs = 300_000
+
+/** The most copies that are remembered. */
+const memoryLimit = 1_000
+
+/** @param now epoch milliseconds */
+export function createCopiedSecrets(cluster: Cluster, now: () => number): EnsureCopiedSecret {
+  const ensuredUntil = new Map<string, number>()
+
+  return async ({ source, copy, type }, { recheck }, signal) => {
+    const key = `${copy.namespace}/${copy.name}`
+    if (!recheck && (ensuredUntil.get(key) ?? 0) > now()) return
+    const found = await cluster.get<Secret>(secretNamed(source), signal)
+    if (found === undefined) return
+    if (found.type !== type) throw wrongType(found, type)
+    await put(cluster, { found, copy, recheck }, signal)
+    remember(ensuredUntil, memoryLimit, key, now() + trustMs)
+  }
+}
+
+interface ToPut {
+  found: Stored<Secret>
+  copy: SecretName
+  recheck: boolean
+}
+
+async function put(cluster: Cluster, { found, copy, recheck }: ToPut, signal: AbortSignal): Promise<void> {
+  const wanted = copiedSecret(found, copy)
+  if ((await cluster.create(wanted, signal)) !== 'exists') return
+  const existing = await cluster.get<Secret>(secretNamed(copy), signal)
+  if (existing === undefined) return
+  if (!isCopyOf(existing, found.metadata)) throw nameTaken(existing)
+  const isCurrent = Object.entries(wanted.metadata.annotations ?? {}).every(
+    ([name, value]) => existing.metadata.annotations?.[name] === value,
+  )
+  if (recheck || !isCurrent) await cluster.applyOver(existing, wanted, signal)
+}
+
+function secretNamed({ namespace, name }: SecretName) {
+  return { apiVersion: 'v1', kind: 'Secret', namespace, name }
+}
+
+function wrongType({ metadata, type = 'Opaque' }: Stored<Secret>, wanted: string): OperatorError {
+  return new OperatorError(
+    'TemplateInvalid',
+    `Secret "${metadata.name}" in namespace "${metadata.namespace}" has the type ${JSON.stringify(type.slice(0, 100))}; ` +
+      `only Secrets of the type ${wanted} are copied. Name one of that type.`,
+    { fate: 'permanent' },
+  )
+}
