@@ -1,4 +1,5 @@
 import { type RawBuilder, sql } from 'kysely'
+import { deleteDeadClaims } from './claim-host.ts'
 import { type Database, inTransaction } from './database.ts'
 import { sqlState } from './errors.ts'
 import { endpointOf, newestOf, rowOf, statusOf } from './platform-rows.ts'
@@ -16,7 +17,7 @@ const pageSize = 500
 /**
  * Yields the open rows of a scope by uid, in pages, and last those closed rows that the platform shows as open. A row with a recorded `platform_problem` (except `UrlTooLong`) counts as in step,
  * because its instance already retries on a timer. When the platform's tables cannot be read, every other row counts as
- * out of step; the next `record` then stores the problem.
+ * out of step; the next `record` then stores the problem. After the last page, dead claims of hosts are deleted.
  */
 export async function* openRowPages(
   db: Database,
@@ -34,6 +35,7 @@ export async function* openRowPages(
   }
   const unstopped = await readUnstopped(db, scope, signal)
   if (unstopped.length > 0) yield unstopped.map(rowOfPage)
+  await inTransaction(db, transaction => deleteDeadClaims(transaction, scope.cluster), signal)
 }
 
 function rowOfPage({ reason, url, digest, ...row }: Row): OpenRow {

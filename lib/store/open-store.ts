@@ -1,6 +1,7 @@
 import type { Transaction } from 'kysely'
 import type { EventType } from '../events.ts'
 import type { PlatformProblem } from '../reasons.ts'
+import { claimHostIn, releaseHostIn } from './claim-host.ts'
 import { type Database, inTransaction } from './database.ts'
 import { storeError } from './errors.ts'
 import { type InstanceRow, readInstance, rowAfter } from './instances.ts'
@@ -32,10 +33,14 @@ export function openStore(db: Database, { bus }: { bus?: string } = {}): Store {
         uid,
         why: 'deleted',
         bus,
+        claimsOf: { cluster, namespace },
         where: row => row.cluster === cluster && row.namespace === namespace,
       }
       return withPlatform(db, (transaction, problem) => closeIn(transaction, toClose, problem), signal)
     },
+    claimHost: (claim, signal) => withErrors(db, transaction => claimHostIn(transaction, claim), signal),
+    releaseHost: (instance, signal) =>
+      withErrors(db, transaction => releaseHostIn(transaction, instance), signal),
     async *openRows(scope, signal) {
       try {
         yield* openRowPages(db, scope, signal)
@@ -49,17 +54,21 @@ export function openStore(db: Database, { bus }: { bus?: string } = {}): Store {
 /** Opens the events that are for one event bus, and those that are for any. */
 export function openOutbox(db: Database, bus: string): Outbox {
   return {
-    async drain(limit, publish, signal) {
-      try {
-        return await inTransaction(
-          db,
-          transaction => drainOutbox(transaction, { limit, bus }, publish),
-          signal,
-        )
-      } catch (thrown) {
-        throw storeError(thrown, signal)
-      }
-    },
+    drain: (limit, publish, signal) =>
+      withErrors(db, transaction => drainOutbox(transaction, { limit, bus }, publish), signal),
+  }
+}
+
+/** Runs `work` in a transaction. @throws OperatorError */
+async function withErrors<T>(
+  db: Database,
+  work: (transaction: Transaction<Schema>) => Promise<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  try {
+    return await inTransaction(db, work, signal)
+  } catch (thrown) {
+    throw storeError(thrown, signal)
   }
 }
 
@@ -133,11 +142,25 @@ interface ToClose {
   uid: string
   why: 'deleted' | 'expired'
   bus: string | undefined
+  /** Whose claim of a host is given up. Default: that of the instance, whatever cluster and namespace it names. */
+  claimsOf?: { cluster: string | null; namespace: string }
   /** The row is closed only if this holds for it. */
   where?: (row: InstanceRow) => boolean
 }
 
+/** Gives up the host and closes the row. A pass that did not come to its end leaves a claim without a row. */
 async function closeIn(
+  transaction: Transaction<Schema>,
+  toClose: ToClose,
+  repeated: Repeated,
+): Promise<Recorded> {
+  const { uid, claimsOf = {} } = toClose
+  const { wakes } = await releaseHostIn(transaction, { uid, ...claimsOf })
+  const closed = await closeRowIn(transaction, toClose, repeated)
+  return wakes.length > 0 ? { ...closed, wakes } : closed
+}
+
+async function closeRowIn(
   transaction: Transaction<Schema>,
   { uid, why, bus, where = () => true }: ToClose,
   { problem: known, sequenceIsTaken = false }: Repeated,

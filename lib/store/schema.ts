@@ -13,6 +13,7 @@ type NullableInstant = ColumnType<Date | null, string | null, string | null>
 export interface Schema {
   'challenge_operator.instance': InstanceTable
   'challenge_operator.outbox': OutboxTable
+  'challenge_operator.host_claim': HostClaimTable
   challenges_challenge: { id: BigInteger; slug: string }
   challenges_teamserviceinstance: PlatformRowTable
 }
@@ -44,6 +45,25 @@ export interface InstanceTable {
   digest: string | null
   /** The reason why the platform's row does not agree with this row. Null if it agrees. */
   platform_problem: PlatformProblem | null
+}
+
+/** A host that an instance asks for. */
+export interface HostClaimTable {
+  uid: string
+  /** Uid of the namespace kube-system of the instance's cluster. */
+  cluster: string
+  host: string
+  namespace: string
+  name: string
+  /** The creation of the instance. */
+  created_at: Instant
+  /** When the instance asked last, if the claim changed then. */
+  claimed_at: ColumnType<Date, never, never>
+  /**
+   * `held`: its routes may serve the host; at most one claim of a host. `waiting`: its instance knows that another one
+   * holds the host. `displaced`: an older instance took the host, and the one that had it does not know yet.
+   */
+  state: 'held' | 'waiting' | 'displaced'
 }
 
 export interface OutboxTable {

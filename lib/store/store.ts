@@ -3,6 +3,7 @@ import type { WatchedNamespaces } from '../crd/namespaces.ts'
 import type { Delivery, OutboxEvent } from '../events.ts'
 import type { InstanceKey } from '../messages.ts'
 import type { PlatformProblem, Reason } from '../reasons.ts'
+import type { HostClaims } from './host-claims.ts'
 
 /** One instance as the database mirrors it. Times are RFC 3339. */
 export interface InstanceRecord {
@@ -38,6 +39,8 @@ export interface Recorded {
   events: number
   /** The row is closed, and the record changed nothing. */
   closed: boolean
+  /** The instances that may take the host of a closed row. They have to look again, since nothing else tells them. */
+  wakes?: readonly InstanceKey[]
 }
 
 /** The rows that an operator may judge: those of its cluster and of the namespaces that it watches. */
@@ -67,7 +70,7 @@ export interface OpenRow {
  * Errors: every method throws an `OperatorError` and nothing else. It is `DatabaseUnavailable` if the database cannot be
  * reached, does not answer before the signal aborts, or lacks our tables.
  */
-export interface Store {
+export interface Store extends HostClaims {
   /**
    * Writes an instance's row, the platform's row and the events of the transition in one transaction.
    *
@@ -93,7 +96,7 @@ export interface Store {
   reopen(record: InstanceRecord, signal: AbortSignal): Promise<Recorded>
   /**
    * Closes the row of an instance that is being deleted: sets `deleted_at`, adds `instance.deleted` (after
-   * `instance.expired` if it expired), and lets the platform's row follow. A row that is missing or closed stays as it is.
+   * `instance.expired` if it expired), gives up its host, and lets the platform's row follow. A row that is missing or closed stays as it is.
    * If the platform's tables refused the write then, the platform's row follows in a later call.
    * The caller has read the instance, so the row is closed whatever cluster it names.
    */
@@ -105,7 +108,7 @@ export interface Store {
   closeGone(instance: InstanceKey & { cluster: string | null }, signal: AbortSignal): Promise<Recorded>
   /**
    * Yields the open rows that an operator may judge, by uid, in pages of at most 500. A last page has some of the closed
-   * rows whose platform row could not be written.
+   * rows whose platform row could not be written. After it, claims of hosts that count no more are deleted.
    */
   openRows(scope: RowScope, signal: AbortSignal): AsyncIterable<OpenRow[]>
 }
