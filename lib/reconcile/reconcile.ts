@@ -172,6 +172,7 @@ function withSyncOutcome(outcome: Outcome, { ok, reason }: Sync, pass: Pass, ran
 /** Unfinished work of predecessors comes back with their own uids, whatever becomes of the instance that exists. */
 function joined(cleaned: PassResult, gone: readonly string[], living: PassResult): PassResult {
   const events = cleaned.events + living.events
-  if (cleaned.outcome.kind === 'settled') return { ...living, events }
-  return { ...living, events, predecessors: { uids: gone, outcome: cleaned.outcome } }
+  const wakes = [...(cleaned.wakes ?? []), ...(living.wakes ?? [])]
+  if (cleaned.outcome.kind === 'settled') return { ...living, events, wakes }
+  return { ...living, events, wakes, predecessors: { uids: gone, outcome: cleaned.outcome } }
 }

@@ -62,6 +62,8 @@ export function crashingProcess(
     store: {
       ...store,
       record: (record, signal) => write('record', () => store.record(record, signal)),
+      claimHost: (claim, signal) => write('claimHost', () => store.claimHost(claim, signal)),
+      releaseHost: (instance, signal) => write('releaseHost', () => store.releaseHost(instance, signal)),
       reopen: (record, signal) => write('reopen', () => store.reopen(record, signal)),
       close: (uid, why, signal) => write('close', () => store.close(uid, why, signal)),
       closeGone: (instance, signal) => write('closeGone', () => store.closeGone(instance, signal)),

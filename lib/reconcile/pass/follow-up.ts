@@ -1,5 +1,5 @@
 import type { OperatorError } from '../../errors.ts'
-import type { TimerMessage } from '../../messages.ts'
+import type { InstanceKey, TimerMessage } from '../../messages.ts'
 import { countsAsAttempt, waitsForDate } from '../../reason-rules.ts'
 import { alignToRetryGrid, outageBackoffMs, retryBackoffMs } from './backoff.ts'
 import { retryCauseOf } from './causes.ts'
@@ -13,10 +13,17 @@ export interface FollowUp {
 }
 
 /**
- * Returns the follow-up of a pass, for its instance and for the predecessors that are not cleaned up yet.
+ * Returns the follow-up of a pass, for its instance, for the predecessors that are not cleaned up yet, and for the other
+ * instances that have to look again.
  * @param now epoch milliseconds @param random in [0, 1)
  */
-export function followUpOfPass(
+export function followUpOfPass(result: PassResult, pass: Pass, now: number, random: number): FollowUp {
+  const own = followUpOfName(result, pass, now, random)
+  const wakes = result.wakes ?? []
+  return { ...own, timers: [...own.timers, ...wakes.map(key => wakeTimer(key, pass, now))] }
+}
+
+function followUpOfName(
   { outcome, predecessors }: PassResult,
   pass: Pass,
   now: number,
@@ -77,4 +84,10 @@ function timersOf(
     key: { namespace, name, uid, ...key, ...hints },
     due: new Date(due).toISOString(),
   }))
+}
+
+function wakeTimer({ namespace, name, uid }: InstanceKey, { trace }: Pass, now: number): TimerMessage {
+  const hints = trace === undefined ? {} : { trace }
+  const key = { namespace, name, uid, cause: 'retry', attempt: 0, waits: 0, ...hints } as const
+  return { v: 1, key, due: new Date(now).toISOString() }
 }

@@ -1,5 +1,5 @@
 import type { OperatorError } from '../../errors.ts'
-import type { Cause, HeldRollout } from '../../messages.ts'
+import type { Cause, HeldRollout, InstanceKey } from '../../messages.ts'
 import { countsAsAttempt } from '../../reason-rules.ts'
 import { type Reason, reasons } from '../../reasons.ts'
 import { momentBackoffMs, outageBackoffMs, recheckBackoffMs } from './backoff.ts'
@@ -43,6 +43,8 @@ export interface PassResult {
   events: number
   /** Deleted instances of the same name whose clean-up is not done. It comes back with a timer of its own, whatever `outcome` says. */
   predecessors?: { uids: readonly string[]; outcome: Outcome } | undefined
+  /** Other instances that have to look again because of this pass: their claim of a host changed. */
+  wakes?: readonly InstanceKey[] | undefined
 }
 
 /** The story behind the reconcile function. */

@@ -134,6 +134,8 @@ export function closeGoneRow(
 interface Closed {
   events: number
   failed: Reason | undefined
+  /** The instances that waited for the host of the row. */
+  wakes: readonly InstanceKey[]
 }
 
 async function closing(
@@ -143,13 +145,13 @@ async function closing(
   signal: AbortSignal,
 ): Promise<Closed> {
   try {
-    const { events } = await close()
-    return { events, failed: undefined }
+    const { events, wakes = [] } = await close()
+    return { events, failed: undefined, wakes }
   } catch (thrown) {
     signal.throwIfAborted()
     const error = operatorError(thrown)
     logFailure(log, instance, error)
-    return { events: 0, failed: error.reason }
+    return { events: 0, failed: error.reason, wakes: [] }
   }
 }
 

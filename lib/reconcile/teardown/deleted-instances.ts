@@ -1,5 +1,6 @@
 import { isWorkload } from '../../crd/child-kinds.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
+import type { InstanceKey } from '../../messages.ts'
 import type { Store } from '../../store/store.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { momentBackoffMs } from '../pass/backoff.ts'
@@ -30,6 +31,7 @@ export async function cleanUpDeleted(
   signal: AbortSignal,
 ): Promise<PassResult> {
   let events = 0
+  const wakes: InstanceKey[] = []
   let outcome: Outcome = { kind: 'settled' }
   for (const uid of uids) {
     const key = { namespace: pass.namespace, name: pass.name, uid }
@@ -46,6 +48,7 @@ export async function cleanUpDeleted(
     const closed = await closeGoneRow(deps, key, pass, signal)
     if (closed.failed) outcome = waitOutcome(closed.failed, pass, deps.random())
     events += closed.events
+    wakes.push(...closed.wakes)
   }
-  return { outcome, events }
+  return { outcome, events, wakes }
 }

@@ -46,7 +46,7 @@ export interface FailedTeardown {
  * | deletion mark    | does nothing                  | tears down         |
  *
  * Flow: removes the Deployment in the foreground and waits for its end, removes the other children and the policy last,
- * closes the row, releases the finalizer. While the Deployment goes, the pass ends as `settled`; the forwarder sees the
+ * closes the row, which gives up its host, releases the finalizer. While the Deployment goes, the pass ends as `settled`; the forwarder sees the
  * Deployment disappear and starts the next pass. If another client had deleted the Deployment already, its ReplicaSets and
  * pods are looked for by their labels, and removed in its place.
  *
@@ -119,11 +119,16 @@ async function finish(
   signal: AbortSignal,
 ): Promise<PassResult> {
   const why = expired(instance) ? 'expired' : 'deleted'
-  const { events, failed } = await closeRow(deps, instance.metadata, { why, waits: pass.waits }, signal)
+  const { events, failed, wakes } = await closeRow(
+    deps,
+    instance.metadata,
+    { why, waits: pass.waits },
+    signal,
+  )
   const released = await releaseFinalizer(deps.cluster, instance, signal)
-  if (!released) return { outcome: requeue('Terminating', 0), events }
-  if (failed) return { outcome: waitOutcome(failed, pass, deps.random()), events }
-  return { outcome: { kind: 'settled' }, events }
+  if (!released) return { outcome: requeue('Terminating', 0), events, wakes }
+  if (failed) return { outcome: waitOutcome(failed, pass, deps.random()), events, wakes }
+  return { outcome: { kind: 'settled' }, events, wakes }
 }
 
 /**

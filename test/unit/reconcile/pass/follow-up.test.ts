@@ -40,6 +40,21 @@ describe('the follow-up of a pass', () => {
     ])
   })
 
+  it('lets the instances look again whose claim of a host changed, at once', () => {
+    const other = { namespace: 'ctf', name: 'web-2', uid: 'u2' }
+    const result = { outcome: { kind: 'settled' }, events: 0, wakes: [other] } as const
+    expect(followUpOfPass(result, somePass(), now, 0)).toEqual({
+      timers: [
+        {
+          v: 1,
+          key: { ...other, cause: 'retry', attempt: 0, waits: 0 },
+          due: new Date(now).toISOString(),
+        },
+      ],
+      deadLetter: undefined,
+    })
+  })
+
   it.each<Reason>(['ClusterUnavailable', 'DatabaseUnavailable'])(
     'counts %s as a wait, not as an attempt',
     reason => {

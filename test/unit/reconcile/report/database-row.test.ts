@@ -79,6 +79,7 @@ describe('a row that cannot be written', () => {
     expect(await closeRow(failing(withoutTables), key, deleted, never)).toEqual({
       events: 0,
       failed: 'DatabaseUnavailable',
+      wakes: [],
     })
     const refused = new OperatorError('Internal', 'the database refused what we wrote (SQLSTATE 22001)')
     expect(await closeRow(failing(refused), key, deleted, never)).toMatchObject({ failed: 'Internal' })
@@ -126,7 +127,7 @@ describe('the cluster of a row', () => {
     const { store, written } = answering(unchanged)
     const deps = { store, log: keptLog() }
     const failed = await closeGoneRow({ ...deps, cluster: nameless }, key, first, never)
-    expect([failed, written]).toEqual([{ events: 0, failed: 'Forbidden' }, []])
+    expect([failed, written]).toEqual([{ events: 0, failed: 'Forbidden', wakes: [] }, []])
     await closeGoneRow({ ...deps, cluster: clusterWith({}) }, key, first, never)
     expect(written).toEqual([['closeGone', { ...key, cluster: 'cluster-1' }]])
   })
