@@ -3,7 +3,7 @@ import type { ChallengeInstance } from './crd/challenge-instance.ts'
 import type { ChallengeTemplate } from './crd/challenge-template.ts'
 import { childKinds, comparesMetadata, dependentKinds } from './crd/child-kinds.ts'
 import { apiVersion, managedBySelector } from './crd/group.ts'
-import { scopesOf, type WatchedNamespaces } from './crd/namespaces.ts'
+import { scopesOf, type WatchedNamespaces, watchedBy } from './crd/namespaces.ts'
 import type { Kind, KubernetesObject, Stored } from './crd/objects.ts'
 import { operatorError } from './errors.ts'
 import type { Cluster, ListOptions } from './kubernetes/cluster.ts'
@@ -21,6 +21,7 @@ import {
   type DependentOwner,
   dependentOwner,
   goneOwners,
+  isOfWatched,
   type Mismatch,
   needsRecheck,
   opened,
@@ -70,6 +71,7 @@ export type Sweep = (options: { resync: boolean }, signal: AbortSignal) => Promi
 export function createSweep(deps: SweepDependencies): Sweep {
   const { cluster, changes, namespaces, keys, intervalSeconds, now, log } = deps
   const flagsSentAt = new Map<string, number>()
+  const watched = watchedBy(namespaces)
 
   return async ({ resync }, signal) => {
     const rows = await openRowsByUid(deps, signal)
@@ -134,7 +136,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
     for (const kind of childKinds) {
       const selection = { metadataOnly: comparesMetadata(kind), labelSelector: managedBySelector }
       for await (const page of pages<KubernetesObject>(kind, selection, signal))
-        children.push(...page.map(sweptChild))
+        children.push(...page.filter(each => isOfWatched(each, watched)).map(sweptChild))
     }
     return children
   }
@@ -145,7 +147,8 @@ export function createSweep(deps: SweepDependencies): Sweep {
     const selection = { metadataOnly: true, labelSelector: managedBySelector }
     for (const kind of dependentKinds)
       for await (const page of pages<KubernetesObject>(kind, selection, signal))
-        for (const owner of page.flatMap(each => dependentOwner(each) ?? [])) owners.set(owner.key.uid, owner)
+        for (const owner of page.flatMap(each => dependentOwner(each) ?? []))
+          if (watched(owner.key.namespace)) owners.set(owner.key.uid, owner)
     return [...owners.values()]
   }
 

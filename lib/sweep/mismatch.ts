@@ -166,6 +166,15 @@ export function childMismatches(
   return [...incomplete.map(drift), ...wrong]
 }
 
+/**
+ * Whether an object is left to this operator: it names no instance, or one in a namespace that is watched. The instance of
+ * any other one was not listed, so its absence says nothing. It may be another operator's.
+ */
+export function isOfWatched(object: KubernetesObject, watched: (namespace: string) => boolean): boolean {
+  const namespace = object.metadata.labels?.[labels.instanceNamespace]
+  return namespace === undefined || watched(namespace)
+}
+
 /** Returns the owners of ReplicaSets and pods that are gone. A user has deleted the Deployment without what it made. */
 export function goneOwners(
   dependents: readonly DependentOwner[],

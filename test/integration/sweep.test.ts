@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
-import { annotations, labels } from '../../lib/crd/group.ts'
+import { annotations, fieldManager, labels } from '../../lib/crd/group.ts'
 import type { KubernetesObject, NetworkPolicy, Secret } from '../../lib/crd/objects.ts'
 import { OperatorError } from '../../lib/errors.ts'
 import type { Cluster } from '../../lib/kubernetes/cluster.ts'
@@ -235,6 +235,36 @@ describe('a resync', () => {
     await sweep()
     await eventually(operator, 'NetworkPolicy', 'orphan', each => each === undefined)
     await expectNothingFound()
+  })
+
+  it('leaves a Service and a ReplicaSet that name an instance in a namespace that is not watched', async () => {
+    const own = {
+      app: 'elsewhere',
+      [labels.managedBy]: fieldManager,
+      [labels.instance]: 'elsewhere',
+      [labels.instanceNamespace]: 'not-watched',
+      [labels.instanceUid]: randomUUID(),
+    }
+    const metadata = { name: 'elsewhere', labels: own }
+    const container = { name: 'c', image: 'registry.example.com/none' }
+    const replicaSet = {
+      apiVersion: 'apps/v1',
+      kind: 'ReplicaSet',
+      metadata,
+      spec: {
+        replicas: 0,
+        selector: { matchLabels: { app: 'elsewhere' } },
+        template: { metadata: { labels: own }, spec: { containers: [container] } },
+      },
+    }
+    const service = { apiVersion: 'v1', kind: 'Service', metadata, spec: { ports: [{ port: 80 }] } }
+    for (const object of [service, replicaSet]) await create(operator, object as KubernetesObject)
+    await expectNothingFound()
+    for (const { apiVersion, kind } of [service, replicaSet]) {
+      const reference = { apiVersion, kind, namespace: operator.namespace, name: 'elsewhere' }
+      expect(await operator.cluster.get(reference, operator.signal)).toBeDefined()
+      await operator.cluster.delete(reference, { propagation: 'Background' }, operator.signal)
+    }
   })
 })
 

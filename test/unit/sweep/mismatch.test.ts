@@ -11,6 +11,7 @@ import {
   type DependentOwner,
   dependentOwner,
   goneOwners,
+  isOfWatched,
   longWaits,
   type Mismatch,
   needsRecheck,
@@ -122,6 +123,15 @@ describe('rowMismatches', () => {
   it('leaves out an instance that has just changed or that reports an unwritten row', () => {
     const fresh = instance({ changedAt: now - 1_000 })
     expect(rowMismatches(rows(), instances(fresh, instance({ uid: 'v', synced: false })), now)).toEqual([])
+  })
+})
+
+describe('isOfWatched', () => {
+  it('leaves an object out that names an instance in a namespace that is not watched', () => {
+    const bare = { ...service('u'), metadata: { ...service('u').metadata, labels: {} } }
+    expect(isOfWatched(service('u'), namespace => namespace === 'ctf')).toBe(true)
+    expect(isOfWatched(service('u'), namespace => namespace === 'other')).toBe(false)
+    expect(isOfWatched(bare, () => false)).toBe(true)
   })
 })
 
