@@ -52,7 +52,10 @@ export interface ChallengeInstanceStatus {
   lastActivityAt?: string
   template?: {
     uid: string
-    /** The generation that was considered last, also if `updateStrategy: Keep` did not apply it. */
+    /**
+     * The generation that was considered last, also if `updateStrategy: Keep` did not apply it; `generationOfNoTemplate`
+     * while the template does not exist.
+     */
     generation: number
     /** Hash of the template as the workload uses it; `hashOfNoTemplate` while there is none. */
     hash: string
@@ -84,6 +87,9 @@ export interface ChallengeInstance {
   spec: ChallengeInstanceSpec
   status?: ChallengeInstanceStatus
 }
+
+/** `status.template.generation` while there is no such template. Generations of objects begin at 1. */
+export const generationOfNoTemplate = 0
 
 /** `status.template.hash` of an instance that has taken up no template yet. The schema requires a hash. */
 export const hashOfNoTemplate = ''

@@ -1,3 +1,4 @@
+import { generationOfNoTemplate } from '../../crd/challenge-instance.ts'
 import type { Cause } from '../../messages.ts'
 import type { InstanceDigest } from '../table/instance-digest.ts'
 import type { Row, TemplateDigest } from '../table/row.ts'
@@ -144,14 +145,16 @@ function templateUnconsidered(
   instance: InstanceDigest,
   template: TemplateDigest | undefined,
 ): Wake | undefined {
-  const missingReported = instance.stalledReason === 'TemplateMissing'
+  const { stalledReason, templateGeneration } = instance
+  // An earlier release reported it as the reason only, which another stall of the instance could hide.
+  const missingReported = templateGeneration === generationOfNoTemplate || stalledReason === 'TemplateMissing'
   if (template === undefined) {
     if (missingReported) return undefined
     const wake = wakeOf(instance, 'template', { kind: 'template', template })
     return { ...wake, delayMs: templateMissingMs }
   }
   const { uid, generation } = template
-  const considered = uid === instance.templateUid && generation <= instance.templateGeneration
+  const considered = uid === instance.templateUid && generation <= templateGeneration
   if (considered && !missingReported) return undefined
   return wakeOf(instance, 'template', { kind: 'template', template })
 }

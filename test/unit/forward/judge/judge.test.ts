@@ -197,6 +197,21 @@ test.each<[why: string, expected: string | undefined, change: (world: World) => 
     },
   ],
   [
+    'a missing template that the status reports beside another stall',
+    undefined,
+    world => {
+      const { conditions = [], ...status } = world.instance.status ?? {}
+      world.template = undefined
+      const template = { uid: 'template-1', generation: 0, hash: 'h' }
+      world.instance.status = { ...status, template, conditions: [...conditions, stalled('NameTaken')] }
+    },
+  ],
+  [
+    'a template that was missing before another stall',
+    'rollout',
+    world => setStatus(world, { template: { uid: 'template-1', generation: 0, hash: 'h' } }),
+  ],
+  [
     'a template that was missing before',
     'rollout',
     world => {

@@ -74,13 +74,42 @@ function withStatus(status: ChallengeInstanceStatus, parts: InstanceParts = {}) 
 }
 
 /** The cause that the forwarder sends for the instance at this time. */
-function causeAt(read: Stored<ChallengeInstance>, at: number): string | undefined {
+function causeAt(
+  read: Stored<ChallengeInstance>,
+  at: number,
+  template: 'exists' | 'missing' = 'exists',
+): string | undefined {
   const table = createTable(() => true, { onRow() {}, onInstanceGone() {}, onRowEmpty() {} })
   table.put(read)
-  table.put(storedTemplate())
+  if (template === 'exists') table.put(storedTemplate())
   const [row] = table.rows() as Iterable<Row>
   return row && judge(row, row.template?.digest, at).wake?.cause
 }
+
+describe('a template that is missing', () => {
+  const used = { uid: 'template-uid', generation: 1, hash: 'h', revision: 'kept' }
+  const kept = sourceOf(storedTemplate(), { exists: false })
+
+  it.each<Reason>(['TemplateMissing', 'TemplateInvalid', 'EnvInvalid', 'NameTaken', 'Forbidden'])(
+    'wakes an instance once, also if its children fail with %s',
+    reason => {
+      const before = withStatus({ template: used, observedGeneration: 1 })
+      expect(causeAt(before, now, 'missing')).toBe('template')
+      const failure = new OperatorError(reason, 'of a child', { fate: 'permanent' })
+      const parts = { template: { kind: 'missing' }, instance: before, sources: [kept] } as const
+      const after = withStatus(statusAfterRead(parts, failure))
+      expect(after.status).toMatchObject({ reason, template: { uid: used.uid, generation: 0 } })
+      expect(causeAt(after, now, 'missing')).toBeUndefined()
+      expect(causeAt(after, now)).toBe('template')
+    },
+  )
+
+  it('keeps the word that the instance served when it took its template up', () => {
+    const before = withStatus({ template: { ...used, served: true }, observedGeneration: 1 })
+    const parts = { template: { kind: 'missing' }, instance: before, sources: [] } as const
+    expect(statusAfterRead(parts).template).toEqual({ ...used, generation: 0, served: true })
+  })
+})
 
 describe('the opening that an instance waits for', () => {
   const opening = '2026-11-22T09:00:00Z'
