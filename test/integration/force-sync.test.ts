@@ -70,3 +70,18 @@ test('a force-sync during a pause is answered after it', async () => {
   await isHandled('2')
   expect(await secret()).toBeDefined()
 })
+
+test('a force-sync on an instance that is being deleted says at once what it waits for', async () => {
+  const holder = 'example.com/holds'
+  await edit(operator, 'Deployment', 'web-7', { metadata: { finalizers: [holder] } })
+  await remove(operator, 'ChallengeInstance', 'web-7')
+  await phaseOf(operator, 'web-7', 'Terminating', 'Terminating')
+  await edit(operator, 'ChallengeInstance', 'web-7', {
+    metadata: { annotations: { [annotations.forceSync]: '3' } },
+  })
+  const asked = await isHandled('3')
+  expect(asked?.status).toMatchObject({ phase: 'Terminating', reason: 'ForeignFinalizer' })
+  expect(asked?.status?.message).toContain(holder)
+  await edit(operator, 'Deployment', 'web-7', { metadata: { finalizers: null } })
+  await eventually(operator, 'ChallengeInstance', 'web-7', each => each === undefined)
+})

@@ -21,6 +21,7 @@ const templateMissingMs = 1_000
  *     instance    mismatch                                cause
  *     gone        its children are still there            orphan
  *     deleting    not taken up, or the workload is gone   deleted
+ *                 force-sync                              manual
  *     live        its time is over                        expiry
  *                 spec, pause, finalizer                  changed
  *                 force-sync                              manual
@@ -43,7 +44,7 @@ export function judge(
 ): Verdict {
   const { instance } = row
   if (instance === undefined) return { wake: orphaned(row, undefined) }
-  if (instance.deleting) return { wake: teardownUnfinished(row, instance) }
+  if (instance.deleting) return { wake: teardownUnfinished(row, instance) ?? teardownAskedAbout(instance) }
   const own = pauseUnreflected(instance) ?? generationUnobserved(instance)
   if (instance.paused) return { wake: own }
   const dueAt = nextDate(instance, now)
@@ -102,6 +103,11 @@ function teardownUnfinished(row: Row, instance: InstanceDigest): Wake | undefine
   if (instance.phase !== 'Terminating') return wakeOf(instance, 'deleted', { kind: 'teardown-not-started' })
   const workloadExists = row.dependents.some(each => each.kind === 'Deployment')
   return workloadExists ? undefined : wakeOf(instance, 'deleted', { kind: 'teardown-workload-gone' })
+}
+
+/** A pass of `force-sync` says what the teardown waits for. */
+function teardownAskedAbout(instance: InstanceDigest): Wake | undefined {
+  return instance.hasFinalizer ? syncUnhandled(instance) : undefined
 }
 
 function expired(instance: InstanceDigest, now: number): Wake | undefined {

@@ -146,6 +146,23 @@ test.each<[why: string, expected: string | undefined, change: (world: World) => 
     },
   ],
   [
+    'a terminating instance with a workload and a force-sync that no pass has handled',
+    'manual',
+    world => {
+      setMetadata(world.instance, { ...marked, annotations: { [annotations.forceSync]: '2' } })
+      setStatus(world, { phase: 'Terminating' })
+    },
+  ],
+  [
+    'a force-sync on a terminating instance that has no finalizer of ours',
+    undefined,
+    world => {
+      const own = { ...marked, finalizers: ['other'], annotations: { [annotations.forceSync]: '2' } }
+      setMetadata(world.instance, own)
+      setStatus(world, { phase: 'Terminating' })
+    },
+  ],
+  [
     'a terminating instance without its workload',
     'deleted',
     world => {
