@@ -56,11 +56,7 @@ export const operatorSection: Section<OperatorConfig> = variables => {
     resyncMinutes: variables.integer('OPERATOR_RESYNC_MINUTES', 1, 1440, 'minutes') ?? 10,
     placement: variables.oneOf('OPERATOR_PLACEMENT', ['Shared', 'Event', 'Instance']) ?? 'Shared',
     defaultTtlMinutes: variables.integer('OPERATOR_DEFAULT_TTL_MINUTES', 1, ttlLimit, 'minutes'),
-    ingressNamespaces: variables.list(
-      'OPERATOR_INGRESS_NAMESPACES',
-      namespaceName,
-      'the name of a namespace',
-    ),
+    ingressNamespaces: variables.set('OPERATOR_INGRESS_NAMESPACES', namespaceName, 'the name of a namespace'),
     clusterCidrs: clusterCidrs(variables),
     allowedRegistries: allowedRegistries(variables),
     dns: dns(variables),
@@ -84,7 +80,7 @@ function namespaces(variables: Variables): WatchedNamespaces {
 }
 
 function clusterCidrs(variables: Variables): string[] {
-  const ranges = variables.list('OPERATOR_CLUSTER_CIDRS', /./, 'a CIDR') ?? []
+  const ranges = variables.set('OPERATOR_CLUSTER_CIDRS', /./, 'a CIDR') ?? []
   for (const range of ranges) {
     const parsed = parseCidr(range)
     if (typeof parsed === 'string') variables.addProblem(`OPERATOR_CLUSTER_CIDRS: ${parsed}`)
@@ -100,7 +96,7 @@ function clusterCidrs(variables: Variables): string[] {
 function allowedRegistries(variables: Variables): string[] | undefined {
   const name = 'OPERATOR_ALLOWED_REGISTRIES'
   if (variables.text(name)?.trim() === '*') return []
-  return variables.list(
+  return variables.set(
     name,
     registry,
     'a registry or a folder in it, such as registry.example.com/ctf or docker.io/library, without https:// (or * alone for all)',

@@ -36,7 +36,7 @@ export function scheduling(variables: Variables): Scheduling {
 
 function nodeSelector(variables: Variables): Record<string, string> | undefined {
   const expected = 'a label of nodes as label=value, such as pool=challenges'
-  const pairs = (variables.list('OPERATOR_NODE_SELECTOR', label, expected) ?? []).flatMap(text => {
+  const pairs = (variables.set('OPERATOR_NODE_SELECTOR', label, expected) ?? []).flatMap(text => {
     const [, name, value = ''] = label.exec(text) ?? []
     return name === undefined ? [] : [[name, value] as const]
   })
@@ -51,7 +51,7 @@ function nodeSelector(variables: Variables): Record<string, string> | undefined 
 function tolerations(variables: Variables): Toleration[] {
   const expected =
     'a taint as key[=value][:effect] with the effect NoSchedule, PreferNoSchedule or NoExecute, such as ctf=challenges:NoSchedule'
-  return (variables.list('OPERATOR_TOLERATIONS', taint, expected) ?? []).flatMap(text => {
+  return (variables.set('OPERATOR_TOLERATIONS', taint, expected) ?? []).flatMap(text => {
     const [, key, value, effect] = taint.exec(text) ?? []
     if (key === undefined) return []
     return [

@@ -71,6 +71,11 @@ export class Variables {
     return [...new Set(parts)]
   }
 
+  /** Reads a list whose order means nothing. It is sorted, so that another order is not another setting. */
+  set(name: string, pattern: RegExp, expected: string): string[] | undefined {
+    return this.list(name, pattern, expected)?.toSorted()
+  }
+
   integer(name: string, minimum: number, maximum: number, unit: string): number | undefined {
     const value = this.text(name)
     if (value === undefined) return undefined

@@ -33,13 +33,13 @@ describe('parseOperatorConfig', () => {
     expect(parseOperatorConfig({ OPERATOR_NAMESPACE: '*' }).namespaces).toBe('*')
   })
 
-  it('reads registries with folders and ports, and * alone as a list that allows all', () => {
+  it('reads registries with folders and ports in the order of their names, and * alone as a list that allows all', () => {
     const registriesOf = (value: string) =>
       parseOperatorConfig({ OPERATOR_ALLOWED_REGISTRIES: value }).allowedRegistries
     expect(registriesOf('registry.example.com/ctf/, registry:5000,localhost')).toEqual([
+      'localhost',
       'registry.example.com/ctf/',
       'registry:5000',
-      'localhost',
     ])
     expect(registriesOf('*')).toEqual([])
   })

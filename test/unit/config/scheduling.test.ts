@@ -16,12 +16,12 @@ describe('the settings for where pods run', () => {
     })
   })
 
-  it('read taints as kubectl writes them', () => {
+  it('read taints as kubectl writes them, in the order of their keys', () => {
     const { tolerations } = parsed({ OPERATOR_TOLERATIONS: 'ctf=yes:NoSchedule,spot:NoExecute,gpu' })
     expect(tolerations).toEqual([
       { key: 'ctf', operator: 'Equal', value: 'yes', effect: 'NoSchedule' },
-      { key: 'spot', operator: 'Exists', effect: 'NoExecute' },
       { key: 'gpu', operator: 'Exists' },
+      { key: 'spot', operator: 'Exists', effect: 'NoExecute' },
     ])
   })
 

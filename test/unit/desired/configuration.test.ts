@@ -18,6 +18,17 @@ describe('the settings of a configuration', () => {
   })
 
   test.each([
+    ['OPERATOR_CLUSTER_CIDRS', '10.0.0.0/8,fd00::/8', 'fd00::/8, 10.0.0.0/8'],
+    ['OPERATOR_INGRESS_NAMESPACES', 'proxy,checkers', 'checkers,proxy'],
+    ['OPERATOR_NODE_SELECTOR', 'pool=ctf,disk=ssd', 'disk=ssd,pool=ctf'],
+    ['OPERATOR_TOLERATIONS', 'pool=ctf:NoSchedule,spot', 'spot,pool=ctf:NoSchedule'],
+    ['OPERATOR_DNS', 'dns/app=dns,tier=core', 'dns/tier=core,app=dns'],
+  ])('do not depend on the order within %s', (name, one, other) => {
+    expect(of({ [name]: one }).settings).toBe(of({ [name]: other }).settings)
+    expect(of({ [name]: one }).settings).not.toBe(of({}).settings)
+  })
+
+  test.each([
     ['OPERATOR_INTERVAL', '30'],
     ['OPERATOR_NAMESPACE', 'other'],
     ['OPERATOR_LOG_LEVEL', 'debug'],
