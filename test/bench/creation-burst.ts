@@ -2,12 +2,12 @@ import { type Burst, burst, namesOf } from './burst.ts'
 import { countCalls } from './call-counts.ts'
 import type { Usage } from './child-side.ts'
 import type { Contest } from './creation.ts'
+import { callsUntilApplied } from './creator.ts'
 import { callsFigure, type Figure, type Result } from './figures.ts'
 import { processorMs } from './processor-time.ts'
 import type { Progress } from './scale.ts'
 
 const limitMs = 180_000
-const callsUntilApplied = 7
 /** Aim: share of the throughput of bare calls. */
 const shareOfFloor = 0.8
 
@@ -21,7 +21,7 @@ export async function runCreationBurst(
   const { cluster, operator, create, floor, seen } = contest
   const options = { milestone: 'applied', limitMs, progress } as const
   const run = async (who: 'operator' | 'floor', names: string[]) => {
-    const begin = { operator: create, floor }[who]
+    const begin = { operator: create.withFinalizer, floor }[who]
     const before = await timesOf(contest)
     const made = await burst({ ...options, names, begin, arrivals: seen[who] }, signal)
     return { ...made, spent: eachOf(before, await timesOf(contest), names.length) }

@@ -2,7 +2,7 @@ import { type Arrivals, watchArrivals } from './arrivals.ts'
 import { type BenchCluster, openBenchCluster } from './bench-cluster.ts'
 import type { Child } from './child.ts'
 import { runCreationBurst } from './creation-burst.ts'
-import { type Create, creator } from './creator.ts'
+import { type Creator, creator } from './creator.ts'
 import type { Result } from './figures.ts'
 import { createFloor, type Floor } from './floor.ts'
 import { startOperator } from './operator.ts'
@@ -15,7 +15,7 @@ export interface Contest {
   cluster: BenchCluster
   operator: Child
   /** Creates an instance for the operator. */
-  create: Create
+  create: Creator
   floor: Floor
   seen: { operator: Arrivals; floor: Arrivals }
 }
@@ -29,7 +29,7 @@ export async function creation(scale: Scale, progress: Progress, signal: AbortSi
       watchArrivals(cluster.client, operated, cluster.signal),
       watchArrivals(cluster.client, floor, cluster.signal),
     ])
-    const teams = warmUps + scale.quiet + scale.burst
+    const teams = warmUps + Math.ceil(scale.quiet * 1.25) + scale.burst
     const contest: Contest = {
       cluster,
       operator: await startOperator(cluster, { teams, profile: scale.profile }, signal),
@@ -40,7 +40,7 @@ export async function creation(scale: Scale, progress: Progress, signal: AbortSi
     progress(`quiet: ${scale.quiet} creates, one by one, by the operator and by bare calls in turn`)
     const quiet = await runQuiet(contest, scale.quiet, signal)
     progress(`burst: ${scale.burst} creates by the operator, between two halves by bare calls`)
-    return [quiet, await runCreationBurst(contest, scale.burst, progress, signal)]
+    return [...quiet, await runCreationBurst(contest, scale.burst, progress, signal)]
   } finally {
     await cluster.stack.disposeAsync()
   }

@@ -1,7 +1,8 @@
-import { fieldManager, finalizer } from '../../lib/crd/group.ts'
+import { fieldManager } from '../../lib/crd/group.ts'
 import { collectionPath, objectPath } from '../../lib/kubernetes/client/paths.ts'
 import { appliedStatus } from './applied-status.ts'
 import type { BareClient } from './bare-client.ts'
+import { finalized } from './creator.ts'
 import { desiredOf, floor, instance, template, templateName } from './sample.ts'
 
 /** Makes by bare calls what the operator makes for one new instance. The bodies of the calls are prepared before. */
@@ -16,8 +17,7 @@ const by = `?fieldManager=${fieldManager}`
  * all of them but the first.
  */
 export function createFloor(client: BareClient): Floor {
-  const plain = instance(floor, placeholder.name, 1)
-  const model = { ...plain, metadata: { ...plain.metadata, finalizers: [finalizer] } }
+  const model = finalized(instance(floor, placeholder.name, 1))
   const { uid, version: resourceVersion } = placeholder
   const creationTimestamp = '2026-11-21T08:00:00Z'
   const stored = {

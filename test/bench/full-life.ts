@@ -4,7 +4,7 @@ import { watchArrivals } from './arrivals.ts'
 import { openBenchCluster } from './bench-cluster.ts'
 import { burst, namesOf } from './burst.ts'
 import { type CallCounts, countCalls } from './call-counts.ts'
-import { creator } from './creator.ts'
+import { callsUntilApplied, creator } from './creator.ts'
 import { callsFigure, type Figure, type Result } from './figures.ts'
 import { startOperator } from './operator.ts'
 import { operated } from './sample.ts'
@@ -13,8 +13,7 @@ import type { Progress, Scale } from './scale.ts'
 /** Pods take most of this time: the controllers' and the scheduler's. */
 const limitMs = 600_000
 const warmUps = 10
-/** API calls for each instance until children and status are written, and from then until it is Ready. */
-const callsBeforeReady = 7
+/** API calls for each instance from its first status until it is Ready. */
 const callsUntilReady = 4
 
 /** Measures creation to Ready and deletion, with controllers, scheduler and simulated nodes. */
@@ -25,7 +24,7 @@ export async function fullLife(scale: Scale, progress: Progress, signal: AbortSi
   try {
     const arrivals = await watchArrivals(cluster.client, operated, cluster.signal)
     const operator = await startOperator(cluster, { teams: warmUps + count, profile: scale.profile }, signal)
-    const create = creator(cluster.bare)
+    const { withFinalizer: create } = creator(cluster.bare)
     const path = collectionPath({ apiVersion, kind: 'ChallengeInstance' }, operated)
     const remove = (name: string, until: AbortSignal) =>
       cluster.bare.call('DELETE', `${path}/${name}`, undefined, until)
@@ -53,7 +52,7 @@ export async function fullLife(scale: Scale, progress: Progress, signal: AbortSi
         scenario: `until Ready: ${count} creates at once, with controllers, scheduler and simulated nodes`,
         figures: [
           ...speed('create to Ready', ready),
-          ...callsOf(ready.counted, callsBeforeReady + callsUntilReady),
+          ...callsOf(ready.counted, callsUntilApplied + callsUntilReady),
         ],
         calls: ready.counted.byKind,
       },

@@ -9,6 +9,7 @@ import { podDigest } from '../../lib/observed/pod.ts'
 import { workloadVerdict } from '../../lib/observed/workload.ts'
 import { appliedStatus } from './applied-status.ts'
 import type { BareClient } from './bare-client.ts'
+import { finalized } from './creator.ts'
 import { desiredOf, instance, operated, template } from './sample.ts'
 
 /**
@@ -37,7 +38,7 @@ export async function createServingObjects(bare: BareClient, signal: AbortSignal
   const stored = parsed<ChallengeTemplate>(await bare.call('GET', at, undefined, signal))
 
   return async (name: string, teamId: number): Promise<void> => {
-    const made = await post<ChallengeInstance>(instance(operated, name, teamId))
+    const made = await post<ChallengeInstance>(finalized(instance(operated, name, teamId)))
     const desired = desiredOf(made)
     const children = await Promise.all(
       desired.children.map(async ({ object }) => {
