@@ -93,6 +93,11 @@ export function isDependent(child: { kind: string }): boolean {
   return dependentKinds.some(({ kind }) => kind === child.kind)
 }
 
+/** Whether the forwarder sees every change of a child. Another kind may be one of another release. */
+export function isWatchedKind(child: { kind: string }): boolean {
+  return kindOf(child)?.watch === 'whole'
+}
+
 /** Whether the metadata of a child suffice to compare it with its record. */
 export function comparesMetadata(child: { kind: string }): boolean {
   return kindOf(child)?.compare === 'metadata'

@@ -1,3 +1,4 @@
+import { isWatchedKind } from '../crd/child-kinds.ts'
 import { defaultDenyName, labels } from '../crd/group.ts'
 import type { KubernetesObject, Stored } from '../crd/objects.ts'
 import { keyOfObject } from '../crd/reference.ts'
@@ -150,7 +151,7 @@ export function childMismatches(
   const incomplete = [...instances.values()].filter(
     instance =>
       unchangedForGrace(instance, now) &&
-      [...instance.children].some(([key, { repairs }]) => !seen.has(key) && pausedUntil(repairs) <= now),
+      [...instance.children].some(([key, child]) => !seen.has(key) && isDue(child, now)),
   )
   const wrong = children.flatMap(child => {
     const owner = ownerOf(child)
@@ -198,10 +199,17 @@ export function dependentOwner(object: Stored<KubernetesObject>): DependentOwner
   return key && { key, resourceVersion }
 }
 
-/** A child that something else keeps changing counts when its next repair is due. */
 function differsFromRecord(child: SweptChild, recorded: RecordedChild | undefined, now: number): boolean {
   if (recorded === undefined) return true
-  return !isSameVersion(recorded.version, child.version) && pausedUntil(recorded.repairs) <= now
+  return !isSameVersion(recorded.version, child.version) && isDue(recorded, now)
+}
+
+/**
+ * A child that something else keeps changing counts when its next repair is due. One that the forwarder does not watch
+ * counts at once: only a resync sees it, and its pass comes back at the end of the pause.
+ */
+function isDue({ kind, repairs }: RecordedChild, now: number): boolean {
+  return !isWatchedKind({ kind }) || pausedUntil(repairs) <= now
 }
 
 /**

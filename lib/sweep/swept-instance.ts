@@ -2,6 +2,7 @@ import type { ChallengeInstance, ChallengeInstanceStatus, Child } from '../crd/c
 import { annotations } from '../crd/group.ts'
 import type { ObjectMeta, Stored } from '../crd/objects.ts'
 import { childKey } from '../crd/reference.ts'
+import { epochMs } from '../crd/time.ts'
 import type { InstanceKey } from '../messages.ts'
 import { recordedConfiguration } from '../observed/configuration.ts'
 import { phaseChangesOf, phaseHeldUntil } from '../observed/flapping.ts'
@@ -9,7 +10,7 @@ import { isPaused } from '../observed/paused.ts'
 import { rowDigest } from '../observed/row-digest.ts'
 import type { Reason } from '../reasons.ts'
 
-export type RecordedChild = Pick<Child, 'namespace' | 'version' | 'repairs'>
+export type RecordedChild = Pick<Child, 'kind' | 'namespace' | 'version' | 'repairs'>
 
 /** The fields of an instance that a sweep compares. Times are epoch milliseconds. */
 export interface SweptInstance extends InstanceKey {
@@ -60,11 +61,11 @@ export function sweptInstance({ metadata, spec, status }: Stored<ChallengeInstan
     synced: conditions.some(each => each.type === 'Synced' && each.status === 'True'),
     observed: isObserved(metadata, status),
     resumed: status?.reason === 'Paused' && !isPaused(metadata),
-    deletingSince: metadata.deletionTimestamp ? Date.parse(metadata.deletionTimestamp) : undefined,
-    expiresAt: status?.expiresAt ? Date.parse(status.expiresAt) : undefined,
-    availableFrom: status?.availableFrom ? Date.parse(status.availableFrom) : undefined,
+    deletingSince: epochMs(metadata.deletionTimestamp),
+    expiresAt: epochMs(status?.expiresAt),
+    availableFrom: epochMs(status?.availableFrom),
     phaseHeldUntil: status?.reason === 'Flapping' ? heldUntil(status) : undefined,
-    changedAt: Math.max(...times.map(time => Date.parse(time ?? '') || 0)),
+    changedAt: Math.max(...times.map(time => epochMs(time) ?? 0)),
     templateRef: spec.templateRef,
     revision: status?.template?.revision,
     flagVersion: status?.template?.flagVersion,
@@ -72,7 +73,7 @@ export function sweptInstance({ metadata, spec, status }: Stored<ChallengeInstan
     children: new Map(
       (status?.children ?? []).map(({ kind, namespace, name, version, repairs }) => [
         childKey({ kind, namespace, name }),
-        { namespace, version, ...(repairs && { repairs }) },
+        { kind, namespace, version, ...(repairs && { repairs }) },
       ]),
     ),
   }

@@ -6,6 +6,11 @@ export interface Acted {
   children: Child[]
   writes: ChildWrite[]
   failures: OperatorError[]
+  /**
+   * When the repair of a child is due that differs from its record and that the forwarder does not watch, in epoch
+   * milliseconds; undefined: there is none.
+   */
+  repairDueAt?: number | undefined
   /** The pass came to the children, so that the instance may have something of the desired state. */
   converged: boolean
   /** The instance was changed after it was read, so the pass has to read it again and to decide anew. */

@@ -1,5 +1,5 @@
 import type { Child } from '../../crd/challenge-instance.ts'
-import { isWorkload } from '../../crd/child-kinds.ts'
+import { isWatchedKind, isWorkload } from '../../crd/child-kinds.ts'
 import { fieldManager } from '../../crd/group.ts'
 import type { KubernetesObject, Stored } from '../../crd/objects.ts'
 import { childKey, referenceTo } from '../../crd/reference.ts'
@@ -8,7 +8,7 @@ import { OperatorError, operatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import { childVersion, isSameContent, isSameVersion } from '../../observed/child-version.ts'
 import { keepsPods } from '../../observed/deployment.ts'
-import { isPaused, withoutPastRepairs, withRepair } from '../../observed/repairs.ts'
+import { isPaused, pausedUntil, withoutPastRepairs, withRepair } from '../../observed/repairs.ts'
 import type { Observed } from '../pass/observation.ts'
 import type { ChildWrite } from './acted.ts'
 import { nameTaken } from './name-taken.ts'
@@ -20,6 +20,8 @@ export interface ChildResult {
   /** The record of the child; undefined if it is not there. */
   child: Child | undefined
   write?: ChildWrite
+  /** See `Acted`. */
+  repairDueAt?: number
   failure?: OperatorError
 }
 
@@ -47,7 +49,7 @@ export async function applyChild(
     const found = lookUp(observed, recorded)
     if (recorded.hash === desired.hash) {
       if (isAsRecorded(recorded, found)) return { key, child: refreshed(recorded, found, now) }
-      if (!ignorePauses && isPaused(recorded.repairs, now)) return { key, child: recorded }
+      if (!ignorePauses && isPaused(recorded.repairs, now)) return leftDuringPause(key, recorded)
     }
     const write = found === undefined ? create : configure
     return await write(cluster, toApply, recorded, signal)
@@ -56,6 +58,12 @@ export async function applyChild(
     // A child that belongs to another owner must not be pruned or torn down as ours later.
     return { key, child: failure.reason === 'NameTaken' ? undefined : recorded, failure }
   }
+}
+
+/** The forwarder's clock wakes the instance at the end of the pause if it watches the child. */
+function leftDuringPause(key: string, recorded: Child): ChildResult {
+  if (isWatchedKind(recorded)) return { key, child: recorded }
+  return { key, child: recorded, repairDueAt: pausedUntil(recorded.repairs) }
 }
 
 /** `unread`: this pass had no cause to verify the record. Undefined: the child is gone. */

@@ -15,6 +15,8 @@ export interface Converged {
   children: Child[]
   writes: ChildWrite[]
   failures: OperatorError[]
+  /** See `Acted`. */
+  repairDueAt: number | undefined
 }
 
 export interface ToConverge extends Omit<ChildToApply, 'desired'> {
@@ -43,11 +45,13 @@ export async function converge(
   )
   const all = [...applied, ...pruned]
   const done = new Set(all.map(result => result.key))
+  const repairsDueAt = all.flatMap(result => result.repairDueAt ?? [])
   const untouched = recorded.filter(child => !done.has(childKey(child)))
   return {
     children: [...all.flatMap(result => result.child ?? []), ...untouched].toSorted(byKey),
     writes: all.flatMap(result => result.write ?? []),
     failures: all.flatMap(result => result.failure ?? []),
+    repairDueAt: repairsDueAt.length === 0 ? undefined : Math.min(...repairsDueAt),
   }
 }
 

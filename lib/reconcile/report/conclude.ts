@@ -14,7 +14,14 @@ import { answersForceSync } from '../pass/causes.ts'
 import type { Findings, Granted, Obstacle, WorkloadFinding } from '../pass/findings.ts'
 import type { Observed } from '../pass/observation.ts'
 import { failureObstacle } from '../pass/obstacle.ts'
-import { datedOutcome, failureOutcome, type Outcome, type Pass, waitOutcome } from '../pass/outcome.ts'
+import {
+  datedOutcome,
+  failureOutcome,
+  type Outcome,
+  type Pass,
+  requeue,
+  waitOutcome,
+} from '../pass/outcome.ts'
 import { configurationAfter } from './configuration-after.ts'
 import { type Built, templateAfter } from './template-after.ts'
 
@@ -44,7 +51,7 @@ export function conclude(input: ConcludeInput): Conclusion {
   if (decision.kind === 'expire')
     return { outcome: { kind: 'settled' }, findings: undefined, flagHmac: undefined }
   const workload = workloadOf(input)
-  const outcome = outcomeOf(input, workload)
+  const outcome = withRepair(outcomeOf(input, workload), acted, input.now)
   // Nothing is acted on during a pause, so a change of the spec is still to be taken up when the pause goes.
   const observes = observesGeneration(outcome) && !isPaused(decision)
   const built = decision.kind === 'converge' && acted.converged ? decision : undefined
@@ -110,6 +117,12 @@ function outcomeOf(
   return availableFrom !== undefined && waitsForDate(reason)
     ? datedOutcome(reason, availableFrom - now)
     : waitOutcome(reason, pass, random)
+}
+
+/** A child that nobody watches was left during the pause between two repairs, so the instance comes back at its end. */
+function withRepair(outcome: Outcome, { repairDueAt }: Acted, now: number): Outcome {
+  if (repairDueAt === undefined || outcome.kind === 'requeue' || outcome.kind === 'retry') return outcome
+  return requeue('Contested', Math.max(0, repairDueAt - now))
 }
 
 /** The reason for which the cluster refuses the pods. No watch covers quotas and admission rules, so the instance comes back. */

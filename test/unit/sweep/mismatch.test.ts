@@ -67,7 +67,9 @@ function instance(parts: Partial<SweptInstance> = {}): SweptInstance {
     revision: undefined,
     flagVersion: undefined,
     keys: undefined,
-    children: new Map([['Service/ctf/web-7', { namespace: 'ctf', version: childVersion(service('u')) }]]),
+    children: new Map([
+      ['Service/ctf/web-7', { kind: 'Service', namespace: 'ctf', version: childVersion(service('u')) }],
+    ]),
     ...parts,
   }
 }
@@ -159,7 +161,7 @@ describe('childMismatches', () => {
   it('leaves out a child whose next repair is not due yet', () => {
     const version = childVersion(service('u'))
     const repairs = { count: 4, at: new Date(now - 7_999).toISOString() }
-    const child = (parts: Partial<Child>) => ({ namespace: 'ctf', version, ...parts })
+    const child = (parts: Partial<Child>) => ({ kind: 'Service', namespace: 'ctf', version, ...parts })
     const contested = (parts: Partial<Child>) =>
       instances(instance({ children: new Map([['Service/ctf/web-7', child(parts)]]) }))
     const changed = service('u')
@@ -168,6 +170,13 @@ describe('childMismatches', () => {
     expect(mismatchesOf([], contested({ repairs }), now)).toEqual([])
     expect(summaryOf(mismatchesOf([changed], contested({ repairs }), now + 1))).toEqual(['drift u'])
     expect(summaryOf(mismatchesOf([], contested({ repairs }), now + 1))).toEqual(['drift u'])
+  })
+
+  it('finds a child that the forwarder does not watch also before its next repair is due', () => {
+    const repairs = { count: 4, at: new Date(now - 1_000).toISOString() }
+    const recorded = { kind: 'Secret', namespace: 'ctf', version: '1', repairs }
+    const living = instances(instance({ children: new Map([['Secret/ctf/web-7', recorded]]) }))
+    expect(summaryOf(mismatchesOf([], living, now))).toEqual(['drift u'])
   })
 
   it('leaves out a child without an instance that is being deleted already', () => {

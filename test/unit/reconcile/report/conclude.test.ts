@@ -10,8 +10,10 @@ import type { Row } from '../../../../lib/forward/table/row.ts'
 import { createTable } from '../../../../lib/forward/table/table.ts'
 import { expiresAt } from '../../../../lib/lifetime.ts'
 import { type Reason, reasons } from '../../../../lib/reasons.ts'
+import type { Acted } from '../../../../lib/reconcile/act/acted.ts'
 import { decide, isOverUnobserved } from '../../../../lib/reconcile/decide.ts'
 import type { Findings } from '../../../../lib/reconcile/pass/findings.ts'
+import { followUp } from '../../../../lib/reconcile/pass/follow-up.ts'
 import { conclude, concludeFailedRead } from '../../../../lib/reconcile/report/conclude.ts'
 import { statusOf } from '../../../../lib/reconcile/report/status.ts'
 import { sweptInstance } from '../../../../lib/sweep/swept-instance.ts'
@@ -108,6 +110,28 @@ describe('a template that is missing', () => {
     const before = withStatus({ template: { ...used, served: true }, observedGeneration: 1 })
     const parts = { template: { kind: 'missing' }, instance: before, sources: [] } as const
     expect(statusAfterRead(parts).template).toEqual({ ...used, generation: 0, served: true })
+  })
+})
+
+describe('a child that nobody watches and that was left during a pause', () => {
+  const outcomeAfter = (acted: Partial<Acted>) => {
+    const seen = observed({ instance: withStatus({ observedGeneration: 1 }) })
+    const decision = decide(seen, config, now)
+    const done = { children: [], writes: [], failures: [], converged: true, ...acted }
+    return conclude({ observed: seen, decision, acted: done, pass, configuration, now, random: 0 }).outcome
+  }
+
+  it('brings the instance back at the end of the pause', () => {
+    const outcome = outcomeAfter({ repairDueAt: now + 3_000 })
+    expect(outcome).toEqual({ kind: 'requeue', reason: 'Contested', afterMs: 3_000 })
+    expect(followUp(outcome, pass, now, 0).timers).toMatchObject([{ key: { cause: 'retry', attempt: 0 } }])
+    expect(outcomeAfter({ repairDueAt: now - 1 })).toMatchObject({ afterMs: 0 })
+    expect(outcomeAfter({})).toEqual({ kind: 'settled' })
+  })
+
+  it('leaves the retry after a failure as it is', () => {
+    const failures = [new OperatorError('Internal', 'of another child')]
+    expect(outcomeAfter({ repairDueAt: now + 3_000, failures })).toMatchObject({ kind: 'retry' })
   })
 })
 
