@@ -1,4 +1,5 @@
 import type { ContainerStatus, Pod, Probe, Stored } from '../crd/objects.ts'
+import { epochMs } from '../crd/time.ts'
 import { shortened } from '../refusal.ts'
 
 export interface Termination {
@@ -131,7 +132,7 @@ function answerMs(probe: Probe | undefined): number {
 }
 
 function runningSince(container: ContainerStatus | undefined): number | undefined {
-  return Date.parse(container?.state?.running?.startedAt ?? '') || undefined
+  return epochMs(container?.state?.running?.startedAt)
 }
 
 function termination(state: { reason?: string; exitCode: number } | undefined): Termination | undefined {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { ChallengeInstance, Phase } from '../../crd/challenge-instance.ts'
 import { annotations, finalizer } from '../../crd/group.ts'
 import type { Stored } from '../../crd/objects.ts'
+import { epochMs } from '../../crd/time.ts'
 import { isAdopting } from '../../observed/adopting.ts'
 import { type RecordedConfiguration, recordedConfiguration } from '../../observed/configuration.ts'
 import { type PhaseChanges, phaseChangesOf } from '../../observed/flapping.ts'
@@ -102,8 +103,8 @@ export function instanceDigest(
     templateGeneration: status?.template?.generation ?? 0,
     served: status?.template?.served === true,
     configuration: configurationDigest(status?.configuration, intern),
-    expiresAt: Date.parse(status?.expiresAt ?? '') || undefined,
-    availableFrom: Date.parse(status?.availableFrom ?? '') || undefined,
+    expiresAt: epochMs(status?.expiresAt),
+    availableFrom: epochMs(status?.availableFrom),
     phaseChanges: phaseChangesOf(status),
     children: (status?.children ?? [])
       .filter(child => isWatchedChild(child.kind, child.namespace, watched))

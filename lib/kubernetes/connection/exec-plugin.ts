@@ -1,5 +1,6 @@
 import type { User } from '@kubernetes/client-node/dist/config_types.js'
 import { abortable } from '../../abort.ts'
+import { epochMs } from '../../crd/time.ts'
 import { type Expiring, unusableConnection } from './credentials.ts'
 
 /** The time for a plugin to ask a cloud for a token. A plugin that prompts for a password does not end in this time. */
@@ -33,13 +34,12 @@ export async function runExecPlugin(user: User, signal: AbortSignal): Promise<Ex
     throw unusableConnection(
       `The kubeconfig's credential plugin ${exec.command} returned neither a token nor a certificate.`,
     )
-  const expiresAt = Date.parse(expirationTimestamp ?? '')
   return {
     credential: {
       ...(token ? { authorization: `Bearer ${token}` } : {}),
       ...(cert && key ? { cert, key } : {}),
     },
-    expiresAt: Number.isNaN(expiresAt) ? undefined : expiresAt,
+    expiresAt: epochMs(expirationTimestamp),
   }
 }
 

@@ -56,7 +56,7 @@ function currentConditions({ instance, terminating }: Findings, facts: Facts): N
     condition('Stalled', {
       holds: stall !== undefined || failed,
       reason: stall?.reason ?? (failed ? reason : 'NotStalled'),
-      message: stall?.message ?? '',
+      message: stall?.message,
       generation,
     }),
   ]
@@ -73,7 +73,7 @@ function condition(
     reason,
     message = '',
     generation,
-  }: { holds: boolean; reason: string; message?: string; generation: number },
+  }: { holds: boolean; reason: string; message?: string | undefined; generation: number },
 ): NewCondition {
   return { type, status: holds ? 'True' : 'False', reason, message, observedGeneration: generation }
 }

@@ -1,5 +1,6 @@
 import type { ChallengeInstanceStatus } from '../../crd/challenge-instance.ts'
 import { isWorkload } from '../../crd/child-kinds.ts'
+import type { Condition } from '../../crd/objects.ts'
 import { readyReason } from '../../observed/workload.ts'
 import { isReason, withNextLook } from '../../reason-rules.ts'
 import { type Reason, reasons } from '../../reasons.ts'
@@ -41,13 +42,14 @@ function keptObstacle(status: ChallengeInstanceStatus | undefined): Obstacle | u
   const { reason: readyReason, message: readyMessage } = conditionOf(status, 'Ready') ?? {}
   const saidOfWorkload = hasWorkload(status) && readyReason === reason && readyMessage === message
   if (reason === undefined || !isReason(reason) || isOfWorkload(reason, saidOfWorkload)) return undefined
-  return { reason, message, stalled: stalledReason(status) === reason }
+  return { reason, message, stalled: stalledCondition(status)?.reason === reason }
 }
 
 function keptStall(status: ChallengeInstanceStatus | undefined): Obstacle | undefined {
-  const reason = stalledReason(status)
-  const message = conditionOf(status, 'Stalled')?.message ?? ''
-  if (reason === undefined || !isReason(reason) || isOfWorkload(reason, message === '')) return undefined
+  const stalled = stalledCondition(status)
+  if (stalled === undefined) return undefined
+  const { reason, message } = stalled
+  if (!isReason(reason) || isOfWorkload(reason, message === '')) return undefined
   return { reason, message, stalled: true }
 }
 
@@ -99,9 +101,10 @@ function stallOf(obstacle: Obstacle | undefined): Obstacle | undefined {
   return obstacle?.stalled ? obstacle : undefined
 }
 
-function stalledReason(status: ChallengeInstanceStatus | undefined): string | undefined {
+/** The condition `Stalled` while it holds. */
+function stalledCondition(status: ChallengeInstanceStatus | undefined): Condition | undefined {
   const condition = conditionOf(status, 'Stalled')
-  return condition?.status === 'True' ? condition.reason : undefined
+  return condition?.status === 'True' ? condition : undefined
 }
 
 function conditionOf(status: ChallengeInstanceStatus | undefined, type: string) {

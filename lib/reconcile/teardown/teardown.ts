@@ -2,6 +2,7 @@ import type { ChallengeInstance, Child } from '../../crd/challenge-instance.ts'
 import { isDependent } from '../../crd/child-kinds.ts'
 import type { Stored } from '../../crd/objects.ts'
 import { childKey } from '../../crd/reference.ts'
+import { epochMs } from '../../crd/time.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import { clockSkewMs } from '../../lifetime.ts'
 import { isAdopting } from '../../observed/adopting.ts'
@@ -179,6 +180,7 @@ function asRecorded({ apiVersion, kind, namespace, name }: OwnedChild): Child {
  * has the time of the API server, whose clock may be behind the one that the end was judged by.
  */
 export function expired({ metadata, status }: ChallengeInstance): boolean {
-  const end = Date.parse(status?.expiresAt ?? '')
-  return Date.parse(metadata.deletionTimestamp ?? '') >= end - clockSkewMs
+  const end = epochMs(status?.expiresAt)
+  const markedAt = epochMs(metadata.deletionTimestamp)
+  return end !== undefined && markedAt !== undefined && markedAt >= end - clockSkewMs
 }

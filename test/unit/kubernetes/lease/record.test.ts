@@ -1,30 +1,18 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { Stored } from '../../../../lib/crd/objects.ts'
 import {
   heldLease,
   isNewer,
-  type Lease,
   leaseKind,
   leaseTimes,
   releasedLease,
   takeableInMs,
 } from '../../../../lib/kubernetes/lease/record.ts'
+import { storedLease } from './leases.ts'
 
 const now = Date.parse('2026-05-01T12:00:00.250Z')
 const claim = { namespace: 'ctf', name: 'l', identity: 'one', durationMs: 2_500 }
-
-function stored(resourceVersion: string, spec: Lease['spec'] = {}, uid = 'u'): Stored<Lease> {
-  const metadata = {
-    namespace: 'ctf',
-    name: 'l',
-    uid,
-    resourceVersion,
-    creationTimestamp: '2026-05-01T11:00:00Z',
-  }
-  return { ...leaseKind, metadata, spec }
-}
 
 describe('leaseTimes', () => {
   const { retryMs, renewMs, warnAfterMs, durationMs } = leaseTimes
@@ -59,12 +47,12 @@ describe('heldLease', () => {
   })
 
   it('counts a transition when the holder changes', () => {
-    const before = stored('1', { holderIdentity: 'two', leaseTransitions: 4 })
+    const before = storedLease('1', { holderIdentity: 'two', leaseTransitions: 4 })
     expect(heldLease(claim, before, now).spec).toMatchObject({ holderIdentity: 'one', leaseTransitions: 5 })
   })
 
   it('keeps the time of acquisition in a renewal, and the version as precondition', () => {
-    const before = stored('1', { holderIdentity: 'one', acquireTime: 'then', leaseTransitions: 4 })
+    const before = storedLease('1', { holderIdentity: 'one', acquireTime: 'then', leaseTransitions: 4 })
     const renewed = heldLease(claim, before, now)
     expect(renewed.spec).toMatchObject({ acquireTime: 'then', leaseTransitions: 4 })
     expect(renewed.metadata.resourceVersion).toBe('1')
@@ -73,7 +61,7 @@ describe('heldLease', () => {
 
 describe('releasedLease', () => {
   it('has no holder, so that it may be taken at once', () => {
-    const before = stored('1', { holderIdentity: 'one', leaseDurationSeconds: 15 })
+    const before = storedLease('1', { holderIdentity: 'one', leaseDurationSeconds: 15 })
     const released = releasedLease(before, now)
     expect(released.spec).toMatchObject({ holderIdentity: '', leaseDurationSeconds: 1 })
     expect(takeableInMs(released, now, now)).toBe(0)
@@ -82,7 +70,11 @@ describe('releasedLease', () => {
 
 describe('takeableInMs', () => {
   it('counts from when the version was first seen, not from its renewTime', () => {
-    const lease = stored('1', { holderIdentity: 'two', leaseDurationSeconds: 15, renewTime: '1970-01-01' })
+    const lease = storedLease('1', {
+      holderIdentity: 'two',
+      leaseDurationSeconds: 15,
+      renewTime: '1970-01-01',
+    })
     expect(takeableInMs(lease, now - 4_000, now)).toBe(11_000)
     expect(takeableInMs(lease, now - 16_000, now)).toBe(0)
   })
@@ -93,12 +85,13 @@ describe('takeableInMs', () => {
 })
 
 describe('isNewer', () => {
-  it.each<[string, Stored<Lease>, Stored<Lease> | undefined, boolean]>([
-    ['the first version', stored('1'), undefined, true],
-    ['a longer number', stored('10'), stored('9'), true],
-    ['the same version', stored('9'), stored('9'), false],
-    ['an older version', stored('8'), stored('9'), false],
-    ['another object', stored('8', {}, 'other'), stored('9'), true],
+  type Seen = ReturnType<typeof storedLease>
+  it.each<[string, Seen, Seen | undefined, boolean]>([
+    ['the first version', storedLease('1'), undefined, true],
+    ['a longer number', storedLease('10'), storedLease('9'), true],
+    ['the same version', storedLease('9'), storedLease('9'), false],
+    ['an older version', storedLease('8'), storedLease('9'), false],
+    ['another object', storedLease('8', {}, { uid: 'other' }), storedLease('9'), true],
   ])('for %s', (_, seen, known, expected) => {
     expect(isNewer(seen, known)).toBe(expected)
   })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Stored } from '../../../../lib/crd/objects.ts'
-import { type Lease, leaseKind, leaseTimes } from '../../../../lib/kubernetes/lease/record.ts'
+import { type Lease, leaseTimes } from '../../../../lib/kubernetes/lease/record.ts'
 import {
   initialLeaseState,
   type LeaseEffect,
@@ -8,6 +8,7 @@ import {
   type LeaseState,
   stepLease,
 } from '../../../../lib/kubernetes/lease/step.ts'
+import { storedLease } from './leases.ts'
 
 const candidate = { namespace: 'ctf', name: 'l', identity: 'one', times: leaseTimes }
 const start = Date.parse('2026-05-01T12:00:00Z')
@@ -15,14 +16,7 @@ const { durationMs, renewMs, retryMs, warnAfterMs } = leaseTimes
 
 function held(by: string, resourceVersion: string, uid = 'u'): Stored<Lease> {
   const spec = { holderIdentity: by, leaseDurationSeconds: durationMs / 1_000, leaseTransitions: 0 }
-  const metadata = {
-    namespace: 'ctf',
-    name: 'l',
-    uid,
-    resourceVersion,
-    creationTimestamp: '2026-05-01T11:00:00Z',
-  }
-  return { ...leaseKind, metadata, spec }
+  return storedLease(resourceVersion, spec, { uid })
 }
 
 const away: LeaseInput = { type: 'failed', reason: 'ClusterUnavailable', message: '503 away' }
