@@ -191,6 +191,35 @@ export const reasons = {
     scope: 'template',
     whileStalled: 'Failed',
   },
+  RouteRejected: {
+    sentence: 'The route to this challenge is refused; the organisers need to check their Gateway.',
+    recovery: 'watched',
+    examinedBy: 'look',
+    scope: 'cluster',
+    whileStalled: 'Failed',
+  },
+  AddressPending: {
+    sentence: 'This challenge waits for the address under which players reach it.',
+    recovery: 'watched',
+    examinedBy: 'look',
+    scope: 'cluster',
+    whileStalled: 'Failed',
+  },
+  HostTaken: {
+    sentence: 'Another instance has the host of this challenge.',
+    recovery: 'recheck',
+    examinedBy: 'look',
+    scope: 'instance',
+    whileStalled: 'Failed',
+  },
+  ExposureUnsupported: {
+    sentence:
+      'The cluster cannot expose this challenge as its template asks; the organisers need to set it up.',
+    recovery: 'recheck',
+    examinedBy: 'look',
+    scope: 'cluster',
+    whileStalled: 'Failed',
+  },
   ChallengeUnknown: {
     sentence: 'The platform has no challenge of this name.',
     recovery: 'recheck',

@@ -1,6 +1,7 @@
 import type { WatchedNamespaces } from '../crd/namespaces.ts'
 import { parseCidr } from './cidr.ts'
 import { dnsDefault, parseDns } from './dns.ts'
+import { type ExposureConfig, exposureConfig, ingressCidrs } from './exposure.ts'
 import { configurationReference, notYet, restrictionsNotYet } from './reference.ts'
 import { type Scheduling, scheduling } from './scheduling.ts'
 import { type Environment, readConfig, type Section, type Variables } from './section.ts'
@@ -21,7 +22,10 @@ export interface OperatorConfig {
   allowedRegistries: readonly string[] | undefined
   /** The pods that answer DNS: those with these labels in this namespace, on this port of the pod. */
   dns: { namespace: string; labels: Record<string, string>; port: number }
+  /** Addresses from which players come to exposed ports: balancers, nodes, controllers on the network of a host. */
+  ingressCidrs: readonly string[]
   scheduling: Scheduling
+  exposure: ExposureConfig
   logLevel: 'debug' | 'info' | 'warn' | 'error'
   flagSecret: string | undefined
   flagHmacPepper: string | undefined
@@ -60,7 +64,9 @@ export const operatorSection: Section<OperatorConfig> = variables => {
     clusterCidrs: clusterCidrs(variables),
     allowedRegistries: allowedRegistries(variables),
     dns: dns(variables),
+    ingressCidrs: ingressCidrs(variables),
     scheduling: scheduling(variables),
+    exposure: exposureConfig(variables),
     logLevel: variables.oneOf('OPERATOR_LOG_LEVEL', ['debug', 'info', 'warn', 'error']) ?? 'info',
     flagSecret,
     flagHmacPepper: variables.secret('FLAG_HMAC_PEPPER'),

@@ -1,3 +1,4 @@
+import { defaultHostTemplate } from './host-template.ts'
 import type { Environment } from './section.ts'
 
 /** The functions that `serverless.yml` deploys. */
@@ -53,6 +54,11 @@ export const configurationReference: readonly ConfigurationVariable[] = [
     'Namespaces whose pods may reach instances; unset: every pod except those of instances.',
   ),
   row(
+    'OPERATOR_INGRESS_CIDRS',
+    undefined,
+    'Address ranges that may reach exposed ports (balancers, nodes, controllers on the network of a node), with commas between.',
+  ),
+  row(
     'OPERATOR_CLUSTER_CIDRS',
     undefined,
     'Address ranges of the cluster (nodes, pods, Services) that no instance may reach, with commas between.',
@@ -61,6 +67,23 @@ export const configurationReference: readonly ConfigurationVariable[] = [
     'OPERATOR_DNS',
     'kube-system/k8s-app=kube-dns',
     'Pods that answer DNS: namespace/label=value[,label=value][:port of the pod].',
+  ),
+  row('OPERATOR_DOMAIN', undefined, 'Domain of the hosts under which players reach exposed instances.'),
+  row(
+    'OPERATOR_HOST_TEMPLATE',
+    defaultHostTemplate,
+    'Host of an exposed instance, with {hash}, and of {name}, {domain}, {team}, {event}, {template} any.',
+  ),
+  row('OPERATOR_INGRESS_CLASS', undefined, 'IngressClass of the Ingresses of instances.'),
+  row(
+    'OPERATOR_INGRESS_STATUS',
+    'false',
+    'true: the controller writes an address into each Ingress, and only then players are sent there.',
+  ),
+  row(
+    'OPERATOR_PUBLIC_PORTS',
+    undefined,
+    'Ports that players type where they are not 80 and 443: http=port, https=port, tls=port, with commas between.',
   ),
   row(
     'OPERATOR_PRIORITY_CLASS',
@@ -149,14 +172,8 @@ export const notYet: readonly string[] = [
   'OPERATOR_HISTORY_DAYS',
   'OPERATOR_IDLE_MILLICORES',
   'OPERATOR_WARN_MINUTES',
-  'OPERATOR_DOMAIN',
-  'OPERATOR_HOST_TEMPLATE',
-  'OPERATOR_INGRESS_CLASS',
   'OPERATOR_GATEWAY',
   'OPERATOR_TLS_SECRET',
-  'OPERATOR_INGRESS_CIDRS',
-  'OPERATOR_INGRESS_STATUS',
-  'OPERATOR_PUBLIC_PORTS',
   'OPERATOR_LEASE_NAMESPACE',
 ]
 

@@ -1,4 +1,5 @@
 import type { Reason } from '../reasons.ts'
+import type { ExposureType } from './challenge-template.ts'
 import type { Condition, ObjectMeta } from './objects.ts'
 
 export type Phase = 'Pending' | 'Provisioning' | 'Ready' | 'Idle' | 'Failed' | 'Terminating'
@@ -33,6 +34,16 @@ export interface Endpoint {
   host: string
   port: number
   url?: string
+}
+
+export interface ExposureStatus {
+  type: Exclude<ExposureType, 'None'>
+  /** The host that is claimed for the instance. */
+  host?: string
+  /** What the exposing object said when it was read last, see `exposureState`. */
+  state?: string
+  /** The first Ready waits until players reach the instance. */
+  awaited?: boolean
 }
 
 export type ConditionType = 'Ready' | 'Progressing' | 'Stalled' | 'Synced' | 'Exposed' | 'IdleDetection'
@@ -76,6 +87,8 @@ export interface ChallengeInstanceStatus {
   phaseChanges?: { count: number; since: string }
   /** The value of the force-sync annotation that was taken up last. */
   handledSync?: string
+  /** How players from outside of the cluster reach the instance; undefined: they do not. */
+  exposure?: ExposureStatus
   endpoints?: Endpoint[]
   children?: Child[]
 }

@@ -62,6 +62,8 @@ export interface ChallengeTemplateSpec extends TemplateContainer {
     type?: ExposureType
     port?: number | string
     host?: string
+    /** Whether the first Ready waits until players reach the instance; undefined: it does. */
+    required?: boolean
     annotations?: Record<string, string>
   }
   egressAllowlist?: EgressRule[]

@@ -20,14 +20,17 @@ export interface ChildKind extends Kind {
    * reported. `some passes`: by a pass whose cause asks for it (`verifiesChildren`).
    */
   readonly verify: 'every pass' | 'some passes'
+  /** Players from outside of the cluster reach an instance by it. An instance has at most one of these kinds. */
+  readonly exposes?: true
 }
 
 /**
  * The kinds of children. A new one also needs a builder in `lib/desired`, a type in `objects.ts`, a path in
  * `lib/kubernetes/client/paths.ts` and rights in the roles of `manifests/rbac`. The unit tests name what is missing.
  *
- * The Deployment is applied last, because a pod must find its Secret and its policy. It is removed first and in the
- * foreground, so that its pods are gone before the policy that isolates them.
+ * The Deployment is applied after the others, because a pod must find its Secret and its policy. It is removed first and in
+ * the foreground, so that its pods are gone before the policy that isolates them. What exposes an instance is applied
+ * last, since its failure keeps no pod from starting.
  */
 export const childKinds = [
   {
@@ -62,6 +65,17 @@ export const childKinds = [
     verify: 'some passes',
   },
   {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'Ingress',
+    watch: 'whole',
+    compare: 'whole',
+    applyWave: 3,
+    removeWave: 1,
+    propagation: 'Background',
+    verify: 'some passes',
+    exposes: true,
+  },
+  {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
     watch: 'whole',
@@ -83,6 +97,11 @@ export const dependentKinds = [
 ] as const satisfies readonly Kind[]
 
 export type ChildKindName = (typeof childKinds)[number]['kind']
+
+/** Whether players reach an instance by an object of this kind. A Service may be one, too: its name tells. */
+export function isExposingKind(child: { kind: string }): boolean {
+  return kindOf(child)?.exposes === true
+}
 
 export function isWorkload(child: { kind: string }): boolean {
   return kindOf(child)?.verify === 'every pass'

@@ -179,8 +179,36 @@ export interface Service extends KubernetesObject {
       targetPort?: number | string
       protocol?: string
       appProtocol?: string
+      /** The API server chooses it. */
+      nodePort?: number
+    }[]
+    externalTrafficPolicy?: 'Cluster' | 'Local'
+  }
+  status?: { loadBalancer?: { ingress?: LoadBalancerAddress[] } }
+}
+
+/** An address that a controller writes: of a balancer into a Service, of itself into an Ingress. */
+export interface LoadBalancerAddress {
+  ip?: string
+  hostname?: string
+}
+
+export interface Ingress extends KubernetesObject {
+  spec: {
+    ingressClassName?: string
+    tls?: { hosts: string[]; secretName?: string }[]
+    rules: {
+      host: string
+      http: {
+        paths: {
+          path: string
+          pathType: string
+          backend: { service: { name: string; port: { number: number } } }
+        }[]
+      }
     }[]
   }
+  status?: { loadBalancer?: { ingress?: LoadBalancerAddress[] } }
 }
 
 export interface Secret extends KubernetesObject {
@@ -234,6 +262,8 @@ export interface Pod extends KubernetesObject {
   spec?: { nodeName?: string; containers?: Container[] }
   status?: {
     phase?: string
+    /** Address of the node. */
+    hostIP?: string
     reason?: string
     message?: string
     conditions?: {

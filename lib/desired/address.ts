@@ -15,6 +15,6 @@ export function endpoints({ name, namespace }: Identity, ports: readonly Declare
 }
 
 /** A TCP port without `appProtocol` counts as HTTP, since most challenges are web pages. */
-function scheme(protocol: string, appProtocol: string | undefined): string {
+export function scheme(protocol: string, appProtocol: string | undefined): string {
   return protocol === 'UDP' ? 'udp' : (appProtocol ?? 'http')
 }

@@ -26,6 +26,8 @@ const effects: Readonly<Record<keyof OperatorConfig, 'settings' | 'keys' | 'none
   allowedRegistries: 'none',
   dns: 'settings',
   scheduling: 'settings',
+  ingressCidrs: 'settings',
+  exposure: 'settings',
   logLevel: 'none',
   flagSecret: 'keys',
   flagHmacPepper: 'keys',

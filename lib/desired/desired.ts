@@ -4,6 +4,7 @@ import type { ChallengeTemplate, ChallengeTemplateSpec } from '../crd/challenge-
 import type { KubernetesObject, Named, Stored } from '../crd/objects.ts'
 import { endpoints } from './address.ts'
 import { shortHash } from './canonical.ts'
+import { type DesiredExposure, desiredExposure, type ExposureGround } from './exposure/exposure.ts'
 import { flagFingerprint } from './flag/fingerprint.ts'
 import { flagSource, platformFlagHash } from './flag/flag.ts'
 import { identity } from './identity.ts'
@@ -29,21 +30,27 @@ export interface DesiredInput {
   env: Readonly<Record<string, string>>
   /** The namespace that the workload runs in. */
   placementNamespace: string
+  exposure: ExposureGround
 }
 
 export interface DesiredChild {
   object: Named<KubernetesObject>
   /** Hash of the whole object. A Secret's hash covers the fingerprint of the flag in place of the flag. */
   hash: string
+  /** Players from outside of the cluster reach the instance by it. It is applied last, and keeps no other child waiting. */
+  exposes?: true
 }
 
 export interface Desired {
   namespace: string
   /** The children in the order of their use: a pod refers to those that stand before the Deployment. */
   children: DesiredChild[]
-  /** The URL of the first port. */
+  /** The URL of the first port inside of the cluster. */
   url: string
+  /** The addresses inside of the cluster. */
   endpoints: Endpoint[]
+  /** Undefined: the instance is not reached from outside of the cluster. */
+  exposure: DesiredExposure | undefined
   /** Sum of the CPU limits of all containers. */
   cpuMillicores: number
   /** Sum of the memory limits of all containers, in MiB. */
@@ -81,6 +88,7 @@ export function desiredState(input: DesiredInput): Desired | Problem {
     replicas: instance.spec.suspend ? 0 : 1,
   } as const
   const addresses = endpoints(own, ports)
+  const exposure = desiredExposure({ instance, spec, identity: own, config, ground: input.exposure })
 
   return {
     namespace: placementNamespace,
@@ -91,9 +99,11 @@ export function desiredState(input: DesiredInput): Desired | Problem {
       hashed(ownPolicy(own, policyRules(spec), config)),
       hashed(service(own, ports)),
       hashed(deployment(workload)),
+      ...(exposure?.object ? [{ ...hashed(exposure.object), exposes: true as const }] : []),
     ],
     url: addresses[0]?.url ?? '',
     endpoints: addresses,
+    exposure,
     ...granted(spec),
     flagHmac: platformFlagHash(flag, config.flagHmacPepper),
     templateHash: templateHash(spec),

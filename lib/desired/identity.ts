@@ -88,6 +88,19 @@ export function copiedSecretName(
   return `${name.slice(0, cutTo).replace(/[-.]+$/, '')}-${hash}`
 }
 
+/** Characters of a name that a Service can have (DNS-1035). */
+const serviceNameLength = 63
+
+const exposedSuffix = '-exposed'
+
+/** Returns the name of the Service by which an instance is exposed, beside the one inside of the cluster. */
+export function exposedServiceName(name: string): string {
+  if (name.length + exposedSuffix.length <= serviceNameLength) return `${name}${exposedSuffix}`
+  const hash = createHash('sha256').update(name).digest('hex').slice(0, 8)
+  const kept = name.slice(0, serviceNameLength - exposedSuffix.length - hash.length - 1).replace(/-+$/, '')
+  return `${kept}-${hash}${exposedSuffix}`
+}
+
 function owner(name: string, uid: string): OwnerReference {
   return { apiVersion, kind: 'ChallengeInstance', name, uid, controller: true, blockOwnerDeletion: true }
 }

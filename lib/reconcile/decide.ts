@@ -155,7 +155,7 @@ function heldMessage({ notReady, of }: HeldRollout): string {
 
 function desiredOf(
   instance: Stored<ChallengeInstance>,
-  { template, flagSecret, environment }: TemplateSource,
+  { template, flagSecret, environment, exposure }: TemplateSource,
   config: OperatorConfig,
 ): Desired | Problem {
   const { uid, namespace: placementNamespace } = instance.metadata
@@ -167,7 +167,15 @@ function desiredOf(
   const value = isProblem(source) ? source : flagValue(source, uid, config, referenced)
   const flag = isProblem(value) ? undefined : value.flag
   const env = isProblem(environment) ? {} : environment.env
-  const desired = desiredState({ instance, template, config, flag, env, placementNamespace })
+  const desired = desiredState({
+    instance,
+    template,
+    config,
+    flag,
+    env,
+    placementNamespace,
+    exposure,
+  })
   // A template that cannot be used at all is reported before an environment or a flag that is wrong.
   return [desired, environment, value].find(isProblem) ?? desired
 }

@@ -4,14 +4,14 @@ import { comparesMetadata, isWorkload } from '../crd/child-kinds.ts'
 import { apiVersion } from '../crd/group.ts'
 import type { Deployment, KubernetesObject, Pod, Stored } from '../crd/objects.ts'
 import { childKey } from '../crd/reference.ts'
+import { isExposingChild } from '../desired/exposure/exposing-child.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
 import { isReason } from '../reason-rules.ts'
 import { readOwnPod } from './own-pod.ts'
 import { onlyLooks, verifiesChildren } from './pass/causes.ts'
 import type { Observed, ObservedTemplate } from './pass/observation.ts'
 import type { Pass } from './pass/outcome.ts'
-import type { Revisions } from './template/revisions.ts'
-import { templateSources } from './template/template-sources.ts'
+import { type SourceDependencies, templateSources } from './template/template-sources.ts'
 
 export function readInstance(
   cluster: Cluster,
@@ -22,16 +22,22 @@ export function readInstance(
 }
 
 export async function observe(
-  { cluster, revisions }: { cluster: Cluster; revisions: Revisions },
+  dependencies: SourceDependencies,
   instance: Stored<ChallengeInstance>,
   pass: Pass,
   signal: AbortSignal,
 ): Promise<Observed> {
+  const { cluster } = dependencies
   const recorded = instance.status?.children ?? []
+  const onlyLooks = needsNoTemplate(instance, pass)
   const workload = recorded.find(isWorkload)
-  const others = verifiesChildren(pass) ? recorded.filter(child => child !== workload) : []
+  const others = recorded.filter(
+    child =>
+      child !== workload &&
+      (verifiesChildren(pass) || (!onlyLooks && isExposingChild(child, instance.metadata.name))),
+  )
   const [readAtOnce, deployment, pods, ...compared] = await Promise.all([
-    needsNoTemplate(instance, pass) ? ({ kind: 'unread' } as const) : readTemplate(cluster, instance, signal),
+    onlyLooks ? ({ kind: 'unread' } as const) : readTemplate(cluster, instance, signal),
     workload && cluster.get<Deployment>(workload, signal),
     workload ? readPods(cluster, { instance, pass, namespace: workload.namespace }, signal) : [],
     ...others.map(child => readToCompare(cluster, child, signal)),
@@ -43,7 +49,7 @@ export async function observe(
   const sources =
     template.kind === 'unread'
       ? []
-      : await templateSources({ cluster, revisions }, { instance, existing, pass }, signal)
+      : await templateSources(dependencies, { instance, existing, pass }, signal)
   return {
     instance,
     template,
@@ -64,7 +70,13 @@ function readToCompare(
 }
 
 function needsNoTemplate({ status, metadata }: ChallengeInstance, pass: Pass): boolean {
-  return status?.observedGeneration === metadata.generation && lookKeeps(status?.reason) && onlyLooks(pass)
+  return (
+    status?.observedGeneration === metadata.generation &&
+    lookKeeps(status?.reason) &&
+    // The address of the pod's node is a part of what such an instance reports.
+    status?.exposure?.type !== 'NodePort' &&
+    onlyLooks(pass)
+  )
 }
 
 /**

@@ -27,6 +27,7 @@ import type { Sync } from './report/status-facts.ts'
 import { cleanUpDeleted } from './teardown/deleted-instances.ts'
 import { ensureFinalizer } from './teardown/finalizer.ts'
 import { tearDown } from './teardown/teardown.ts'
+import { createExposureGround } from './template/exposure-ground.ts'
 import { createRevisions } from './template/revisions.ts'
 import { createReportTemplate } from './template/template-status.ts'
 
@@ -70,6 +71,7 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
   const ensureDefaultDeny = createDefaultDenyGuard(cluster, defaultDeny, now)
   const configuration = configurationOf(config)
   const revisions = createRevisions({ cluster, now, log })
+  const exposureGround = createExposureGround(deps)
   const reportTemplate = createReportTemplate({ cluster, config, log })
   const actors = { cluster, ensureDefaultDeny, revisions, reportTemplate, now }
 
@@ -104,9 +106,11 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
   ): Promise<PassResult | 'again'> {
     if (found.metadata.deletionTimestamp !== undefined) return tearDownAndReport(found, pass, signal)
     const instance = await ensureFinalizer(cluster, found, signal)
-    const observed = await observe({ cluster, revisions }, instance, pass, signal).catch(thrown => ({
-      thrown,
-    }))
+    const observed = await observe({ cluster, revisions, exposureGround }, instance, pass, signal).catch(
+      thrown => ({
+        thrown,
+      }),
+    )
     if ('thrown' in observed) return endOrReport(instance, observed.thrown, pass, signal)
     const decision = decide(observed, config, now())
     const endsIn = endsInMs(observed, decision, pass, now())
@@ -124,6 +128,7 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
       decision,
       acted,
       pass,
+      exposure: config.exposure,
       configuration,
       now: judgedAt,
       random: random(),
@@ -133,7 +138,8 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
     const recheckRow = rechecksRow(pass)
     const reporting = { ...deps, now: () => judgedAt }
     const { sync, events } = await report(reporting, { findings, flagHmac, recheckRow, pass }, signal)
-    return { outcome: withSyncOutcome(outcome, sync, pass, random()), events }
+    const wakes = observed.sources.flatMap(source => source.wakes)
+    return { outcome: withSyncOutcome(outcome, sync, pass, random()), events, wakes }
   }
 
   return async (pass, signal) => {

@@ -3,6 +3,7 @@ import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import type { ChallengeTemplate } from '../../lib/crd/challenge-template.ts'
 import type { Named, Stored } from '../../lib/crd/objects.ts'
 import { type Desired, desiredState } from '../../lib/desired/desired.ts'
+import { noGround } from '../../lib/desired/exposure/exposure.ts'
 import { isProblem } from '../../lib/desired/problem.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 
@@ -46,6 +47,7 @@ export function desiredOf(whole: Stored<ChallengeInstance>): Desired {
     config,
     flag: `flag{${'0'.repeat(32)}}`,
     env: {},
+    exposure: noGround,
     placementNamespace: namespace,
   })
   if (isProblem(desired)) throw new Error(`the bench's own template is refused: ${desired.message}`)

@@ -3,6 +3,7 @@ import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { annotations, defaultDenyName } from '../../lib/crd/group.ts'
 import type {
   Deployment,
+  Ingress,
   KubernetesObject,
   NetworkPolicy,
   Secret,
@@ -47,6 +48,7 @@ const excused: Record<string, string> = {
   'watch-forwarder list challengetemplates': listFallback,
   'watch-forwarder list deployments': listFallback,
   'watch-forwarder list networkpolicies': listFallback,
+  'watch-forwarder list ingresses': listFallback,
   'watch-forwarder list services': listFallback,
   'watch-forwarder list pods': listFallback,
   'watch-forwarder list leases/challenge-operator-watch-forwarder': listFallback,
@@ -77,7 +79,10 @@ beforeAll(async () => {
     // Every function checks the schema at its start.
     await checkSchema(client, AbortSignal.timeout(10_000))
   }
-  operator = await startTestOperator({ plane, kubeconfigOf: pathOf, queues, challenges: ['web', 'fixed'] })
+  operator = await startTestOperator({
+    ...{ plane, kubeconfigOf: pathOf, queues, challenges: ['web', 'fixed'] },
+    env: { OPERATOR_DOMAIN: 'play.example.com', OPERATOR_INGRESS_CLASS: 'none' },
+  })
   const sweeping = openCluster(clients.get('sweep') as KubernetesClient)
   await wholeLife(() => sweepOnce(operator, queues, { cluster: sweeping }))
   calls = (await plane.calls(operator.signal)).filter(call => functions.includes(call.user))
@@ -95,15 +100,20 @@ async function wholeLife(resync: () => Promise<unknown>): Promise<void> {
   const data = { key: Buffer.from('flag{fixed}').toString('base64') }
   await create(operator, { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'fixed' }, data } as Secret)
   const secretRef = { name: 'fixed', key: 'key' }
+  const exposure = { type: 'Ingress', required: false } as const
   await create(operator, templateOf(namespace, 'fixed', { flagStrategy: { type: 'static', secretRef } }))
-  await create(operator, templateOf(namespace, 'web', { flagStrategy: { type: 'hmac-per-instance' } }))
+  await create(
+    operator,
+    templateOf(namespace, 'web', { flagStrategy: { type: 'hmac-per-instance' }, exposure }),
+  )
   for (const [name, template] of [
     ['made', 'web'],
     ['static', 'fixed'],
   ] as const)
     await create(operator, instanceOf(namespace, name, template))
   await createAdopted('adopted')
-  for (const name of ['made', 'static', 'adopted']) await phaseOf(operator, name, 'Ready')
+  await phaseOf(operator, 'static', 'Ready')
+  for (const name of ['made', 'adopted']) await phaseOf(operator, name, 'Ready', 'ExposureUnsupported')
 
   const format = 'ctf{%s}'
   await edit(operator, 'ChallengeTemplate', 'web', {
@@ -122,6 +132,8 @@ async function wholeLife(resync: () => Promise<unknown>): Promise<void> {
   await edit(operator, 'ChallengeTemplate', 'fixed', { spec: { flagStrategy: null } })
   await eventually(operator, 'Secret', 'static', secret => secret === undefined)
 
+  await edit(operator, 'Ingress', 'made', { spec: { ingressClassName: 'another' } })
+  await eventually<Ingress>(operator, 'Ingress', 'made', each => each?.spec.ingressClassName === 'none')
   await edit(operator, 'Service', 'made', { spec: { selector: { app: 'another' } } })
   await eventually<Service>(operator, 'Service', 'made', each => each?.spec.selector?.app === 'made')
   await untilConsistent(operator, 'made', 'Ready')
@@ -157,7 +169,7 @@ async function leaveBehind(name: string): Promise<void> {
   }
   for (const kinds of [['Deployment'], ['Deployment', 'ReplicaSet']]) {
     await create(operator, instanceOf(namespace, name, 'web'))
-    await phaseOf(operator, name, 'Ready')
+    await phaseOf(operator, name, 'Ready', 'ExposureUnsupported')
     await edit(operator, 'ChallengeInstance', name, {
       metadata: { annotations: { [annotations.paused]: 'true' } },
     })

@@ -1,8 +1,9 @@
 import type { OperatorConfig } from '../../config/operator.ts'
-import type { ChallengeTemplate, ChallengeTemplateSpec } from '../../crd/challenge-template.ts'
+import type { ChallengeTemplate, ChallengeTemplateSpec, ExposureType } from '../../crd/challenge-template.ts'
 import { dateAdvice, parseTime } from '../../lifetime.ts'
 import type { Problem } from '../problem.ts'
 import { containerProblems } from './container-problems.ts'
+import { exposureProblems } from './exposure-problems.ts'
 import { networkProblems } from './network-problems.ts'
 import { podProblems } from './pod-problems.ts'
 
@@ -16,6 +17,7 @@ export function templateProblem(template: ChallengeTemplate, config: OperatorCon
     ...containerProblems(spec),
     ...podProblems(spec),
     ...networkProblems(spec, config.clusterCidrs),
+    ...exposureProblems(spec),
     ...dateProblems(spec),
     ...unsupported(spec, config),
   ]
@@ -33,14 +35,18 @@ function dateProblems(spec: ChallengeTemplateSpec): string[] {
     .map(field => `${field} is no date; ${dateAdvice}`)
 }
 
+const supportedExposures: readonly ExposureType[] = ['None', 'Ingress', 'NodePort', 'LoadBalancer']
+
 /** Fields of the resource that this version does not support yet. A problem is clearer than a field without effect. */
 function unsupported(spec: ChallengeTemplateSpec, config: OperatorConfig): string[] {
   const placement = spec.placement ?? config.placement
   const exposure = spec.exposure?.type ?? 'None'
   return [
-    ...(exposure === 'None'
+    ...(supportedExposures.includes(exposure)
       ? []
-      : [`this version supports only exposure.type None, not ${exposure}; write None or remove exposure`]),
+      : [
+          `this version does not support exposure.type ${exposure}; write one of ${supportedExposures.join(', ')}`,
+        ]),
     ...(placement === 'Shared'
       ? []
       : [

@@ -223,6 +223,7 @@ const startingCauses: readonly Cause[] = ['changed', 'template', 'child', 'orpha
 
 /** Whether the message starts work. The others end work that was started, or a user waits for them: they go first. */
 function startsWork({ cause, mismatch }: Wake): boolean {
+  if (mismatch.kind === 'exposure' && mismatch.awaited) return false
   return startingCauses.includes(cause) || mismatch.kind === 'teardown-not-started'
 }
 

@@ -1,3 +1,4 @@
+import { exposedServiceName } from '../../desired/identity.ts'
 import { isSameVersion } from '../../observed/child-version.ts'
 import { contestEndsAt, pausedUntil } from '../../observed/repairs.ts'
 import type { InstanceDigest, RecordedChild } from '../table/instance-digest.ts'
@@ -87,5 +88,9 @@ function isLeftover(each: Dependent, instance: InstanceDigest | undefined): bool
  * labels too, and no pass would remove it.
  */
 function isNamedAfter(each: Dependent, row: Row): boolean {
-  return each.name === row.name || each.name.startsWith(`${row.name}-`)
+  return (
+    each.name === row.name ||
+    each.name.startsWith(`${row.name}-`) ||
+    each.name === exposedServiceName(row.name)
+  )
 }

@@ -1,3 +1,4 @@
+import { heldByExposure } from '../../observed/exposure.ts'
 import { phaseHeldUntil } from '../../observed/flapping.ts'
 import type { PodDigest } from '../../observed/pod.ts'
 import { readyReason, verdictReflected, workloadVerdict } from '../../observed/workload.ts'
@@ -27,7 +28,11 @@ export function workloadUnreflected(row: Row, instance: InstanceDigest, now: num
     pods.push(pod)
     readVersions.push(resourceVersion)
   }
-  const verdict = workloadVerdict(seen.deployment, pods, now)
+  const awaited = instance.exposure?.awaitedFor
+  const verdict = heldByExposure(
+    workloadVerdict(seen.deployment, pods, now),
+    awaited && { reason: awaited, message: '' },
+  )
   const { dueAt, failed, podName, ready } = verdict
   const reported = {
     ready: instance.ready,

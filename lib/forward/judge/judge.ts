@@ -3,6 +3,7 @@ import type { Cause } from '../../messages.ts'
 import type { InstanceDigest } from '../table/instance-digest.ts'
 import type { Row, TemplateDigest } from '../table/row.ts'
 import { childrenUnrecorded, orphaned } from './judge-children.ts'
+import { exposureUnreflected } from './judge-exposure.ts'
 import { workloadUnreflected } from './judge-workload.ts'
 import type { Mismatch } from './mismatch.ts'
 import type { Verdict, Wake } from './verdict.ts'
@@ -30,6 +31,7 @@ const templateMissingMs = 1_000
  *                 built with other settings               changed
  *                 children other than recorded            child
  *                 workload other than reported            pod, child
+ *                 exposure other than reported            child
  *
  * Call it only after every list has ended.
  * @param template undefined: there is no such template
@@ -61,7 +63,7 @@ export function judge(
   if (rollout && !hasWorkload(instance)) return { wake: rollout, dueAt }
   const workload = workloadUnreflected(row, instance, now)
   const children = childrenUnrecorded(row, instance, now)
-  const wake = children.wake ?? workload.wake ?? orphaned(row, instance)
+  const wake = children.wake ?? workload.wake ?? exposureUnreflected(row, instance) ?? orphaned(row, instance)
   const outdated = settings === undefined ? undefined : settingsOutdated(instance, settings)
   const next = earliest([dueAt, workload.dueAt, children.dueAt], now)
   return { wake, rollout, settings: outdated, dueAt: next }

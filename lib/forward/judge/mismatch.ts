@@ -22,6 +22,8 @@ export type Mismatch =
   | { kind: 'contest-over' }
   /** `servingPod`: set if the workload is ready. */
   | { kind: 'workload'; reason: string; failed: boolean; servingPod: string | undefined }
+  /** The exposing object has another state than the status says. `awaited`: the first Ready waits for it. */
+  | { kind: 'exposure'; state: string; awaited: boolean }
   /** Children whose instance is gone. */
   | { kind: 'orphans'; children: readonly ChildReference[] }
   /** The instance is marked for deletion, and no pass has started its teardown. */
@@ -74,6 +76,8 @@ export function mismatchKey(mismatch: Mismatch): string {
         ...mismatch.differing.map(({ recorded, seen }) => `${childKey(recorded)}@${seen?.version ?? '-'}`),
         ...mismatch.unrecorded.map(child => `+${childKey(child)}`),
       ].join(' ')
+    case 'exposure':
+      return `${kind} ${mismatch.state}`
     case 'orphans':
       return [kind, ...mismatch.children.map(childKey)].join(' ')
     case 'default-deny':
@@ -97,5 +101,5 @@ export function isOfDate({ kind }: Mismatch): boolean {
  * has a delay of its own. So a pass that was sent for the mismatch may have read a moment in which there was none.
  */
 export function isOfDependents({ kind }: Mismatch): boolean {
-  return kind === 'workload' || kind === 'children' || kind === 'orphans'
+  return kind === 'workload' || kind === 'children' || kind === 'exposure' || kind === 'orphans'
 }

@@ -1,7 +1,9 @@
 import { labels } from '../../crd/group.ts'
 import type { Deployment, KubernetesObject, Pod, Stored } from '../../crd/objects.ts'
+import { isExposingChild } from '../../desired/exposure/exposing-child.ts'
 import { childVersion } from '../../observed/child-version.ts'
 import { deploymentDigest } from '../../observed/deployment.ts'
+import { exposureState } from '../../observed/exposure.ts'
 import { podDigest } from '../../observed/pod.ts'
 import type { Intern } from './instance-digest.ts'
 import type { Dependent, Row } from './row.ts'
@@ -38,6 +40,7 @@ export function dependentOf(object: Stored<KubernetesObject>, row: Row, intern: 
     deleting: metadata.deletionTimestamp !== undefined,
     deployment: kind === 'Deployment' ? deploymentDigest(object as Deployment) : undefined,
     pod: kind === 'Pod' ? compactPod(object as Stored<Pod>, intern) : undefined,
+    exposure: isExposingChild({ kind, name }, row.name) ? intern(exposureState(object)) : undefined,
     row,
   }
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { ChallengeInstance, Phase } from '../../crd/challenge-instance.ts'
+import type { ChallengeInstance, ChallengeInstanceStatus, Phase } from '../../crd/challenge-instance.ts'
 import { annotations, finalizer } from '../../crd/group.ts'
 import type { Stored } from '../../crd/objects.ts'
 import { epochMs } from '../../crd/time.ts'
@@ -8,6 +8,7 @@ import { type RecordedConfiguration, recordedConfiguration } from '../../observe
 import { type PhaseChanges, phaseChangesOf } from '../../observed/flapping.ts'
 import { isPaused } from '../../observed/paused.ts'
 import type { Repairs } from '../../observed/repairs.ts'
+import { isReason } from '../../reason-rules.ts'
 import type { Reason } from '../../reasons.ts'
 import { isWatchedChild, type Watched } from './targets.ts'
 
@@ -19,6 +20,13 @@ export interface RecordedChild {
   version: string
   /** Something else keeps changing the child, so it is repaired with pauses. */
   repairs: Repairs | undefined
+}
+
+export interface ExposureDigest {
+  /** See `exposureState`. */
+  state: string
+  /** Why the first Ready waits for the exposure; undefined: it does not. */
+  awaitedFor: Reason | undefined
 }
 
 /**
@@ -63,6 +71,8 @@ export interface InstanceDigest {
   availableFrom: number | undefined
   /** How often the phase changed of late; undefined: it did not. */
   phaseChanges: PhaseChanges | undefined
+  /** What the status says of the exposure; undefined: the instance is not exposed. */
+  exposure: ExposureDigest | undefined
   /** Recorded children of watched kinds and namespaces. If one of them is absent from the table, it does not exist. */
   children: readonly RecordedChild[]
 }
@@ -106,6 +116,7 @@ export function instanceDigest(
     expiresAt: epochMs(status?.expiresAt),
     availableFrom: epochMs(status?.availableFrom),
     phaseChanges: phaseChangesOf(status),
+    exposure: status?.exposure && exposureDigest(status, intern),
     children: (status?.children ?? [])
       .filter(child => isWatchedChild(child.kind, child.namespace, watched))
       .map(child => ({
@@ -115,6 +126,15 @@ export function instanceDigest(
         version: child.version,
         repairs: child.repairs,
       })),
+  }
+}
+
+function exposureDigest({ exposure, conditions }: ChallengeInstanceStatus, intern: Intern): ExposureDigest {
+  const exposed = conditions?.find(each => each.type === 'Exposed')
+  const reason = exposed && isReason(exposed.reason) ? exposed.reason : undefined
+  return {
+    state: intern(exposure?.state ?? ''),
+    awaitedFor: exposure?.awaited && reason ? (intern(reason) as Reason) : undefined,
   }
 }
 

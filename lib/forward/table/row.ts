@@ -16,6 +16,8 @@ export interface Dependent {
   deleting: boolean
   deployment: DeploymentDigest | undefined
   pod: PodDigest | undefined
+  /** See `exposureState`; undefined for an object that does not expose the instance. */
+  exposure: string | undefined
   row: Row
 }
 

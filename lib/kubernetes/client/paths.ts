@@ -28,6 +28,8 @@ const resources: Record<string, [resource: string, scope: Scope]> = {
   'authorization.k8s.io/v1 SelfSubjectAccessReview': ['selfsubjectaccessreviews', 'cluster'],
   'authorization.k8s.io/v1 SubjectAccessReview': ['subjectaccessreviews', 'cluster'],
   'coordination.k8s.io/v1 Lease': ['leases', 'namespaced'],
+  'networking.k8s.io/v1 Ingress': ['ingresses', 'namespaced'],
+  'networking.k8s.io/v1 IngressClass': ['ingressclasses', 'cluster'],
   'networking.k8s.io/v1 NetworkPolicy': ['networkpolicies', 'namespaced'],
 }
 

@@ -48,6 +48,11 @@ function refusalOf(attempt: Attempt, status: ApiStatus): Refusal {
     return { reason: 'NamespaceStuck', message: `Cannot ${what}: its namespace is being deleted.` }
   if (/status unknown for quota/.test(message))
     return unavailable(`Cannot ${what} yet: the cluster has not counted its quota so far.`)
+  if (/failed to allocate a nodePort/.test(message))
+    return {
+      reason: 'QuotaExceeded',
+      message: `Cannot ${what}: the cluster has no node port left; the organisers need to free some, or to widen its range.`,
+    }
   if (invalid(status)) return invalidity(attempt, status)
   switch (code) {
     case 401:

@@ -1,5 +1,12 @@
 import type { Child } from '../../crd/challenge-instance.ts'
+import type { KubernetesObject, Stored } from '../../crd/objects.ts'
 import type { OperatorError } from '../../errors.ts'
+
+/** `object`: as it is after the pass. `failure`: why it was not applied. */
+export interface ExposingResult {
+  object?: Stored<KubernetesObject> | undefined
+  failure?: OperatorError | undefined
+}
 
 /** What a pass did. */
 export interface Acted {
@@ -11,6 +18,8 @@ export interface Acted {
    * milliseconds; undefined: there is none.
    */
   repairDueAt?: number | undefined
+  /** What became of the child that exposes the instance; undefined: none is desired, or the pass did not come to it. */
+  exposing?: ExposingResult | undefined
   /** The pass came to the children, so that the instance may have something of the desired state. */
   converged: boolean
   /** The instance was changed after it was read, so the pass has to read it again and to decide anew. */

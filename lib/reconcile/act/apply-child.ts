@@ -19,6 +19,8 @@ export interface ChildResult {
   key: string
   /** The record of the child; undefined if it is not there. */
   child: Child | undefined
+  /** The object, if it was read whole or written. */
+  object?: Stored<KubernetesObject>
   write?: ChildWrite
   /** See `Acted`. */
   repairDueAt?: number
@@ -48,8 +50,10 @@ export async function applyChild(
     if (recorded === undefined) return await create(cluster, toApply, undefined, signal)
     const found = lookUp(observed, recorded)
     if (recorded.hash === desired.hash) {
-      if (isAsRecorded(recorded, found)) return { key, child: refreshed(recorded, found, now) }
-      if (!ignorePauses && isPaused(recorded.repairs, now)) return leftDuringPause(key, recorded)
+      if (isAsRecorded(recorded, found))
+        return { key, child: refreshed(recorded, found, now), ...read(found) }
+      if (!ignorePauses && isPaused(recorded.repairs, now))
+        return { ...leftDuringPause(key, recorded), ...read(found) }
     }
     const write = found === undefined ? create : configure
     return await write(cluster, toApply, recorded, signal)
@@ -78,6 +82,10 @@ function lookUp(observed: Observed, recorded: Child): Found {
 function isAsRecorded(recorded: Child, found: Found): boolean {
   if (found === undefined) return false
   return found === 'unread' || isSameVersion(recorded.version, childVersion(found))
+}
+
+function read(found: Found): Pick<ChildResult, 'object'> {
+  return typeof found === 'object' ? { object: found } : {}
 }
 
 /** The record of an unchanged child. Another client may have changed what is not ours in it. */
@@ -148,7 +156,7 @@ function written({ desired, now }: ChildToApply, done: Done): ChildResult {
     replacesPods: !keepsPods(before, object),
     ...(isRepair ? { repair: { by: otherWriters(before) } } : {}),
   }
-  return { key: childKey(child), child, write }
+  return { key: childKey(child), child, object, write }
 }
 
 /** The field managers that wrote to the object and are not we. A status has its own. */

@@ -6,8 +6,8 @@ import type { InstanceKey } from '../../messages.ts'
 import type { ClaimedHost } from '../../store/host-claims.ts'
 import type { Store } from '../../store/store.ts'
 import type { Log } from '../../telemetry/log.ts'
+import { databaseShareMs } from '../pass/database-share.ts'
 import type { Pass } from '../pass/outcome.ts'
-import { databaseShareMs } from '../report/database-row.ts'
 
 /**
  * Whether an instance may serve a host. `unknown`: the database does not answer, or the cluster's uid cannot be read. The

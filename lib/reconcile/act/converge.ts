@@ -5,7 +5,7 @@ import { childKey, keyOfObject } from '../../crd/reference.ts'
 import type { DesiredChild } from '../../desired/desired.ts'
 import { type OperatorError, operatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
-import type { ChildWrite } from './acted.ts'
+import type { ChildWrite, ExposingResult } from './acted.ts'
 import { applyChild, type ChildResult, type ChildToApply } from './apply-child.ts'
 import { isReplaced } from './ownership.ts'
 
@@ -17,6 +17,7 @@ export interface Converged {
   failures: OperatorError[]
   /** See `Acted`. */
   repairDueAt: number | undefined
+  exposing: ExposingResult | undefined
 }
 
 export interface ToConverge extends Omit<ChildToApply, 'desired'> {
@@ -25,7 +26,8 @@ export interface ToConverge extends Omit<ChildToApply, 'desired'> {
 
 /**
  * Applies every child that differs from its record, wave by wave, then prunes what is recorded and no longer desired.
- * The Deployment is in the last wave, since a pod must find its Secret and its policy.
+ * The Deployment is in the last wave but one, since a pod must find its Secret and its policy. What exposes the instance
+ * comes last, so that its failure keeps no pod from starting.
  */
 export async function converge(
   cluster: Cluster,
@@ -33,7 +35,12 @@ export async function converge(
   signal: AbortSignal,
 ): Promise<Converged> {
   const applied: ChildResult[] = []
-  for (const wave of applyWaves(desired, child => child.object.kind)) {
+  const others = applyWaves(
+    desired.filter(child => !child.exposes),
+    child => child.object.kind,
+  )
+  const exposing = desired.filter(child => child.exposes)
+  for (const wave of [...others, exposing]) {
     const results = wave.map(child => applyChild(cluster, { ...pass, desired: child }, signal))
     applied.push(...(await Promise.all(results)))
     if (applied.some(result => result.failure)) break
@@ -52,6 +59,7 @@ export async function converge(
     writes: all.flatMap(result => result.write ?? []),
     failures: all.flatMap(result => result.failure ?? []),
     repairDueAt: repairsDueAt.length === 0 ? undefined : Math.min(...repairsDueAt),
+    exposing: exposing.flatMap(({ object }) => all.find(({ key }) => key === keyOfObject(object)) ?? [])[0],
   }
 }
 

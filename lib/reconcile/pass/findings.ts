@@ -3,8 +3,10 @@ import type {
   ChallengeInstanceStatus,
   Child,
   Endpoint,
+  ExposureStatus,
 } from '../../crd/challenge-instance.ts'
 import type { Stored } from '../../crd/objects.ts'
+import type { ExposureVerdict } from '../../observed/exposure.ts'
 import type { WorkloadVerdict } from '../../observed/workload.ts'
 import type { Reason } from '../../reasons.ts'
 
@@ -29,6 +31,8 @@ export interface Findings {
   /** Whether the pass is the answer to a `force-sync`: it verified everything. */
   handlesSync: boolean
   terminating: boolean
+  /** Undefined: the pass did not examine it. What was reported stays. */
+  exposure?: ExposureFinding | undefined
   /** Every desired child is recorded. */
   complete?: boolean
 }
@@ -47,6 +51,28 @@ export type WorkloadFinding =
   | { kind: 'none' }
   /** A failure kept the pass from reading the workload. What was reported of it stays. */
   | { kind: 'not-observed' }
+
+/** `none`: the template asks for no exposure. */
+export type ExposureFinding =
+  | { kind: 'none' }
+  | {
+      kind: 'examined'
+      type: ExposureStatus['type']
+      required: boolean
+      /** The host that is claimed for the instance. */
+      host: string | undefined
+      /** See `exposureState`; undefined: there is no exposing object. */
+      state: string | undefined
+      verdict: ExposureVerdict
+    }
+
+/** What is known of the exposure of an instance after a pass. */
+export interface ExposureFact {
+  /** Undefined: players reach the instance. */
+  reason: Reason | undefined
+  message: string
+  recorded: ExposureStatus
+}
 
 /** What the desired state gives the instance. */
 export interface Granted {

@@ -1,8 +1,9 @@
 import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
 import type { ChallengeTemplate, KnownTemplate } from '../../crd/challenge-template.ts'
 import type { Deployment, KubernetesObject, Pod, Secret, Stored } from '../../crd/objects.ts'
+import type { ExposureGround } from '../../desired/exposure/exposure.ts'
 import type { Problem } from '../../desired/problem.ts'
-import type { HeldRollout } from '../../messages.ts'
+import type { HeldRollout, InstanceKey } from '../../messages.ts'
 
 /** Everything that a pass decides on. It is read up front. */
 export interface Observed {
@@ -16,8 +17,8 @@ export interface Observed {
   /** The pod that the message names, or the reported one, or both. There may be others. */
   pods: readonly Stored<Pod>[]
   /**
-   * Recorded children by `childKey`, as much of them as their kind compares; undefined: gone. Empty unless the pass
-   * verifies children.
+   * Recorded children by `childKey`, as much of them as their kind compares; undefined: gone. Unless the pass verifies
+   * children, it has the one that exposes the instance at most, whose status is reported.
    */
   verified: ReadonlyMap<string, Stored<KubernetesObject> | undefined>
 }
@@ -40,4 +41,7 @@ export interface TemplateSource {
   flagSecret: Stored<Secret> | undefined
   /** `spec.env` after the check against the template's `envSchema`. */
   environment: { env: Record<string, string> } | Problem
+  exposure: ExposureGround
+  /** Other instances that have to look again, since the host of this one changed. */
+  wakes: readonly InstanceKey[]
 }

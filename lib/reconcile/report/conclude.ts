@@ -1,3 +1,4 @@
+import type { ExposureConfig } from '../../config/exposure.ts'
 import type { ChallengeInstance, Child } from '../../crd/challenge-instance.ts'
 import type { Deployment, Stored } from '../../crd/objects.ts'
 import type { Configuration } from '../../desired/configuration.ts'
@@ -11,7 +12,7 @@ import { type Reason, reasons } from '../../reasons.ts'
 import type { Acted } from '../act/acted.ts'
 import type { Decision } from '../decide.ts'
 import { answersForceSync } from '../pass/causes.ts'
-import type { Findings, Granted, Obstacle, WorkloadFinding } from '../pass/findings.ts'
+import type { ExposureFinding, Findings, Granted, Obstacle, WorkloadFinding } from '../pass/findings.ts'
 import type { Observed } from '../pass/observation.ts'
 import { failureObstacle } from '../pass/obstacle.ts'
 import {
@@ -23,6 +24,7 @@ import {
   waitOutcome,
 } from '../pass/outcome.ts'
 import { configurationAfter } from './configuration-after.ts'
+import { addressesWith, exposureFinding } from './exposure-finding.ts'
 import { type Built, templateAfter } from './template-after.ts'
 
 export interface ConcludeInput {
@@ -30,6 +32,7 @@ export interface ConcludeInput {
   decision: Decision
   acted: Acted
   pass: Pass
+  exposure: ExposureConfig
   /** The settings that this pass builds with. */
   configuration: Configuration
   /** Epoch milliseconds. */
@@ -51,10 +54,11 @@ export function conclude(input: ConcludeInput): Conclusion {
   if (decision.kind === 'expire')
     return { outcome: { kind: 'settled' }, findings: undefined, flagHmac: undefined }
   const workload = workloadOf(input)
-  const outcome = withRepair(outcomeOf(input, workload), acted, input.now)
+  const built = decision.kind === 'converge' && acted.converged ? decision : undefined
+  const exposure = built && exposureFinding({ ...built, acted, pods: observed.pods, config: input.exposure })
+  const outcome = withRepair(outcomeOf(input, workload, exposure), acted, input.now)
   // Nothing is acted on during a pause, so a change of the spec is still to be taken up when the pause goes.
   const observes = observesGeneration(outcome) && !isPaused(decision)
-  const built = decision.kind === 'converge' && acted.converged ? decision : undefined
   const findings: Findings = {
     instance: observed.instance,
     workload,
@@ -66,7 +70,8 @@ export function conclude(input: ConcludeInput): Conclusion {
     end: { at: decision.expiresAt },
     opening: observed.template.kind === 'unread' ? undefined : { at: decision.availableFrom },
     complete: decision.kind === 'converge' && acted.failures.length === 0,
-    ...(built ? { granted: grantedBy(built) } : {}),
+    exposure,
+    ...(built && exposure ? { granted: grantedBy(built, exposure, observed) } : {}),
     configuration: configurationAfter(observed, { configuration, observes }),
     template: templateAfter(observed, { built: built && builtOf(built), observes }),
   }
@@ -104,12 +109,13 @@ function observesGeneration(outcome: Outcome): boolean {
 function outcomeOf(
   { decision, acted, pass, now, random }: ConcludeInput,
   workload: WorkloadFinding,
+  exposure: ExposureFinding | undefined,
 ): Outcome {
   const failure = worst(acted.failures)
   if (failure) return reportedFailureOutcome(failure, pass, random)
   const { obstacle, availableFrom } = { obstacle: undefined, availableFrom: undefined, ...decision }
   if (obstacle === undefined || waitsForTurn(obstacle)) {
-    const refused = refusedFor(workload)
+    const refused = refusedFor(workload) ?? unexposedFor(exposure)
     return refused ? waitOutcome(refused, pass, random) : { kind: 'settled' }
   }
   const { reason, message, stalled } = obstacle
@@ -128,6 +134,12 @@ function withRepair(outcome: Outcome, { repairDueAt }: Acted, now: number): Outc
 /** The reason for which the cluster refuses the pods. No watch covers quotas and admission rules, so the instance comes back. */
 function refusedFor(workload: WorkloadFinding): Reason | undefined {
   const reason = workload.kind === 'observed' ? workload.verdict.reason : undefined
+  return reason && reasons[reason].recovery === 'recheck' ? reason : undefined
+}
+
+/** The reason for which players do not reach the instance and that no watch covers. */
+function unexposedFor(exposure: ExposureFinding | undefined): Reason | undefined {
+  const reason = exposure?.kind === 'examined' ? exposure.verdict.reason : undefined
   return reason && reasons[reason].recovery === 'recheck' ? reason : undefined
 }
 
@@ -196,9 +208,13 @@ function builtOf({ desired, source }: Extract<Decision, { kind: 'converge' }>): 
   return { hash: desired.templateHash, revision, exists, flagVersion }
 }
 
-function grantedBy({ desired }: Extract<Decision, { kind: 'converge' }>): Granted {
-  const { namespace, url, endpoints, cpuMillicores, memMb } = desired
-  return { namespace, url, endpoints, cpuMillicores, memMb }
+function grantedBy(
+  { desired }: Extract<Decision, { kind: 'converge' }>,
+  exposure: ExposureFinding,
+  { instance }: Observed,
+): Granted {
+  const { namespace, cpuMillicores, memMb } = desired
+  return { namespace, ...addressesWith(exposure, desired, instance.status), cpuMillicores, memMb }
 }
 
 function isPaused(decision: Decision): boolean {

@@ -3,14 +3,33 @@ import type { Condition } from '../../crd/objects.ts'
 import { readyReasons } from '../../observed/workload.ts'
 import { isReason, withNextLook } from '../../reason-rules.ts'
 import { reasons } from '../../reasons.ts'
-import type { Findings } from '../pass/findings.ts'
+import type { ExposureFact, Findings } from '../pass/findings.ts'
 import type { Facts, Sync } from './status-facts.ts'
+
+/** Reason of the condition `Exposed` while players reach the instance. */
+const exposedReason = 'Served'
 
 type NewCondition = Omit<Condition, 'lastTransitionTime'>
 
 /** `Ready`, `Progressing` and `Stalled` of the facts, beside the other conditions of before. @param now RFC 3339 */
 export function conditionsOf(findings: Findings, facts: Facts, now: string): Condition[] {
-  return merged(findings.instance.status?.conditions ?? [], currentConditions(findings, facts), now)
+  const exposed = facts.exposure && exposedCondition(findings, facts.exposure)
+  const before = findings.instance.status?.conditions ?? []
+  const kept = exposed ? before : before.filter(each => each.type !== 'Exposed')
+  return merged(kept, [...currentConditions(findings, facts), ...(exposed ? [exposed] : [])], now)
+}
+
+/** A pass that did not examine the exposure says what was said before. */
+function exposedCondition({ instance, exposure }: Findings, fact: ExposureFact): NewCondition {
+  const { status, metadata } = instance
+  const before = status?.conditions?.find(each => each.type === 'Exposed')
+  const { generation = 0 } = metadata
+  return condition('Exposed', {
+    holds: fact.reason === undefined,
+    reason: fact.reason ?? exposedReason,
+    message: fact.message,
+    generation: exposure ? generation : (before?.observedGeneration ?? generation),
+  })
 }
 
 /** @param now RFC 3339 */

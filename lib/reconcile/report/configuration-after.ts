@@ -1,7 +1,8 @@
 import type { Configuration } from '../../desired/configuration.ts'
+import { hasHost } from '../../desired/exposure/exposing-type.ts'
 import { configurationText, noKeys, recordedConfiguration } from '../../observed/configuration.ts'
+import { serves } from '../../observed/serves.ts'
 import type { Observed } from '../pass/observation.ts'
-import { serves } from './template-after.ts'
 
 /**
  * The record of the settings that a pass considered. It considers them if it read the template and came to an end: also an
@@ -17,10 +18,10 @@ export function configurationAfter(
   const before = recordedConfiguration(instance.status?.configuration)
   const { settings, keys = noKeys } = configuration
   const takesUp = before !== undefined && before.settings !== settings
-  const hasFlag = sources.some(each => each.template.spec.flagStrategy !== undefined)
+  const usesKeys = sources.some(({ template: { spec } }) => spec.flagStrategy !== undefined || hasHost(spec))
   return configurationText({
     settings,
-    keys: hasFlag ? keys : noKeys,
+    keys: usesKeys ? keys : noKeys,
     served: takesUp ? serves(instance) : before?.served === true,
   })
 }

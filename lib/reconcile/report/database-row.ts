@@ -8,23 +8,10 @@ import { rowDigest } from '../../observed/row-digest.ts'
 import { type PlatformProblem, type Reason, reasons } from '../../reasons.ts'
 import type { InstanceRecord, Recorded, Store } from '../../store/store.ts'
 import type { Log } from '../../telemetry/log.ts'
+import { databaseShareMs } from '../pass/database-share.ts'
 import { messageForStatus } from '../pass/obstacle.ts'
 import type { Pass } from '../pass/outcome.ts'
 import type { Sync } from './status-facts.ts'
-
-/** Caps the database's share of a pass, in milliseconds: workloads start and end whether or not it answers. */
-const databaseCapMs = 500
-
-/** Milliseconds. All messages of a batch wait for its slowest pass, also while the database is away. */
-const longestCapMs = 1_000
-
-/**
- * The database's share of a pass, in milliseconds. It is doubled after a wait, so that the rows of a database that
- * is slow, and not away, are written at last.
- */
-export function databaseShareMs(waits: number): number {
-  return Math.min(longestCapMs, databaseCapMs * 2 ** waits)
-}
 
 /** The number of passes in a row that have ended in a wait. */
 type Waiting = Pick<Pass, 'waits'>

@@ -1,21 +1,24 @@
 import type { ChallengeInstanceStatus } from '../../crd/challenge-instance.ts'
 import { isWorkload } from '../../crd/child-kinds.ts'
 import type { Condition } from '../../crd/objects.ts'
+import { heldByExposure } from '../../observed/exposure.ts'
 import { readyReason } from '../../observed/workload.ts'
 import { isReason, withNextLook } from '../../reason-rules.ts'
 import { type Reason, reasons } from '../../reasons.ts'
-import type { Findings, Obstacle } from '../pass/findings.ts'
+import type { ExposureFact, Findings, Obstacle } from '../pass/findings.ts'
+import { exposureFact } from './exposure-fact.ts'
 import type { Facts, WorkloadFact } from './status-facts.ts'
 
 export function factsOf(findings: Findings): Facts {
   const { instance, obstacle: found, workload, terminating } = findings
   const { status } = instance
-  const current = workloadFact(findings)
+  const exposure = exposureFact(findings)
+  const current = workloadFact(findings, exposure)
   const obstacle = worthSaying(found === 'not-examined' ? keptObstacle(status) : toldObstacle(found), current)
-  if (terminating) return { obstacle, stall: stallOf(obstacle), workload: undefined }
+  if (terminating) return { obstacle, stall: stallOf(obstacle), workload: undefined, exposure }
   const examinedAll = found !== 'not-examined' && workload.kind !== 'not-observed'
   const stall = stallOf(obstacle) ?? (examinedAll ? undefined : keptStall(status))
-  return { obstacle, stall, workload: current }
+  return { obstacle, stall, workload: current, exposure }
 }
 
 /** Nothing is wrong with an instance that waits for its turn. While it does not serve, its own trouble is said instead. */
@@ -59,14 +62,17 @@ function isOfWorkload(reason: Reason, saidOfWorkload: boolean): boolean {
   return examinedBy === 'look' || (examinedBy === 'both' && saidOfWorkload)
 }
 
-function workloadFact({ instance, workload, observesGeneration }: Findings): WorkloadFact | undefined {
+function workloadFact(
+  { instance, workload, observesGeneration }: Findings,
+  exposure: ExposureFact | undefined,
+): WorkloadFact | undefined {
   switch (workload.kind) {
     case 'none':
       return undefined
     case 'not-observed':
       return keptWorkload(instance.status)
     case 'observed': {
-      const { verdict } = workload
+      const verdict = heldByExposure(workload.verdict, awaitedExposure(exposure))
       const { ready, failed, reason, podName } = verdict
       const message = reason ? withNextLook(reason, verdict.message ?? reasons[reason].sentence) : ''
       const { generation: current = 0 } = instance.metadata
@@ -74,6 +80,12 @@ function workloadFact({ instance, workload, observesGeneration }: Findings): Wor
       return { ready, failed, reason, readyReason: readyReason(verdict), message, podName, generation }
     }
   }
+}
+
+/** Why the first Ready waits; undefined: it does not. */
+function awaitedExposure(fact: ExposureFact | undefined): { reason: Reason; message: string } | undefined {
+  if (fact?.reason === undefined || !fact.recorded.awaited) return undefined
+  return { reason: fact.reason, message: `The pod serves, and waits for its exposure. ${fact.message}` }
 }
 
 function keptWorkload(status: ChallengeInstanceStatus | undefined): WorkloadFact | undefined {

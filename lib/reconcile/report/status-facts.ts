@@ -1,5 +1,5 @@
 import type { Reason } from '../../reasons.ts'
-import type { Obstacle } from '../pass/findings.ts'
+import type { ExposureFact, Obstacle } from '../pass/findings.ts'
 
 /**
  * What is known of an instance after a pass. A fact is fresh if the pass examined it, else it is kept from the last pass
@@ -15,6 +15,7 @@ export interface Facts {
   stall: Obstacle | undefined
   /** Undefined: there is no workload yet, or it was written by this pass. */
   workload: WorkloadFact | undefined
+  exposure: ExposureFact | undefined
 }
 
 export interface WorkloadFact {

@@ -32,6 +32,7 @@ export function statusOf(findings: Findings, now: string): ChallengeInstanceStat
     conditions: conditionsOf(findings, facts, now),
   }
   assign(status, 'reason', reason)
+  assign(status, 'exposure', facts.exposure?.recorded)
   if (end) assign(status, 'expiresAt', end.at === undefined ? undefined : rfc3339(end.at))
   if (opening) assign(status, 'availableFrom', opening.at === undefined ? undefined : rfc3339(opening.at))
   assign(status, 'podName', facts.workload ? facts.workload.podName : before.podName)
@@ -77,18 +78,36 @@ function phaseOf(findings: Findings, facts: Facts): Phase {
 
 function reasonOf(
   { terminating }: Findings,
-  { obstacle, workload }: Facts,
+  { obstacle, workload, exposure }: Facts,
   flapping: boolean,
 ): Reason | undefined {
   if (terminating) return obstacle?.reason ?? 'Terminating'
-  return obstacle?.reason ?? (flapping ? 'Flapping' : workload?.reason)
+  return (
+    obstacle?.reason ??
+    (flapping ? 'Flapping' : (workload?.reason ?? lostExposure(workload, exposure)?.reason))
+  )
 }
 
-function messageOf({ obstacle, workload }: Facts, phase: Phase, reason: Reason | undefined): string {
+function messageOf(
+  { obstacle, workload, exposure }: Facts,
+  phase: Phase,
+  reason: Reason | undefined,
+): string {
   if (obstacle) return obstacle.message
   if (reason === 'Flapping') return reasons.Flapping.sentence
+  const lost = lostExposure(workload, exposure)
+  if (reason && lost && reason === lost.reason) return lost.message
   if (reason) return workload?.message || reasons[reason].sentence
   return phase === 'Ready' ? servingSentence : underWaySentence
+}
+
+/** The pod serves, and players do not reach it. The phase stays, since the challenge itself is well. */
+function lostExposure(
+  workload: Facts['workload'],
+  exposure: Facts['exposure'],
+): { reason: Reason; message: string } | undefined {
+  if (!workload?.ready || exposure?.reason === undefined) return undefined
+  return { reason: exposure.reason, message: `The challenge is running. ${exposure.message}` }
 }
 
 function assign<K extends keyof ChallengeInstanceStatus>(

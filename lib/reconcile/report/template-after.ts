@@ -1,9 +1,9 @@
 import {
-  type ChallengeInstance,
   type ChallengeInstanceStatus,
   generationOfNoTemplate,
   hashOfNoTemplate,
 } from '../../crd/challenge-instance.ts'
+import { serves } from '../../observed/serves.ts'
 import type { Observed } from '../pass/observation.ts'
 
 type TemplateStatus = NonNullable<ChallengeInstanceStatus['template']>
@@ -67,9 +67,4 @@ function isInUse(before: TemplateStatus | undefined, { hash, revision }: Built):
 
 function isConsidered(before: TemplateStatus | undefined, { uid, generation }: TemplateStatus): boolean {
   return before?.uid === uid && before.generation === generation
-}
-
-/** Whether the status of before says that the instance is Ready. */
-export function serves({ status }: ChallengeInstance): boolean {
-  return status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true
 }

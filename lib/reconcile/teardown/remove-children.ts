@@ -3,6 +3,7 @@ import { childKinds, dependentKinds, isWorkload, removalOf, removeWaves } from '
 import { fieldManager, labels, managedBySelector } from '../../crd/group.ts'
 import type { Stored } from '../../crd/objects.ts'
 import { referenceTo } from '../../crd/reference.ts'
+import { exposedServiceName } from '../../desired/identity.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import type { InstanceKey } from '../../messages.ts'
 import { kindsOfOldOperator, ownershipOf } from '../act/ownership.ts'
@@ -90,7 +91,10 @@ export async function findOwned(
   { namespace, name, uid }: InstanceKey,
   signal: AbortSignal,
 ): Promise<OwnedChild[]> {
-  const candidates = childKinds.map(({ apiVersion, kind }) => ({ apiVersion, kind, namespace, name }))
+  const candidates = [
+    ...childKinds.map(({ apiVersion, kind }) => ({ apiVersion, kind, namespace, name })),
+    { apiVersion: 'v1', kind: 'Service', namespace, name: exposedServiceName(name) },
+  ]
   const found = await Promise.all(candidates.map(candidate => cluster.getMetadata(candidate, signal)))
   return candidates.flatMap((candidate, index) => {
     const object = found[index]

@@ -9,13 +9,21 @@ import { checkEnvironment } from '../../environment.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import { type Causes, onlyReleases, releasesTemplate } from '../pass/causes.ts'
 import type { TemplateSource } from '../pass/observation.ts'
+import type { Pass } from '../pass/outcome.ts'
+import type { ExposureReading, ReadExposureGround } from './exposure-ground.ts'
 import type { Revisions } from './revisions.ts'
+
+export interface SourceDependencies {
+  cluster: Cluster
+  revisions: Revisions
+  exposureGround: ReadExposureGround
+}
 
 interface Finding {
   instance: Stored<ChallengeInstance>
   /** The template that exists; undefined: there is none of this name. */
   existing: Stored<ChallengeTemplate> | undefined
-  pass: Causes
+  pass: Causes & Pick<Pass, 'waits'>
 }
 
 /**
@@ -28,14 +36,21 @@ interface Finding {
  * another one exists now.
  */
 export async function templateSources(
-  { cluster, revisions }: { cluster: Cluster; revisions: Revisions },
+  sources: SourceDependencies,
   finding: Finding,
   signal: AbortSignal,
 ): Promise<TemplateSource[]> {
   const { instance, existing } = finding
   const used = instance.status?.template
-  const source = (template: KnownTemplate, revision: string) =>
-    sourceOf(cluster, { instance, template, revision, exists: template === existing }, signal)
+  const { revisions } = sources
+  let hostAsked = false
+  const source = async (template: KnownTemplate, revision: string) => {
+    const question = { instance, template, pass: finding.pass, mayAsk: !hostAsked }
+    const exposure = await sources.exposureGround(question, signal)
+    hostAsked ||= exposure.asked
+    const exists = template === existing
+    return sourceOf(sources.cluster, { instance, template, revision, exists, exposure }, signal)
+  }
   const fromExisting = async () => (existing ? [await source(existing, revisionName(existing))] : [])
 
   if (used === undefined || used.hash === hashOfNoTemplate) return fromExisting()
@@ -47,8 +62,8 @@ export async function templateSources(
     revision === undefined ? undefined : await revisions.read({ namespace, name: revision }, signal)
   if (revision === undefined || kept === undefined)
     return takesUpWithoutRevision(finding) ? fromExisting() : []
-  const inUse = await source(kept, revision)
-  return takesUp(finding) ? [...(await fromExisting()), inUse] : [inUse]
+  const preferred = takesUp(finding) ? await fromExisting() : []
+  return [...preferred, await source(kept, revision)]
 }
 
 /** An instance of an earlier release has no revision. The hash then tells whether it took up the template that exists. */
@@ -84,13 +99,17 @@ async function sourceOf(
   cluster: Cluster,
   {
     instance,
+    exposure,
     ...source
-  }: { instance: ChallengeInstance } & Pick<TemplateSource, 'template' | 'revision' | 'exists'>,
+  }: { instance: ChallengeInstance; exposure: ExposureReading } & Pick<
+    TemplateSource,
+    'template' | 'revision' | 'exists'
+  >,
   signal: AbortSignal,
 ): Promise<TemplateSource> {
   const flagSecret = await readFlagSecret(cluster, source.template, signal)
   const environment = await checkEnvironment(instance, source.template)
-  return { ...source, flagSecret, environment }
+  return { ...source, flagSecret, environment, exposure: exposure.ground, wakes: exposure.wakes }
 }
 
 async function readFlagSecret(

@@ -37,11 +37,13 @@ describe('a variable of a later release', () => {
 
   it('is named as one without effect when it is set', () => {
     const environment = {
-      OPERATOR_DOMAIN: 'ctf.example.com',
-      OPERATOR_GATEWAY: '',
+      OPERATOR_WARN_MINUTES: '5',
+      OPERATOR_HISTORY_DAYS: '',
       OPERATOR_NAMESPACE: 'ctf',
     }
-    expect(variablesWithoutEffect(environment)).toEqual(['OPERATOR_DOMAIN has no effect in this release.'])
+    expect(variablesWithoutEffect(environment)).toEqual([
+      'OPERATOR_WARN_MINUTES has no effect in this release.',
+    ])
   })
 
   it.each(restrictionsNotYet)('is refused if it is a restriction: %s', name => {

@@ -55,27 +55,31 @@ describe('the desired state', () => {
 describe('waves', () => {
   const kinds = table.map(nameOf)
 
-  it('apply the Deployment after everything else', () => {
-    expect(applyWaves(kinds, each => each)).toEqual([['Secret', 'NetworkPolicy', 'Service'], ['Deployment']])
+  it('apply the Deployment after what a pod needs, and what exposes it last', () => {
+    expect(applyWaves(kinds, each => each)).toEqual([
+      ['Secret', 'NetworkPolicy', 'Service'],
+      ['Deployment'],
+      ['Ingress'],
+    ])
   })
 
   it('refuse to apply a kind that is not in the table', () => {
-    expect(() => applyWaves(['Ingress'], each => each)).toThrow('Ingress')
+    expect(() => applyWaves(['Widget'], each => each)).toThrow('Widget')
   })
 
-  it('remove the Deployment first and the NetworkPolicy last', () => {
+  it('remove the Deployment and what exposes it first and the NetworkPolicy last', () => {
     const waves = removeWaves(table.map(({ kind }) => ({ kind })))
     expect(waves.map(wave => wave.map(nameOf))).toEqual([
-      ['Deployment'],
+      ['Ingress', 'Deployment'],
       ['Secret', 'Service'],
       ['NetworkPolicy'],
     ])
   })
 
   it('remove a kind that another version of the operator recorded before the policy', () => {
-    expect(removalOf({ kind: 'Ingress' })).toEqual({ removeWave: 2, propagation: 'Background' })
-    const waves = removeWaves([{ kind: 'NetworkPolicy' }, { kind: 'Ingress' }, { kind: 'Deployment' }])
-    expect(waves.map(wave => wave.map(nameOf))).toEqual([['Deployment'], ['Ingress'], ['NetworkPolicy']])
+    expect(removalOf({ kind: 'Widget' })).toEqual({ removeWave: 2, propagation: 'Background' })
+    const waves = removeWaves([{ kind: 'NetworkPolicy' }, { kind: 'Widget' }, { kind: 'Deployment' }])
+    expect(waves.map(wave => wave.map(nameOf))).toEqual([['Deployment'], ['Widget'], ['NetworkPolicy']])
   })
 
   it('remove what a Deployment has left together with the Deployment, and wait for it', () => {

@@ -4,6 +4,7 @@ import type {
   ChallengeInstanceStatus,
   Child,
   Endpoint,
+  ExposureStatus,
   Phase,
 } from '../../../lib/crd/challenge-instance.ts'
 import type {
@@ -90,6 +91,7 @@ const status: Fields<ChallengeInstanceStatus> = {
   adopting: 'optional',
   phaseChanges: 'optional',
   handledSync: 'optional',
+  exposure: 'optional',
   endpoints: 'optional',
   children: 'optional',
 }
@@ -133,9 +135,13 @@ export const tables: [where: string, schema: Schema, fields: Record<string, 'req
   [
     'exposure',
     at(template, 'spec.exposure'),
-    { type: 'optional', port: 'optional', host: 'optional', annotations: 'optional' } satisfies Fields<
-      NonNullable<ChallengeTemplateSpec['exposure']>
-    >,
+    {
+      type: 'optional',
+      port: 'optional',
+      host: 'optional',
+      required: 'optional',
+      annotations: 'optional',
+    } satisfies Fields<NonNullable<ChallengeTemplateSpec['exposure']>>,
   ],
   [
     'egressAllowlist',
@@ -200,6 +206,16 @@ export const tables: [where: string, schema: Schema, fields: Record<string, 'req
       served: 'optional',
       flagVersion: 'optional',
     } satisfies Fields<NonNullable<ChallengeInstanceStatus['template']>>,
+  ],
+  [
+    'exposure of a status',
+    at(instance, 'status.exposure'),
+    {
+      type: 'required',
+      host: 'optional',
+      state: 'optional',
+      awaited: 'optional',
+    } satisfies Fields<ExposureStatus>,
   ],
   [
     'endpoints',

@@ -181,7 +181,7 @@ describe('a template', () => {
       },
       '"A" twice',
     ],
-    ['an exposure', { exposure: { type: 'Ingress' } }, 'only exposure.type None'],
+    ['an exposure', { exposure: { type: 'TLSRoute' } }, 'does not support exposure.type TLSRoute'],
     ['a placement', { placement: 'Instance' }, 'only placement Shared'],
     ['maxInstances', { maxInstances: 5 }, 'remove maxInstances'],
     ['a date without zone', { availableUntil: '2026-11-28' }, 'availableUntil is no date'],

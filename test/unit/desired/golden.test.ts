@@ -5,6 +5,12 @@ import { parseOperatorConfig } from '../../../lib/config/operator.ts'
 import { defaultDeny } from '../../../lib/desired/objects/default-deny.ts'
 import { built, config, instance, template } from './inputs.ts'
 
+const exposing = parseOperatorConfig({
+  FLAG_SECRET: 'a secret of the tests, long enough to be one',
+  OPERATOR_DOMAIN: 'play.example.com',
+  OPERATOR_INGRESS_CLASS: 'nginx',
+})
+
 const shapes: Record<string, () => unknown> = {
   'default-deny': () => defaultDeny('ctf'),
   minimal: () => built(),
@@ -67,6 +73,30 @@ const shapes: Record<string, () => unknown> = {
         readinessProbe: { httpGet: { path: '/healthz', port: 8080 }, initialDelaySeconds: 20 },
       }),
     }),
+  'exposure-ingress': () =>
+    built({
+      template: template({
+        exposure: {
+          type: 'Ingress',
+          annotations: { 'nginx.ingress.kubernetes.io/proxy-body-size': '8m' },
+        },
+      }),
+      config: exposing,
+      exposure: { claim: 'held', ingressClass: 'exists' },
+    }),
+  'exposure-node-port': () =>
+    built({
+      template: template({
+        ports: [
+          { name: 'web', port: 80, appProtocol: 'http' },
+          { name: 'game', port: 9000, protocol: 'UDP' },
+        ],
+        exposure: { type: 'NodePort', port: 'game' },
+      }),
+      config: exposing,
+    }),
+  'exposure-load-balancer': () =>
+    built({ template: template({ exposure: { type: 'LoadBalancer', required: false } }), config: exposing }),
   restricted: () =>
     built({
       template: template({

@@ -2,6 +2,7 @@ import { type OperatorConfig, parseOperatorConfig } from '../../../lib/config/op
 import type { ChallengeInstanceSpec } from '../../../lib/crd/challenge-instance.ts'
 import type { ChallengeTemplateSpec } from '../../../lib/crd/challenge-template.ts'
 import { type Desired, type DesiredInput, desiredState } from '../../../lib/desired/desired.ts'
+import { noGround } from '../../../lib/desired/exposure/exposure.ts'
 import { flagSource, flagValue } from '../../../lib/desired/flag/flag.ts'
 import { isProblem, type Problem } from '../../../lib/desired/problem.ts'
 import { storedInstance, storedTemplate } from '../../support/objects.ts'
@@ -39,6 +40,7 @@ export function desired(input: Partial<DesiredInput> = {}, referenced?: string):
     config,
     env: {},
     placementNamespace: 'ctf',
+    exposure: noGround,
     ...input,
   }
   const source = flagSource(whole.template)

@@ -62,7 +62,7 @@ test('the forwarder judges nothing before every list has ended', async () => {
   const { all } = settled()
   world.lead()
   world.see(standingPolicy(), ...all.filter(each => each.kind !== 'Pod'), template())
-  world.listed('ChallengeInstance', 'ChallengeTemplate', 'Deployment', 'Service', 'NetworkPolicy')
+  world.listed('ChallengeInstance', 'ChallengeTemplate', 'Deployment', 'Service', 'NetworkPolicy', 'Ingress')
   await world.advance(10_000)
   expect(world.takeSent()).toEqual([])
   world.see(...all.filter(each => each.kind === 'Pod'))
@@ -110,7 +110,7 @@ test('the forwarder sends pending changes before it ends', async () => {
 test('the forwarder ends with the error of a watch that cannot go on', async () => {
   const { forward, stopped } = forwarderWithFailingWatch()
   await expect(forward(new AbortController().signal)).rejects.toThrow('no such kind')
-  expect(stopped()).toBe(6)
+  expect(stopped()).toBe(7)
 })
 
 /** A forwarder with five watches and an election that run until they are stopped, and one watch that fails. */

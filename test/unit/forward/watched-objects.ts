@@ -3,7 +3,7 @@ import type {
   ChallengeInstanceStatus,
   Child,
 } from '../../../lib/crd/challenge-instance.ts'
-import { childKinds } from '../../../lib/crd/child-kinds.ts'
+import { type ChildKind, childKinds } from '../../../lib/crd/child-kinds.ts'
 import { fieldManager, finalizer, labels } from '../../../lib/crd/group.ts'
 import type { Deployment, KubernetesObject, ObjectMeta, Pod, Stored } from '../../../lib/crd/objects.ts'
 import { referenceTo } from '../../../lib/crd/reference.ts'
@@ -33,7 +33,10 @@ export function withStatus(
   return { ...of, metadata: { ...of.metadata, resourceVersion: nextVersion() }, status }
 }
 
-const watchedKinds = childKinds.filter(({ watch }) => watch !== 'never')
+/** Those of an instance that is not exposed. */
+const watchedKinds = (childKinds as readonly ChildKind[]).filter(
+  ({ watch, exposes }) => watch !== 'never' && !exposes,
+)
 
 function managed(of: Stored<ChallengeInstance>, kind: string): Stored<KubernetesObject>['metadata'] {
   const { name, uid } = of.metadata

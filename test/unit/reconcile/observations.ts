@@ -1,4 +1,5 @@
 import type { KnownTemplate } from '../../../lib/crd/challenge-template.ts'
+import { noGround } from '../../../lib/desired/exposure/exposure.ts'
 import { revisionName } from '../../../lib/desired/template-revision.ts'
 import type { Observed, TemplateSource } from '../../../lib/reconcile/pass/observation.ts'
 import { storedInstance, storedTemplate } from '../../support/objects.ts'
@@ -23,5 +24,14 @@ export function observation({ source, ...parts }: Observation = {}): Observed {
 export function sourceOf(template: KnownTemplate, parts: Partial<TemplateSource> = {}): TemplateSource {
   const revision = revisionName(template)
   const environment = { env: {} }
-  return { template, revision, exists: true, flagSecret: undefined, environment, ...parts }
+  return {
+    template,
+    revision,
+    exists: true,
+    flagSecret: undefined,
+    environment,
+    exposure: noGround,
+    wakes: [],
+    ...parts,
+  }
 }

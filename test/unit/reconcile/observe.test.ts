@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { labels } from '../../../lib/crd/group.ts'
 import type { Pod, Stored } from '../../../lib/crd/objects.ts'
+import { noGround } from '../../../lib/desired/exposure/exposure.ts'
 import type { Cluster } from '../../../lib/kubernetes/cluster.ts'
 import { observe } from '../../../lib/reconcile/observe.ts'
 import type { Revisions } from '../../../lib/reconcile/template/revisions.ts'
@@ -17,6 +18,8 @@ function pod(name: string, metadata: Pod['metadata'] = {}): Stored<Pod> {
 }
 
 /** The names of the pods that a pass has asked for, and of those that it observed. */
+const exposureGround = async () => ({ ground: noGround, asked: true, wakes: [] })
+
 async function podsOf(existing: Stored<Pod>[], names: { hint?: string; reported?: string }) {
   const asked: string[] = []
   const get = async ({ kind, name }: { kind: string; name: string }) => {
@@ -27,7 +30,12 @@ async function podsOf(existing: Stored<Pod>[], names: { hint?: string; reported?
   const status = { children: [recordedChild()], ...(names.reported ? { podName: names.reported } : {}) }
   const cluster = { get } as unknown as Cluster
   const pass = somePass({ pod: names.hint })
-  const { pods } = await observe({ cluster, revisions }, storedInstance({ status }), pass, signal)
+  const { pods } = await observe(
+    { cluster, revisions, exposureGround },
+    storedInstance({ status }),
+    pass,
+    signal,
+  )
   return { asked, pods: pods.map(({ metadata }) => metadata.name) }
 }
 

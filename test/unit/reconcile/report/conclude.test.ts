@@ -61,7 +61,10 @@ function statusAfterRead(parts: Observation, failure?: OperatorError): Challenge
   const children = seen.instance.status?.children ?? []
   const converged = decision.kind === 'converge'
   const acted = { children, writes: [], failures: failure ? [failure] : [], converged }
-  const { findings } = conclude({ observed: seen, decision, acted, pass, configuration, now, random: 0.5 })
+  const { findings } = conclude({
+    ...{ observed: seen, decision, acted, pass, configuration, now, random: 0.5 },
+    exposure: config.exposure,
+  })
   return write(findings as Findings)
 }
 
@@ -118,7 +121,10 @@ describe('a child that nobody watches and that was left during a pause', () => {
     const seen = observed({ instance: withStatus({ observedGeneration: 1 }) })
     const decision = decide(seen, config, now)
     const done = { children: [], writes: [], failures: [], converged: true, ...acted }
-    return conclude({ observed: seen, decision, acted: done, pass, configuration, now, random: 0 }).outcome
+    return conclude({
+      ...{ observed: seen, decision, acted: done, pass, configuration, now, random: 0 },
+      exposure: config.exposure,
+    }).outcome
   }
 
   it('brings the instance back at the end of the pause', () => {
@@ -305,7 +311,10 @@ describe('a pass of an instance whose newer template waits for its turn', () => 
   const concluded = (seen: ReturnType<typeof observed>) => {
     const decision = decide(seen, config, now)
     const acted = { children: [recordedChild()], writes: [], failures: [], converged: true }
-    return conclude({ observed: seen, decision, acted, pass, configuration, now, random: 0.5 })
+    return conclude({
+      ...{ observed: seen, decision, acted, pass, configuration, now, random: 0.5 },
+      exposure: config.exposure,
+    })
   }
 
   it('says so, sets no timer, and considers nothing', () => {

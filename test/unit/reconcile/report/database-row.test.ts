@@ -2,13 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { OperatorError } from '../../../../lib/errors.ts'
 import type { Cluster } from '../../../../lib/kubernetes/cluster.ts'
 import { reasons } from '../../../../lib/reasons.ts'
-import {
-  closeGoneRow,
-  closeRow,
-  databaseShareMs,
-  recordOf,
-  recordRow,
-} from '../../../../lib/reconcile/report/database-row.ts'
+import { databaseShareMs } from '../../../../lib/reconcile/pass/database-share.ts'
+import { closeGoneRow, closeRow, recordOf, recordRow } from '../../../../lib/reconcile/report/database-row.ts'
 import type { InstanceRecord, Recorded, Store } from '../../../../lib/store/store.ts'
 import { storedInstance } from '../../../support/objects.ts'
 import { keptLog } from '../../functions/lambda-events.ts'

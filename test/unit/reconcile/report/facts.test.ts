@@ -4,6 +4,7 @@ import { parseOperatorConfig } from '../../../../lib/config/operator.ts'
 import type { ChallengeInstanceStatus } from '../../../../lib/crd/challenge-instance.ts'
 import type { Deployment, KubernetesObject, Stored } from '../../../../lib/crd/objects.ts'
 import { configurationOf } from '../../../../lib/desired/configuration.ts'
+import { noGround } from '../../../../lib/desired/exposure/exposure.ts'
 import { OperatorError } from '../../../../lib/errors.ts'
 import type { Cluster } from '../../../../lib/kubernetes/cluster.ts'
 import type { Cause } from '../../../../lib/messages.ts'
@@ -66,7 +67,11 @@ async function statusAfter(
   let observed: Observed
   try {
     observed = await observe(
-      { cluster: clusterOf(world, kind === 'failed read'), revisions },
+      {
+        cluster: clusterOf(world, kind === 'failed read'),
+        revisions,
+        exposureGround: async () => ({ ground: noGround, asked: true, wakes: [] }),
+      },
       instance,
       pass,
       signal,
@@ -81,7 +86,10 @@ async function statusAfter(
   }
   const decision = decide(observed, config, now)
   const acted = actedOn(world, before, decision.kind === 'converge')
-  const { findings } = conclude({ observed, decision, acted, pass, configuration, now, random: 0.5 })
+  const { findings } = conclude({
+    ...{ observed, decision, acted, pass, configuration, now, random: 0.5 },
+    exposure: config.exposure,
+  })
   return {
     status: statusOf(findings as Findings, new Date(now).toISOString()),
     looked: decision.kind === 'look',
@@ -131,7 +139,7 @@ function templateOf({ problem }: World) {
   return storedTemplate({
     spec: {
       envSchema: { properties: { LEVEL: { type: 'integer' } } },
-      ...(problem === 'template' ? { exposure: { type: 'Ingress' as const } } : {}),
+      ...(problem === 'template' ? { exposure: { type: 'TLSRoute' as const } } : {}),
       ...(problem === 'flag' ? { flagStrategy: { type: 'static' as const, secretRef } } : {}),
     },
   })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { ChallengeInstanceStatus } from '../../../../lib/crd/challenge-instance.ts'
 import type { KnownTemplate } from '../../../../lib/crd/challenge-template.ts'
+import { noGround } from '../../../../lib/desired/exposure/exposure.ts'
 import { templateHash } from '../../../../lib/desired/template-hash.ts'
 import { revisionName } from '../../../../lib/desired/template-revision.ts'
 import type { Cluster } from '../../../../lib/kubernetes/cluster.ts'
@@ -39,7 +40,11 @@ async function found(situation: Situation) {
   }
   const pass = somePass({ causes: new Set([cause]) })
   const sources = await templateSources(
-    { cluster: {} as Cluster, revisions },
+    {
+      cluster: {} as Cluster,
+      revisions,
+      exposureGround: async () => ({ ground: noGround, asked: true, wakes: [] }),
+    },
     { instance, existing, pass },
     AbortSignal.timeout(1_000),
   )

@@ -1,0 +1,230 @@
+import type { Exposing } from './exposing-type.ts'
+
+/** The annotations that one family of controllers reads. */
+interface Family {
+  types: readonly Exposing[]
+  prefix: string
+  names: readonly string[]
+}
+
+/**
+ * The annotations that a template may set, by family of controllers. They bound, time and balance the traffic to the
+ * challenge itself. An annotation is left out that holds configuration (snippets), sends requests to another address
+ * (auth-url, mirror-target, canary, server-alias, middlewares, actions), or takes an address, a host or a balancer that
+ * others have (group.name, allow-shared-ip, hostname).
+ */
+const families: readonly Family[] = [
+  {
+    types: ['Ingress'],
+    prefix: 'nginx.ingress.kubernetes.io/',
+    names: [
+      'affinity',
+      'affinity-mode',
+      'backend-protocol',
+      'client-body-buffer-size',
+      'denylist-source-range',
+      'force-ssl-redirect',
+      'limit-burst-multiplier',
+      'limit-connections',
+      'limit-rate',
+      'limit-rate-after',
+      'limit-rpm',
+      'limit-rps',
+      'load-balance',
+      'proxy-body-size',
+      'proxy-buffer-size',
+      'proxy-buffering',
+      'proxy-buffers-number',
+      'proxy-connect-timeout',
+      'proxy-http-version',
+      'proxy-read-timeout',
+      'proxy-request-buffering',
+      'proxy-send-timeout',
+      'session-cookie-max-age',
+      'session-cookie-name',
+      'session-cookie-samesite',
+      'ssl-redirect',
+      'whitelist-source-range',
+    ],
+  },
+  {
+    types: ['Ingress'],
+    prefix: 'traefik.ingress.kubernetes.io/',
+    names: [
+      'router.entrypoints',
+      'router.tls',
+      'service.nativelb',
+      'service.passhostheader',
+      'service.serversscheme',
+      'service.sticky.cookie',
+      'service.sticky.cookie.httponly',
+      'service.sticky.cookie.maxage',
+      'service.sticky.cookie.name',
+      'service.sticky.cookie.samesite',
+      'service.sticky.cookie.secure',
+    ],
+  },
+  {
+    types: ['Ingress'],
+    prefix: 'haproxy.org/',
+    names: [
+      'allow-list',
+      'check',
+      'check-interval',
+      'cookie-persistence',
+      'deny-list',
+      'load-balance',
+      'pod-maxconn',
+      'rate-limit-period',
+      'rate-limit-requests',
+      'rate-limit-size',
+      'rate-limit-status-code',
+      'server-ssl',
+      'ssl-redirect',
+      'timeout-check',
+      'timeout-server',
+      'timeout-tunnel',
+    ],
+  },
+  {
+    types: ['Ingress'],
+    prefix: 'haproxy-ingress.github.io/',
+    names: [
+      'affinity',
+      'allowlist-source-range',
+      'backend-protocol',
+      'balance-algorithm',
+      'denylist-source-range',
+      'limit-connections',
+      'limit-rps',
+      'maxconn-server',
+      'proxy-body-size',
+      'session-cookie-name',
+      'ssl-redirect',
+      'timeout-connect',
+      'timeout-http-request',
+      'timeout-queue',
+      'timeout-server',
+      'timeout-tunnel',
+    ],
+  },
+  {
+    types: ['Ingress'],
+    prefix: 'alb.ingress.kubernetes.io/',
+    names: [
+      'backend-protocol',
+      'backend-protocol-version',
+      'healthcheck-interval-seconds',
+      'healthcheck-path',
+      'healthcheck-port',
+      'healthcheck-protocol',
+      'healthcheck-timeout-seconds',
+      'healthy-threshold-count',
+      'inbound-cidrs',
+      'ip-address-type',
+      'scheme',
+      'ssl-redirect',
+      'success-codes',
+      'target-group-attributes',
+      'target-type',
+      'unhealthy-threshold-count',
+    ],
+  },
+  {
+    types: ['LoadBalancer'],
+    prefix: 'service.beta.kubernetes.io/',
+    names: [
+      'aws-load-balancer-backend-protocol',
+      'aws-load-balancer-connection-idle-timeout',
+      'aws-load-balancer-cross-zone-load-balancing-enabled',
+      'aws-load-balancer-healthcheck-healthy-threshold',
+      'aws-load-balancer-healthcheck-interval',
+      'aws-load-balancer-healthcheck-path',
+      'aws-load-balancer-healthcheck-port',
+      'aws-load-balancer-healthcheck-protocol',
+      'aws-load-balancer-healthcheck-timeout',
+      'aws-load-balancer-healthcheck-unhealthy-threshold',
+      'aws-load-balancer-internal',
+      'aws-load-balancer-ip-address-type',
+      'aws-load-balancer-nlb-target-type',
+      'aws-load-balancer-scheme',
+      'aws-load-balancer-target-group-attributes',
+      'aws-load-balancer-type',
+      'azure-load-balancer-health-probe-interval',
+      'azure-load-balancer-health-probe-num-of-probe',
+      'azure-load-balancer-health-probe-protocol',
+      'azure-load-balancer-health-probe-request-path',
+      'azure-load-balancer-internal',
+      'azure-load-balancer-tcp-idle-timeout',
+    ],
+  },
+  {
+    types: ['LoadBalancer'],
+    prefix: 'networking.gke.io/',
+    names: ['internal-load-balancer-allow-global-access', 'load-balancer-type'],
+  },
+  {
+    types: ['LoadBalancer'],
+    prefix: 'cloud.google.com/',
+    names: ['l4-rbs', 'load-balancer-type', 'network-tier'],
+  },
+  { types: ['LoadBalancer'], prefix: 'metallb.io/', names: ['address-pool'] },
+  { types: ['LoadBalancer'], prefix: 'metallb.universe.tf/', names: ['address-pool'] },
+  {
+    types: ['LoadBalancer'],
+    prefix: 'load-balancer.hetzner.cloud/',
+    names: ['location', 'network-zone', 'type', 'use-private-ip'],
+  },
+]
+
+/**
+ * The characters of a value: those of numbers, times, sizes, ranges, paths and words. None of them ends a directive or
+ * begins a block or a quotation in the configuration of a controller.
+ */
+const plainValue = /^[A-Za-z0-9./:][-A-Za-z0-9 .,:/_*=+]{0,255}$/
+
+/** Characters of a name that a message shows, and annotations that it names. */
+const shownLimit = 100
+const namedLimit = 5
+
+/** @returns the problems of a template's annotations, each with what to write instead */
+export function annotationProblems(
+  type: Exposing | undefined,
+  annotations: Readonly<Record<string, string>>,
+): string[] {
+  const refused = Object.keys(annotations).filter(name => !isAllowed(type, name))
+  const unclear = Object.entries(annotations).filter(
+    ([name, value]) => !refused.includes(name) && !plainValue.test(value),
+  )
+  return [
+    ...(refused.length === 0
+      ? []
+      : [
+          `exposure.annotations has ${named(refused)}, which no challenge with exposure.type ${type ?? 'None'} may set; ` +
+            'remove it (docs/exposure.md lists what is allowed)',
+        ]),
+    ...(unclear.length === 0
+      ? []
+      : [
+          `exposure.annotations has a value for ${named(unclear.map(([name]) => name))} with other characters than ` +
+            'letters, digits, blanks and -.,:/_*=+; write a plain value',
+        ]),
+  ]
+}
+
+function isAllowed(type: Exposing | undefined, annotation: string): boolean {
+  return families.some(
+    ({ types, prefix, names }) =>
+      type !== undefined &&
+      types.includes(type) &&
+      annotation.startsWith(prefix) &&
+      names.includes(annotation.slice(prefix.length)),
+  )
+}
+
+function named(names: readonly string[]): string {
+  return names
+    .slice(0, namedLimit)
+    .map(name => JSON.stringify(name.slice(0, shownLimit).toWellFormed()))
+    .join(', ')
+}

@@ -1,0 +1,119 @@
+import type { OperatorConfig } from '../../config/operator.ts'
+import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
+import type { ChallengeTemplateSpec } from '../../crd/challenge-template.ts'
+import type { KubernetesObject, Named, Stored } from '../../crd/objects.ts'
+import type { Identity } from '../identity.ts'
+import { type DeclaredPort, exposedPort } from '../ports.ts'
+import type { Problem } from '../problem.ts'
+import { exposedService } from './exposed-service.ts'
+import { type Exposing, exposingType, isDirect } from './exposing-type.ts'
+import { exposureHost } from './host.ts'
+import { ingress } from './ingress.ts'
+
+/** What a pass has found out for the exposure of an instance before it builds. */
+export interface ExposureGround {
+  /** Whether this instance has the host. `unknown`: the database did not answer. */
+  claim: 'held' | 'taken' | 'unknown'
+  /** Whether the cluster has the configured IngressClass. `unknown`: nothing was asked. */
+  ingressClass: 'exists' | 'missing' | 'unknown'
+}
+
+/** The ground of an instance that asks for no exposure. */
+export const noGround: ExposureGround = { claim: 'unknown', ingressClass: 'unknown' }
+
+/** How an instance is to be reached from outside of the cluster. */
+export interface DesiredExposure {
+  type: Exposing
+  /** The first Ready waits until players reach the instance. */
+  required: boolean
+  port: DeclaredPort
+  /** Undefined for an instance that is reached by an address. */
+  host: string | undefined
+  /** The database has the host for this instance. */
+  claimed: boolean
+  /** Players come by TLS. */
+  tls: boolean
+  /** The exposing object; undefined: it cannot be built. */
+  object: Named<KubernetesObject> | undefined
+  /** Why players do not reach the instance, as far as it does not follow from the object. */
+  problem: Problem | undefined
+}
+
+export interface ExposureInput {
+  instance: Stored<ChallengeInstance>
+  spec: ChallengeTemplateSpec
+  identity: Identity
+  config: OperatorConfig
+  ground: ExposureGround
+}
+
+/** @returns undefined for a template that is not exposed. The template has no problem, see `exposureProblems` */
+export function desiredExposure(input: ExposureInput): DesiredExposure | undefined {
+  const { instance, spec, config, ground } = input
+  const type = exposingType(spec)
+  const port = exposedPort(spec)
+  if (type === undefined || port === undefined) return undefined
+  const tls = endsTls(config)
+  const required = spec.exposure?.required ?? true
+  const plan = {
+    ...{ type, required, port, tls, host: undefined, object: undefined, problem: undefined },
+    claimed: ground.claim === 'held',
+  }
+  if (isDirect(type)) return { ...plan, object: directly(type, port, input) }
+  const host = exposureHost(instance, spec, config)
+  if (typeof host !== 'string') return { ...plan, problem: host }
+  if (ground.claim === 'taken') return { ...plan, problem: hostTaken(host) }
+  return { ...plan, host, ...byIngress({ host, port, tls }, input) }
+}
+
+/** Only a platform whose players come by http alone says so: a port for http and none for https. */
+function endsTls({ exposure: { publicPorts } }: OperatorConfig): boolean {
+  return publicPorts.http === undefined || publicPorts.https !== undefined
+}
+
+function directly(
+  type: 'NodePort' | 'LoadBalancer',
+  port: DeclaredPort,
+  { identity, spec, config }: ExposureInput,
+): Named<KubernetesObject> {
+  // A domain may lead to any node. An address of a balancer, or that of the pod's node, reaches the pod without a detour.
+  const everyNode = type === 'NodePort' && config.exposure.domain !== undefined
+  return exposedService({
+    identity,
+    type,
+    annotations: spec.exposure?.annotations ?? {},
+    port,
+    everyNode,
+  })
+}
+
+function byIngress(
+  { host, port, tls }: { host: string; port: DeclaredPort; tls: boolean },
+  { identity, spec, config, ground }: ExposureInput,
+): Pick<DesiredExposure, 'object' | 'problem'> {
+  const className = config.exposure.ingressClass
+  if (className === undefined)
+    return {
+      object: undefined,
+      problem: unsupported('OPERATOR_INGRESS_CLASS is not set, so no controller serves an Ingress'),
+    }
+  const annotations = spec.exposure?.annotations ?? {}
+  return {
+    object: ingress({ identity, annotations, className, host, port: port.port, tls }),
+    problem:
+      ground.ingressClass === 'missing'
+        ? unsupported(`The cluster has no IngressClass "${className}" (OPERATOR_INGRESS_CLASS)`)
+        : undefined,
+  }
+}
+
+function unsupported(sentence: string): Problem {
+  return { reason: 'ExposureUnsupported', message: `${sentence}.` }
+}
+
+function hostTaken(host: string): Problem {
+  return {
+    reason: 'HostTaken',
+    message: `Another instance has the host ${host}. Remove it, or write a host template that tells the two apart.`,
+  }
+}

@@ -1,0 +1,120 @@
+import type { ExposureConfig } from '../config/exposure.ts'
+import type { Endpoint } from '../crd/challenge-instance.ts'
+import type { Ingress, KubernetesObject, LoadBalancerAddress, Service } from '../crd/objects.ts'
+import { scheme } from '../desired/address.ts'
+import { shortHash } from '../desired/canonical.ts'
+import type { DesiredExposure } from '../desired/exposure/exposure.ts'
+import type { Reason } from '../reasons.ts'
+import type { WorkloadVerdict } from './workload.ts'
+
+/** Whether players from outside of the cluster reach an instance. */
+export interface ExposureVerdict {
+  /** Undefined: they do. */
+  reason: Reason | undefined
+  /** A sentence about the reason; empty without one. */
+  message: string
+  /** Undefined: it is not known yet. */
+  outside: Endpoint | undefined
+}
+
+/** Characters of a state. A longer list of addresses is hashed. */
+const stateLimit = 100
+
+/**
+ * Returns what the exposing object says about its address: the part of it that a verdict follows from. The forwarder compares
+ * it with the state that a status has recorded.
+ */
+export function exposureState(object: KubernetesObject): string {
+  const addresses = addressesOf(object as Ingress | Service).map(
+    address => address.ip ?? address.hostname ?? '',
+  )
+  const state = [...nodePorts(object), ...addresses.toSorted()].join(' ')
+  return state.length > stateLimit ? shortHash(state) : state
+}
+
+export interface ExposureInput {
+  exposure: DesiredExposure
+  /** The exposing object as it was read or written last; undefined: it is not there. */
+  object: KubernetesObject | undefined
+  /** Address of the pod's node; undefined: it is not known. */
+  hostIP: string | undefined
+  config: ExposureConfig
+}
+
+export function exposureVerdict(input: ExposureInput): ExposureVerdict {
+  const { exposure, object } = input
+  const outside = outsideAddress(input)
+  if (exposure.problem) return { ...exposure.problem, outside }
+  const pending =
+    object === undefined ? 'The object that exposes it is not there yet.' : missing(input, outside)
+  if (pending !== undefined) return { reason: 'AddressPending', message: pending, outside }
+  return { reason: undefined, message: '', outside }
+}
+
+/**
+ * Returns the verdict on a workload whose first Ready waits until players reach it. The pod serves, and the reason says what
+ * it waits for.
+ */
+export function heldByExposure(
+  verdict: WorkloadVerdict,
+  awaited: { reason: Reason; message: string } | undefined,
+): WorkloadVerdict {
+  return verdict.ready && awaited ? { ...verdict, ...awaited, ready: false } : verdict
+}
+
+/** @returns what the exposing object lacks, as a sentence */
+function missing(
+  { exposure, object, config }: ExposureInput,
+  outside: Endpoint | undefined,
+): string | undefined {
+  const { type } = exposure
+  const name = object?.metadata.name
+  if (type === 'Ingress' && config.ingressStatus && addressesOf(object as Ingress).length === 0)
+    return `Ingress "${name}" has no address yet; the controller of its class has to write one into its status.`
+  if (outside !== undefined) return undefined
+  if (type === 'LoadBalancer')
+    return `Service "${name}" has no address yet; the controller of load balancers has to give it one.`
+  return 'The pod is on no node yet, whose address players use.'
+}
+
+function outsideAddress({ exposure, object, hostIP, config }: ExposureInput): Endpoint | undefined {
+  const { type, host, port, tls } = exposure
+  const { name, protocol, appProtocol } = port
+  const inner = scheme(protocol, appProtocol)
+  switch (type) {
+    case 'NodePort': {
+      const [number] = object ? nodePorts(object) : []
+      const address = config.domain ?? hostIP
+      if (number === undefined || address === undefined) return undefined
+      return endpoint({ name, protocol: inner, host: address, port: number, shown: number })
+    }
+    case 'LoadBalancer': {
+      const [first] = object ? addressesOf(object as Service) : []
+      const address = first?.hostname ?? first?.ip
+      if (address === undefined) return undefined
+      return endpoint({ name, protocol: inner, host: address, port: port.port, shown: port.port })
+    }
+    default: {
+      if (host === undefined) return undefined
+      const protocol = tls ? 'https' : 'http'
+      const shown = config.publicPorts[protocol]
+      return endpoint({ name, protocol, host, port: shown ?? (tls ? 443 : 80), shown })
+    }
+  }
+}
+
+/** @param shown the port that the URL shows; undefined: none */
+function endpoint({ shown, ...address }: Omit<Endpoint, 'url'> & { shown: number | undefined }): Endpoint {
+  const { protocol, host } = address
+  const authority = host.includes(':') ? `[${host}]` : host
+  return { ...address, url: `${protocol}://${authority}${shown === undefined ? '' : `:${shown}`}` }
+}
+
+function addressesOf({ status }: Ingress | Service): LoadBalancerAddress[] {
+  return (status?.loadBalancer?.ingress ?? []).filter(({ ip, hostname }) => ip || hostname)
+}
+
+function nodePorts(object: KubernetesObject): number[] {
+  if (object.kind !== 'Service') return []
+  return (object as Service).spec.ports.flatMap(({ nodePort }) => nodePort ?? [])
+}

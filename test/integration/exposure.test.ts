@@ -1,0 +1,151 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
+import type { ChallengeTemplateSpec } from '../../lib/crd/challenge-template.ts'
+import type { Ingress, KubernetesObject, Service, Stored } from '../../lib/crd/objects.ts'
+import { collectionPath } from '../../lib/kubernetes/client/paths.ts'
+import { waitUntil } from '../../local/process/wait.ts'
+import { create, edit, remove } from '../support/edits.ts'
+import { instanceOf, templateOf } from '../support/objects.ts'
+import { eventually, phaseOf, startTestOperator, type TestOperator } from '../support/operator.ts'
+
+/** The cluster is shared by the files of a run, so the class has a name of its own. */
+const className = `exposing-${process.pid}`
+
+let operator: TestOperator
+beforeAll(async () => {
+  operator = await startTestOperator({
+    env: { OPERATOR_DOMAIN: 'play.example.com', OPERATOR_INGRESS_CLASS: className },
+  })
+})
+afterAll(async () => {
+  await setClass('DELETE')
+  await operator?.stop()
+})
+
+async function setClass(verb: 'POST' | 'DELETE'): Promise<void> {
+  const kind = { apiVersion: 'networking.k8s.io/v1', kind: 'IngressClass' }
+  const path = collectionPath(kind)
+  const object = { ...kind, metadata: { name: className }, spec: { controller: 'example.com/controller' } }
+  const { client, signal } = operator
+  await (verb === 'POST'
+    ? client.request('POST', path, { body: object }, signal)
+    : client.request('DELETE', `${path}/${className}`, {}, signal))
+}
+
+/** Creates a template and an instance of it, both with this name. */
+async function start(name: string, spec: Partial<ChallengeTemplateSpec>): Promise<void> {
+  await create(operator, templateOf(operator.namespace, name, spec))
+  await create(operator, instanceOf(operator.namespace, name, name))
+}
+
+const instanceWith = (name: string, isSo: (instance: ChallengeInstance) => boolean) =>
+  eventually<ChallengeInstance>(
+    operator,
+    'ChallengeInstance',
+    name,
+    found => found !== undefined && isSo(found),
+  ) as Promise<ChallengeInstance>
+
+const exposed = ({ status }: ChallengeInstance) => status?.conditions?.find(({ type }) => type === 'Exposed')
+
+const gone = (kind: string, name: string) => eventually(operator, kind, name, found => found === undefined)
+
+/** Writes the addresses as a controller does. */
+async function setAddresses(object: KubernetesObject, addresses: object[]): Promise<void> {
+  const { namespace, name } = object.metadata
+  const path = `${collectionPath(object, namespace)}/${name}/status`
+  const body = { status: { loadBalancer: { ingress: addresses } } }
+  const contentType = 'application/merge-patch+json'
+  const { status } = await operator.client.request('PATCH', path, { body, contentType }, operator.signal)
+  expect(status).toBe(200)
+}
+
+describe('an Ingress', () => {
+  it('waits for its class, then is the address of the instance', async () => {
+    await start('web', { exposure: { type: 'Ingress' } })
+    const waiting = await phaseOf(operator, 'web', 'Provisioning', 'ExposureUnsupported')
+    expect(waiting.status?.message).toContain(`no IngressClass "${className}"`)
+    expect(waiting.status?.url).toContain('.svc.cluster.local')
+    expect(exposed(waiting)).toMatchObject({ status: 'False', reason: 'ExposureUnsupported' })
+
+    await setClass('POST')
+    await edit(operator, 'ChallengeInstance', 'web', {
+      metadata: { annotations: { 'infra.ctf.example.com/force-sync': 'now' } },
+    })
+    const { status } = await phaseOf(operator, 'web', 'Ready')
+    const host = /^https:\/\/(web-[0-9a-f]{16}\.play\.example\.com)$/.exec(status?.url ?? '')?.[1]
+    expect(host).toBeDefined()
+    expect(status?.endpoints?.map(({ url }) => url)).toEqual([
+      expect.stringContaining('.svc.cluster.local'),
+      `https://${host}`,
+    ])
+    const ingress = await eventually<Ingress>(operator, 'Ingress', 'web', found => found !== undefined)
+    expect(ingress?.spec).toMatchObject({
+      ingressClassName: className,
+      tls: [{ hosts: [host] }],
+      rules: [{ host }],
+    })
+  })
+
+  it('is repaired after an edit by hand', async () => {
+    await edit(operator, 'Ingress', 'web', { spec: { ingressClassName: 'another' } })
+    await eventually<Ingress>(operator, 'Ingress', 'web', found => found?.spec.ingressClassName === className)
+  })
+
+  it('gives way to another exposure, and nothing of it is left', async () => {
+    await edit(operator, 'ChallengeTemplate', 'web', { spec: { exposure: { type: 'NodePort' } } })
+    const { status } = await instanceWith('web', each => each.status?.exposure?.type === 'NodePort')
+    expect(status?.phase).toBe('Ready')
+    expect(status?.url).toMatch(/^http:\/\/play\.example\.com:3\d{4}$/)
+    await gone('Ingress', 'web')
+    await edit(operator, 'ChallengeTemplate', 'web', { spec: { exposure: { type: 'None' } } })
+    const inside = await instanceWith('web', each => each.status?.exposure === undefined)
+    expect(inside.status?.url).toContain('.svc.cluster.local')
+    expect(exposed(inside)).toBeUndefined()
+    await gone('Service', 'web-exposed')
+  })
+})
+
+describe('a load balancer', () => {
+  it('holds the first Ready until it has an address, and a later loss changes no phase', async () => {
+    await start('lb', {
+      ports: [{ name: 'game', port: 9000, protocol: 'UDP' }],
+      exposure: { type: 'LoadBalancer' },
+    })
+    const waiting = await phaseOf(operator, 'lb', 'Provisioning', 'AddressPending')
+    expect(waiting.status?.message).toContain('The pod serves')
+    const service = (await eventually<Service>(
+      operator,
+      'Service',
+      'lb-exposed',
+      found => found !== undefined,
+    )) as Stored<Service>
+    expect(service.spec).toMatchObject({ type: 'LoadBalancer', ports: [{ port: 9000, protocol: 'UDP' }] })
+
+    await setAddresses(service, [{ ip: '203.0.113.7' }])
+    const ready = await phaseOf(operator, 'lb', 'Ready')
+    expect(ready.status?.url).toBe('udp://203.0.113.7:9000')
+    const events = () => operator.events(ready.metadata.uid ?? '')
+    await waitUntil('the events of a start', 20_000, async () => events().length === 2, operator.signal)
+
+    await setAddresses(service, [])
+    const lost = await instanceWith('lb', each => exposed(each)?.status === 'False')
+    expect(lost.status).toMatchObject({ phase: 'Ready', reason: 'AddressPending', url: ready.status?.url })
+    expect(lost.status?.message).toContain('The challenge is running. Service "lb-exposed" has no address')
+
+    await setAddresses(service, [{ hostname: 'lb.example.net' }])
+    const back = await instanceWith('lb', each => exposed(each)?.status === 'True')
+    expect(back.status?.url).toBe('udp://lb.example.net:9000')
+    expect(back.status?.reason).toBeUndefined()
+    expect(events()).toEqual(['instance.provisioning', 'instance.ready'])
+  })
+
+  it('holds nothing where the template does not require it, and goes with the instance', async () => {
+    await start('free', { exposure: { type: 'LoadBalancer', required: false } })
+    const { status } = await phaseOf(operator, 'free', 'Ready', 'AddressPending')
+    expect(status?.url).toContain('.svc.cluster.local')
+    await remove(operator, 'ChallengeInstance', 'free')
+    await gone('ChallengeInstance', 'free')
+    await gone('Service', 'free-exposed')
+  })
+})
