@@ -25,6 +25,10 @@ beforeAll(async () => {
   operator = await startTestOperator({ log: recorded.log, challenges: ['web'] })
   const spec = { flagStrategy: { type: 'hmac-per-instance' } } as const
   await create(operator, templateOf(operator.namespace, 'web', spec))
+  await serving('contested', 7)
+  fighting = fightUntil(6)
+  // A failure is reported by the test that waits for it.
+  fighting.catch(() => {})
 })
 afterAll(() => operator?.stop())
 
@@ -41,6 +45,23 @@ const causesOf = (name: string) =>
   recorded.lines
     .filter(({ message, fields }) => message === 'pass ended' && fields.name === name)
     .flatMap(({ fields }) => fields.causes as string[])
+
+/** The pauses between six repairs take half a minute, in which the other tests run. */
+let fighting: Promise<void>
+const isWrong = (service: Service | undefined) => service?.spec.selector?.app === 'another'
+const serviceOf = (instance: ChallengeInstance | undefined): Child | undefined =>
+  instance?.status?.children?.find(each => each.kind === 'Service')
+
+/** Changes the Service of the contested instance again and again, until so many repairs are recorded. */
+async function fightUntil(count: number): Promise<void> {
+  const isRepaired = async () => {
+    if (!isWrong(await read<Service>('Service', 'contested')))
+      await edit(operator, 'Service', 'contested', { spec: { selector: { app: 'another' } } })
+    const repairs = serviceOf(await instanceCalled(operator, 'contested'))?.repairs?.count ?? 0
+    return repairs >= count
+  }
+  await waitUntil(`${count} repairs`, 150_000, isRepaired, operator.signal)
+}
 
 const foreign = {
   metadata: {
@@ -159,27 +180,10 @@ describe('kubectl rollout restart', () => {
   })
 })
 
-describe('a child that something keeps changing', () => {
-  const isWrong = (service: Service | undefined) => service?.spec.selector?.app === 'another'
-  const serviceOf = (instance: ChallengeInstance | undefined): Child | undefined =>
-    instance?.status?.children?.find(each => each.kind === 'Service')
+describe('a child that something keeps changing', { timeout: 180_000 }, () => {
   const lines = () => recorded.lines.filter(({ message }) => message === 'child is changed again and again')
 
   it('is repaired with growing pauses, and reported as Contested, once in the log', async () => {
-    await serving('contested', 7)
-    let fights = true
-    const fight = async () => {
-      while (fights) {
-        if (!isWrong(await read<Service>('Service', 'contested')))
-          await edit(operator, 'Service', 'contested', { spec: { selector: { app: 'another' } } })
-        await sleep(100)
-      }
-    }
-    const fighting = fight()
-    const repairs = () =>
-      instanceCalled(operator, 'contested').then(each => serviceOf(each)?.repairs?.count ?? 0)
-    await waitUntil('the sixth repair', 90_000, async () => (await repairs()) >= 6, operator.signal)
-    fights = false
     await fighting
     const contested = await instanceCalled(operator, 'contested')
     expect(contested?.status).toMatchObject({ phase: 'Ready', reason: 'Contested' })

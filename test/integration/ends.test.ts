@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ChallengeInstance, ChallengeInstanceSpec } from '../../lib/crd/challenge-instance.ts'
 import { annotations } from '../../lib/crd/group.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
@@ -44,29 +44,31 @@ async function goneBy(name: string): Promise<number> {
   return Date.now()
 }
 
-test.each([
-  ['invalid-env', 'web', { env: { LEVEL: 'high' } }, 'Failed', 'EnvInvalid'],
-  ['no-template', 'nowhere', {}, 'Pending', 'TemplateMissing'],
-] as const)(
-  'the instance %s ends in time although it was held from its first pass',
-  async (name, template, spec, phase, reason) => {
-    const end = await create(name, template, spec)
-    const held = await phaseOf(operator, name, phase, reason)
-    expect(Date.parse(held.status?.expiresAt ?? '')).toBe(end)
-    expect((await goneBy(name)) - end).toBeLessThan(inTimeMs)
-  },
-)
+describe.concurrent('the end of an instance', () => {
+  test.each([
+    ['invalid-env', 'web', { env: { LEVEL: 'high' } }, 'Failed', 'EnvInvalid'],
+    ['no-template', 'nowhere', {}, 'Pending', 'TemplateMissing'],
+  ] as const)(
+    'the instance %s ends in time although it was held from its first pass',
+    async (name, template, spec, phase, reason) => {
+      const end = await create(name, template, spec)
+      const held = await phaseOf(operator, name, phase, reason)
+      expect(Date.parse(held.status?.expiresAt ?? '')).toBe(end)
+      expect((await goneBy(name)) - end).toBeLessThan(inTimeMs)
+    },
+  )
 
-test('a paused instance ends as soon as the pause does', async () => {
-  const end = await create('paused', 'web', {}, true)
-  const held = await phaseOf(operator, 'paused', 'Pending', 'Paused')
-  expect(Date.parse(held.status?.expiresAt ?? '')).toBe(end)
-  await new Promise(resolve => setTimeout(resolve, end + 3_000 - Date.now()))
-  const { cluster, signal } = operator
-  const still = await cluster.get(referenceTo(operator, 'ChallengeInstance', 'paused'), signal)
-  expect(still?.metadata.deletionTimestamp).toBeUndefined()
-  const resume = [{ op: 'remove', path: '/metadata/annotations' } as const]
-  await cluster.patchJson(referenceTo(operator, 'ChallengeInstance', 'paused'), resume, signal)
-  const resumedAt = Date.now()
-  expect((await goneBy('paused')) - resumedAt).toBeLessThan(inTimeMs)
+  test('a paused instance ends as soon as the pause does', async () => {
+    const end = await create('paused', 'web', {}, true)
+    const held = await phaseOf(operator, 'paused', 'Pending', 'Paused')
+    expect(Date.parse(held.status?.expiresAt ?? '')).toBe(end)
+    await new Promise(resolve => setTimeout(resolve, end + 3_000 - Date.now()))
+    const { cluster, signal } = operator
+    const still = await cluster.get(referenceTo(operator, 'ChallengeInstance', 'paused'), signal)
+    expect(still?.metadata.deletionTimestamp).toBeUndefined()
+    const resume = [{ op: 'remove', path: '/metadata/annotations' } as const]
+    await cluster.patchJson(referenceTo(operator, 'ChallengeInstance', 'paused'), resume, signal)
+    const resumedAt = Date.now()
+    expect((await goneBy('paused')) - resumedAt).toBeLessThan(inTimeMs)
+  })
 })

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ChallengeTemplateSpec } from '../../lib/crd/challenge-template.ts'
 import { type CountedQueues, startCountedQueues } from '../support/counted-queues.ts'
 import { edit } from '../support/edits.ts'
@@ -38,29 +38,31 @@ function messagesTo(queue: 'changes' | 'timers', name: string): string[] {
     .map(message => message.cause ?? 'timer')
 }
 
-test('an instance that opens in a day waits without a timer, and no resync wakes it', async () => {
-  const availableFrom = inSeconds(86_400)
-  await create('tomorrow', { availableFrom })
-  const waiting = await phaseOf(operator, 'tomorrow', 'Pending', 'NotYetAvailable')
-  expect(waiting.status?.availableFrom).toBe(availableFrom)
-  for (let resync = 0; resync < 3; resync++) await sweepOnce(operator, counted.queues)
-  expect(messagesTo('timers', 'tomorrow')).toEqual([])
-  expect(messagesTo('changes', 'tomorrow')).toEqual(['changed'])
-})
+describe.concurrent('the opening of a template', () => {
+  test('an instance that opens in a day waits without a timer, and no resync wakes it', async () => {
+    const availableFrom = inSeconds(86_400)
+    await create('tomorrow', { availableFrom })
+    const waiting = await phaseOf(operator, 'tomorrow', 'Pending', 'NotYetAvailable')
+    expect(waiting.status?.availableFrom).toBe(availableFrom)
+    for (let resync = 0; resync < 3; resync++) await sweepOnce(operator, counted.queues)
+    expect(messagesTo('timers', 'tomorrow')).toEqual([])
+    expect(messagesTo('changes', 'tomorrow')).toEqual(['changed'])
+  })
 
-test('an instance starts when its template opens, without a timer before', async () => {
-  const availableFrom = inSeconds(12)
-  await create('soon', { availableFrom })
-  await phaseOf(operator, 'soon', 'Pending', 'NotYetAvailable')
-  expect(messagesTo('timers', 'soon')).toEqual([])
-  const { status } = await phaseOf(operator, 'soon', 'Ready')
-  expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(availableFrom))
-  expect(status).not.toHaveProperty('availableFrom')
-})
+  test('an instance starts when its template opens, without a timer before', async () => {
+    const availableFrom = inSeconds(12)
+    await create('soon', { availableFrom })
+    await phaseOf(operator, 'soon', 'Pending', 'NotYetAvailable')
+    expect(messagesTo('timers', 'soon')).toEqual([])
+    const { status } = await phaseOf(operator, 'soon', 'Ready')
+    expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(availableFrom))
+    expect(status).not.toHaveProperty('availableFrom')
+  })
 
-test('an opening that is moved to an earlier time is followed', async () => {
-  await create('moved', { availableFrom: inSeconds(86_400) })
-  await phaseOf(operator, 'moved', 'Pending', 'NotYetAvailable')
-  await edit(operator, 'ChallengeTemplate', 'moved', { spec: { availableFrom: inSeconds(8) } })
-  await phaseOf(operator, 'moved', 'Ready')
+  test('an opening that is moved to an earlier time is followed', async () => {
+    await create('moved', { availableFrom: inSeconds(86_400) })
+    await phaseOf(operator, 'moved', 'Pending', 'NotYetAvailable')
+    await edit(operator, 'ChallengeTemplate', 'moved', { spec: { availableFrom: inSeconds(8) } })
+    await phaseOf(operator, 'moved', 'Ready')
+  })
 })
