@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { configurationReference, notYet, restrictionsNotYet } from '../../lib/config/reference.ts'
+import { annotationFamilies } from '../../lib/desired/exposure/annotations.ts'
 import { type Reason, reasons } from '../../lib/reasons.ts'
 import { metricUnits } from '../../lib/telemetry/metrics.ts'
 import { abilities, variableReference } from '../e2e/support/variables.ts'
@@ -50,6 +51,24 @@ describe('the documentation', () => {
       reason => `\`${reason}\` (_${reasons[reason].recovery.replace('-', ' ')}_)`,
     )
     expect(explained.toSorted()).toEqual(expected.toSorted())
+  })
+
+  it('lists every annotation that a template may set in exposure.md, by family', () => {
+    const expected = annotationFamilies.map(({ prefix, types, names }) => {
+      const listed = (words: readonly string[]) => words.map(word => `\`${word}\``).join(', ')
+      return `\`${prefix}\` (${listed(types)}): ${listed(names)}.`
+    })
+    expect(items(between(text('docs/exposure.md'), 'annotations'))).toEqual(expected)
+  })
+
+  it('says in exposure.md what to do about every reason of an exposure', () => {
+    const [, section = ''] = text('docs/exposure.md').split('## When it does not work')
+    const told = [...section.matchAll(/^\| `(\w+)`/gm)].map(match => match[1])
+    const [, list = ''] = text('docs/operations.md').split('### Exposure')
+    const ofExposure = items(list.split('\n### ')[0] ?? '').map(item => item.match(/^`(\w+)`/)?.[1])
+    expect(ofExposure.length).toBeGreaterThan(3)
+    expect(told).toEqual(expect.arrayContaining(ofExposure))
+    expect(told.filter(reason => !(`${reason}` in reasons))).toEqual([])
   })
 
   it('lists every metric in operations.md', () => {

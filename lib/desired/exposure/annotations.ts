@@ -13,7 +13,7 @@ interface Family {
  * (auth-url, mirror-target, canary, server-alias, middlewares, actions), or takes an address, a host or a balancer that
  * others have (group.name, allow-shared-ip, hostname).
  */
-const families: readonly Family[] = [
+export const annotationFamilies: readonly Family[] = [
   {
     types: ['Ingress'],
     prefix: 'nginx.ingress.kubernetes.io/',
@@ -213,7 +213,7 @@ export function annotationProblems(
 }
 
 function isAllowed(type: Exposing | undefined, annotation: string): boolean {
-  return families.some(
+  return annotationFamilies.some(
     ({ types, prefix, names }) =>
       type !== undefined &&
       types.includes(type) &&

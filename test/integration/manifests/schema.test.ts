@@ -1,4 +1,8 @@
+import { readdirSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parseAllDocuments } from 'yaml'
 import { apiVersion } from '../../../lib/crd/group.ts'
 import { openClient } from '../../../lib/kubernetes/client/client.ts'
 import type { ApiResponse, KubernetesClient } from '../../../lib/kubernetes/client/http.ts'
@@ -15,6 +19,7 @@ import {
   templateSpec,
 } from './inputs.ts'
 
+const exposureSamples = join(import.meta.dirname, '../../../manifests/samples/exposure')
 const signal = AbortSignal.timeout(110_000)
 let client: KubernetesClient
 let namespace: string
@@ -126,3 +131,14 @@ it('the samples apply twice, and change nothing the second time', async () => {
   expect(before).toEqual(before.map(() => expect.any(String)))
   expect(await versions()).toEqual(before)
 })
+
+it.each(readdirSync(exposureSamples))(
+  'the sample exposure/%s applies, without an unknown field',
+  async file => {
+    const text = await readFile(join(exposureSamples, file), 'utf8')
+    for (const { kind, metadata, spec } of parseAllDocuments(text).map(each => each.toJS())) {
+      const response = await create(kind, metadata.name, spec, false)
+      expect([response.status, messageOf(response)]).toEqual([201, ''])
+    }
+  },
+)
