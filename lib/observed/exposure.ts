@@ -103,11 +103,15 @@ function outsideAddress({ exposure, object, hostIP, config }: ExposureInput): En
   }
 }
 
-/** @param shown the port that the URL shows; undefined: none */
+/** Ports that a URL leaves out. */
+const portOfScheme: Readonly<Record<string, number>> = { http: 80, https: 443 }
+
+/** @param shown the port that the URL shows, unless it is that of the scheme; undefined: none */
 function endpoint({ shown, ...address }: Omit<Endpoint, 'url'> & { shown: number | undefined }): Endpoint {
   const { protocol, host } = address
   const authority = host.includes(':') ? `[${host}]` : host
-  return { ...address, url: `${protocol}://${authority}${shown === undefined ? '' : `:${shown}`}` }
+  const suffix = shown === undefined || shown === portOfScheme[protocol] ? '' : `:${shown}`
+  return { ...address, url: `${protocol}://${authority}${suffix}` }
 }
 
 function addressesOf({ status }: Ingress | Service): LoadBalancerAddress[] {
