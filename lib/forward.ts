@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { endTogether, realTimers, type Timers } from './abort.ts'
 import type { ChangesQueue } from './aws/queue-ports.ts'
-import { type WatchedNamespaces, watchedBy } from './crd/namespaces.ts'
 import type { KubernetesObject, NetworkPolicy, Stored } from './crd/objects.ts'
 import { createDispatch } from './forward/dispatch/dispatch.ts'
 import { createStandingPolicies, isStandingPolicy } from './forward/dispatch/standing-policies.ts'
 import { createSender } from './forward/send/sender.ts'
 import { createTable } from './forward/table/table.ts'
-import { watchTargets } from './forward/table/targets.ts'
+import { type Watching, watchedIn, watchTargets } from './forward/table/targets.ts'
 import type { WatchHandlers, WatchTarget } from './kubernetes/cluster.ts'
 import type { Log } from './telemetry/log.ts'
 
@@ -21,7 +20,7 @@ export interface ForwardDependencies {
   /** Stands for the lease until the signal aborts, then gives the lease up. */
   elect: (callbacks: { onLeading(): void; onFollowing(): void }, signal: AbortSignal) => Promise<void>
   changes: Pick<ChangesQueue, 'sendBatch'>
-  namespaces: WatchedNamespaces
+  watching: Watching
   /** Hash of the settings that instances should be built with, see `configurationOf`. */
   settings: string
   log: Log
@@ -70,7 +69,7 @@ export function createForward(deps: ForwardDependencies): Forward {
     const sending = new AbortController()
     const ended = new AbortController()
     const stop = AbortSignal.any([signal, ended.signal])
-    const targets = watchTargets(deps.namespaces)
+    const targets = watchTargets(deps.watching)
     const unlisted = new Set(targets)
     let leading = false
 
@@ -85,7 +84,7 @@ export function createForward(deps: ForwardDependencies): Forward {
       log,
       trace: traceparent,
     })
-    const table = createTable(watchedBy(deps.namespaces), {
+    const table = createTable(watchedIn(deps.watching), {
       onRow: row => {
         dispatch.evaluate(row)
         policies.rowChanged(row)

@@ -35,14 +35,17 @@ export interface ChangeMessage extends InstanceKey {
   v: 1
   /**
    * What the key names; undefined: an instance. `Revision`: the Secret of a template's revision that no instance uses. An old
-   * function takes it for an instance that is gone, and finds nothing to clean up.
+   * function takes it for an instance that is gone, and finds nothing to clean up. `Namespace`: the namespace of an event,
+   * under its name as namespace and name, that no instance uses.
    */
-  kind?: 'Revision'
+  kind?: 'Revision' | 'Namespace'
   /** Version of the object whose change caused the message. Empty if no single object did. */
   resourceVersion: string
   cause: Cause
   /** Name of the pod that the pass reads. */
   pod?: string
+  /** The namespace of the workload of an instance that is gone, so that its children are found. */
+  workloadNamespace?: string
   /** The roll-out of a newer template has been held for a while. The pass reports that its instance waits, and why. */
   held?: HeldRollout
   /** Number of failed passes in a row that counted as attempts. */
@@ -58,7 +61,7 @@ export interface ChangeMessage extends InstanceKey {
 /** The part of a change that a timer carries back into changes.fifo when it is due. */
 export type TimerKey = Pick<
   ChangeMessage,
-  'namespace' | 'name' | 'uid' | 'cause' | 'attempt' | 'waits' | 'pod' | 'trace'
+  'namespace' | 'name' | 'uid' | 'cause' | 'attempt' | 'waits' | 'pod' | 'trace' | 'workloadNamespace'
 >
 
 /** Body of a message in timers. */
@@ -111,7 +114,7 @@ export function timerDeduplicationId(timer: TimerMessage): string {
 export function parseChange(body: string): ChangeMessage {
   const value = parseVersioned(body)
   checkKey(value)
-  if (value.kind !== undefined && value.kind !== 'Revision')
+  if (value.kind !== undefined && value.kind !== 'Revision' && value.kind !== 'Namespace')
     throw new MessageInvalid(`message has an unknown kind ${JSON.stringify(value.kind)}`)
   if (typeof value.at !== 'string') throw new MessageInvalid('message has no time ("at")')
   return { resourceVersion: '', ...withoutUnusable(value) } as unknown as ChangeMessage
@@ -136,6 +139,7 @@ const traceparent = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
 /** The optional fields. They are hints, so a message without them is still of use. */
 const isUsable = new Map<string, (content: unknown) => boolean>([
   ['pod', content => typeof content === 'string' && content !== ''],
+  ['workloadNamespace', content => typeof content === 'string' && content !== ''],
   ['held', isHeldRollout],
   ['waits', content => Number.isInteger(content) && (content as number) >= 0],
   ['trace', content => typeof content === 'string' && traceparent.test(content)],

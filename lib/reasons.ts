@@ -314,7 +314,7 @@ export const reasons = {
   },
   NamespaceStuck: {
     sentence: 'The namespace of this instance is being deleted.',
-    recovery: 'recheck',
+    recovery: 'moment',
     examinedBy: 'full',
     scope: 'cluster',
     whileStalled: 'Failed',

@@ -1,14 +1,16 @@
 import type { ChangesQueue, OutgoingChange } from './aws/queue-ports.ts'
+import { eventGraceMs, type PlacementSettings, placesElsewhere } from './config/placement.ts'
 import type { ChallengeInstance } from './crd/challenge-instance.ts'
 import type { ChallengeTemplate } from './crd/challenge-template.ts'
 import { childKinds, comparesMetadata, dependentKinds } from './crd/child-kinds.ts'
-import { apiVersion, managedBySelector } from './crd/group.ts'
-import { scopesOf, type WatchedNamespaces, watchedBy } from './crd/namespaces.ts'
-import type { Kind, KubernetesObject, Stored } from './crd/objects.ts'
+import { apiVersion, labels, managedBySelector } from './crd/group.ts'
+import { childScopesOf, scopesOf, type WatchedNamespaces, watchedBy } from './crd/namespaces.ts'
+import type { Kind, KubernetesObject, Stored, StoredOfAnyScope } from './crd/objects.ts'
 import { operatorError } from './errors.ts'
 import type { Cluster, ListOptions } from './kubernetes/cluster.ts'
 import { changeDeduplicationId } from './messages.ts'
 import type { OpenRow, Store } from './store/store.ts'
+import { outdatedCopies } from './sweep/copied-secrets.ts'
 import {
   type FlagInputs,
   type FlagSecretVersion,
@@ -31,7 +33,9 @@ import {
   slowTeardowns,
   wrongDefaultDeny,
 } from './sweep/mismatch.ts'
+import { eventNamespacesToLookAt, ownNamespacesLeft } from './sweep/namespaces.ts'
 import { paced } from './sweep/pace.ts'
+import { createPlacementLists } from './sweep/placement.ts'
 import { missingRevisions, unusedRevisions } from './sweep/revisions.ts'
 import { type SweptChild, sweptChild } from './sweep/swept-child.ts'
 import { type SweptInstance, sweptInstance } from './sweep/swept-instance.ts'
@@ -42,6 +46,7 @@ export interface SweepDependencies {
   store: Store
   changes: Pick<ChangesQueue, 'send'>
   namespaces: WatchedNamespaces
+  placement: PlacementSettings
   /** Hash of the keys of flags, see `configurationOf`; undefined: this function has none. */
   keys: string | undefined
   /** The time between two sweeps. */
@@ -69,17 +74,22 @@ export type Sweep = (options: { resync: boolean }, signal: AbortSignal) => Promi
  * look like an orphan. A list that breaks off throws, so a partial list condemns no object.
  */
 export function createSweep(deps: SweepDependencies): Sweep {
-  const { cluster, changes, namespaces, keys, intervalSeconds, now, log } = deps
+  const { cluster, changes, namespaces, placement, keys, intervalSeconds, now, log } = deps
   const flagsSentAt = new Map<string, number>()
   const watched = watchedBy(namespaces)
+  const everywhere = placesElsewhere(placement)
+  const placed = createPlacementLists(cluster)
 
   return async ({ resync }, signal) => {
     const rows = await openRowsByUid(deps, signal)
-    const children = resync ? await listChildren(signal) : []
+    const made = resync && everywhere ? await placed.namespaces(signal) : []
+    const occupied = new Set<string>()
+    const children = resync ? await listChildren(occupied, signal) : []
     const dependents = resync ? await listDependentOwners(signal) : []
     const templates = resync ? await listTemplates(signal) : []
     const secrets = await flagSecretVersions(templates, signal)
     const instances = await listInstances(signal)
+    const copies = await placed.pullSecretCopies(templates, instances.values(), signal)
     const at = now()
     const sinceMs = resync ? Number.POSITIVE_INFINITY : intervalSeconds * 1_000
     const wrongRows = paced(rows ? rowMismatches(rows, instances, at) : [], at, intervalSeconds)
@@ -98,13 +108,18 @@ export function createSweep(deps: SweepDependencies): Sweep {
             ...goneOwners(dependents, instances),
             ...wrongDefaultDeny(children, instances.values()),
             ...missingRevisions({ children, templates }, instances.values(), at),
+            ...ownNamespacesLeft(made, instances, watched),
+            ...outdatedCopies(copies, children, at),
           ]
         : []),
     ]
     const unused = unusedRevisions({ children, templates }, instances.values(), at)
+    const graceMs = eventGraceMs(placement)
+    const unusedPlaces = eventNamespacesToLookAt(made, occupied, { graceMs, now: at })
     const outgoing = [
       ...unique(found).map(each => message(each, at)),
-      ...unused.map(each => revisionMessage(each, at)),
+      ...unused.map(each => unusedMessage('Revision', each, at)),
+      ...unusedPlaces.map(each => unusedMessage('Namespace', each, at)),
     ]
     const refused = outgoing.length === 0 ? [] : await changes.send(outgoing, signal)
     return { examined: instances.size, enqueued: outgoing.length - refused.length }
@@ -131,12 +146,16 @@ export function createSweep(deps: SweepDependencies): Sweep {
     return instances
   }
 
-  async function listChildren(signal: AbortSignal): Promise<SweptChild[]> {
+  /** @param occupied gets the namespaces in which an instance of any operator has a child */
+  async function listChildren(occupied: Set<string>, signal: AbortSignal): Promise<SweptChild[]> {
     const children: SweptChild[] = []
     for (const kind of childKinds) {
       const selection = { metadataOnly: comparesMetadata(kind), labelSelector: managedBySelector }
-      for await (const page of pages<KubernetesObject>(kind, selection, signal))
+      for await (const page of childPages(kind, selection, signal)) {
+        for (const { metadata } of page)
+          if (metadata.labels?.[labels.instanceUid] !== undefined) occupied.add(metadata.namespace)
         children.push(...page.filter(each => isOfWatched(each, watched)).map(sweptChild))
+      }
     }
     return children
   }
@@ -146,7 +165,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
     const owners = new Map<string, DependentOwner>()
     const selection = { metadataOnly: true, labelSelector: managedBySelector }
     for (const kind of dependentKinds)
-      for await (const page of pages<KubernetesObject>(kind, selection, signal))
+      for await (const page of childPages(kind, selection, signal))
         for (const owner of page.flatMap(each => dependentOwner(each) ?? []))
           if (watched(owner.key.namespace)) owners.set(owner.key.uid, owner)
     return [...owners.values()]
@@ -175,6 +194,11 @@ export function createSweep(deps: SweepDependencies): Sweep {
       versions.push({ template, version: found[0]?.metadata.resourceVersion })
     }
     return versions
+  }
+
+  async function* childPages(kind: Kind, selection: ListOptions, signal: AbortSignal) {
+    for (const scope of childScopesOf(namespaces, { everywhere }))
+      yield* cluster.list<KubernetesObject>(kind, { ...selection, ...scope }, signal)
   }
 
   async function* pages<T extends KubernetesObject>(kind: Kind, selection: ListOptions, signal: AbortSignal) {
@@ -207,7 +231,10 @@ function unique(found: readonly Mismatch[]): Mismatch[] {
 }
 
 /** The deduplication id holds the time of the sweep, so a mismatch that outlives its repair is enqueued again. */
-function message({ key, cause, resourceVersion, waits }: Mismatch, at: number): OutgoingChange {
+function message(
+  { key, cause, resourceVersion, waits, workloadNamespace }: Mismatch,
+  at: number,
+): OutgoingChange {
   return {
     change: {
       v: 1,
@@ -216,18 +243,23 @@ function message({ key, cause, resourceVersion, waits }: Mismatch, at: number): 
       resourceVersion: resourceVersion ?? '',
       attempt: 0,
       ...(waits === undefined ? {} : { waits }),
+      ...(workloadNamespace === undefined ? {} : { workloadNamespace }),
       at: new Date(at).toISOString(),
     },
     deduplicationId: changeDeduplicationId(key.uid, cause, `sweep:${at}`),
   }
 }
 
-/** Asks for the removal of a revision that no instance uses. */
-function revisionMessage({ metadata }: Stored<KubernetesObject>, at: number): OutgoingChange {
-  const { namespace, name, uid, resourceVersion } = metadata
+/** Asks for the removal of something that no instance uses. */
+function unusedMessage(
+  kind: 'Revision' | 'Namespace',
+  { metadata }: StoredOfAnyScope<KubernetesObject>,
+  at: number,
+): OutgoingChange {
+  const { name, namespace = name, uid, resourceVersion } = metadata
   const { change, deduplicationId } = message(
     { key: { namespace, name, uid }, cause: 'orphan', resourceVersion },
     at,
   )
-  return { change: { ...change, kind: 'Revision' }, deduplicationId }
+  return { change: { ...change, kind }, deduplicationId }
 }

@@ -10,7 +10,7 @@ export interface PassStep {
   records: SQSRecord[]
 }
 
-/** A revision of a template that no instance uses. */
+/** A revision of a template, or the namespace of an event, that no instance uses. */
 export interface CollectStep {
   kind: 'collect'
   change: ChangeMessage
@@ -48,7 +48,7 @@ function stepsOf(records: SQSRecord[]): Step[] {
       steps.push({ kind: 'poison', reason: parsed, records: [record] })
       continue
     }
-    if (parsed.kind === 'Revision') {
+    if (parsed.kind !== undefined) {
       steps.push({ kind: 'collect', change: parsed, records: [record] })
       continue
     }
@@ -78,6 +78,7 @@ function parse(record: SQSRecord): ChangeMessage | string {
 /** A message that is delivered again adds the cause `retry`, since its first pass may have ended anywhere. */
 function passOf(change: ChangeMessage, { attributes }: SQSRecord): Pass {
   const { namespace, name, uid, cause, pod, held, attempt, waits = 0, trace, at, resourceVersion } = change
+  const { workloadNamespace } = change
   const again = Number(attributes.ApproximateReceiveCount) > 1
   return {
     namespace,
@@ -85,6 +86,7 @@ function passOf(change: ChangeMessage, { attributes }: SQSRecord): Pass {
     uids: [uid],
     causes: new Set<Cause>(again ? [cause, 'retry'] : [cause]),
     pod,
+    workloadNamespaces: workloadNamespace === undefined ? [] : [workloadNamespace],
     held,
     attempt,
     waits,
@@ -100,6 +102,7 @@ function unite(older: Pass, newer: Pass): Pass {
     uids: [...new Set([...older.uids, ...newer.uids])],
     causes: new Set([...older.causes, ...newer.causes]),
     pod: newer.pod ?? older.pod,
+    workloadNamespaces: [...new Set([...newer.workloadNamespaces, ...older.workloadNamespaces])],
     held: newer.held ?? older.held,
     attempt: Math.max(older.attempt, newer.attempt),
     waits: Math.max(older.waits, newer.waits),

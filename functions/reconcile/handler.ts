@@ -5,6 +5,7 @@ import { redeliverSoon } from '../../lib/aws/redelivery.ts'
 import { operatorError } from '../../lib/errors.ts'
 import type { DeadlineContext } from '../../lib/middleware/deadline.ts'
 import { invocation } from '../../lib/middleware/invocation.ts'
+import type { CollectNamespace } from '../../lib/reconcile/namespace/collect-namespace.ts'
 import { followUpOfPass } from '../../lib/reconcile/pass/follow-up.ts'
 import {
   failureOutcome,
@@ -28,6 +29,7 @@ import { logPass } from './log-pass.ts'
 export interface ReconcileHandlerOptions {
   reconcile: Reconcile
   collectRevision: CollectRevision
+  collectNamespace: CollectNamespace
   /** Tells whether this operator watches a namespace. Instances of other namespaces are not its business. */
   watches: (namespace: string) => boolean
   /** Checks that the cluster knows our schema. Throws `SchemaOutdated` until the CRDs are upgraded. */
@@ -172,18 +174,20 @@ async function attemptPass(
   }
 }
 
-/** Collects a revision that no instance uses. The next resync finds it again if that fails, so no timer is set. */
+/** Collects something that no instance uses. The next resync finds it again if that fails, so no timer is set. */
 async function collect(
   { change }: CollectStep,
-  { collectRevision, watches, log }: ReconcileHandlerOptions,
+  { collectRevision, collectNamespace, watches, log }: ReconcileHandlerOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  if (!watches(change.namespace)) return
+  const { kind, namespace, name } = change
+  // The namespace of an event is not among those in which instances are watched.
+  if (kind !== 'Namespace' && !watches(namespace)) return
+  const collecting = kind === 'Namespace' ? collectNamespace : collectRevision
   try {
-    await abandonAfter(collectRevision(change, signal), signal, graceMs)
+    await abandonAfter(collecting(change, signal), signal, graceMs)
   } catch (thrown) {
-    const { namespace, name } = change
-    log.warn('revision of a template not collected', { namespace, name, error: operatorError(thrown) })
+    log.warn('unused object not collected', { kind, namespace, name, error: operatorError(thrown) })
   }
 }
 

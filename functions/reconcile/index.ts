@@ -2,11 +2,13 @@ import { openEventBus } from '../../lib/aws/eventbridge.ts'
 import { openQueues } from '../../lib/aws/sqs.ts'
 import { busSection, clusterSection, databaseSection, queueSection } from '../../lib/config/connections.ts'
 import { operatorSection } from '../../lib/config/operator.ts'
+import { eventGraceMs } from '../../lib/config/placement.ts'
 import { watchedBy } from '../../lib/crd/namespaces.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { configured, once } from '../../lib/middleware/start-up.ts'
 import { createPublish } from '../../lib/publish.ts'
+import { createCollectNamespace } from '../../lib/reconcile/namespace/collect-namespace.ts'
 import { createReconcile } from '../../lib/reconcile/reconcile.ts'
 import { createCollectRevision } from '../../lib/reconcile/template/collect-revision.ts'
 import { openDatabase } from '../../lib/store/database.ts'
@@ -43,6 +45,7 @@ export const handler = createHandler({
   ...openQueues(queues),
   reconcile: createReconcile(parts),
   collectRevision: createCollectRevision(parts),
+  collectNamespace: createCollectNamespace({ ...parts, graceMs: eventGraceMs(operator.placement) }),
   watches: watchedBy(operator.namespaces),
   ready: once(signal => checkSchema(client, signal)),
   publish,

@@ -21,7 +21,7 @@ const { operator, cluster, database, queues, log } = configured({
     queues: queueSection,
   },
 })
-const { namespaces, intervalSeconds, resyncMinutes } = operator
+const { namespaces, placement, intervalSeconds, resyncMinutes } = operator
 const client = clientFor('sweep', cluster)
 const store = openStore(openDatabase({ ...database, max: 1, applicationName: 'challenge-operator sweep' }))
 const { changes } = openQueues(queues)
@@ -30,6 +30,7 @@ const parts = {
   store,
   changes,
   namespaces,
+  placement,
   keys: configurationOf(operator).keys,
   intervalSeconds,
   now: Date.now,

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { openQueues } from '../../lib/aws/sqs.ts'
 import { clusterSection, queueSection } from '../../lib/config/connections.ts'
 import { operatorSection } from '../../lib/config/operator.ts'
+import { placesElsewhere } from '../../lib/config/placement.ts'
 import { firstNamespace } from '../../lib/crd/namespaces.ts'
 import { configurationOf } from '../../lib/desired/configuration.ts'
 import { keepHeapSmall } from '../../lib/forward/dispatch/heap.ts'
@@ -27,7 +28,7 @@ const forward = createForward({
   watch: (target, handlers, signal) => watch(client, target, handlers, { log }, signal),
   elect: (callbacks, signal) => elect({ client, namespace, identity, log, ...callbacks }, signal),
   changes: openQueues(queues).changes,
-  namespaces,
+  watching: { namespaces, everywhere: placesElsewhere(operator.placement) },
   settings: configurationOf(operator).settings,
   log,
   now: Date.now,

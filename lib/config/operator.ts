@@ -2,6 +2,7 @@ import type { WatchedNamespaces } from '../crd/namespaces.ts'
 import { parseCidr } from './cidr.ts'
 import { dnsDefault, parseDns } from './dns.ts'
 import { type ExposureConfig, exposureConfig, ingressCidrs } from './exposure.ts'
+import { type PlacementSettings, placement } from './placement.ts'
 import { configurationReference, notYet, restrictionsNotYet } from './reference.ts'
 import { type Scheduling, scheduling } from './scheduling.ts'
 import { type Environment, readConfig, type Section, type Variables } from './section.ts'
@@ -13,7 +14,7 @@ export interface OperatorConfig {
   intervalSeconds: number
   /** Minutes between verifications of all children. */
   resyncMinutes: number
-  placement: 'Shared' | 'Event' | 'Instance'
+  placement: PlacementSettings
   defaultTtlMinutes: number | undefined
   /** Namespaces whose pods may reach challenges. If undefined, every pod that is no challenge may. */
   ingressNamespaces: readonly string[] | undefined
@@ -58,7 +59,7 @@ export const operatorSection: Section<OperatorConfig> = variables => {
     namespaces: namespaces(variables),
     intervalSeconds: variables.integer('OPERATOR_INTERVAL', 1, 3600, 'seconds') ?? 15,
     resyncMinutes: variables.integer('OPERATOR_RESYNC_MINUTES', 1, 1440, 'minutes') ?? 10,
-    placement: variables.oneOf('OPERATOR_PLACEMENT', ['Shared', 'Event', 'Instance']) ?? 'Shared',
+    placement: placement(variables),
     defaultTtlMinutes: variables.integer('OPERATOR_DEFAULT_TTL_MINUTES', 1, ttlLimit, 'minutes'),
     ingressNamespaces: variables.set('OPERATOR_INGRESS_NAMESPACES', namespaceName, 'the name of a namespace'),
     clusterCidrs: clusterCidrs(variables),

@@ -44,6 +44,22 @@ export const configurationReference: readonly ConfigurationVariable[] = [
     'Placement of workloads whose template names none: Shared, Event or Instance.',
   ),
   row(
+    'OPERATOR_PLACEMENTS',
+    undefined,
+    'Placements that templates may have, with commas between; unset: OPERATOR_PLACEMENT alone.',
+  ),
+  row('OPERATOR_NAMESPACE_PREFIX', 'ctf-', 'Begins the names of namespaces that the operator makes.'),
+  row(
+    'OPERATOR_EVENT_QUOTA',
+    undefined,
+    "Limits of an event's namespace: resource=quantity, such as cpu=40,memory=80Gi,pods=500; unset: none.",
+  ),
+  row(
+    'OPERATOR_EVENT_GRACE_MINUTES',
+    '60',
+    'Minutes that the namespace of an event stays after its last instance, 10 to 10080.',
+  ),
+  row(
     'OPERATOR_DEFAULT_TTL_MINUTES',
     undefined,
     'Life of an instance whose template sets none, 1 to 43200; unset: without end.',
@@ -166,9 +182,6 @@ export const configurationReference: readonly ConfigurationVariable[] = [
  */
 export const notYet: readonly string[] = [
   'OPERATOR_PLATFORM',
-  'OPERATOR_PLACEMENTS',
-  'OPERATOR_NAMESPACE_PREFIX',
-  'OPERATOR_EVENT_GRACE_MINUTES',
   'OPERATOR_HISTORY_DAYS',
   'OPERATOR_IDLE_MILLICORES',
   'OPERATOR_WARN_MINUTES',
@@ -182,7 +195,6 @@ export const notYet: readonly string[] = [
  * log would not undo that.
  */
 export const restrictionsNotYet: readonly string[] = [
-  'OPERATOR_EVENT_QUOTA',
   'OPERATOR_MAX_PER_TEAM',
   'OPERATOR_MAX_PER_EVENT',
   'OPERATOR_MAX_INSTANCES',

@@ -36,8 +36,10 @@ export const annotations = {
   lastActivity: `${group}/last-activity`,
   paused: `${group}/paused`,
   forceSync: `${group}/force-sync`,
-  /** On the revision of a template, and on a shared policy: since when no instance uses it, RFC 3339. */
+  /** On the revision of a template, a shared policy and the namespace of an event: since when no instance uses it, RFC 3339. */
   unusedSince: `${group}/unused-since`,
+  /** On a namespace of ours that outlived its use: what in it is not ours. */
+  kept: `${group}/kept`,
   /** On a copy of a Secret: the Secret that it was copied from, as `namespace/name`, and the version of that one. */
   copiedFrom: `${group}/copied-from`,
   copiedVersion: `${group}/copied-version`,

@@ -11,6 +11,14 @@ export function scopesOf(namespaces: WatchedNamespaces): { namespace?: string }[
   return namespaces === '*' ? [{}] : [...new Set(namespaces)].map(namespace => ({ namespace }))
 }
 
+/** Returns the scopes of lists and watches of children. With `everywhere` they may lie in any namespace of the cluster. */
+export function childScopesOf(
+  namespaces: WatchedNamespaces,
+  { everywhere }: { everywhere: boolean },
+): { namespace?: string }[] {
+  return scopesOf(everywhere ? '*' : namespaces)
+}
+
 /** Returns a function that tells whether a namespace is watched. */
 export function watchedBy(namespaces: WatchedNamespaces): (namespace: string) => boolean {
   if (namespaces === '*') return () => true

@@ -218,6 +218,23 @@ export interface Secret extends KubernetesObject {
   data?: Record<string, string>
 }
 
+export interface Namespace extends KubernetesObject {
+  status?: {
+    phase?: string
+    conditions?: { type: string; status: string; reason?: string; message?: string }[]
+  }
+}
+
+export interface LimitRange extends KubernetesObject {
+  spec: {
+    limits: { type: string; default?: Record<string, string>; defaultRequest?: Record<string, string> }[]
+  }
+}
+
+export interface ResourceQuota extends KubernetesObject {
+  spec: { hard: Record<string, string> }
+}
+
 export interface NetworkPolicyPeer {
   podSelector?: LabelSelector
   namespaceSelector?: LabelSelector

@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto'
+import type { PlacementSettings } from '../config/placement.ts'
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
+import type { Placement } from '../crd/challenge-template.ts'
 import { apiVersion, fieldManager, labels as labelNames } from '../crd/group.ts'
 import type { OwnerReference, Stored } from '../crd/objects.ts'
+import { isAdopting } from '../observed/adopting.ts'
 import { canonicalJson } from './canonical.ts'
 import type { PolicyRules } from './policy-rules.ts'
 
@@ -11,6 +14,8 @@ export interface Identity {
   name: string
   /** The namespace of the children. */
   namespace: string
+  /** The namespace of the instance and its template. */
+  instanceNamespace: string
   /** The uid of the instance. */
   uid: string
   labels: Record<string, string>
@@ -29,6 +34,7 @@ export function identity(
   return {
     name,
     namespace: placementNamespace,
+    instanceNamespace: namespace,
     uid,
     podSelector,
     labels: {
@@ -58,20 +64,50 @@ export function policyName(rules: PolicyRules): string {
   return policyNamePrefix + hash.slice(0, policyHashLength)
 }
 
-const valid = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)$/
+/**
+ * Returns the namespace of an instance's workload. Objects that exist stay where they are, so a changed placement moves
+ * nothing that runs.
+ */
+export function workloadNamespace(
+  { metadata, spec, status }: Stored<ChallengeInstance>,
+  placement: Placement,
+  { namespacePrefix }: Pick<PlacementSettings, 'namespacePrefix'>,
+): string {
+  if (status?.namespace !== undefined && (status.children ?? []).length > 0) return status.namespace
+  // The older operator knew no placement. Its objects are taken over where they are.
+  if (isAdopting(status)) return metadata.namespace
+  switch (placement) {
+    case 'Shared':
+      return metadata.namespace
+    case 'Event':
+      return `${namespacePrefix}event-${spec.owner.eventId}`
+    case 'Instance':
+      return ownNamespace(metadata, namespacePrefix)
+  }
+}
 
-/** Leaves room for a dash and eight hex digits in the 63 characters of a label's value. */
-const cutTo = 54
+/** Returns the namespaces in which the workload of an instance may be, as far as the instance and the settings say. */
+export function possibleNamespaces(
+  instance: Stored<ChallengeInstance>,
+  settings: Pick<PlacementSettings, 'namespacePrefix' | 'allowed'>,
+): string[] {
+  const { status, ...unplaced } = instance
+  const { metadata } = instance
+  const placed = settings.allowed.map(each => workloadNamespace(unplaced, each, settings))
+  return [...new Set([metadata.namespace, ...(status?.namespace ? [status.namespace] : []), ...placed])]
+}
 
-/** Returns the text if it is a valid label value. Otherwise keeps its valid part and adds a hash, so that different texts stay different. */
-export function labelValue(text: string): string {
-  if (valid.test(text)) return text
-  const hash = createHash('sha256').update(text).digest('hex').slice(0, 8)
-  const kept = text
-    .replace(/[^-A-Za-z0-9_.]/g, '-')
-    .slice(0, cutTo)
-    .replace(/^[-_.]+|[-_.]+$/g, '')
-  return kept === '' ? hash : `${kept}-${hash}`
+/** Returns the placement that a namespace of an instance's workload belongs to, also under a prefix of earlier days. */
+export function placementOf(instance: { namespace: string; uid: string }, namespace: string): Placement {
+  if (namespace === instance.namespace) return 'Shared'
+  return namespace.endsWith(`-${uidHash(instance)}`) ? 'Instance' : 'Event'
+}
+
+/** Returns the name of the namespace that one instance has for itself under the placement `Instance`. */
+export function ownNamespace({ name, uid }: { name: string; uid: string }, namespacePrefix: string): string {
+  const hash = uidHash({ uid })
+  const kept = name.slice(0, nameLimit - namespacePrefix.length - hash.length - 1).replace(/-+$/, '')
+  return `${namespacePrefix}${kept}-${hash}`
 }
 
 /**
@@ -88,6 +124,13 @@ export function copiedSecretName(
   return `${name.slice(0, cutTo).replace(/[-.]+$/, '')}-${hash}`
 }
 
+function uidHash({ uid }: { uid: string }): string {
+  return createHash('sha256').update(uid).digest('hex').slice(0, 8)
+}
+
+/** Characters of a namespace's name. */
+const nameLimit = 63
+
 /** Characters of a name that a Service can have (DNS-1035). */
 const serviceNameLength = 63
 
@@ -99,6 +142,22 @@ export function exposedServiceName(name: string): string {
   const hash = createHash('sha256').update(name).digest('hex').slice(0, 8)
   const kept = name.slice(0, serviceNameLength - exposedSuffix.length - hash.length - 1).replace(/-+$/, '')
   return `${kept}-${hash}${exposedSuffix}`
+}
+
+const valid = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)$/
+
+/** Leaves room for a dash and eight hex digits in the 63 characters of a label's value. */
+const cutTo = 54
+
+/** Returns the text if it is a valid label value. Otherwise keeps its valid part and adds a hash, so that different texts stay different. */
+export function labelValue(text: string): string {
+  if (valid.test(text)) return text
+  const hash = createHash('sha256').update(text).digest('hex').slice(0, 8)
+  const kept = text
+    .replace(/[^-A-Za-z0-9_.]/g, '-')
+    .slice(0, cutTo)
+    .replace(/^[-_.]+|[-_.]+$/g, '')
+  return kept === '' ? hash : `${kept}-${hash}`
 }
 
 function owner(name: string, uid: string): OwnerReference {

@@ -123,6 +123,12 @@ export interface Cluster {
     options: ListOptions,
     signal: AbortSignal,
   ): AsyncIterable<Stored<T>[]>
+  /** Like `list`, for a kind whose objects lie in no namespace. */
+  listClusterScoped<T extends KubernetesObject>(
+    kind: Kind,
+    options: Omit<ListOptions, 'namespace'>,
+    signal: AbortSignal,
+  ): AsyncIterable<StoredOfAnyScope<T>[]>
 }
 
 /** A collection to watch: a namespaced kind, optionally in one namespace and narrowed by selectors. */

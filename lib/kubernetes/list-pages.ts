@@ -1,10 +1,10 @@
 import type { Kind, KubernetesObject, Stored } from '../crd/objects.ts'
 import type { KubernetesClient, Query } from './client/http.ts'
 import { json, metadataOf } from './client/media-types.ts'
-import { collectionPath } from './client/paths.ts'
+import { collectionPath, isClusterScoped } from './client/paths.ts'
 import type { ListOptions } from './cluster.ts'
 import { apiError } from './errors/api-error.ts'
-import { provenList, provenStored } from './stored.ts'
+import { provenList, provenStored, provenStoredOfAnyScope } from './stored.ts'
 
 /** The page size of client-go. */
 export const pageSize = 500
@@ -41,9 +41,11 @@ export async function fetchPage<T extends KubernetesObject>(
   const response = await client.request('GET', collectionPath(target, namespace), request, signal)
   if (response.status !== 200) throw apiError(attempt, response)
   const { metadata, items } = provenList(response.body, attempt)
+  // Only the callers of `listClusterScoped` list such a kind, and they read no namespace.
+  const proven = isClusterScoped(target) ? (provenStoredOfAnyScope as typeof provenStored) : provenStored
   return {
     // The items of a list carry no kind, and metadata alone carries the kind PartialObjectMetadata.
-    items: (items ?? []).map(item => ({ ...provenStored<T>(item, attempt), apiVersion, kind })),
+    items: (items ?? []).map(item => ({ ...proven<T>(item, attempt), apiVersion, kind })),
     resourceVersion: metadata.resourceVersion,
     next: metadata.continue || undefined,
   }

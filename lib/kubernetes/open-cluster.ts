@@ -72,6 +72,20 @@ export function openCluster(client: KubernetesClient): Cluster {
   const getMetadata = <T extends KubernetesObject>(reference: ObjectReference, signal: AbortSignal) =>
     read<T>(reference, { accept: metadataOf.object }, signal)
 
+  async function* list<T extends KubernetesObject>(kind: Kind, options: ListOptions, signal: AbortSignal) {
+    let next: string | undefined
+    do {
+      const page: Awaited<ReturnType<typeof fetchPage<T>>> = await fetchPage<T>(
+        client,
+        { ...options, apiVersion: kind.apiVersion, kind: kind.kind },
+        { next },
+        signal,
+      )
+      yield page.items
+      next = page.next
+    } while (next !== undefined)
+  }
+
   return {
     uid: clusterUid(getMetadata),
 
@@ -124,19 +138,8 @@ export function openCluster(client: KubernetesClient): Cluster {
       })
     },
 
-    async *list<T extends KubernetesObject>(kind: Kind, options: ListOptions, signal: AbortSignal) {
-      let next: string | undefined
-      do {
-        const page: Awaited<ReturnType<typeof fetchPage<T>>> = await fetchPage<T>(
-          client,
-          { ...options, apiVersion: kind.apiVersion, kind: kind.kind },
-          { next },
-          signal,
-        )
-        yield page.items
-        next = page.next
-      } while (next !== undefined)
-    },
+    list,
+    listClusterScoped: list,
   }
 }
 

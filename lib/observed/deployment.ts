@@ -4,6 +4,8 @@ import { canonicalJson } from '../desired/canonical.ts'
 /** The fields of a Deployment from which its verdict follows. */
 export interface DeploymentDigest {
   available: boolean
+  /** When the Deployment was made, in epoch milliseconds. */
+  createdAt: number
   /** Message of `ReplicaFailure=True`. A refusal by admission or quota creates no pod, so it shows only here. */
   replicaFailure: string | undefined
   /** The condition is `Progressing=False` with the reason `ProgressDeadlineExceeded`. */
@@ -28,6 +30,7 @@ export function deploymentDigest(deployment: Deployment): DeploymentDigest {
   const progressing = condition('Progressing')
   return {
     available: current && (status?.availableReplicas ?? 0) >= 1 && (status?.updatedReplicas ?? 0) >= 1,
+    createdAt: Date.parse(metadata.creationTimestamp ?? '') || 0,
     replicaFailure: failure?.status === 'True' ? (failure.message ?? '').slice(0, messageLimit) : undefined,
     deadlineExceeded:
       current && progressing?.status === 'False' && progressing.reason === 'ProgressDeadlineExceeded',

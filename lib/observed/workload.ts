@@ -56,6 +56,8 @@ export function workloadVerdict(
     const failed = trouble.failed || deployment.deadlineExceeded
     return { ready: false, failed, reason: trouble.reason, message: trouble.message, podName, dueAt }
   }
+  const accountDueAt = accountExpectedUntil(deployment, now)
+  if (accountDueAt !== undefined) return { ...underWay, podName, dueAt: accountDueAt }
   if (deployment.replicaFailure !== undefined)
     return { ...refusal(deployment.replicaFailure), podName, dueAt }
   if (deployment.available && (pods === 'unknown' || pod?.ready))
@@ -121,6 +123,22 @@ function withoutSuccessor(
   const failsAt = (lost.deletedAt ?? now) + progressDeadlineMs
   const failed = now >= failsAt
   return { ...underWay, failed, reason: 'NodeLost', podName: lost.name, dueAt: failed ? undefined : failsAt }
+}
+
+/** The controller-manager makes the ServiceAccount of a new namespace within a second, or a few where it is busy. */
+const accountMs = 30_000
+
+/**
+ * Returns until when it is no failure that the namespace of a Deployment has no ServiceAccount yet: a new namespace has
+ * none at first, and the ReplicaSet controller tries again by itself.
+ */
+function accountExpectedUntil(
+  { replicaFailure, createdAt }: DeploymentDigest,
+  now: number,
+): number | undefined {
+  const until = createdAt + accountMs
+  const lacksAccount = /serviceaccount "[^"]*" not found/.test(replicaFailure ?? '')
+  return lacksAccount && now < until ? until : undefined
 }
 
 /** ReplicaFailure carries the API server's refusal as text only. Room in a quota comes and goes; a rule stays. */

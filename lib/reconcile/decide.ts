@@ -4,6 +4,7 @@ import type { Stored } from '../crd/objects.ts'
 import { type Desired, desiredState } from '../desired/desired.ts'
 import { flagSource, flagValue } from '../desired/flag/flag.ts'
 import { referencedFlag } from '../desired/flag/referenced-flag.ts'
+import { workloadNamespace } from '../desired/identity.ts'
 import { isProblem, type Problem } from '../desired/problem.ts'
 import {
   clockSkewMs,
@@ -158,7 +159,9 @@ function desiredOf(
   { template, flagSecret, environment, exposure }: TemplateSource,
   config: OperatorConfig,
 ): Desired | Problem {
-  const { uid, namespace: placementNamespace } = instance.metadata
+  const { uid } = instance.metadata
+  const { placement = config.placement.byDefault } = template.spec
+  const placementNamespace = workloadNamespace(instance, placement, config.placement)
   const source = flagSource(template)
   const referenced =
     !isProblem(source) && source.kind === 'secretRef'

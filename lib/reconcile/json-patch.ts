@@ -1,8 +1,8 @@
-import type { KubernetesObject, ObjectMeta, Stored } from '../crd/objects.ts'
+import type { KubernetesObject, ObjectMeta, StoredOfAnyScope } from '../crd/objects.ts'
 import type { JsonPatchOperation } from '../kubernetes/cluster.ts'
 
 /** Refuses the whole patch if the object changed since it was read. */
-export function sameVersion({ metadata }: Stored<KubernetesObject>): JsonPatchOperation {
+export function sameVersion({ metadata }: StoredOfAnyScope<KubernetesObject>): JsonPatchOperation {
   return { op: 'test', path: '/metadata/resourceVersion', value: metadata.resourceVersion }
 }
 
@@ -11,6 +11,16 @@ export function setAnnotation({ annotations }: ObjectMeta, name: string, value: 
   const path = '/metadata/annotations'
   if (annotations === undefined) return { op: 'add', path, value: { [name]: value } }
   return { op: 'add', path: `${path}/${pointerPart(name)}`, value }
+}
+
+/** Removes an annotation that the object has. */
+export function removeAnnotation(name: string): JsonPatchOperation {
+  return { op: 'remove', path: `/metadata/annotations/${pointerPart(name)}` }
+}
+
+/** Sets a label on an object that has labels. */
+export function setLabel(name: string, value: string): JsonPatchOperation {
+  return { op: 'add', path: `/metadata/labels/${pointerPart(name)}`, value }
 }
 
 /** A name as a part of a JSON pointer (RFC 6901). */

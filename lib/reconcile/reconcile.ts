@@ -13,7 +13,9 @@ import type { Store } from '../store/store.ts'
 import type { Log } from '../telemetry/log.ts'
 import { act, expire, guardWhatRuns } from './act/act.ts'
 import type { Acted } from './act/acted.ts'
+import { createCopiedSecrets } from './act/copied-secrets.ts'
 import { createDefaultDenyGuard } from './act/default-deny.ts'
+import { createWorkloadNamespaceGuard } from './act/workload-namespace.ts'
 import { decide, endsInMs, isOverUnobserved } from './decide.ts'
 import { observe, readInstance } from './observe.ts'
 import { rechecksRow } from './pass/causes.ts'
@@ -69,11 +71,19 @@ export interface ReconcileDependencies {
 export function createReconcile(deps: ReconcileDependencies): Reconcile {
   const { cluster, config, now, random, log } = deps
   const ensureDefaultDeny = createDefaultDenyGuard(cluster, defaultDeny, now)
+  const ensureCopiedSecret = createCopiedSecrets(cluster, now)
+  const ensureNamespace = createWorkloadNamespaceGuard({
+    cluster,
+    config,
+    ensureDefaultDeny,
+    ensureCopiedSecret,
+    now,
+  })
   const configuration = configurationOf(config)
   const revisions = createRevisions({ cluster, now, log })
   const exposureGround = createExposureGround(deps)
   const reportTemplate = createReportTemplate({ cluster, config, log })
-  const actors = { cluster, ensureDefaultDeny, revisions, reportTemplate, now }
+  const actors = { cluster, ensureDefaultDeny, ensureNamespace, revisions, reportTemplate, now }
 
   async function tearDownAndReport(
     instance: Stored<ChallengeInstance>,

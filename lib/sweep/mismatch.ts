@@ -19,6 +19,8 @@ export interface Mismatch {
   cause: Cause
   /** The version of the object that differs; undefined if it is gone. */
   resourceVersion: string | undefined
+  /** Where the workload of an instance that is gone lies, if that is another namespace than its own. */
+  workloadNamespace?: string | undefined
   /** How many passes in a row have ended in a wait already; see `ChangeMessage`. */
   waits?: number
 }
@@ -159,8 +161,7 @@ export function childMismatches(
     const instance = instances.get(owner.uid)
     // A finalizer of another client may hold a deleted child for long. There is nothing to do about it.
     if (instance === undefined && child.metadata.deletionTimestamp !== undefined) return []
-    if (instance === undefined)
-      return [{ key: owner, cause: 'orphan' as const, resourceVersion: child.metadata.resourceVersion }]
+    if (instance === undefined) return [orphan(owner, child)]
     const differs = differsFromRecord(child, instance.children.get(keyOfObject(child)), now)
     return differs && unchangedForGrace(instance, now) ? [drift(instance)] : []
   })
@@ -172,7 +173,9 @@ export function childMismatches(
  * any other one was not listed, so its absence says nothing. It may be another operator's.
  */
 export function isOfWatched(object: KubernetesObject, watched: (namespace: string) => boolean): boolean {
-  const namespace = object.metadata.labels?.[labels.instanceNamespace]
+  const { namespace: own = '', labels: given = {} } = object.metadata
+  if (given[labels.templateRevision] !== undefined) return watched(own)
+  const namespace = given[labels.instanceNamespace]
   return namespace === undefined || watched(namespace)
 }
 
@@ -183,20 +186,30 @@ export function goneOwners(
 ): Mismatch[] {
   return dependents
     .filter(({ key }) => !instances.has(key.uid))
-    .map(({ key, resourceVersion }) => ({ key, cause: 'orphan', resourceVersion }))
+    .map(({ key, ...metadata }) => orphan(key, { metadata }))
+}
+
+function orphan(
+  key: InstanceKey,
+  { metadata }: { metadata: { namespace: string; resourceVersion: string } },
+): Mismatch {
+  const { namespace, resourceVersion } = metadata
+  const elsewhere = namespace === key.namespace ? {} : { workloadNamespace: namespace }
+  return { key, cause: 'orphan', resourceVersion, ...elsewhere }
 }
 
 /** The instance that a ReplicaSet or pod names in its labels, and the version of that object. */
 export interface DependentOwner {
   key: InstanceKey
+  namespace: string
   resourceVersion: string
 }
 
 /** @returns undefined for an object that names no instance, or that is being deleted already */
 export function dependentOwner(object: Stored<KubernetesObject>): DependentOwner | undefined {
-  const { deletionTimestamp, resourceVersion } = object.metadata
+  const { deletionTimestamp, resourceVersion, namespace } = object.metadata
   const key = deletionTimestamp === undefined ? ownerOf(object) : undefined
-  return key && { key, resourceVersion }
+  return key && { key, namespace, resourceVersion }
 }
 
 function differsFromRecord(child: SweptChild, recorded: RecordedChild | undefined, now: number): boolean {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { ChangesQueue } from '../../lib/aws/queue-ports.ts'
 import type { OperatorConfig } from '../../lib/config/operator.ts'
+import { placesElsewhere } from '../../lib/config/placement.ts'
 import { firstNamespace } from '../../lib/crd/namespaces.ts'
 import { configurationOf } from '../../lib/desired/configuration.ts'
 import { createForward, type Forward, type ForwardDependencies } from '../../lib/forward.ts'
@@ -54,7 +55,7 @@ export function composeForward(
         signal,
       ),
     changes,
-    namespaces,
+    watching: { namespaces, everywhere: placesElsewhere(config.placement) },
     settings: configurationOf(config).settings,
     log,
     now,

@@ -9,10 +9,12 @@ import type { ChangesQueue, TimersQueue } from '../../lib/aws/queue-ports.ts'
 import { openReceiver } from '../../lib/aws/receiver.ts'
 import { openQueues } from '../../lib/aws/sqs.ts'
 import type { OperatorConfig } from '../../lib/config/operator.ts'
+import { eventGraceMs } from '../../lib/config/placement.ts'
 import { watchedBy } from '../../lib/crd/namespaces.ts'
 import { configurationOf } from '../../lib/desired/configuration.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { createPublish } from '../../lib/publish.ts'
+import { createCollectNamespace } from '../../lib/reconcile/namespace/collect-namespace.ts'
 import type { Outcome, Pass, Reconcile } from '../../lib/reconcile/pass/outcome.ts'
 import { createReconcile } from '../../lib/reconcile/reconcile.ts'
 import { createCollectRevision } from '../../lib/reconcile/template/collect-revision.ts'
@@ -100,6 +102,12 @@ export function composeOperator(
       timers,
       reconcile: reporting(reconcile, seams.onPass),
       collectRevision: createCollectRevision({ cluster, now: Date.now, log }),
+      collectNamespace: createCollectNamespace({
+        cluster,
+        graceMs: eventGraceMs(config.placement),
+        now: Date.now,
+        log,
+      }),
       watches: watchedBy(config.namespaces),
       publish,
       log,
@@ -121,11 +129,11 @@ export function composeOperator(
   }
 
   function runSweep(stopping: AbortSignal): Promise<void> {
-    const { namespaces, intervalSeconds } = config
+    const { namespaces, placement, intervalSeconds } = config
     const cluster = openCluster(clientFor('sweep'))
     const log = logOf('sweep')
     const { keys } = configurationOf(config)
-    const parts = { cluster, store, changes, namespaces, keys, intervalSeconds }
+    const parts = { cluster, store, changes, namespaces, placement, keys, intervalSeconds }
     const sweep = createSweep({ ...parts, now: Date.now, log })
     return playSchedule('sweep', sweepHandler({ sweep, ...config, log, stopping }), stopping)
   }

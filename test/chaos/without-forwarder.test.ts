@@ -132,6 +132,7 @@ test('an instance ends in its second if the clock of reconcile is behind that of
     uids: [uid],
     causes: new Set(['changed']),
     pod: undefined,
+    workloadNamespaces: [],
     held: undefined,
     attempt: 0,
     waits: 0,

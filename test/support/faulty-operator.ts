@@ -67,7 +67,7 @@ export async function startFaultyOperator(options: FaultyOperatorOptions = {}): 
   const urls = await testQueues({ changesVisibility, timersVisibility: 3 })
   const parts = await openOperatorParts({ ...options, challenges, queues: urls })
   const { config, signal, clientFor } = parts
-  const { namespaces, intervalSeconds } = config
+  const { namespaces, placement, intervalSeconds } = config
   const queues = openQueues(urls)
   const changes = options.changes?.(queues.changes) ?? queues.changes
   const realStore = openStore(parts.database, { bus: parts.addresses.bus.name })
@@ -106,6 +106,7 @@ export async function startFaultyOperator(options: FaultyOperatorOptions = {}): 
       store,
       changes,
       namespaces,
+      placement,
       keys: configurationOf(config).keys,
       intervalSeconds,
       now: () => Date.now() + sweepAheadMs,

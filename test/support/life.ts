@@ -72,6 +72,7 @@ export async function startLife(
       uids: [uid],
       causes: new Set([cause]),
       pod,
+      workloadNamespaces: [],
       attempt: 0,
       waits: 0,
       held: undefined,

@@ -29,6 +29,7 @@ export async function sweepOnce(
     store: openStore(database),
     changes: sending.changes,
     namespaces: operator.config.namespaces,
+    placement: operator.config.placement,
     keys: configurationOf(operator.config).keys,
     intervalSeconds: operator.config.intervalSeconds,
     now: () => Date.now() + aheadMs,

@@ -62,6 +62,7 @@ describe('the rules of reasons', () => {
       'DatabaseUnavailable',
       'ClusterUnavailable',
       'Terminating',
+      'NamespaceStuck',
       'Internal',
     ])
   })

@@ -3,7 +3,7 @@ import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
 import type { ChallengeTemplateSpec } from '../../crd/challenge-template.ts'
 import { group } from '../../crd/group.ts'
 import type { ObjectMeta, PodSpec } from '../../crd/objects.ts'
-import type { Identity } from '../identity.ts'
+import { copiedSecretName, type Identity } from '../identity.ts'
 import { firstPorts, withProtocol } from '../ports.ts'
 import { container } from './container.ts'
 import { env } from './env.ts'
@@ -67,7 +67,9 @@ export function pod({ identity, owner, spec, env: instance, flag, scheduling }: 
       },
       ...(spec.runtimeClassName && { runtimeClassName: spec.runtimeClassName }),
       ...(spec.imagePullSecrets?.length && {
-        imagePullSecrets: spec.imagePullSecrets.map(secret => ({ name: secret })),
+        imagePullSecrets: spec.imagePullSecrets.map(secret => ({
+          name: copiedSecretName({ namespace: identity.instanceNamespace, name: secret }, identity.namespace),
+        })),
       }),
       ...placed(scheduling),
     },

@@ -19,7 +19,8 @@ export function templateProblem(template: ChallengeTemplate, config: OperatorCon
     ...networkProblems(spec, config.clusterCidrs),
     ...exposureProblems(spec),
     ...dateProblems(spec),
-    ...unsupported(spec, config),
+    ...placementProblems(spec, config),
+    ...unsupported(spec),
   ]
   if (problems.length === 0) return undefined
   const message = `ChallengeTemplate "${metadata.name}" cannot be used: ${problems.join('; ')}`
@@ -37,21 +38,23 @@ function dateProblems(spec: ChallengeTemplateSpec): string[] {
 
 const supportedExposures: readonly ExposureType[] = ['None', 'Ingress', 'NodePort', 'LoadBalancer']
 
+function placementProblems({ placement }: ChallengeTemplateSpec, { placement: settings }: OperatorConfig) {
+  const { allowed } = settings
+  if (placement === undefined || allowed.includes(placement)) return []
+  return [
+    `placement ${placement} is not allowed here; write ${allowed.join(' or ')}, ` +
+      'or have the organisers add it to OPERATOR_PLACEMENTS',
+  ]
+}
+
 /** Fields of the resource that this version does not support yet. A problem is clearer than a field without effect. */
-function unsupported(spec: ChallengeTemplateSpec, config: OperatorConfig): string[] {
-  const placement = spec.placement ?? config.placement
+function unsupported(spec: ChallengeTemplateSpec): string[] {
   const exposure = spec.exposure?.type ?? 'None'
   return [
     ...(supportedExposures.includes(exposure)
       ? []
       : [
           `this version does not support exposure.type ${exposure}; write one of ${supportedExposures.join(', ')}`,
-        ]),
-    ...(placement === 'Shared'
-      ? []
-      : [
-          `this version supports only placement Shared, not ${placement}; ` +
-            (spec.placement ? 'write Shared or remove placement' : 'set OPERATOR_PLACEMENT to Shared'),
         ]),
     ...(spec.maxInstances === undefined
       ? []

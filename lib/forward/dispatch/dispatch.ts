@@ -2,6 +2,7 @@ import type { Timers } from '../../abort.ts'
 import type { Cause, HeldRollout } from '../../messages.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { judge } from '../judge/judge.ts'
+import { namespaceElsewhere } from '../judge/judge-children.ts'
 import { mismatchKey } from '../judge/mismatch.ts'
 import type { Verdict, Wake } from '../judge/verdict.ts'
 import { createEffectLatency } from '../send/effect-latency.ts'
@@ -177,7 +178,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     for (const name of laneNames) lanes[name].instanceGone(row, gone.uid)
     heldNotices.clear(row)
     forgetSent(row)
-    if (!isLastStepSent(row, gone, outstanding)) send(row, instanceGoneWake(gone), at)
+    if (!isLastStepSent(row, gone, outstanding)) send(row, instanceGoneWake(row, gone), at)
   }
 
   return {
@@ -214,9 +215,18 @@ function forgetSent(row: Row): void {
   row.delayedSince = undefined
 }
 
-function instanceGoneWake({ uid, resourceVersion }: InstanceDigest): Wake {
+function instanceGoneWake(row: Row, { uid, resourceVersion, children }: InstanceDigest): Wake {
   const mismatch = { kind: 'instance-gone' } as const
-  return { uid, cause: 'deleted', mismatch, readVersions: [], resourceVersion, delayMs: 0 }
+  const workloadNamespace = namespaceElsewhere(row, children)
+  return {
+    uid,
+    cause: 'deleted',
+    mismatch,
+    readVersions: [],
+    resourceVersion,
+    delayMs: 0,
+    workloadNamespace,
+  }
 }
 
 const startingCauses: readonly Cause[] = ['changed', 'template', 'child', 'orphan']

@@ -72,7 +72,21 @@ export function orphaned(row: Row, instance: InstanceDigest | undefined): Wake |
   const children = row.dependents.filter(each => isLeftover(each, instance) && each.ownerUid === uid)
   const readVersions = children.map(each => each.resourceVersion)
   const mismatch = { kind: 'orphans', children } as const
-  return { uid, cause: 'orphan', mismatch, readVersions, resourceVersion, delayMs: lastEventsMs }
+  const workloadNamespace = namespaceElsewhere(row, children)
+  return {
+    uid,
+    cause: 'orphan',
+    mismatch,
+    readVersions,
+    resourceVersion,
+    delayMs: lastEventsMs,
+    workloadNamespace,
+  }
+}
+
+/** Returns the namespace of children that do not lie beside their instance. */
+export function namespaceElsewhere(row: Row, children: readonly { namespace: string }[]): string | undefined {
+  return children.find(({ namespace }) => namespace !== row.namespace)?.namespace
 }
 
 /** Whether a child is recorded by no status and is not being deleted. Pods are deleted with their Deployment. */

@@ -103,6 +103,8 @@ function hasWorkload(instance: InstanceDigest): boolean {
 function teardownUnfinished(row: Row, instance: InstanceDigest): Wake | undefined {
   if (!instance.hasFinalizer) return undefined
   if (instance.phase !== 'Terminating') return wakeOf(instance, 'deleted', { kind: 'teardown-not-started' })
+  // It waits for the end of its own namespace, and a timer brings it back.
+  if (instance.placedElsewhere && instance.children.length === 0) return undefined
   const workloadExists = row.dependents.some(each => each.kind === 'Deployment')
   return workloadExists ? undefined : wakeOf(instance, 'deleted', { kind: 'teardown-workload-gone' })
 }

@@ -18,6 +18,8 @@ export interface Wake {
    * for longer than this. 0: it is no echo.
    */
   delayMs: number
+  /** Where children of an instance that is gone lie, if that is another namespace than its own. */
+  workloadNamespace?: string | undefined
   /** Name of the pod that the pass reads. */
   pod?: string
   /** See `ChangeMessage`. */

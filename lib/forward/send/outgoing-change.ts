@@ -15,7 +15,7 @@ export interface OutgoingChangeParts {
 }
 
 export function outgoingChange({ key, wake, at, trace, repeated }: OutgoingChangeParts): OutgoingChange {
-  const { uid, cause, mismatch, readVersions, resourceVersion, pod, held } = wake
+  const { uid, cause, mismatch, readVersions, resourceVersion, pod, held, workloadNamespace } = wake
   const version = [mismatchKey(mismatch), ...readVersions, ...(repeated ? [at] : [])].join('@')
   return {
     change: {
@@ -26,6 +26,7 @@ export function outgoingChange({ key, wake, at, trace, repeated }: OutgoingChang
       resourceVersion,
       cause,
       ...(pod === undefined ? {} : { pod }),
+      ...(workloadNamespace === undefined ? {} : { workloadNamespace }),
       ...(held === undefined ? {} : { held }),
       attempt: 0,
       at: new Date(at).toISOString(),

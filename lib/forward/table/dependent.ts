@@ -19,7 +19,7 @@ export function ownerOf(
 ): { namespace: string; name: string } | undefined {
   const name = metadata.labels?.[labels.instance]
   const namespace = metadata.labels?.[labels.instanceNamespace]
-  return name && namespace && watched(namespace) ? { namespace, name } : undefined
+  return name && namespace && watched.instances(namespace) ? { namespace, name } : undefined
 }
 
 /** Returns the digest of a child or pod. It shares equal strings with its row: the table holds tens of thousands. */

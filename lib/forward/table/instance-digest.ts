@@ -73,6 +73,8 @@ export interface InstanceDigest {
   phaseChanges: PhaseChanges | undefined
   /** What the status says of the exposure; undefined: the instance is not exposed. */
   exposure: ExposureDigest | undefined
+  /** The workload has another namespace than the instance. */
+  placedElsewhere: boolean
   /** Recorded children of watched kinds and namespaces. If one of them is absent from the table, it does not exist. */
   children: readonly RecordedChild[]
 }
@@ -117,6 +119,7 @@ export function instanceDigest(
     availableFrom: epochMs(status?.availableFrom),
     phaseChanges: phaseChangesOf(status),
     exposure: status?.exposure && exposureDigest(status, intern),
+    placedElsewhere: status?.namespace !== undefined && status.namespace !== metadata.namespace,
     children: (status?.children ?? [])
       .filter(child => isWatchedChild(child.kind, child.namespace, watched))
       .map(child => ({

@@ -32,7 +32,7 @@ type ByName<T> = Map<string, Map<string, T>>
  */
 const internLimit = 20_000
 
-/** Creates an empty table. @param watched whether a namespace is watched */
+/** Creates an empty table. */
 export function createTable(watched: Watched, events: TableEvents): Table {
   const rows: ByName<Row> = new Map()
   const templates: ByName<TemplateEntry> = new Map()

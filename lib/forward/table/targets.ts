@@ -1,6 +1,6 @@
 import { type ChildKind, childKinds } from '../../crd/child-kinds.ts'
 import { apiVersion, managedBySelector } from '../../crd/group.ts'
-import { scopesOf, type WatchedNamespaces } from '../../crd/namespaces.ts'
+import { childScopesOf, scopesOf, type WatchedNamespaces, watchedBy } from '../../crd/namespaces.ts'
 import type { WatchTarget } from '../../kubernetes/cluster.ts'
 
 const customResources: WatchTarget[] = [
@@ -21,16 +21,33 @@ const managed: WatchTarget[] = [
 
 const watchedChildKindNames = new Set(watchedChildKinds.map(({ kind }) => kind))
 
-/** Returns every collection that the forwarder watches. */
-export function watchTargets(namespaces: WatchedNamespaces): WatchTarget[] {
-  const targets = [...customResources, ...managed]
-  return scopesOf(namespaces).flatMap(scope => targets.map(target => ({ ...target, ...scope })))
+/** `everywhere`: children may lie in every namespace of the cluster. */
+export interface Watching {
+  namespaces: WatchedNamespaces
+  everywhere: boolean
 }
 
-/** Whether a namespace is watched. */
-export type Watched = (namespace: string) => boolean
+/** Returns every collection that the forwarder watches. */
+export function watchTargets({ namespaces, everywhere }: Watching): WatchTarget[] {
+  const inScopes = (targets: readonly WatchTarget[], scopes: readonly { namespace?: string }[]) =>
+    scopes.flatMap(scope => targets.map(target => ({ ...target, ...scope })))
+  return [
+    ...inScopes(customResources, scopesOf(namespaces)),
+    ...inScopes(managed, childScopesOf(namespaces, { everywhere })),
+  ]
+}
+
+/** Whether instances, or children, of a namespace are watched. */
+export interface Watched {
+  instances: (namespace: string) => boolean
+  children: (namespace: string) => boolean
+}
+
+export function watchedIn({ namespaces, everywhere }: Watching): Watched {
+  return { instances: watchedBy(namespaces), children: watchedBy(everywhere ? '*' : namespaces) }
+}
 
 /** Whether absence from the table means that a recorded child does not exist. */
 export function isWatchedChild(kind: string, namespace: string, watched: Watched): boolean {
-  return watchedChildKindNames.has(kind) && watched(namespace)
+  return watchedChildKindNames.has(kind) && watched.children(namespace)
 }

@@ -7,8 +7,12 @@ type Scope = 'namespaced' | 'cluster'
 const resources: Record<string, [resource: string, scope: Scope]> = {
   [`${apiVersion} ChallengeInstance`]: ['challengeinstances', 'namespaced'],
   [`${apiVersion} ChallengeTemplate`]: ['challengetemplates', 'namespaced'],
+  'v1 ConfigMap': ['configmaps', 'namespaced'],
+  'v1 LimitRange': ['limitranges', 'namespaced'],
   'v1 Namespace': ['namespaces', 'cluster'],
+  'v1 PersistentVolumeClaim': ['persistentvolumeclaims', 'namespaced'],
   'v1 Pod': ['pods', 'namespaced'],
+  'v1 ResourceQuota': ['resourcequotas', 'namespaced'],
   'v1 Secret': ['secrets', 'namespaced'],
   'v1 Service': ['services', 'namespaced'],
   'admissionregistration.k8s.io/v1 MutatingAdmissionPolicy': ['mutatingadmissionpolicies', 'cluster'],
@@ -22,11 +26,15 @@ const resources: Record<string, [resource: string, scope: Scope]> = {
     'cluster',
   ],
   'apiextensions.k8s.io/v1 CustomResourceDefinition': ['customresourcedefinitions', 'cluster'],
+  'apps/v1 DaemonSet': ['daemonsets', 'namespaced'],
   'apps/v1 Deployment': ['deployments', 'namespaced'],
   'apps/v1 ReplicaSet': ['replicasets', 'namespaced'],
+  'apps/v1 StatefulSet': ['statefulsets', 'namespaced'],
   'authentication.k8s.io/v1 SelfSubjectReview': ['selfsubjectreviews', 'cluster'],
   'authorization.k8s.io/v1 SelfSubjectAccessReview': ['selfsubjectaccessreviews', 'cluster'],
   'authorization.k8s.io/v1 SubjectAccessReview': ['subjectaccessreviews', 'cluster'],
+  'batch/v1 CronJob': ['cronjobs', 'namespaced'],
+  'batch/v1 Job': ['jobs', 'namespaced'],
   'coordination.k8s.io/v1 Lease': ['leases', 'namespaced'],
   'networking.k8s.io/v1 Ingress': ['ingresses', 'namespaced'],
   'networking.k8s.io/v1 IngressClass': ['ingressclasses', 'cluster'],
@@ -47,6 +55,11 @@ export function objectPath(reference: ObjectReference): string {
   if (namespace === undefined && lookUp(reference)[1] === 'namespaced')
     throw new Error(`${kind} "${name}" is named without its namespace`)
   return `${collectionPath(reference, namespace)}/${segment(name)}`
+}
+
+/** Whether the objects of a kind lie in no namespace. @throws Error for a kind that is not in the table */
+export function isClusterScoped(kind: Kind): boolean {
+  return lookUp(kind)[1] === 'cluster'
 }
 
 function lookUp({ apiVersion: version, kind }: Kind): [string, Scope] {

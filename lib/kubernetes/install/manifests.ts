@@ -37,7 +37,9 @@ const parameter = 'allowedRegistries'
 export type Manifest = KubernetesObject & { metadata: { name: string } }
 
 /** Reads the objects of a folder of `manifests/`. */
-export async function readManifests(folder: 'crds' | 'admission' | 'rbac' | 'samples'): Promise<Manifest[]> {
+export async function readManifests(
+  folder: 'crds' | 'admission' | 'rbac' | 'placements' | 'samples',
+): Promise<Manifest[]> {
   // The parser is loaded on demand: the bundle of a function that never reads a manifest may contain this file.
   const { parseAllDocuments } = await import('yaml')
   const path = join(import.meta.dirname, '../../../manifests', folder)

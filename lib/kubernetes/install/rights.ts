@@ -38,6 +38,8 @@ const sideBySide = 5
 
 export interface RightsQuestion {
   namespaces: WatchedNamespaces
+  /** Whether workloads may be placed in other namespaces, which needs the roles of `manifests/placements/` as well. */
+  everywhere?: boolean
   /** Whose rights. Undefined: those of the client's own user. */
   account?: Account
   /** The function whose roles count. Undefined: those of all functions. */
@@ -51,25 +53,22 @@ export interface RightsAnswer {
 }
 
 /**
- * Returns the rights that an account lacks, out of those in the roles of `manifests/rbac/`. A right that several roles have
+ * Returns the rights that an account lacks, out of those in the roles of `manifests/rbac/`, and where workloads may be placed anywhere, of `manifests/placements/`. A right that several roles have
  * is asked for once.
  * @throws OperatorError if the question itself is refused: `Forbidden` if the user may not ask about other accounts
  */
 export async function rightsMissing(
   client: KubernetesClient,
-  { namespaces, account, functionName }: RightsQuestion,
+  { namespaces, everywhere = false, account, functionName }: RightsQuestion,
   signal: AbortSignal,
 ): Promise<RightsAnswer> {
   const prefix = `challenge-operator-${functionName ?? ''}`
-  const roles = (await readManifests('rbac')).filter(
-    ({ kind, metadata }) => kind === 'ClusterRole' && metadata.name.startsWith(prefix),
-  ) as unknown as Role[]
   const scopes = scopesOf(namespaces)
-  const asked = new Map(
-    attributesOf(roles)
-      .flatMap(each => (inNoNamespace(each) ? [each] : scopes.map(scope => scoped(each, scope.namespace))))
-      .map(each => [JSON.stringify(each), each]),
+  const scopedRights = attributesOf(await readRoles('rbac', prefix)).flatMap(each =>
+    inNoNamespace(each) ? [each] : scopes.map(scope => scoped(each, scope.namespace)),
   )
+  const rightsEverywhere = everywhere ? attributesOf(await readRoles('placements', prefix)) : []
+  const asked = new Map([...scopedRights, ...rightsEverywhere].map(each => [JSON.stringify(each), each]))
   const questions = [...asked.values()]
   const answers = await runLimited(questions, sideBySide, each => allowed(client, account, each, signal))
   const missing = questions
@@ -77,6 +76,13 @@ export async function rightsMissing(
     .map(rightOf)
     .toSorted((a, b) => textOf(a).localeCompare(textOf(b)))
   return { asked: questions.length, missing }
+}
+
+async function readRoles(folder: 'rbac' | 'placements', prefix: string): Promise<Role[]> {
+  const roles = (await readManifests(folder)).filter(
+    ({ kind, metadata }) => kind === 'ClusterRole' && metadata.name.startsWith(prefix),
+  )
+  return roles as unknown as Role[]
 }
 
 function attributesOf(roles: readonly Role[]): Attributes[] {

@@ -1,6 +1,8 @@
 import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
+import { isWorkload } from '../../crd/child-kinds.ts'
 import type { Stored } from '../../crd/objects.ts'
 import { referenceTo } from '../../crd/reference.ts'
+import { placementOf } from '../../desired/identity.ts'
 import { type OperatorError, operatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import { withoutPastRepairs } from '../../observed/repairs.ts'
@@ -14,10 +16,12 @@ import type { Acted } from './acted.ts'
 import { converge } from './converge.ts'
 import type { EnsureDefaultDeny } from './default-deny.ts'
 import { tryRefusedPodsAgain } from './refused-pods.ts'
+import type { EnsureWorkloadNamespace, NamespaceChecks, PlacedWorkload } from './workload-namespace.ts'
 
 export interface Actors {
   cluster: Cluster
   ensureDefaultDeny: EnsureDefaultDeny
+  ensureNamespace: EnsureWorkloadNamespace
   revisions: Revisions
   reportTemplate: ReportTemplate
   /** Epoch milliseconds. */
@@ -32,7 +36,7 @@ interface ToAct {
 
 /** Carries out a decision. The failure of a child is data; a failure that leaves nothing to report throws. */
 export async function act(
-  { cluster, ensureDefaultDeny, revisions, reportTemplate, now }: Actors,
+  { cluster, ensureDefaultDeny, ensureNamespace, revisions, reportTemplate, now }: Actors,
   { observed, decision, pass }: ToAct,
   signal: AbortSignal,
 ): Promise<Acted> {
@@ -57,7 +61,7 @@ export async function act(
       const recheck = rechecksShared(pass)
       try {
         await Promise.all([
-          ensureDefaultDeny(desired.namespace, { recheck }, signal),
+          ensureNamespace(placedBy(instance, decision), namespaceChecks(observed, decision, recheck), signal),
           keepTemplate(revisions, { instance, source, recheck }, signal),
           ...(source.exists && template.kind === 'read' ? [reportTemplate(template.template, signal)] : []),
         ])
@@ -77,6 +81,34 @@ export async function act(
         converged: true,
       }
     }
+  }
+}
+
+type Converging = Extract<Decision, { kind: 'converge' }>
+
+function placedBy(instance: Stored<ChallengeInstance>, { desired, source }: Converging): PlacedWorkload {
+  const { namespace } = desired
+  return {
+    instance,
+    namespace,
+    placement: placementOf(instance.metadata, namespace),
+    spec: source.template.spec,
+  }
+}
+
+/** A workload that is gone may have gone with its namespace. An instance that met one in deletion looks again. */
+function namespaceChecks(
+  { instance, deployment }: Observed,
+  { desired }: Converging,
+  recheck: boolean,
+): NamespaceChecks {
+  const { children = [], reason, template } = instance.status ?? {}
+  const vanished = deployment === undefined && children.some(isWorkload)
+  return {
+    recheck:
+      recheck ||
+      (desired.namespace !== instance.metadata.namespace && (vanished || reason === 'NamespaceStuck')),
+    changed: template?.hash !== desired.templateHash,
   }
 }
 

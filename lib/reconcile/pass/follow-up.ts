@@ -77,8 +77,13 @@ function timersOf(
   due: number,
   key: Pick<TimerMessage['key'], 'cause' | 'attempt' | 'waits'>,
 ): TimerMessage[] {
-  const { namespace, name, pod, trace } = pass
-  const hints = { ...(pod === undefined ? {} : { pod }), ...(trace === undefined ? {} : { trace }) }
+  const { namespace, name, pod, trace, workloadNamespaces } = pass
+  const [workloadNamespace] = workloadNamespaces
+  const hints = {
+    ...(pod === undefined ? {} : { pod }),
+    ...(trace === undefined ? {} : { trace }),
+    ...(workloadNamespace === undefined ? {} : { workloadNamespace }),
+  }
   return pass.uids.map(uid => ({
     v: 1,
     key: { namespace, name, uid, ...key, ...hints },

@@ -13,6 +13,8 @@ export interface Pass {
   causes: ReadonlySet<Cause>
   /** Name of the pod to read. */
   pod: string | undefined
+  /** Namespaces in which children of an instance that is gone may be, as the messages say. */
+  workloadNamespaces: readonly string[]
   /** Why the roll-out of a newer template is held, as the forwarder says. */
   held: HeldRollout | undefined
   /** Failed passes that counted, since the last one that did not fail. */

@@ -1,8 +1,12 @@
+import type { OperatorConfig } from '../../config/operator.ts'
 import { isWorkload } from '../../crd/child-kinds.ts'
+import type { ObjectReference } from '../../crd/objects.ts'
+import { ownNamespace, placementOf } from '../../desired/identity.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import type { InstanceKey } from '../../messages.ts'
 import type { Store } from '../../store/store.ts'
 import type { Log } from '../../telemetry/log.ts'
+import { endOwnNamespace } from '../namespace/own-namespace.ts'
 import { momentBackoffMs } from '../pass/backoff.ts'
 import { type Outcome, type Pass, type PassResult, requeue, waitOutcome } from '../pass/outcome.ts'
 import { closeGoneRow } from '../report/database-row.ts'
@@ -13,9 +17,40 @@ const removingMs = 2_000
 
 interface CleanUp {
   cluster: Cluster
+  config: Pick<OperatorConfig, 'placement'>
   store: Store
   random: () => number
   log: Log
+}
+
+/** Removes children in every namespace that the workload may have been in, and then the namespace that it had for itself. */
+async function removeWhatIsLeft(
+  { cluster, config, log }: CleanUp,
+  key: InstanceKey,
+  told: readonly string[],
+  signal: AbortSignal,
+): Promise<'waiting' | 'done'> {
+  const { allowed, namespacePrefix } = config.placement
+  const own = allowed.includes('Instance') ? [ownNamespace(key, namespacePrefix)] : []
+  const elsewhere = [...new Set([...told, ...own])].filter(name => name !== key.namespace)
+  const existing = await Promise.all(elsewhere.map(name => cluster.getMetadata(namespaceNamed(name), signal)))
+  const others = elsewhere.filter((_, index) => existing[index] !== undefined)
+  const places = [key.namespace, ...others]
+  const owned = await findOwned(cluster, key, places, signal)
+  const without = places.filter(place => !owned.some(child => isWorkload(child) && child.namespace === place))
+  const left = await Promise.all(without.map(place => findLeftByDeployment(cluster, key, place, signal)))
+  const { state } = await removeChildren(cluster, [...owned, ...left.flat()], {}, signal)
+  if (state === 'waiting') return state
+  const ends = await Promise.all(
+    others
+      .filter(name => placementOf(key, name) === 'Instance')
+      .map(name => endOwnNamespace({ cluster, log }, { name, uid: key.uid }, signal)),
+  )
+  return ends.every(end => end.state === 'over') ? 'done' : 'waiting'
+}
+
+function namespaceNamed(name: string): ObjectReference {
+  return { apiVersion: 'v1', kind: 'Namespace', name }
 }
 
 /**
@@ -35,12 +70,7 @@ export async function cleanUpDeleted(
   let outcome: Outcome = { kind: 'settled' }
   for (const uid of uids) {
     const key = { namespace: pass.namespace, name: pass.name, uid }
-    const owned = await findOwned(deps.cluster, key, signal)
-    const left = owned.some(isWorkload)
-      ? []
-      : await findLeftByDeployment(deps.cluster, key, key.namespace, signal)
-    const { state } = await removeChildren(deps.cluster, [...owned, ...left], {}, signal)
-    if (state === 'waiting') {
+    if ((await removeWhatIsLeft(deps, key, pass.workloadNamespaces, signal)) === 'waiting') {
       const { waits } = pass
       const afterMs = momentBackoffMs(removingMs, { waits, random: deps.random() })
       outcome = requeue('Terminating', afterMs)

@@ -85,16 +85,18 @@ export async function findLeftByDeployment(
  * Finds the children of an instance by their labels. This is for an instance whose record of children is incomplete,
  * because a pass ended between creating and reporting, and for an instance that is gone. The names of children follow
  * from the instance, so no list is needed.
+ * @param places namespaces in which its workload may be
  */
 export async function findOwned(
   cluster: Cluster,
   { namespace, name, uid }: InstanceKey,
+  places: readonly string[],
   signal: AbortSignal,
 ): Promise<OwnedChild[]> {
-  const candidates = [
-    ...childKinds.map(({ apiVersion, kind }) => ({ apiVersion, kind, namespace, name })),
-    { apiVersion: 'v1', kind: 'Service', namespace, name: exposedServiceName(name) },
-  ]
+  const candidates = places.flatMap(place => [
+    ...childKinds.map(({ apiVersion, kind }) => ({ apiVersion, kind, namespace: place, name })),
+    { apiVersion: 'v1', kind: 'Service', namespace: place, name: exposedServiceName(name) },
+  ])
   const found = await Promise.all(candidates.map(candidate => cluster.getMetadata(candidate, signal)))
   return candidates.flatMap((candidate, index) => {
     const object = found[index]

@@ -1,12 +1,16 @@
+import type { OperatorConfig } from '../../config/operator.ts'
+import type { PlacementSettings } from '../../config/placement.ts'
 import type { ChallengeInstance, Child } from '../../crd/challenge-instance.ts'
 import { isDependent } from '../../crd/child-kinds.ts'
 import type { Stored } from '../../crd/objects.ts'
 import { childKey } from '../../crd/reference.ts'
 import { epochMs } from '../../crd/time.ts'
+import { ownNamespace, placementOf, possibleNamespaces } from '../../desired/identity.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import { clockSkewMs } from '../../lifetime.ts'
 import { isAdopting } from '../../observed/adopting.ts'
 import { isReplaced } from '../act/ownership.ts'
+import { endOwnNamespace, namespaceEndMs } from '../namespace/own-namespace.ts'
 import { momentBackoffMs } from '../pass/backoff.ts'
 import { answersForceSync, asksWhatBlocksTeardown, verifiesChildren } from '../pass/causes.ts'
 import type { Findings } from '../pass/findings.ts'
@@ -27,6 +31,7 @@ import { whatBlocks } from './what-blocks.ts'
 const unwatchedMs = 2_000
 
 interface Teardown extends Reporting {
+  config: Pick<OperatorConfig, 'placement'>
   random: () => number
 }
 
@@ -47,8 +52,8 @@ export interface FailedTeardown {
  * | deletion mark    | does nothing                  | tears down         |
  *
  * Flow: removes the Deployment in the foreground and waits for its end, removes the other children and the policy last,
- * closes the row, which gives up its host, releases the finalizer. While the Deployment goes, the pass ends as `settled`; the forwarder sees the
- * Deployment disappear and starts the next pass. If another client had deleted the Deployment already, its ReplicaSets and
+ * removes the namespace that the instance has for itself and waits for its end, closes the row, which gives up its host,
+ * releases the finalizer. While the Deployment goes, the pass ends as `settled`; the forwarder sees the Deployment disappear and starts the next pass. If another client had deleted the Deployment already, its ReplicaSets and
  * pods are looked for by their labels, and removed in its place.
  *
  * Guarantees: no pod runs without its policy; the instance object stays until every child is gone; every step may be
@@ -69,7 +74,7 @@ export async function tearDown(
   if (!hasFinalizer(instance)) return { outcome: { kind: 'settled' }, events: 0 }
   let children: Child[] | undefined
   try {
-    children = await childrenToRemove(deps.cluster, instance, signal)
+    children = await childrenToRemove(deps, instance, signal)
     const { metadata, status } = instance
     const find = (namespace: string) => findLeftByDeployment(deps.cluster, metadata, namespace, signal)
     // A later pass finds the Deployment gone because an earlier one has deleted it, with all that it made. After a failure
@@ -79,6 +84,9 @@ export async function tearDown(
     const { state, left } = await removeChildren(deps.cluster, children, options, signal)
     children = [...children, ...left.map(asRecorded)]
     if (state === 'waiting') return await reportWaiting(deps, { instance, children, pass }, signal)
+    children = []
+    const waiting = await waitForNamespace(deps, instance, pass, signal)
+    if (waiting) return waiting
     return await finish(deps, instance, pass, signal)
   } catch (thrown) {
     return { thrown, teardown: children && { children, terminating: true } }
@@ -113,6 +121,46 @@ async function reportWaiting(
   return { outcome: unwatched ? requeue('Terminating', afterMs) : { kind: 'settled' }, events }
 }
 
+/**
+ * Ends the namespace of an instance that has one for itself, after everything else. @returns undefined if there is nothing
+ * to wait for
+ */
+async function waitForNamespace(
+  deps: Teardown,
+  instance: Stored<ChallengeInstance>,
+  pass: Pass,
+  signal: AbortSignal,
+): Promise<PassResult | undefined> {
+  const name = ownNamespaceOf(instance, deps.config.placement)
+  if (name === undefined) return undefined
+  const end = await endOwnNamespace(deps, { name, uid: instance.metadata.uid }, signal)
+  if (end.state === 'over') return undefined
+  const findings: Findings = {
+    instance,
+    workload: { kind: 'none' },
+    obstacle: end.state === 'going' ? end.holds : undefined,
+    children: [],
+    observesGeneration: true,
+    handlesSync: answersForceSync(pass),
+    terminating: true,
+  }
+  const { events } = await report(deps, { findings, pass }, signal)
+  const firstMs = end.state === 'started' ? namespaceEndMs : unwatchedMs
+  const afterMs = momentBackoffMs(firstMs, { waits: pass.waits, random: deps.random() })
+  return { outcome: requeue('Terminating', afterMs), events }
+}
+
+/** An instance whose first pass ended before its status may have a namespace, too. */
+function ownNamespaceOf(
+  instance: Stored<ChallengeInstance>,
+  { allowed, namespacePrefix }: PlacementSettings,
+): string | undefined {
+  const { metadata, status } = instance
+  if (status?.namespace !== undefined)
+    return placementOf(metadata, status.namespace) === 'Instance' ? status.namespace : undefined
+  return allowed.includes('Instance') ? ownNamespace(metadata, namespacePrefix) : undefined
+}
+
 async function finish(
   deps: Teardown,
   instance: Stored<ChallengeInstance>,
@@ -137,17 +185,18 @@ async function finish(
  * an instance of the older operator also those of its objects that no pass has taken over yet.
  */
 async function childrenToRemove(
-  cluster: Cluster,
+  { cluster, config }: Pick<Teardown, 'cluster' | 'config'>,
   instance: Stored<ChallengeInstance>,
   signal: AbortSignal,
 ): Promise<Child[]> {
   const { metadata, status } = instance
+  const places = possibleNamespaces(instance, config.placement)
   const recorded = await stillOurs(cluster, instance, signal)
   const adoptable = isAdopting(status) ? await findAdoptable(cluster, instance, signal) : []
   // A deletion mark is a new generation of its own.
   const alreadyReconciled = status?.observedGeneration === (metadata.generation ?? 0) - 1
   const complete = alreadyReconciled || status?.phase === 'Terminating'
-  const found = [...adoptable, ...(complete ? [] : await findOwned(cluster, metadata, signal))]
+  const found = [...adoptable, ...(complete ? [] : await findOwned(cluster, metadata, places, signal))]
   const known = new Set(recorded.map(childKey))
   const unknown = found.filter(child => !known.has(childKey(child)))
   return [...recorded, ...unknown.map(asRecorded)]

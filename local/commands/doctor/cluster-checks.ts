@@ -1,4 +1,5 @@
 import type { OperatorConfig } from '../../../lib/config/operator.ts'
+import { placesElsewhere } from '../../../lib/config/placement.ts'
 import type { KubernetesClient } from '../../../lib/kubernetes/client/http.ts'
 import type { Connection } from '../../../lib/kubernetes/connection/connection.ts'
 import { serverTls } from '../../../lib/kubernetes/connection/server-tls.ts'
@@ -55,7 +56,7 @@ export function clusterChecks(
       remedy: crds,
       look: signal => policyFinding(client, config, signal),
     },
-    rightsCheck(client, config.namespaces),
+    rightsCheck(client, { namespaces: config.namespaces, everywhere: placesElsewhere(config.placement) }),
   ]
 }
 

@@ -10,7 +10,15 @@ import {
 import { type Right, type RightsAnswer, rightsMissing } from '../../../lib/kubernetes/install/rights.ts'
 import { type Check, type Finding, reachCluster } from './check.ts'
 
-const remedy = 'apply manifests/rbac/ and bind each role to the account of its function'
+const remedy =
+  'apply manifests/rbac/, and manifests/placements/ where OPERATOR_PLACEMENTS allows Event or Instance, and bind each ' +
+  'role to the account of its function'
+
+/** Where the operator reads instances, and whether their workloads may be placed in other namespaces. */
+export interface CheckedScope {
+  namespaces: WatchedNamespaces
+  everywhere: boolean
+}
 
 /** Milliseconds. Some two hundred questions for each namespace, a hundred a second. */
 const limitMs = 60_000
@@ -19,17 +27,17 @@ const limitMs = 60_000
  * Checks the accounts of the functions. If they have no right at all, they are not set up, and the user's own rights are
  * checked, with which `npm start` and `forward` work. The same holds if the user may not ask about other accounts.
  */
-export function rightsCheck(client: KubernetesClient, namespaces: WatchedNamespaces): Check {
+export function rightsCheck(client: KubernetesClient, scope: CheckedScope): Check {
   return {
     name: 'rights',
     needs: 'cluster',
     remedy: reachCluster,
     limitMs,
     async look(signal) {
-      const ownFinding = () => findingOfOwn(client, namespaces, signal)
+      const ownFinding = () => findingOfOwn(client, scope, signal)
       let answers: AccountAnswer[]
       try {
-        answers = await answersOf(client, namespaces, signal)
+        answers = await answersOf(client, scope, signal)
       } catch (thrown) {
         if (!(thrown instanceof OperatorError) || thrown.reason !== 'Forbidden') throw thrown
         const why = 'this user may not ask about other accounts (create subjectaccessreviews)'
@@ -53,14 +61,14 @@ interface AccountAnswer extends RightsAnswer {
 /** For each function the account that has most of its rights. */
 async function answersOf(
   client: KubernetesClient,
-  namespaces: WatchedNamespaces,
+  scope: CheckedScope,
   signal: AbortSignal,
 ): Promise<AccountAnswer[]> {
   const answers: AccountAnswer[] = []
   for (const functionName of functionsWithRights) {
     let best: AccountAnswer | undefined
-    for (const account of accountsOf(functionName, namespaces)) {
-      const answer = await rightsMissing(client, { namespaces, account, functionName }, signal)
+    for (const account of accountsOf(functionName, scope.namespaces)) {
+      const answer = await rightsMissing(client, { ...scope, account, functionName }, signal)
       if (best === undefined || answer.missing.length < best.missing.length)
         best = { ...answer, functionName, account }
       if (best.missing.length === 0) break
@@ -79,12 +87,12 @@ function findingOf({ functionName, account, missing, asked }: AccountAnswer): Fi
 
 async function findingOfOwn(
   client: KubernetesClient,
-  namespaces: WatchedNamespaces,
+  scope: CheckedScope,
   signal: AbortSignal,
 ): Promise<Finding> {
   const [name, { missing }] = await Promise.all([
     ownName(client, signal),
-    rightsMissing(client, { namespaces }, signal),
+    rightsMissing(client, scope, signal),
   ])
   const who = name === undefined ? 'this user' : `this user, ${name},`
   return missing.length === 0

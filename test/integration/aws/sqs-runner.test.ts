@@ -185,6 +185,7 @@ describe('reconcile and timer over the event source mapping', () => {
       ...opened,
       watches: () => true,
       collectRevision: async () => {},
+      collectNamespace: async () => {},
       reconcile: async pass => {
         passes.push({ ...pass, startedAt: Date.now() })
         if (passes.length === 1) throw new OperatorError('Internal', 'no answer')
@@ -221,6 +222,7 @@ describe('reconcile and timer over the event source mapping', () => {
       ...opened,
       watches: () => true,
       collectRevision: async () => {},
+      collectNamespace: async () => {},
       reconcile: async pass => {
         passes.push(pass)
         return { outcome: { kind: 'requeue', afterMs: 60_000, reason: 'NameTaken' }, events: 0 }

@@ -130,7 +130,7 @@ function forwarderWithFailingWatch() {
     },
     elect: (_, signal) => untilStopped(signal),
     changes: { sendBatch: async () => [] },
-    namespaces: '*',
+    watching: { namespaces: '*', everywhere: false },
     settings: 's1',
     log: silentLog,
     now: Date.now,

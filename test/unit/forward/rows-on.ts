@@ -2,6 +2,7 @@ import type { ChallengeInstanceStatus } from '../../../lib/crd/challenge-instanc
 import type { TemplateEntry } from '../../../lib/forward/table/row.ts'
 import { createTable } from '../../../lib/forward/table/table.ts'
 import { start } from './virtual-time.ts'
+import { watchedEverywhere } from './watched-everywhere.ts'
 import { settled, type template, withStatus } from './watched-objects.ts'
 
 export interface OnGeneration {
@@ -13,7 +14,7 @@ export interface OnGeneration {
 
 /** Rows of the template, with instances on these generations. */
 export function rowsOn(of: ReturnType<typeof template>, instances: OnGeneration[]) {
-  const table = createTable(() => true, { onRow() {}, onInstanceGone() {}, onRowEmpty() {} })
+  const table = createTable(watchedEverywhere, { onRow() {}, onInstanceGone() {}, onRowEmpty() {} })
   table.put(of)
   instances.forEach(({ generation, ready, served = false, more }, index) => {
     const { instance } = settled(`i${index}`)

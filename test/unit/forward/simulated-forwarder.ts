@@ -35,7 +35,7 @@ export function simulatedForwarder(namespaces: WatchedNamespaces = [namespace]) 
         return []
       },
     },
-    namespaces,
+    watching: { namespaces, everywhere: false },
     settings: presentSettings,
     log: silentLog,
     now: time.now,

@@ -8,6 +8,7 @@ export function somePass(parts: Partial<Pass> = {}): Pass {
     uids: ['u1'],
     causes: new Set(['changed']),
     pod: undefined,
+    workloadNamespaces: [],
     held: undefined,
     attempt: 2,
     waits: 1,

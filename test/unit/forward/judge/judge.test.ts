@@ -8,6 +8,7 @@ import { outgoingChange } from '../../../../lib/forward/send/outgoing-change.ts'
 import type { Row } from '../../../../lib/forward/table/row.ts'
 import { createTable } from '../../../../lib/forward/table/table.ts'
 import { start } from '../virtual-time.ts'
+import { watchedEverywhere } from '../watched-everywhere.ts'
 import {
   changed,
   deployment,
@@ -25,7 +26,7 @@ type World = ReturnType<typeof settled> & { template: Stored<KubernetesObject> |
 function verdictOn(change: (world: World) => void, now = start) {
   const world: World = { ...settled(), template: template() }
   change(world)
-  const table = createTable(() => true, { onRow() {}, onInstanceGone() {}, onRowEmpty() {} })
+  const table = createTable(watchedEverywhere, { onRow() {}, onInstanceGone() {}, onRowEmpty() {} })
   const objects = [world.instance, ...world.children, world.pod, world.template]
   for (const object of objects) if (object) table.put(object)
   const [row] = table.rows() as Iterable<Row>
@@ -466,7 +467,7 @@ test('an edit during a pause and the end of the pause have different deduplicati
 
 test('judge returns orphans with the uid that the labels of the children name', () => {
   const { children } = settled()
-  const table = createTable(() => true, { onRow() {}, onInstanceGone() {}, onRowEmpty() {} })
+  const table = createTable(watchedEverywhere, { onRow() {}, onInstanceGone() {}, onRowEmpty() {} })
   children.forEach(table.put)
   const [row] = table.rows() as Iterable<Row>
   expect(row && judge(row, undefined, start).wake).toMatchObject({ cause: 'orphan', uid: 'uid-team-1' })

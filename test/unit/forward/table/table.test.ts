@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
 import { labels } from '../../../../lib/crd/group.ts'
-import { watchedBy } from '../../../../lib/crd/namespaces.ts'
 import type { KubernetesObject, Stored } from '../../../../lib/crd/objects.ts'
 import { createTable } from '../../../../lib/forward/table/table.ts'
+import { watchedIn } from '../../../../lib/forward/table/targets.ts'
 import { childrenOf, instance, namespace, pod, settled, template } from '../watched-objects.ts'
 
-function setUp(watched = watchedBy('*')) {
+function setUp(watched = watchedIn({ namespaces: '*', everywhere: false })) {
   const events: string[] = []
   const table = createTable(watched, {
     onRow: row => events.push(`row ${row.name}`),
@@ -72,7 +72,7 @@ test('a new, changed or removed template changes the rows of its instances', () 
 })
 
 test('children of instances in namespaces that are not watched are not in the table', () => {
-  const { table, rows } = setUp(watchedBy([namespace]))
+  const { table, rows } = setUp(watchedIn({ namespaces: [namespace], everywhere: false }))
   const [child] = childrenOf(instance('a')) as [Stored<KubernetesObject>]
   const own = { ...child.metadata.labels, [labels.instanceNamespace]: 'elsewhere' }
   table.put({ ...child, metadata: { ...child.metadata, labels: own } })
@@ -80,7 +80,7 @@ test('children of instances in namespaces that are not watched are not in the ta
 })
 
 test('recorded children in namespaces that are not watched are not in the digest', () => {
-  const { table } = setUp(watchedBy(['other']))
+  const { table } = setUp(watchedIn({ namespaces: ['other'], everywhere: false }))
   const { instance: whole } = settled('a')
   table.put({ ...whole, metadata: { ...whole.metadata, namespace: 'other' } })
   expect([...table.rows()][0]?.instance?.children).toEqual([])

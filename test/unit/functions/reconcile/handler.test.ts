@@ -31,6 +31,7 @@ function setUp(options: Partial<ReconcileHandlerOptions> = {}) {
     random: () => 0,
     watches: () => true,
     collectRevision: async () => {},
+    collectNamespace: async () => {},
     ...options,
     reconcile: (pass, signal) => {
       passes.push(pass)
@@ -68,6 +69,7 @@ describe('a batch', () => {
           change('a', {
             uid: 'successor',
             cause: 'changed',
+            workloadNamespace: 'ctf-event-1',
             waits: 3,
             resourceVersion: '7',
             held: { notReady: 2, of: 9 },
@@ -87,6 +89,7 @@ describe('a batch', () => {
       uids: ['uid-a', 'successor'],
       causes: new Set(['pod', 'changed']),
       pod: 'new',
+      workloadNamespaces: ['ctf-event-1'],
       held: { notReady: 2, of: 9 },
       attempt: 2,
       waits: 3,
@@ -282,7 +285,7 @@ describe('a message about a revision of a template', () => {
     const { run, timers, dead, log } = setUp({ collectRevision })
     expect(await run(sqsEvent(changeRecord('1', revision)))).toEqual([])
     expect([timers, dead]).toEqual([[], []])
-    expect(log.lines.map(line => line.message)).toContain('revision of a template not collected')
+    expect(log.lines.map(line => line.message)).toContain('unused object not collected')
   })
 
   it('is acknowledged if its namespace is not watched', async () => {

@@ -52,8 +52,8 @@ describe('objectPath', () => {
   it.each([
     [
       'an unknown kind',
-      { apiVersion: 'apps/v1', kind: 'StatefulSet', namespace: 'a', name: 'b' },
-      /StatefulSet/,
+      { apiVersion: 'apps/v1', kind: 'ControllerRevision', namespace: 'a', name: 'b' },
+      /ControllerRevision/,
     ],
     [
       'an unknown version',

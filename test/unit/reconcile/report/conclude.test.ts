@@ -23,6 +23,7 @@ import {
   storedInstance,
   storedTemplate,
 } from '../../../support/objects.ts'
+import { watchedEverywhere } from '../../forward/watched-everywhere.ts'
 import { type Observation, observation, sourceOf } from '../observations.ts'
 import { somePass } from '../passes.ts'
 
@@ -84,7 +85,7 @@ function causeAt(
   at: number,
   template: 'exists' | 'missing' = 'exists',
 ): string | undefined {
-  const table = createTable(() => true, { onRow() {}, onInstanceGone() {}, onRowEmpty() {} })
+  const table = createTable(watchedEverywhere, { onRow() {}, onInstanceGone() {}, onRowEmpty() {} })
   table.put(read)
   if (template === 'exists') table.put(storedTemplate())
   const [row] = table.rows() as Iterable<Row>

@@ -1,0 +1,115 @@
+import type { OperatorConfig } from '../../config/operator.ts'
+import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
+import type { ChallengeTemplateSpec, Placement } from '../../crd/challenge-template.ts'
+import type { Stored } from '../../crd/objects.ts'
+import { copiedSecretName } from '../../desired/identity.ts'
+import { defaultDeny } from '../../desired/objects/default-deny.ts'
+import { limitRange } from '../../desired/objects/limit-range.ts'
+import { namespace as builtNamespace } from '../../desired/objects/namespace.ts'
+import { resourceQuota } from '../../desired/objects/resource-quota.ts'
+import type { Cluster } from '../../kubernetes/cluster.ts'
+import { obtainNamespace } from '../namespace/obtain.ts'
+import type { EnsureCopiedSecret } from './copied-secrets.ts'
+import type { EnsureDefaultDeny } from './default-deny.ts'
+import { putStanding } from './standing-object.ts'
+import { createTrust } from './trust.ts'
+
+/** The workload of an instance, as far as its namespace depends on it. */
+export interface PlacedWorkload {
+  instance: Stored<ChallengeInstance>
+  namespace: string
+  placement: Placement
+  spec: Pick<ChallengeTemplateSpec, 'podSecurity' | 'imagePullSecrets'>
+}
+
+export interface NamespaceChecks {
+  /** Puts back everything that the namespace has once, even if it was ensured a short time ago. */
+  recheck: boolean
+  /** The instance takes up another template, which may need other labels of its namespace or other pull secrets. */
+  changed: boolean
+}
+
+/**
+ * Makes sure that the namespace of a workload is there, with everything that it has to have before the first child: its
+ * Pod Security labels, the default-deny policy, the LimitRange, the quota, and copies of pull secrets.
+ *
+ * Guarantees: a namespace that the operator did not make for this use is not touched. The mark of an unused namespace is
+ * taken off before the first child. The namespace of an event is trusted for less than its grace, and that of one instance
+ * is not looked at again while the instance has children in it.
+ *
+ * Errors: `NameTaken` for a namespace of somebody else, `NamespaceStuck` while one is being deleted.
+ */
+export type EnsureWorkloadNamespace = (
+  workload: PlacedWorkload,
+  checks: NamespaceChecks,
+  signal: AbortSignal,
+) => Promise<void>
+
+export interface NamespaceGuard {
+  cluster: Cluster
+  config: Pick<OperatorConfig, 'placement'>
+  ensureDefaultDeny: EnsureDefaultDeny
+  ensureCopiedSecret: EnsureCopiedSecret
+  /** Epoch milliseconds. */
+  now: () => number
+}
+
+/** The only type of Secrets that kubelets take for pulling images and that is copied. */
+const pullSecretType = 'kubernetes.io/dockerconfigjson'
+
+export function createWorkloadNamespaceGuard(guard: NamespaceGuard): EnsureWorkloadNamespace {
+  const { cluster, ensureDefaultDeny, ensureCopiedSecret, now } = guard
+  const trust = createTrust(now)
+
+  async function copyPullSecrets(
+    { instance, namespace, spec }: PlacedWorkload,
+    recheck: boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const copies = (spec.imagePullSecrets ?? []).map(name => {
+      const source = { namespace: instance.metadata.namespace, name }
+      const copy = { namespace, name: copiedSecretName(source, namespace) }
+      return ensureCopiedSecret({ source, copy, type: pullSecretType }, { recheck }, signal)
+    })
+    await Promise.all(copies)
+  }
+
+  /** @param isFurnished whether the namespace had everything a while ago */
+  async function ensure(
+    { workload, recheck }: { workload: PlacedWorkload; recheck: boolean },
+    isFurnished: (uid: string) => boolean,
+    signal: AbortSignal,
+  ): Promise<string> {
+    const { instance, namespace: name, placement, spec } = workload
+    if (placement === 'Shared') throw new Error('a shared namespace is not made by the operator')
+    const wanted = builtNamespace({ name, placement, instance, spec })
+    const isNew = placement === 'Instance' && instance.status?.namespace === undefined
+    const { uid, made } = await obtainNamespace(cluster, { wanted, isNew }, signal)
+    if (made || recheck || !isFurnished(uid)) await furnish(guard, { name, placement }, signal)
+    return uid
+  }
+
+  return async (workload, { recheck, changed }, signal) => {
+    const { instance, namespace, placement } = workload
+    if (placement === 'Shared') return ensureDefaultDeny(namespace, { recheck }, signal)
+    const runsThere = instance.status?.children?.some(child => child.namespace === namespace) === true
+    if (placement === 'Event')
+      await trust(namespace, { recheck }, ensuredUid =>
+        ensure({ workload, recheck }, uid => uid === ensuredUid, signal),
+      )
+    else if (recheck || changed || !runsThere) await ensure({ workload, recheck }, () => runsThere, signal)
+    if (recheck || changed || !runsThere) await copyPullSecrets(workload, recheck, signal)
+  }
+}
+
+/** Gives a namespace what it has once. */
+async function furnish(
+  { cluster, config }: NamespaceGuard,
+  { name, placement }: { name: string; placement: Placement },
+  signal: AbortSignal,
+): Promise<void> {
+  const { eventQuota } = config.placement
+  const quota = placement === 'Event' && eventQuota ? [resourceQuota(name, eventQuota)] : []
+  const standing = [defaultDeny(name), limitRange(name), ...quota]
+  await Promise.all(standing.map(object => putStanding(cluster, object, signal)))
+}
