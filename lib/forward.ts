@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { endTogether, realTimers, type Timers } from './abort.ts'
 import type { ChangesQueue } from './aws/queue-ports.ts'
 import type { KubernetesObject, NetworkPolicy, Stored } from './crd/objects.ts'
+import type { PresentSettings } from './desired/configuration.ts'
+import type { PolicySettings } from './desired/objects/network-policy.ts'
 import { createDispatch } from './forward/dispatch/dispatch.ts'
 import { createStandingPolicies, isStandingPolicy } from './forward/dispatch/standing-policies.ts'
 import { createSender } from './forward/send/sender.ts'
@@ -21,8 +23,10 @@ export interface ForwardDependencies {
   elect: (callbacks: { onLeading(): void; onFollowing(): void }, signal: AbortSignal) => Promise<void>
   changes: Pick<ChangesQueue, 'sendBatch'>
   watching: Watching
-  /** Hash of the settings that instances should be built with, see `configurationOf`. */
-  settings: string
+  /** The settings that instances should be built with, see `configurationOf`. */
+  settings: PresentSettings
+  /** The settings that policies should be built with. */
+  policySettings: PolicySettings
   log: Log
   /** Epoch milliseconds. */
   now: () => number
@@ -90,12 +94,16 @@ export function createForward(deps: ForwardDependencies): Forward {
         policies.rowChanged(row)
       },
       onInstanceGone: dispatch.instanceGone,
-      onRowEmpty: dispatch.forget,
+      onRowEmpty: row => {
+        dispatch.forget(row)
+        policies.rowChanged(row)
+      },
     })
 
     const policies = createStandingPolicies({
       sender,
       rows: table.rows,
+      settings: deps.policySettings,
       isActive,
       now,
       timers,

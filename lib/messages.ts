@@ -24,11 +24,22 @@ export interface InstanceKey {
   uid: string
 }
 
+/** Names an object of a kind that is known, whatever its uid. */
+export interface ObjectKey {
+  namespace: string
+  name: string
+}
+
 /** Why a roll-out is held: instances that served when they took the newer template up, and those that serve no more. */
 export interface HeldRollout {
   notReady: number
   of: number
 }
+
+/** The kinds of objects with messages of their own, beside instances. */
+export const messageKinds = ['Revision', 'Namespace', 'Policy'] as const
+
+export type MessageKind = (typeof messageKinds)[number]
 
 /** Body of a message in changes.fifo, at most 2 KB of JSON. */
 export interface ChangeMessage extends InstanceKey {
@@ -36,9 +47,10 @@ export interface ChangeMessage extends InstanceKey {
   /**
    * What the key names; undefined: an instance. `Revision`: the Secret of a template's revision that no instance uses. An old
    * function takes it for an instance that is gone, and finds nothing to clean up. `Namespace`: the namespace of an event,
-   * under its name as namespace and name, that no instance uses.
+   * under its name as namespace and name, that no instance uses. `Policy`: a policy that instances share, which is unused
+   * (cause `orphan`), or absent or changed (cause `drift`).
    */
-  kind?: 'Revision' | 'Namespace'
+  kind?: MessageKind
   /** Version of the object whose change caused the message. Empty if no single object did. */
   resourceVersion: string
   cause: Cause
@@ -48,6 +60,8 @@ export interface ChangeMessage extends InstanceKey {
   workloadNamespace?: string
   /** The roll-out of a newer template has been held for a while. The pass reports that its instance waits, and why. */
   held?: HeldRollout
+  /** An instance that needs the policy. Its template tells what the policy has to say. */
+  neededBy?: ObjectKey
   /** Number of failed passes in a row that counted as attempts. */
   attempt: number
   /** Number of passes in a row that ended in a wait (requeue, database or cluster away). It lengthens the next wait only. */
@@ -114,7 +128,7 @@ export function timerDeduplicationId(timer: TimerMessage): string {
 export function parseChange(body: string): ChangeMessage {
   const value = parseVersioned(body)
   checkKey(value)
-  if (value.kind !== undefined && value.kind !== 'Revision' && value.kind !== 'Namespace')
+  if (value.kind !== undefined && !messageKinds.includes(value.kind as MessageKind))
     throw new MessageInvalid(`message has an unknown kind ${JSON.stringify(value.kind)}`)
   if (typeof value.at !== 'string') throw new MessageInvalid('message has no time ("at")')
   return { resourceVersion: '', ...withoutUnusable(value) } as unknown as ChangeMessage
@@ -141,6 +155,7 @@ const isUsable = new Map<string, (content: unknown) => boolean>([
   ['pod', content => typeof content === 'string' && content !== ''],
   ['workloadNamespace', content => typeof content === 'string' && content !== ''],
   ['held', isHeldRollout],
+  ['neededBy', isObjectName],
   ['waits', content => Number.isInteger(content) && (content as number) >= 0],
   ['trace', content => typeof content === 'string' && traceparent.test(content)],
   ['resourceVersion', content => typeof content === 'string'],
@@ -149,6 +164,11 @@ const isUsable = new Map<string, (content: unknown) => boolean>([
 function isHeldRollout(content: unknown): boolean {
   const { notReady, of } = (content ?? {}) as Partial<HeldRollout>
   return Number.isInteger(notReady) && Number.isInteger(of)
+}
+
+function isObjectName(content: unknown): boolean {
+  const { namespace, name } = (content ?? {}) as Record<string, unknown>
+  return typeof namespace === 'string' && typeof name === 'string'
 }
 
 /** Keeps unknown fields, so that a timer function hands on a field that a newer release has added. */

@@ -5,10 +5,10 @@ import type { ChallengeTemplate } from './crd/challenge-template.ts'
 import { childKinds, comparesMetadata, dependentKinds } from './crd/child-kinds.ts'
 import { apiVersion, labels, managedBySelector } from './crd/group.ts'
 import { childScopesOf, scopesOf, type WatchedNamespaces, watchedBy } from './crd/namespaces.ts'
-import type { Kind, KubernetesObject, Stored, StoredOfAnyScope } from './crd/objects.ts'
+import type { Kind, KubernetesObject, Stored } from './crd/objects.ts'
+import type { PolicySettings } from './desired/objects/network-policy.ts'
 import { operatorError } from './errors.ts'
 import type { Cluster, ListOptions } from './kubernetes/cluster.ts'
-import { changeDeduplicationId } from './messages.ts'
 import type { OpenRow, Store } from './store/store.ts'
 import { outdatedCopies } from './sweep/copied-secrets.ts'
 import {
@@ -18,6 +18,7 @@ import {
   flagSecretOf,
   resendMs,
 } from './sweep/flags.ts'
+import { mismatchMessage, unusedMessage, wrongPolicyMessage } from './sweep/messages.ts'
 import {
   childMismatches,
   type DependentOwner,
@@ -31,11 +32,17 @@ import {
   resumed,
   rowMismatches,
   slowTeardowns,
-  wrongDefaultDeny,
 } from './sweep/mismatch.ts'
 import { eventNamespacesToLookAt, ownNamespacesLeft } from './sweep/namespaces.ts'
 import { paced } from './sweep/pace.ts'
 import { createPlacementLists } from './sweep/placement.ts'
+import {
+  defaultDenyNeeds,
+  type PolicyNeed,
+  policyNeed,
+  unusedPolicies,
+  wrongPolicies,
+} from './sweep/policies.ts'
 import { missingRevisions, unusedRevisions } from './sweep/revisions.ts'
 import { type SweptChild, sweptChild } from './sweep/swept-child.ts'
 import { type SweptInstance, sweptInstance } from './sweep/swept-instance.ts'
@@ -49,6 +56,8 @@ export interface SweepDependencies {
   placement: PlacementSettings
   /** Hash of the keys of flags, see `configurationOf`; undefined: this function has none. */
   keys: string | undefined
+  /** The settings that policies should be built with. */
+  policySettings: PolicySettings
   /** The time between two sweeps. */
   intervalSeconds: number
   /** Epoch milliseconds. */
@@ -63,6 +72,20 @@ export interface Swept {
   enqueued: number
 }
 
+/** What the objects of all operators on the cluster show. */
+interface Seen {
+  /** The namespaces in which an instance has a child. */
+  occupied: Set<string>
+  /** The shared policies that pods and Deployments need. */
+  needs: PolicyNeed[]
+}
+
+interface PoliciesToCompare {
+  children: readonly SweptChild[]
+  needs: readonly PolicyNeed[]
+  instances: ReadonlyMap<string, SweptInstance>
+}
+
 /** `resync` also compares every child with its record, and so covers Secrets, which the forwarder does not watch. */
 export type Sweep = (options: { resync: boolean }, signal: AbortSignal) => Promise<Swept>
 
@@ -74,7 +97,7 @@ export type Sweep = (options: { resync: boolean }, signal: AbortSignal) => Promi
  * look like an orphan. A list that breaks off throws, so a partial list condemns no object.
  */
 export function createSweep(deps: SweepDependencies): Sweep {
-  const { cluster, changes, namespaces, placement, keys, intervalSeconds, now, log } = deps
+  const { cluster, changes, namespaces, placement, keys, policySettings, intervalSeconds, now, log } = deps
   const flagsSentAt = new Map<string, number>()
   const watched = watchedBy(namespaces)
   const everywhere = placesElsewhere(placement)
@@ -83,9 +106,9 @@ export function createSweep(deps: SweepDependencies): Sweep {
   return async ({ resync }, signal) => {
     const rows = await openRowsByUid(deps, signal)
     const made = resync && everywhere ? await placed.namespaces(signal) : []
-    const occupied = new Set<string>()
-    const children = resync ? await listChildren(occupied, signal) : []
-    const dependents = resync ? await listDependentOwners(signal) : []
+    const seen: Seen = { occupied: new Set(), needs: [] }
+    const children = resync ? await listChildren(seen, signal) : []
+    const dependents = resync ? await listDependentOwners(seen, signal) : []
     const templates = resync ? await listTemplates(signal) : []
     const secrets = await flagSecretVersions(templates, signal)
     const instances = await listInstances(signal)
@@ -106,7 +129,6 @@ export function createSweep(deps: SweepDependencies): Sweep {
             ...needsRecheck(instances.values(), at),
             ...childMismatches(children, instances, at),
             ...goneOwners(dependents, instances),
-            ...wrongDefaultDeny(children, instances.values()),
             ...missingRevisions({ children, templates }, instances.values(), at),
             ...ownNamespacesLeft(made, instances, watched),
             ...outdatedCopies(copies, children, at),
@@ -115,14 +137,25 @@ export function createSweep(deps: SweepDependencies): Sweep {
     ]
     const unused = unusedRevisions({ children, templates }, instances.values(), at)
     const graceMs = eventGraceMs(placement)
-    const unusedPlaces = eventNamespacesToLookAt(made, occupied, { graceMs, now: at })
+    const unusedPlaces = eventNamespacesToLookAt(made, seen.occupied, { graceMs, now: at })
     const outgoing = [
-      ...unique(found).map(each => message(each, at)),
+      ...unique(found).map(each => mismatchMessage(each, at)),
       ...unused.map(each => unusedMessage('Revision', each, at)),
       ...unusedPlaces.map(each => unusedMessage('Namespace', each, at)),
+      ...(resync ? policyMessages({ children, needs: seen.needs, instances }, at) : []),
     ]
     const refused = outgoing.length === 0 ? [] : await changes.send(outgoing, signal)
     return { examined: instances.size, enqueued: outgoing.length - refused.length }
+  }
+
+  /** Policies that instances of another operator need are repaired by that one. */
+  function policyMessages({ children, needs, instances }: PoliciesToCompare, at: number): OutgoingChange[] {
+    const neededHere = needs.filter(({ neededBy }) => watched(neededBy.namespace))
+    const policies = [...defaultDenyNeeds(instances.values()), ...neededHere]
+    return [
+      ...unusedPolicies(children, needs, at).map(each => unusedMessage('Policy', each, at)),
+      ...wrongPolicies(children, policies).map(each => wrongPolicyMessage(each, at)),
+    ]
   }
 
   /** Finds instances with an outdated flag, and remembers them, so that the next sweeps do not send them again. */
@@ -146,28 +179,31 @@ export function createSweep(deps: SweepDependencies): Sweep {
     return instances
   }
 
-  /** @param occupied gets the namespaces in which an instance of any operator has a child */
-  async function listChildren(occupied: Set<string>, signal: AbortSignal): Promise<SweptChild[]> {
+  async function listChildren({ occupied, needs }: Seen, signal: AbortSignal): Promise<SweptChild[]> {
     const children: SweptChild[] = []
     for (const kind of childKinds) {
       const selection = { metadataOnly: comparesMetadata(kind), labelSelector: managedBySelector }
       for await (const page of childPages(kind, selection, signal)) {
         for (const { metadata } of page)
           if (metadata.labels?.[labels.instanceUid] !== undefined) occupied.add(metadata.namespace)
-        children.push(...page.filter(each => isOfWatched(each, watched)).map(sweptChild))
+        needs.push(...page.flatMap(each => policyNeed(each) ?? []))
+        const own = page.filter(each => isOfWatched(each, watched))
+        children.push(...own.map(each => sweptChild(each, policySettings)))
       }
     }
     return children
   }
 
   /** Lists the instances that ReplicaSets and pods name, each once. */
-  async function listDependentOwners(signal: AbortSignal): Promise<DependentOwner[]> {
+  async function listDependentOwners({ needs }: Seen, signal: AbortSignal): Promise<DependentOwner[]> {
     const owners = new Map<string, DependentOwner>()
     const selection = { metadataOnly: true, labelSelector: managedBySelector }
     for (const kind of dependentKinds)
-      for await (const page of childPages(kind, selection, signal))
+      for await (const page of childPages(kind, selection, signal)) {
+        needs.push(...page.flatMap(each => policyNeed(each) ?? []))
         for (const owner of page.flatMap(each => dependentOwner(each) ?? []))
           if (watched(owner.key.namespace)) owners.set(owner.key.uid, owner)
+      }
     return [...owners.values()]
   }
 
@@ -228,38 +264,4 @@ async function openRowsByUid(
 
 function unique(found: readonly Mismatch[]): Mismatch[] {
   return [...new Map(found.map(each => [`${each.key.uid}/${each.cause}`, each])).values()]
-}
-
-/** The deduplication id holds the time of the sweep, so a mismatch that outlives its repair is enqueued again. */
-function message(
-  { key, cause, resourceVersion, waits, workloadNamespace }: Mismatch,
-  at: number,
-): OutgoingChange {
-  return {
-    change: {
-      v: 1,
-      ...key,
-      cause,
-      resourceVersion: resourceVersion ?? '',
-      attempt: 0,
-      ...(waits === undefined ? {} : { waits }),
-      ...(workloadNamespace === undefined ? {} : { workloadNamespace }),
-      at: new Date(at).toISOString(),
-    },
-    deduplicationId: changeDeduplicationId(key.uid, cause, `sweep:${at}`),
-  }
-}
-
-/** Asks for the removal of something that no instance uses. */
-function unusedMessage(
-  kind: 'Revision' | 'Namespace',
-  { metadata }: StoredOfAnyScope<KubernetesObject>,
-  at: number,
-): OutgoingChange {
-  const { name, namespace = name, uid, resourceVersion } = metadata
-  const { change, deduplicationId } = message(
-    { key: { namespace, name, uid }, cause: 'orphan', resourceVersion },
-    at,
-  )
-  return { change: { ...change, kind }, deduplicationId }
 }

@@ -1,5 +1,5 @@
 import type { SQSRecord } from 'aws-lambda'
-import type { Cause, ChangeMessage } from '../../lib/messages.ts'
+import type { Cause, ChangeMessage, MessageKind } from '../../lib/messages.ts'
 import { parseChange } from '../../lib/messages.ts'
 import type { Pass } from '../../lib/reconcile/pass/outcome.ts'
 
@@ -10,10 +10,10 @@ export interface PassStep {
   records: SQSRecord[]
 }
 
-/** A revision of a template, or the namespace of an event, that no instance uses. */
-export interface CollectStep {
-  kind: 'collect'
-  change: ChangeMessage
+/** An object that instances share: it is unused, absent or changed. */
+export interface SharedObjectStep {
+  kind: 'shared-object'
+  change: ChangeMessage & { kind: MessageKind }
   records: [SQSRecord]
 }
 
@@ -24,7 +24,7 @@ export interface PoisonStep {
   records: [SQSRecord]
 }
 
-export type Step = PassStep | CollectStep | PoisonStep
+export type Step = PassStep | SharedObjectStep | PoisonStep
 
 /** One message group of a batch. Its steps run in order. */
 export interface Group {
@@ -48,8 +48,9 @@ function stepsOf(records: SQSRecord[]): Step[] {
       steps.push({ kind: 'poison', reason: parsed, records: [record] })
       continue
     }
-    if (parsed.kind !== undefined) {
-      steps.push({ kind: 'collect', change: parsed, records: [record] })
+    const { kind } = parsed
+    if (kind !== undefined) {
+      steps.push({ kind: 'shared-object', change: { ...parsed, kind }, records: [record] })
       continue
     }
     const key = `${parsed.namespace}/${parsed.name}`

@@ -5,6 +5,7 @@ import { redeliverSoon } from '../../lib/aws/redelivery.ts'
 import { operatorError } from '../../lib/errors.ts'
 import type { DeadlineContext } from '../../lib/middleware/deadline.ts'
 import { invocation } from '../../lib/middleware/invocation.ts'
+import type { CollectUnused } from '../../lib/reconcile/collect-unused.ts'
 import type { CollectNamespace } from '../../lib/reconcile/namespace/collect-namespace.ts'
 import { followUpOfPass } from '../../lib/reconcile/pass/follow-up.ts'
 import {
@@ -13,23 +14,24 @@ import {
   type PassResult,
   type Reconcile,
 } from '../../lib/reconcile/pass/outcome.ts'
-import type { CollectRevision } from '../../lib/reconcile/template/collect-revision.ts'
+import type { RepairPolicy } from '../../lib/reconcile/policy/repair-policy.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
 import type { Metrics } from '../../lib/telemetry/metrics.ts'
 import {
-  type CollectStep,
   type Group,
   groupsOf,
   type PassStep,
   type PoisonStep,
+  type SharedObjectStep,
   type Step,
 } from './groups.ts'
 import { logPass } from './log-pass.ts'
 
 export interface ReconcileHandlerOptions {
   reconcile: Reconcile
-  collectRevision: CollectRevision
+  collectUnused: CollectUnused
   collectNamespace: CollectNamespace
+  repairPolicy: RepairPolicy
   /** Tells whether this operator watches a namespace. Instances of other namespaces are not its business. */
   watches: (namespace: string) => boolean
   /** Checks that the cluster knows our schema. Throws `SchemaOutdated` until the CRDs are upgraded. */
@@ -109,7 +111,7 @@ async function runStep(
   signal: AbortSignal,
 ): Promise<number> {
   if (step.kind === 'poison') await bury(step, group, options)
-  else if (step.kind === 'collect') await collect(step, options, signal)
+  else if (step.kind === 'shared-object') await handleSharedObject(step, options, signal)
   else if (!options.watches(step.pass.namespace)) leaveAlone(step, options)
   else return runPass(step, group, options, signal)
   return 0
@@ -174,20 +176,41 @@ async function attemptPass(
   }
 }
 
-/** Collects something that no instance uses. The next resync finds it again if that fails, so no timer is set. */
-async function collect(
-  { change }: CollectStep,
-  { collectRevision, collectNamespace, watches, log }: ReconcileHandlerOptions,
+/** Collects or repairs an object that instances share. Its sender finds it again if that fails, so no timer is set. */
+async function handleSharedObject(
+  { change }: SharedObjectStep,
+  options: ReconcileHandlerOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const { kind, namespace, name } = change
-  // The namespace of an event is not among those in which instances are watched.
-  if (kind !== 'Namespace' && !watches(namespace)) return
-  const collecting = kind === 'Namespace' ? collectNamespace : collectRevision
+  const { kind, namespace, name, cause } = change
   try {
-    await abandonAfter(collecting(change, signal), signal, graceMs)
+    await abandonAfter(sharedObjectWork(change, options, signal), signal, graceMs)
   } catch (thrown) {
-    log.warn('unused object not collected', { kind, namespace, name, error: operatorError(thrown) })
+    options.log.warn('shared object not handled', {
+      kind,
+      namespace,
+      name,
+      cause,
+      error: operatorError(thrown),
+    })
+  }
+}
+
+/** Workloads, and what they share, may be in other namespaces than the instances that this operator watches. */
+async function sharedObjectWork(
+  change: SharedObjectStep['change'],
+  { collectUnused, collectNamespace, repairPolicy, watches }: ReconcileHandlerOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { kind, namespace, cause, neededBy } = change
+  switch (kind) {
+    case 'Namespace':
+      return collectNamespace(change, signal)
+    case 'Policy':
+      if (cause !== 'drift') return collectUnused({ ...change, kind }, signal)
+      return neededBy && !watches(neededBy.namespace) ? undefined : repairPolicy(change, signal)
+    case 'Revision':
+      return watches(namespace) ? collectUnused({ ...change, kind }, signal) : undefined
   }
 }
 

@@ -8,9 +8,10 @@ import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { configured, once } from '../../lib/middleware/start-up.ts'
 import { createPublish } from '../../lib/publish.ts'
+import { createCollectUnused } from '../../lib/reconcile/collect-unused.ts'
 import { createCollectNamespace } from '../../lib/reconcile/namespace/collect-namespace.ts'
+import { createRepairPolicy } from '../../lib/reconcile/policy/repair-policy.ts'
 import { createReconcile } from '../../lib/reconcile/reconcile.ts'
-import { createCollectRevision } from '../../lib/reconcile/template/collect-revision.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { openOutbox, openStore } from '../../lib/store/open-store.ts'
 import { openEmfMetrics } from '../../lib/telemetry/emf-metrics.ts'
@@ -44,8 +45,9 @@ const parts = {
 export const handler = createHandler({
   ...openQueues(queues),
   reconcile: createReconcile(parts),
-  collectRevision: createCollectRevision(parts),
+  collectUnused: createCollectUnused(parts),
   collectNamespace: createCollectNamespace({ ...parts, graceMs: eventGraceMs(operator.placement) }),
+  repairPolicy: createRepairPolicy(parts),
   watches: watchedBy(operator.namespaces),
   ready: once(signal => checkSchema(client, signal)),
   publish,

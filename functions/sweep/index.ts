@@ -32,6 +32,7 @@ const parts = {
   namespaces,
   placement,
   keys: configurationOf(operator).keys,
+  policySettings: operator,
   intervalSeconds,
   now: Date.now,
   log,

@@ -29,7 +29,8 @@ const forward = createForward({
   elect: (callbacks, signal) => elect({ client, namespace, identity, log, ...callbacks }, signal),
   changes: openQueues(queues).changes,
   watching: { namespaces, everywhere: placesElsewhere(operator.placement) },
-  settings: configurationOf(operator).settings,
+  settings: configurationOf(operator),
+  policySettings: operator,
   log,
   now: Date.now,
 })

@@ -3,30 +3,36 @@ import type { OperatorConfig } from '../config/operator.ts'
 import { shortHash } from './canonical.ts'
 
 /** What the present settings of the operator amount to, for a comparison with what an instance was built with. */
-export interface Configuration {
-  /** Hash of the settings that matter for what is built. */
-  settings: string
+export interface Configuration extends PresentSettings {
   /** Hash of the keys of flags; undefined: there are none, or this function does not have them. */
   keys: string | undefined
 }
 
+/** Hashes of the settings that matter for what is built. An instance records one of the two. */
+export interface PresentSettings {
+  /** For an instance whose pods are selected by a shared policy. */
+  settings: string
+  /** For an instance that has a policy of its own: the settings that are content of policies matter for it, too. */
+  settingsOfOwnPolicy: string
+}
+
 /**
- * Whether a setting matters for what an instance has. `settings`: a change is compared by every function. `keys`: only by
- * functions that have the keys. `none`: it matters for the operator only.
+ * Whether a setting matters for what an instance has. `settings`: a change is compared by every function. `policies`: it is
+ * content of policies only. `keys`: only functions that have the keys compare it. `none`: it matters for the operator only.
  */
-const effects: Readonly<Record<keyof OperatorConfig, 'settings' | 'keys' | 'none'>> = {
+const effects: Readonly<Record<keyof OperatorConfig, 'settings' | 'policies' | 'keys' | 'none'>> = {
   namespaces: 'none',
   intervalSeconds: 'none',
   resyncMinutes: 'none',
   placement: 'settings',
   defaultTtlMinutes: 'settings',
-  ingressNamespaces: 'settings',
-  clusterCidrs: 'settings',
+  ingressNamespaces: 'policies',
+  clusterCidrs: 'policies',
   // The cluster's admission policy holds them. Nothing is built from them.
   allowedRegistries: 'none',
-  dns: 'settings',
+  dns: 'policies',
   scheduling: 'settings',
-  ingressCidrs: 'settings',
+  ingressCidrs: 'policies',
   exposure: 'settings',
   logLevel: 'none',
   flagSecret: 'keys',
@@ -42,10 +48,22 @@ const keysLength = 8
 
 /** Compute it once: where there is a pepper and no FLAG_SECRET it takes some 40 ms. */
 export function configurationOf(config: OperatorConfig): Configuration {
-  const settings = Object.entries(config).filter(
-    ([name]) => effects[name as keyof OperatorConfig] === 'settings',
-  )
-  return { settings: shortHash(Object.fromEntries(settings)), keys: keysOf(config) }
+  const hashOf = (...wanted: string[]) => {
+    const chosen = Object.entries(config).filter(([name]) =>
+      wanted.includes(effects[name as keyof OperatorConfig]),
+    )
+    return shortHash(Object.fromEntries(chosen))
+  }
+  return {
+    settings: hashOf('settings'),
+    settingsOfOwnPolicy: hashOf('settings', 'policies'),
+    keys: keysOf(config),
+  }
+}
+
+/** Whether an instance that recorded this hash was built with the present settings. */
+export function isBuiltWith({ settings, settingsOfOwnPolicy }: PresentSettings, recorded: string): boolean {
+  return recorded === settings || recorded === settingsOfOwnPolicy
 }
 
 /**

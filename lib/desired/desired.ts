@@ -1,7 +1,7 @@
 import type { OperatorConfig } from '../config/operator.ts'
 import type { ChallengeInstance, Endpoint } from '../crd/challenge-instance.ts'
 import type { ChallengeTemplate, ChallengeTemplateSpec } from '../crd/challenge-template.ts'
-import type { KubernetesObject, Named, Stored } from '../crd/objects.ts'
+import type { KubernetesObject, Named, NetworkPolicy, Stored } from '../crd/objects.ts'
 import { endpoints } from './address.ts'
 import { shortHash } from './canonical.ts'
 import { type DesiredExposure, desiredExposure, type ExposureGround } from './exposure/exposure.ts'
@@ -9,7 +9,7 @@ import { flagFingerprint } from './flag/fingerprint.ts'
 import { flagSource, platformFlagHash } from './flag/flag.ts'
 import { identity } from './identity.ts'
 import { deployment } from './objects/deployment.ts'
-import { ownPolicy } from './objects/network-policy.ts'
+import { ownPolicy, sharedPolicy } from './objects/network-policy.ts'
 import { secret } from './objects/secret.ts'
 import { service } from './objects/service.ts'
 import { policyRules } from './policy-rules.ts'
@@ -31,6 +31,8 @@ export interface DesiredInput {
   /** The namespace that the workload runs in. */
   placementNamespace: string
   exposure: ExposureGround
+  /** Builds the instance with the policy of its own that an earlier release gave it. Without it with a shared one. */
+  ownPolicy?: boolean
 }
 
 export interface DesiredChild {
@@ -43,6 +45,8 @@ export interface DesiredChild {
 
 export interface Desired {
   namespace: string
+  /** The policy that the pods need before they start, and that is no child. Undefined: a child is the policy. */
+  sharedPolicy: Named<NetworkPolicy> | undefined
   /** The children in the order of their use: a pod refers to those that stand before the Deployment. */
   children: DesiredChild[]
   /** The URL of the first port inside of the cluster. */
@@ -89,16 +93,19 @@ export function desiredState(input: DesiredInput): Desired | Problem {
   } as const
   const addresses = endpoints(own, ports)
   const exposure = desiredExposure({ instance, spec, identity: own, config, ground: input.exposure })
+  const rules = policyRules(spec)
+  const shared = input.ownPolicy ? undefined : sharedPolicy(placementNamespace, rules, config)
 
   return {
     namespace: placementNamespace,
+    sharedPolicy: shared,
     children: [
       ...(flag === undefined || given === undefined
         ? []
         : [{ object: secret(own, flag), hash: shortHash(secret(own, given.fingerprint)) }]),
-      hashed(ownPolicy(own, policyRules(spec), config)),
+      ...(shared === undefined ? [hashed(ownPolicy(own, rules, config))] : []),
       hashed(service(own, ports)),
-      hashed(deployment(workload)),
+      hashed(deployment({ ...workload, policy: shared?.metadata.name })),
       ...(exposure?.object ? [{ ...hashed(exposure.object), exposes: true as const }] : []),
     ],
     url: addresses[0]?.url ?? '',

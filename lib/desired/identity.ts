@@ -64,6 +64,11 @@ export function policyName(rules: PolicyRules): string {
   return policyNamePrefix + hash.slice(0, policyHashLength)
 }
 
+/** Whether a policy of this name is shared. */
+export function isPolicyName(name: string): boolean {
+  return name.startsWith(policyNamePrefix)
+}
+
 /**
  * Returns the namespace of an instance's workload. Objects that exist stay where they are, so a changed placement moves
  * nothing that runs.

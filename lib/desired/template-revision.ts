@@ -12,12 +12,6 @@ const templateKey = 'template'
 /** Leaves room in the 253 characters of a name for digits of the uid and the hash, and a generation of 19 digits. */
 const nameCutTo = 200
 
-/**
- * How long a revision is unused before it is deleted, in milliseconds. A process takes a revision for kept for five
- * minutes (`trustMs` in `lib/reconcile/template/revisions.ts`), and a pass lasts for one at most.
- */
-export const unusedMs = 600_000
-
 /** Bytes. The API server stores no larger object. */
 const templateLimit = 4 * 2 ** 20
 

@@ -1,14 +1,39 @@
 import { isOurLabel } from '../crd/child-fields.ts'
-import type { NetworkPolicy } from '../crd/objects.ts'
+import { annotations, defaultDenyName } from '../crd/group.ts'
+import type { Named, NetworkPolicy } from '../crd/objects.ts'
 import { shortHash } from '../desired/canonical.ts'
+import { isPolicyName } from '../desired/identity.ts'
+import { defaultDeny } from '../desired/objects/default-deny.ts'
+import { type PolicySettings, sharedPolicy } from '../desired/objects/network-policy.ts'
+import { rulesOf } from './policy-rules.ts'
 
 /**
- * Returns a digest of what is ours in a policy that instances share: our labels and the spec. A policy that was built and
- * the same one as the API server returns it have the same digest: the server leaves empty lists out.
+ * Returns a digest of what is ours in a policy that instances share: our labels, the rules that it is built from and the
+ * spec. A policy that was built and the same one as the API server returns it have the same digest: the server leaves
+ * empty lists out.
  */
 export function policyDigest({ metadata, spec }: NetworkPolicy): string {
   const ours = Object.entries(metadata.labels ?? {}).filter(([name]) => isOurLabel(name))
-  return shortHash({ labels: Object.fromEntries(ours), spec: withoutEmptyLists(spec) })
+  const rules = metadata.annotations?.[annotations.policyRules]
+  return shortHash({ labels: Object.fromEntries(ours), rules, spec: withoutEmptyLists(spec) })
+}
+
+/** Whether two policies that instances share agree in everything that is ours. */
+export function isSamePolicy(one: NetworkPolicy, other: NetworkPolicy): boolean {
+  return policyDigest(one) === policyDigest(other)
+}
+
+/** Whether a name is that of a policy that instances share. */
+export function isStandingPolicyName(name: string): boolean {
+  return name === defaultDenyName || isPolicyName(name)
+}
+
+/** Returns whether a policy that instances share is as this configuration builds it. */
+export function isIntact(policy: Named<NetworkPolicy>, settings: PolicySettings): boolean {
+  const { namespace, name } = policy.metadata
+  if (name === defaultDenyName) return isSamePolicy(policy, defaultDeny(namespace))
+  const rules = rulesOf(policy)
+  return rules !== undefined && isSamePolicy(policy, sharedPolicy(namespace, rules, settings))
 }
 
 /** An empty list of rules, peers or ports means the same as an absent one. An empty selector does not. */

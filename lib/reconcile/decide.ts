@@ -1,7 +1,6 @@
 import type { OperatorConfig } from '../config/operator.ts'
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
-import type { Stored } from '../crd/objects.ts'
-import { type Desired, desiredState } from '../desired/desired.ts'
+import { type Desired, type DesiredInput, desiredState } from '../desired/desired.ts'
 import { flagSource, flagValue } from '../desired/flag/flag.ts'
 import { referencedFlag } from '../desired/flag/referenced-flag.ts'
 import { workloadNamespace } from '../desired/identity.ts'
@@ -21,6 +20,7 @@ import { type Reason, reasons } from '../reasons.ts'
 import { type Causes, expectsEnd } from './pass/causes.ts'
 import type { Obstacle } from './pass/findings.ts'
 import type { Observed, TemplateSource } from './pass/observation.ts'
+import { keepsPod, mayKeepOwnPolicy } from './policy/own-policy.ts'
 
 /** What to do about what was observed. An instance that lives on has its dates, whatever else is decided about it. */
 export type Decision =
@@ -122,12 +122,12 @@ interface Built {
 }
 
 /** The desired state of the first source without a problem; if each has one, the problem of the first. */
-function firstUsable({ instance, sources }: Observed, config: OperatorConfig): Built | undefined {
-  const [preferred, inUse] = sources
+function firstUsable(observed: Observed, config: OperatorConfig): Built | undefined {
+  const [preferred, inUse] = observed.sources
   if (preferred === undefined) return undefined
-  const desired = desiredOf(instance, preferred, config)
+  const desired = desiredOf(observed, preferred, config)
   if (!isProblem(desired) || inUse === undefined) return { source: preferred, desired }
-  const stays = desiredOf(instance, inUse, config)
+  const stays = desiredOf(observed, inUse, config)
   return isProblem(stays)
     ? { source: preferred, desired }
     : { source: inUse, desired: stays, refused: desired }
@@ -155,10 +155,11 @@ function heldMessage({ notReady, of }: HeldRollout): string {
 }
 
 function desiredOf(
-  instance: Stored<ChallengeInstance>,
+  observed: Observed,
   { template, flagSecret, environment, exposure }: TemplateSource,
   config: OperatorConfig,
 ): Desired | Problem {
+  const { instance } = observed
   const { uid } = instance.metadata
   const { placement = config.placement.byDefault } = template.spec
   const placementNamespace = workloadNamespace(instance, placement, config.placement)
@@ -170,17 +171,17 @@ function desiredOf(
   const value = isProblem(source) ? source : flagValue(source, uid, config, referenced)
   const flag = isProblem(value) ? undefined : value.flag
   const env = isProblem(environment) ? {} : environment.env
-  const desired = desiredState({
-    instance,
-    template,
-    config,
-    flag,
-    env,
-    placementNamespace,
-    exposure,
-  })
+  const input = { instance, template, config, flag, env, placementNamespace, exposure }
+  const desired = withPolicy(observed, input)
   // A template that cannot be used at all is reported before an environment or a flag that is wrong.
   return [desired, environment, value].find(isProblem) ?? desired
+}
+
+/** The desired state with a shared policy, or with that of the instance's own for as long as its pod stays. */
+function withPolicy(observed: Observed, input: DesiredInput): Desired | Problem {
+  const kept = mayKeepOwnPolicy(observed) ? desiredState({ ...input, ownPolicy: true }) : undefined
+  const keeps = kept !== undefined && !isProblem(kept) && keepsPod(observed.instance, kept)
+  return keeps ? kept : desiredState(input)
 }
 
 function leave(reason: Reason, message: string): LiveDecision {

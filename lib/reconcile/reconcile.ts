@@ -11,7 +11,7 @@ import { contestedFrom } from '../observed/repairs.ts'
 import { reasons } from '../reasons.ts'
 import type { Store } from '../store/store.ts'
 import type { Log } from '../telemetry/log.ts'
-import { act, expire, guardWhatRuns } from './act/act.ts'
+import { act, expire } from './act/act.ts'
 import type { Acted } from './act/acted.ts'
 import { createCopiedSecrets } from './act/copied-secrets.ts'
 import { createDefaultDenyGuard } from './act/default-deny.ts'
@@ -22,6 +22,7 @@ import { rechecksRow } from './pass/causes.ts'
 import { withForceSync } from './pass/force-sync.ts'
 import { judgingTime } from './pass/judging-time.ts'
 import { type Outcome, type Pass, type PassResult, type Reconcile, waitOutcome } from './pass/outcome.ts'
+import { createSharedPolicyGuard } from './policy/shared-policy-guard.ts'
 import { conclude } from './report/conclude.ts'
 import { reportFailedRead } from './report/failed-read.ts'
 import { report } from './report/report.ts'
@@ -83,14 +84,14 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
   const revisions = createRevisions({ cluster, now, log })
   const exposureGround = createExposureGround(deps)
   const reportTemplate = createReportTemplate({ cluster, config, log })
-  const actors = { cluster, ensureDefaultDeny, ensureNamespace, revisions, reportTemplate, now }
+  const ensureSharedPolicy = createSharedPolicyGuard(cluster, now)
+  const actors = { cluster, ensureNamespace, ensureSharedPolicy, revisions, reportTemplate, now }
 
   async function tearDownAndReport(
     instance: Stored<ChallengeInstance>,
     pass: Pass,
     signal: AbortSignal,
   ): Promise<PassResult> {
-    logFailures(log, pass, await guardWhatRuns(ensureDefaultDeny, { instance, pass }, signal))
     const ended = await tearDown(deps, instance, pass, signal)
     return 'thrown' in ended ? reportFailedRead(deps, { instance, pass, ...ended }, signal) : ended
   }

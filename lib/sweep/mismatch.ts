@@ -1,12 +1,10 @@
 import { isWatchedKind } from '../crd/child-kinds.ts'
-import { defaultDenyName, labels } from '../crd/group.ts'
+import { labels } from '../crd/group.ts'
 import type { KubernetesObject, Stored } from '../crd/objects.ts'
 import { keyOfObject } from '../crd/reference.ts'
-import { defaultDeny } from '../desired/objects/default-deny.ts'
 import { usualDeadlineSeconds } from '../desired/objects/deployment.ts'
 import type { Cause, InstanceKey } from '../messages.ts'
 import { isSameVersion } from '../observed/child-version.ts'
-import { policyDigest } from '../observed/policy-digest.ts'
 import { pausedUntil } from '../observed/repairs.ts'
 import { waitsForDate, waitsForTimer } from '../reason-rules.ts'
 import type { OpenRow } from '../store/store.ts'
@@ -225,31 +223,7 @@ function isDue({ kind, repairs }: RecordedChild, now: number): boolean {
   return !isWatchedKind({ kind }) || pausedUntil(repairs) <= now
 }
 
-/**
- * Returns one instance of each namespace whose default-deny policy is absent or changed. The pass of that instance puts it
- * back.
- */
-export function wrongDefaultDeny(
-  children: readonly SweptChild[],
-  instances: Iterable<SweptInstance>,
-): Mismatch[] {
-  const guarded = new Set(children.filter(isIntactDefaultDeny).map(each => each.metadata.namespace))
-  const first = new Map<string, SweptInstance>()
-  for (const instance of instances) {
-    const [child] = instance.children.values()
-    if (child !== undefined && !guarded.has(child.namespace) && !first.has(child.namespace))
-      first.set(child.namespace, instance)
-  }
-  return [...first.values()].map(drift)
-}
-
-function isIntactDefaultDeny({ kind, metadata, policy }: SweptChild): boolean {
-  return kind === 'NetworkPolicy' && metadata.name === defaultDenyName && policy === wantedDefaultDeny
-}
-
-const wantedDefaultDeny = policyDigest(defaultDeny(''))
-
-/** Returns the key in an object's labels; undefined for the default deny policy, which belongs to no instance. */
+/** Returns the key in an object's labels; undefined for an object that instances share. */
 function ownerOf({ metadata }: KubernetesObject): InstanceKey | undefined {
   const own = metadata.labels ?? {}
   const uid = own[labels.instanceUid]

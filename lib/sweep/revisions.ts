@@ -1,7 +1,8 @@
 import type { ChallengeTemplate } from '../crd/challenge-template.ts'
-import { annotations, labels } from '../crd/group.ts'
+import { labels } from '../crd/group.ts'
 import type { KubernetesObject, Stored } from '../crd/objects.ts'
-import { isRevisionOf, revisionName, unusedMs } from '../desired/template-revision.ts'
+import { isRevisionOf, revisionName } from '../desired/template-revision.ts'
+import { isMarkedOfLate } from '../desired/unused.ts'
 import { drift, type Mismatch, unchangedForGrace } from './mismatch.ts'
 import type { SweptInstance } from './swept-instance.ts'
 
@@ -25,10 +26,7 @@ export function unusedRevisions(
   return children
     .filter(isRevision)
     .filter(({ metadata }) => !needed.has(keyOf(metadata.namespace, metadata.name)))
-    .filter(({ metadata }) => {
-      const since = metadata.annotations?.[annotations.unusedSince]
-      return since === undefined || !(now - Date.parse(since) < unusedMs)
-    })
+    .filter(({ metadata }) => !isMarkedOfLate(metadata, now))
 }
 
 /**

@@ -1,19 +1,22 @@
 import type { KubernetesObject, NetworkPolicy, Stored, StoredMeta } from '../crd/objects.ts'
+import type { PolicySettings } from '../desired/objects/network-policy.ts'
 import { childVersion } from '../observed/child-version.ts'
-import { policyDigest } from '../observed/policy-digest.ts'
+import { isIntact, isStandingPolicyName } from '../observed/policy-digest.ts'
 
 /** The fields of a listed child that a sweep compares. A sweep holds the children of all instances at once. */
 export interface SweptChild extends KubernetesObject {
   metadata: Omit<StoredMeta, 'managedFields'> & { namespace: string }
   /** See `childVersion`. */
   version: string
-  /** See `policyDigest`; undefined for other kinds. */
-  policy: string | undefined
+  /** Whether a policy that instances share says what it should; undefined for other objects. */
+  intact: boolean | undefined
 }
 
-export function sweptChild(object: Stored<KubernetesObject>): SweptChild {
+/** @param settings that policies should be built with */
+export function sweptChild(object: Stored<KubernetesObject>, settings: PolicySettings): SweptChild {
   const { apiVersion, kind } = object
   const { managedFields: _, ...metadata } = object.metadata
-  const policy = kind === 'NetworkPolicy' ? policyDigest(object as Stored<NetworkPolicy>) : undefined
-  return { apiVersion, kind, metadata, version: childVersion(object), policy }
+  const isShared = kind === 'NetworkPolicy' && isStandingPolicyName(metadata.name)
+  const intact = isShared ? isIntact(object as Stored<NetworkPolicy>, settings) : undefined
+  return { apiVersion, kind, metadata, version: childVersion(object), intact }
 }

@@ -14,10 +14,11 @@ import { watchedBy } from '../../lib/crd/namespaces.ts'
 import { configurationOf } from '../../lib/desired/configuration.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { createPublish } from '../../lib/publish.ts'
+import { createCollectUnused } from '../../lib/reconcile/collect-unused.ts'
 import { createCollectNamespace } from '../../lib/reconcile/namespace/collect-namespace.ts'
 import type { Outcome, Pass, Reconcile } from '../../lib/reconcile/pass/outcome.ts'
+import { createRepairPolicy } from '../../lib/reconcile/policy/repair-policy.ts'
 import { createReconcile } from '../../lib/reconcile/reconcile.ts'
-import { createCollectRevision } from '../../lib/reconcile/template/collect-revision.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { openOutbox, openStore } from '../../lib/store/open-store.ts'
 import type { Store } from '../../lib/store/store.ts'
@@ -96,18 +97,15 @@ export function composeOperator(
   function runReconcile(stopping: AbortSignal): Promise<void> {
     const cluster = openCluster(clientFor('reconcile'))
     const log = logOf('reconcile')
-    const reconcile = createReconcile({ cluster, store, config, now: Date.now, random: Math.random, log })
+    const parts = { cluster, store, config, now: Date.now, random: Math.random, log }
+    const reconcile = createReconcile(parts)
     const handler = reconcileHandler({
       ...queues,
       timers,
       reconcile: reporting(reconcile, seams.onPass),
-      collectRevision: createCollectRevision({ cluster, now: Date.now, log }),
-      collectNamespace: createCollectNamespace({
-        cluster,
-        graceMs: eventGraceMs(config.placement),
-        now: Date.now,
-        log,
-      }),
+      collectUnused: createCollectUnused(parts),
+      collectNamespace: createCollectNamespace({ ...parts, graceMs: eventGraceMs(config.placement) }),
+      repairPolicy: createRepairPolicy(parts),
       watches: watchedBy(config.namespaces),
       publish,
       log,
@@ -133,7 +131,8 @@ export function composeOperator(
     const cluster = openCluster(clientFor('sweep'))
     const log = logOf('sweep')
     const { keys } = configurationOf(config)
-    const parts = { cluster, store, changes, namespaces, placement, keys, intervalSeconds }
+    const policySettings = config
+    const parts = { cluster, store, changes, namespaces, placement, keys, policySettings, intervalSeconds }
     const sweep = createSweep({ ...parts, now: Date.now, log })
     return playSchedule('sweep', sweepHandler({ sweep, ...config, log, stopping }), stopping)
   }

@@ -7,6 +7,9 @@ import type { WatchTarget } from '../../lib/kubernetes/cluster.ts'
 import { watch } from '../../lib/kubernetes/watch/watch.ts'
 import { silentLog } from '../../lib/telemetry/log.ts'
 
+/** The number of children of an instance of the bench: a Deployment, a Secret and a Service. */
+const childCount = 3
+
 /** `applied`: every child and a status of the current generation were seen. `gone`: the instance's DELETED event was. */
 export type Milestone = 'applied' | 'ready' | 'gone'
 
@@ -36,11 +39,11 @@ export async function watchArrivals(
     waiting.delete(key)
   }
   const check = (name: string) => {
-    if (reportedOn.has(name) && children.get(name)?.size === childKinds.length) reach(name, 'applied')
+    if (reportedOn.has(name) && children.get(name)?.size === childCount) reach(name, 'applied')
   }
   const onInstance = ({ metadata, status }: ChallengeInstance) => {
     const { name = '', generation } = metadata
-    if (status?.observedGeneration === generation && status?.children?.length === childKinds.length) {
+    if (status?.observedGeneration === generation && status?.children?.length === childCount) {
       reportedOn.add(name)
       check(name)
     }

@@ -7,7 +7,7 @@ import { instance, operated } from './sample.ts'
 export type Create = (name: string, signal: AbortSignal) => Promise<unknown>
 
 /** API calls of the operator for a new instance that came with its finalizer, until children and status are written. */
-export const callsUntilApplied = 7
+export const callsUntilApplied = 6
 
 /** The operator adds a missing finalizer by one call more. */
 export const callsForFinalizer = 1

@@ -12,8 +12,8 @@ const placeholder = { name: 'instance-name', uid: 'instance-uid', version: 'inst
 const by = `?fieldManager=${fieldManager}`
 
 /**
- * Makes eight calls: POST of the instance with its finalizer, GET of the instance and of its template, POST
- * of Secret, NetworkPolicy and Service at the same time, POST of the Deployment, PUT of the status. The operator makes
+ * Makes seven calls: POST of the instance with its finalizer, GET of the instance and of its template, POST
+ * of Secret and Service at the same time, POST of the Deployment, PUT of the status. The operator makes
  * all of them but the first.
  */
 export function createFloor(client: BareClient): Floor {

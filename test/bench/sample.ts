@@ -22,7 +22,7 @@ export const environment = {
 
 const config = parseOperatorConfig(environment)
 
-/** A web challenge as in the samples, with a flag, one port and a probe, and so with four children. */
+/** A web challenge as in the samples, with a flag, one port and a probe, and so with three children. */
 export function template(namespace: string): Named<ChallengeTemplate> {
   return templateOf(namespace, templateName, {
     resources: { cpu: '100m', memory: '128Mi' },

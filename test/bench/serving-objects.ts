@@ -13,7 +13,7 @@ import { finalized } from './creator.ts'
 import { desiredOf, instance, operated, template } from './sample.ts'
 
 /**
- * Creates Ready instances by bare calls, with Deployment, Service, NetworkPolicy and pod, under a default-deny policy.
+ * Creates Ready instances by bare calls, with Deployment, Service and pod, under the policies that they share.
  * Their Secrets are left out, because no forwarder reads them.
  */
 export async function createServingObjects(bare: BareClient, signal: AbortSignal) {
@@ -37,9 +37,17 @@ export async function createServingObjects(bare: BareClient, signal: AbortSignal
   await post(defaultDeny(operated))
   const stored = parsed<ChallengeTemplate>(await bare.call('GET', at, undefined, signal))
 
+  const posted = new Map<string, Promise<unknown>>()
+  const postOnce = (policy: Named<KubernetesObject>) => {
+    const underWay = posted.get(policy.metadata.name) ?? post(policy)
+    posted.set(policy.metadata.name, underWay)
+    return underWay
+  }
+
   return async (name: string, teamId: number): Promise<void> => {
     const made = await post<ChallengeInstance>(finalized(instance(operated, name, teamId)))
     const desired = desiredOf(made)
+    if (desired.sharedPolicy) await postOnce(desired.sharedPolicy)
     const children = await Promise.all(
       desired.children.map(async ({ object }) => {
         if (object.kind === 'Secret') return neverPosted(object)

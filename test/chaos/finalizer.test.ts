@@ -6,6 +6,7 @@ import { childrenOf, outboxOf, rowsOf, untilConsistent } from '../support/consis
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { eventually, referenceTo } from '../support/operator.ts'
+import { createOwnPolicy } from '../support/policies.ts'
 
 let operator: FaultyOperator
 beforeAll(async () => {
@@ -72,6 +73,7 @@ describe('a finalizer that a PUT removed', () => {
   test('leaves no child behind if removal and deletion happen without a forwarder', async () => {
     const { metadata } = await ready('unseen', 3)
     await forwarder.stop()
+    await createOwnPolicy(operator, 'unseen')
     await put('unseen')
     await operator.cluster.delete(referenceTo(operator, 'ChallengeInstance', 'unseen'), {}, operator.signal)
     forwarder = operator.startForwarder()
@@ -83,8 +85,6 @@ describe('a finalizer that a PUT removed', () => {
     await forwarder.stop()
     await put('swept')
     await operator.cluster.delete(referenceTo(operator, 'ChallengeInstance', 'swept'), {}, operator.signal)
-    const reference = referenceTo(operator, 'NetworkPolicy', 'swept')
-    await operator.cluster.delete(reference, {}, operator.signal)
     const garbageCollected = async () => (await childrenOf(operator, 'swept')).length === 0
     await waitUntil('the garbage collector', 20_000, garbageCollected, operator.signal)
     await operator.sweep({ resync: false }, operator.signal)

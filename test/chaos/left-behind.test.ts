@@ -11,6 +11,7 @@ import { create, edit, remove } from '../support/edits.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { phaseOf, referenceTo } from '../support/operator.ts'
+import { policyNameOf } from '../support/policies.ts'
 
 let operator: FaultyOperator
 /** The selectors of the lists of ReplicaSets and pods that reconcile has asked for. */
@@ -79,13 +80,14 @@ const untilNoneOf = (uid: string) =>
   )
 
 describe('what a Deployment leaves that somebody deleted without its pods', () => {
-  it('ends with its instance, before its policy', async () => {
+  it('ends with its instance, and has its policy until then', async () => {
     const uid = await serving('orphaned', 'slow')
+    const name = (await policyNameOf(operator, 'orphaned')) ?? 'none'
     await pause('orphaned')
     await deleteAlone({ apiVersion: 'apps/v1', kind: 'Deployment', name: 'orphaned' })
     expect((await dependentsOf(uid)).map(({ kind }) => kind).toSorted()).toEqual(['Pod', 'ReplicaSet'])
     await remove(operator, 'ChallengeInstance', 'orphaned')
-    const policy = referenceTo(operator, 'NetworkPolicy', 'orphaned')
+    const policy = referenceTo(operator, 'NetworkPolicy', name)
     let withoutPolicy = 0
     const isOver = async () => {
       const guarded = (await operator.cluster.getMetadata(policy, operator.signal)) !== undefined

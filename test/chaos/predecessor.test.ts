@@ -197,7 +197,7 @@ describe('the objects of the older Python operator', () => {
       operator.signal,
     )
     expect(await uidsOf('old-late')).toEqual(uids)
-    expect((await instanceCalled(operator, 'old-late'))?.status?.children).toHaveLength(3)
+    expect((await instanceCalled(operator, 'old-late'))?.status?.children).toHaveLength(2)
   })
 
   test('are taken over after half an adoption, once the other half is free', async () => {

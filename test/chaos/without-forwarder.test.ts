@@ -12,6 +12,7 @@ import { edit } from '../support/edits.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { eventually, phaseOf, referenceTo } from '../support/operator.ts'
+import { createOwnPolicy } from '../support/policies.ts'
 
 let operator: FaultyOperator
 
@@ -63,7 +64,8 @@ test('the clean-up after a predecessor goes on while its successor is stalled', 
   const old = await created(name)
   await send(name, old, 'changed')
   await phaseOf(operator, name, 'Provisioning')
-  // The Deployment stays while it is deleted, and with it the other children.
+  await createOwnPolicy(operator, name)
+  // The Deployment stays while it is deleted, and with it the policy.
   await finalizers('Deployment', name, ['example.com/hold'])
   await finalizers('ChallengeInstance', name, null)
   await operator.cluster.delete(referenceTo(operator, 'ChallengeInstance', name), {}, operator.signal)

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type OperatorConfig, parseOperatorConfig } from '../../lib/config/operator.ts'
-import type { NetworkPolicy, Secret } from '../../lib/crd/objects.ts'
+import type { Secret } from '../../lib/crd/objects.ts'
 import { platformFlagHash } from '../../lib/desired/flag/flag.ts'
 import { flagKey } from '../../lib/desired/objects/secret.ts'
 import { silentLog } from '../../lib/telemetry/log.ts'
@@ -12,6 +12,7 @@ import { untilQueuesEmpty } from '../support/idle-queues.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { flagSecret, phaseOf, referenceTo, type TestOperator } from '../support/operator.ts'
 import { type OperatorParts, openOperatorParts } from '../support/operator-parts.ts'
+import { policyOf } from '../support/policies.ts'
 import { testQueues } from '../support/shared-parts.ts'
 import { sweepOnce } from '../support/sweeping.ts'
 
@@ -72,10 +73,10 @@ afterAll(() => operator?.stop())
 const each = <T>(of: (name: string) => Promise<T>) => Promise.all(names.map(of))
 const statusOf = async (name: string) => (await instanceCalled(operator, name))?.status
 const podsOf = () => each(async name => (await statusOf(name))?.podName)
-const child = <T extends NetworkPolicy | Secret>(kind: string, name: string) =>
+const child = <T extends Secret>(kind: string, name: string) =>
   operator.cluster.get<T>(referenceTo(operator, kind, name), operator.signal)
-const policies = () =>
-  each(async name => JSON.stringify((await child<NetworkPolicy>('NetworkPolicy', name))?.spec))
+const policies = () => each(async name => JSON.stringify((await policyOf(operator, name))?.spec))
+const versions = () => each(async name => (await instanceCalled(operator, name))?.metadata.resourceVersion)
 const flags = () =>
   each(async name =>
     Buffer.from((await child<Secret>('Secret', name))?.data?.[flagKey] ?? '', 'base64').toString('utf8'),
@@ -83,13 +84,33 @@ const flags = () =>
 const hashes = () => each(async name => (await rowsOf(operator, name))[0]?.flag_hmac)
 const all = (values: unknown[], wanted: unknown) => values.every(value => value === wanted)
 
-describe('a changed setting of the operator', () => {
-  it('reaches every instance that runs, and restarts none if its pod is the same', async () => {
-    const pods = await podsOf()
+describe('a changed setting of policies', () => {
+  it('reaches the policy that all share, wakes no instance and restarts no pod', async () => {
+    const before = { pods: await podsOf(), versions: await versions() }
     expect((await policies()).some(policy => policy.includes(cidr))).toBe(false)
     await runWith(configured({ OPERATOR_CLUSTER_CIDRS: cidr }))
     const reached = async () => (await policies()).every(policy => policy.includes(cidr))
     await waitUntil('the range in every policy', 60_000, reached, operator.signal)
+    await untilQueuesEmpty(queues, operator.signal)
+    expect({ pods: await podsOf(), versions: await versions() }).toEqual(before)
+  })
+
+  it('is found by a resync too, where no forwarder has seen it', async () => {
+    const config = configured({ OPERATOR_CLUSTER_CIDRS: `${cidr},198.51.100.0/24` })
+    expect(await sweepOnce({ ...operator, config }, queues)).toMatchObject({ enqueued: 1 })
+    await untilQueuesEmpty(queues, operator.signal)
+  })
+})
+
+describe('a changed setting of pods', () => {
+  const ofPods = { OPERATOR_CLUSTER_CIDRS: cidr, OPERATOR_DEFAULT_TTL_MINUTES: '1000' }
+
+  it('reaches every instance that runs, and restarts none if its pod is the same', async () => {
+    const pods = await podsOf()
+    await runWith(configured(ofPods))
+    const ends = () => each(async name => (await statusOf(name))?.expiresAt)
+    const reached = async () => (await ends()).every(end => end !== undefined)
+    await waitUntil('the end of every instance', 60_000, reached, operator.signal)
     await untilQueuesEmpty(queues, operator.signal)
     const records = await each(async name => (await statusOf(name))?.configuration)
     expect(new Set(records).size).toBe(1)
@@ -97,12 +118,12 @@ describe('a changed setting of the operator', () => {
   })
 
   it('wakes nobody after that', async () => {
-    const before = await each(async name => (await instanceCalled(operator, name))?.metadata.resourceVersion)
-    await runWith(configured({ OPERATOR_CLUSTER_CIDRS: cidr, OPERATOR_LOG_LEVEL: 'debug' }))
-    expect(await sweepOnce({ ...operator, config: configured({}) }, queues)).toMatchObject({ enqueued: 0 })
+    const before = await versions()
+    await runWith(configured({ ...ofPods, OPERATOR_LOG_LEVEL: 'debug' }))
+    const config = configured(ofPods)
+    expect(await sweepOnce({ ...operator, config }, queues)).toMatchObject({ enqueued: 0 })
     await untilQueuesEmpty(queues, operator.signal)
-    const after = await each(async name => (await instanceCalled(operator, name))?.metadata.resourceVersion)
-    expect(after).toEqual(before)
+    expect(await versions()).toEqual(before)
   })
 })
 
@@ -123,7 +144,11 @@ describe('a pepper that is set later', () => {
   it('reaches the rows of those that run when a sweep finds them, and restarts none', async () => {
     const pods = await podsOf()
     expect(await hashes()).toEqual(names.map(() => null))
-    const config = configured({ OPERATOR_CLUSTER_CIDRS: cidr, FLAG_HMAC_PEPPER: 'pepper' })
+    const config = configured({
+      OPERATOR_CLUSTER_CIDRS: cidr,
+      OPERATOR_DEFAULT_TTL_MINUTES: '1000',
+      FLAG_HMAC_PEPPER: 'pepper',
+    })
     await runWith(config)
     expect(await sweepOnce({ ...operator, config }, queues)).toMatchObject({ enqueued: 2 })
     const wanted = platformFlagHash('flag{1}', 'pepper')
@@ -134,7 +159,11 @@ describe('a pepper that is set later', () => {
 
 describe('a changed Secret of a template', () => {
   it('reaches those that run when a resync finds it', async () => {
-    const config = configured({ OPERATOR_CLUSTER_CIDRS: cidr, FLAG_HMAC_PEPPER: 'pepper' })
+    const config = configured({
+      OPERATOR_CLUSTER_CIDRS: cidr,
+      OPERATOR_DEFAULT_TTL_MINUTES: '1000',
+      FLAG_HMAC_PEPPER: 'pepper',
+    })
     await edit(operator, 'Secret', 'flags', { stringData: { web: 'flag{2}' } })
     expect(await sweepOnce({ ...operator, config }, queues, { resync: false })).toMatchObject({ enqueued: 0 })
     expect(await sweepOnce({ ...operator, config }, queues)).toMatchObject({ enqueued: 2 })

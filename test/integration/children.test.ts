@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ChallengeInstance, Child } from '../../lib/crd/challenge-instance.ts'
 import { restartedAt } from '../../lib/crd/child-fields.ts'
 import { labels } from '../../lib/crd/group.ts'
-import type { Deployment, KubernetesObject, NetworkPolicy, Service, Stored } from '../../lib/crd/objects.ts'
+import type { Deployment, KubernetesObject, Service, Stored } from '../../lib/crd/objects.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { childKindNames, instanceCalled, untilConsistent } from '../support/consistency.ts'
 import { create, edit, remove } from '../support/edits.ts'
@@ -88,8 +88,8 @@ describe('what others write on the metadata of a child', () => {
   it('stays when the child is repaired and when its desired state changes', async () => {
     await edit(operator, 'Service', 'noted', { spec: { selector: { app: 'another' } } })
     await eventually<Service>(operator, 'Service', 'noted', each => each?.spec.selector?.app === 'noted')
-    await edit(operator, 'NetworkPolicy', 'noted', { metadata: { labels: { [labels.team]: '99' } } })
-    await eventually(operator, 'NetworkPolicy', 'noted', each => each?.metadata.labels?.[labels.team] === '1')
+    await edit(operator, 'Deployment', 'noted', { metadata: { labels: { [labels.team]: '99' } } })
+    await eventually(operator, 'Deployment', 'noted', each => each?.metadata.labels?.[labels.team] === '1')
     await edit(operator, 'ChallengeInstance', 'noted', { spec: { env: { LEVEL: 'hard' } } })
     await eventually<Deployment>(
       operator,
@@ -128,14 +128,6 @@ describe('what others add to the spec of a child', () => {
       'Service',
       'edited',
       each => each?.spec.externalIPs === undefined && each?.spec.sessionAffinity === 'None',
-    )
-    const open = { ingress: [{}], egress: [{}] }
-    await edit(operator, 'NetworkPolicy', 'edited', { spec: open })
-    await eventually<NetworkPolicy>(
-      operator,
-      'NetworkPolicy',
-      'edited',
-      each => each?.spec.egress?.every(rule => rule.to !== undefined) === true,
     )
     await edit(operator, 'Deployment', 'edited', {
       spec: { template: { metadata: { annotations: { 'mesh.example.com/inject': 'true' } } } },

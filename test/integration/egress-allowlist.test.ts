@@ -5,7 +5,8 @@ import { waitUntil } from '../../local/process/wait.ts'
 import { untilConsistent } from '../support/consistency.ts'
 import { edit } from '../support/edits.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
-import { eventually, referenceTo, startTestOperator, type TestOperator } from '../support/operator.ts'
+import { referenceTo, startTestOperator, type TestOperator } from '../support/operator.ts'
+import { policyNameOf, policyOf } from '../support/policies.ts'
 
 let operator: TestOperator
 beforeAll(async () => {
@@ -38,14 +39,18 @@ test('an allowed range does not lead into the cluster, and the template says so 
   for (const name of ['one', 'two']) await cluster.create(instanceOf(namespace, name, 'wide', 1), signal)
   for (const name of ['one', 'two']) await untilConsistent(operator, name, 'Ready')
 
-  await eventually<NetworkPolicy>(operator, 'NetworkPolicy', 'one', policy =>
-    ['169.254.0.0/16', '10.0.0.0/8', '192.168.0.0/16'].every(each => exceptOf(policy).includes(each)),
-  )
+  const wide = await policyNameOf(operator, 'one')
+  const closed = exceptOf(await policyOf(operator, 'one'))
+  expect(closed).toEqual(expect.arrayContaining(['169.254.0.0/16', '10.0.0.0/8', '192.168.0.0/16']))
   await untilMessage(message => message?.includes('0.0.0.0/0 does not reach') === true)
 
   const narrow = { spec: { egressAllowlist: [{ cidr: '198.51.100.0/24' }] } }
   expect((await edit(operator, 'ChallengeTemplate', 'wide', narrow)).status).toBe(200)
-  await eventually<NetworkPolicy>(operator, 'NetworkPolicy', 'two', policy => exceptOf(policy).length === 0)
+  const narrowed = async () => {
+    const policy = await policyOf(operator, 'two')
+    return policy !== undefined && policy.metadata.name !== wide && exceptOf(policy).length === 0
+  }
+  await waitUntil('the narrow policy', 20_000, narrowed, signal)
   await untilMessage(message => message === undefined)
   for (const name of ['one', 'two']) await untilConsistent(operator, name, 'Ready')
 })

@@ -15,6 +15,7 @@ import {
   startTestOperator,
   type TestOperator,
 } from '../support/operator.ts'
+import { policyOf } from '../support/policies.ts'
 import { type RecordedLog, recordedLog } from '../support/recorded-log.ts'
 import { testQueues } from '../support/shared-parts.ts'
 
@@ -294,12 +295,11 @@ describe('hostile input', () => {
       const [value = ''] = Object.values(secret?.data ?? {})
       flags.push(value, Buffer.from(value, 'base64').toString())
     }
-    const kinds = ['ChallengeInstance', 'Deployment', 'Service', 'NetworkPolicy']
-    const objects = kinds.flatMap(kind =>
-      ['of-static', 'of-hmac'].map(name =>
-        operator.cluster.get(referenceTo(operator, kind, name), operator.signal),
-      ),
-    )
+    const kinds = ['ChallengeInstance', 'Deployment', 'Service']
+    const objects = ['of-static', 'of-hmac'].flatMap(name => [
+      policyOf(operator, name),
+      ...kinds.map(kind => operator.cluster.get(referenceTo(operator, kind, name), operator.signal)),
+    ])
     const ours = await operator.database.selectFrom('challenge_operator.instance').selectAll().execute()
     const outbox = await operator.database.selectFrom('challenge_operator.outbox').selectAll().execute()
     const seen = JSON.stringify([await Promise.all(objects), ours, outbox, counted.sent, recorded.lines])

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
-import type { Deployment, NetworkPolicy, Secret, Service } from '../../lib/crd/objects.ts'
+import type { Deployment, NetworkPolicy, Pod, Secret, Service } from '../../lib/crd/objects.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { childKindNames, platformRowsOf } from '../support/consistency.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
@@ -14,6 +14,7 @@ import {
   startTestOperator,
   type TestOperator,
 } from '../support/operator.ts'
+import { policyNameOf, policyOf } from '../support/policies.ts'
 
 let operator: TestOperator
 beforeAll(async () => {
@@ -69,11 +70,15 @@ describe('the life of an instance', () => {
     expect(operator.events(uid)).toEqual(['instance.provisioning', 'instance.ready'])
   })
 
-  test('is guarded by the default deny and a policy of its own', async () => {
+  test('is guarded by the default deny and a policy that it shares', async () => {
     const deny = await get<NetworkPolicy>('NetworkPolicy', 'challenge-operator-default-deny')
     expect(deny?.spec.policyTypes.toSorted()).toEqual(['Egress', 'Ingress'])
-    const own = await get<NetworkPolicy>('NetworkPolicy', 'web-7')
-    expect(own?.metadata.ownerReferences).toBeUndefined()
+    const shared = await policyOf(operator, 'web-7')
+    const instance = await get<ChallengeInstance>('ChallengeInstance', 'web-7')
+    const pod = await get<Pod>('Pod', instance?.status?.podName ?? '')
+    expect(pod?.metadata.labels).toMatchObject(shared?.spec.podSelector.matchLabels ?? { none: 'selected' })
+    expect(shared?.metadata.ownerReferences).toBeUndefined()
+    expect(await get('NetworkPolicy', 'web-7')).toBeUndefined()
   })
 
   test('ends with every child deleted and the row closed', async () => {
@@ -137,11 +142,14 @@ describe('a change of a running instance', () => {
   })
 
   test('creates a child again that was deleted by hand', async () => {
-    for (const kind of ['Deployment', 'Service', 'NetworkPolicy']) {
-      const old = await get(kind, 'edited-1')
-      await operator.cluster.delete(referenceTo(operator, kind, 'edited-1'), {}, operator.signal)
+    const policy = (await policyNameOf(operator, 'edited-1')) ?? ''
+    const made = { Deployment: 'edited-1', Service: 'edited-1', NetworkPolicy: policy }
+    for (const [kind, name] of Object.entries(made)) {
+      const old = await get(kind, name)
+      expect(old).toBeDefined()
+      await operator.cluster.delete(referenceTo(operator, kind, name), {}, operator.signal)
       const uid = (each: { metadata: object } | undefined) => (each?.metadata as { uid?: string })?.uid
-      await eventually(operator, kind, 'edited-1', each => each !== undefined && uid(each) !== uid(old))
+      await eventually(operator, kind, name, each => each !== undefined && uid(each) !== uid(old))
     }
     await phaseOf(operator, 'edited-1', 'Ready')
   })

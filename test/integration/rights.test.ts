@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
-import { annotations, defaultDenyName } from '../../lib/crd/group.ts'
+import { annotations, defaultDenyName, fieldManager, labels } from '../../lib/crd/group.ts'
 import type {
   Deployment,
   Ingress,
@@ -141,7 +141,9 @@ async function wholeLife(resync: () => Promise<unknown>): Promise<void> {
     metadata: { labels: { 'app.kubernetes.io/managed-by': null } },
   })
   await edit(operator, 'Secret', 'made', { data: { another: 'YQ==' } })
+  await createUnusedPolicy('challenge-policy.unused')
   await resync()
+  await eventually(operator, 'NetworkPolicy', 'challenge-policy.unused', each => each === undefined)
   await eventually<NetworkPolicy>(
     operator,
     'NetworkPolicy',
@@ -156,6 +158,20 @@ async function wholeLife(resync: () => Promise<unknown>): Promise<void> {
   await remove(operator, 'ChallengeInstance', 'adopted')
   for (const name of ['made', 'static', 'adopted']) await untilConsistent(operator, name, 'gone')
   await waitUntil('a renewal of the lease', 20_000, leaseRenewed, operator.signal)
+}
+
+/** Creates a policy that no pod has needed for long. */
+async function createUnusedPolicy(name: string): Promise<void> {
+  await create(operator, {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: {
+      name,
+      labels: { [labels.managedBy]: fieldManager, [labels.policy]: name },
+      annotations: { [annotations.unusedSince]: '2026-01-01T00:00:00Z' },
+    },
+    spec: { podSelector: { matchLabels: { [labels.policy]: name } }, policyTypes: ['Egress'] },
+  } as KubernetesObject)
 }
 
 /** Deletes an instance after its Deployment, and then its ReplicaSet, were deleted without their pods. */

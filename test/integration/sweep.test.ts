@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { annotations, fieldManager, labels } from '../../lib/crd/group.ts'
-import type { KubernetesObject, NetworkPolicy, Secret } from '../../lib/crd/objects.ts'
+import type { KubernetesObject, Secret } from '../../lib/crd/objects.ts'
 import { OperatorError } from '../../lib/errors.ts'
 import type { Cluster } from '../../lib/kubernetes/cluster.ts'
 import { waitUntil } from '../../local/process/wait.ts'
@@ -12,6 +12,7 @@ import { create, edit, remove } from '../support/edits.ts'
 import { untilQueuesEmpty } from '../support/idle-queues.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { eventually, referenceTo, startTestOperator, type TestOperator } from '../support/operator.ts'
+import { policyOf } from '../support/policies.ts'
 import { testQueues } from '../support/shared-parts.ts'
 import { sweepOnce } from '../support/sweeping.ts'
 
@@ -227,12 +228,10 @@ describe('a resync', () => {
   })
 
   it('finds a policy whose instance is gone, and its pass deletes the policy', async () => {
-    const copied = await operator.cluster.get<NetworkPolicy>(
-      referenceTo(operator, 'NetworkPolicy', 'policy'),
-      operator.signal,
-    )
+    const copied = await policyOf(operator, 'policy')
     const own = {
-      ...copied?.metadata.labels,
+      [labels.managedBy]: fieldManager,
+      [labels.instanceNamespace]: operator.namespace,
       [labels.instance]: 'orphan',
       [labels.instanceUid]: randomUUID(),
     }

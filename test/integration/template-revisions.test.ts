@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ChallengeTemplateSpec } from '../../lib/crd/challenge-template.ts'
-import type { Deployment, NetworkPolicy, Secret, Service } from '../../lib/crd/objects.ts'
+import type { Deployment, Secret, Service } from '../../lib/crd/objects.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { instanceCalled, rowsOf, untilConsistent } from '../support/consistency.ts'
 import { edit, remove } from '../support/edits.ts'
@@ -12,6 +12,7 @@ import {
   startTestOperator,
   type TestOperator,
 } from '../support/operator.ts'
+import { policyNameOf, policyOf } from '../support/policies.ts'
 
 let operator: TestOperator
 beforeAll(async () => {
@@ -63,7 +64,7 @@ async function facts(name: string) {
     instanceCalled(operator, name),
     child<Deployment>('Deployment', name),
     child<Service>('Service', name),
-    child<NetworkPolicy>('NetworkPolicy', name),
+    policyOf(operator, name),
     child<Secret>('Secret', name),
     rowsOf(operator, name),
   ])
@@ -79,7 +80,7 @@ async function facts(name: string) {
   }
 }
 
-const child = <T extends Deployment | Service | NetworkPolicy | Secret>(kind: string, name: string) =>
+const child = <T extends Deployment | Service | Secret>(kind: string, name: string) =>
   operator.cluster.get<T>(referenceTo(operator, kind, name), operator.signal)
 
 describe.each([
@@ -103,14 +104,13 @@ describe.each([
     expect(await facts(name)).toEqual(before)
   })
 
-  test('gets back the policy that was opened by hand', async () => {
-    await edit(operator, 'NetworkPolicy', name, { spec: { egress: [{}] } })
-    await waitUntil(
-      'the policy as it was',
-      20_000,
-      async () => JSON.stringify((await facts(name)).policy) === JSON.stringify(before.policy),
-      operator.signal,
-    )
+  test('gets back the policy that was opened by hand, or deleted', async () => {
+    const policy = (await policyNameOf(operator, name)) ?? ''
+    await edit(operator, 'NetworkPolicy', policy, { spec: { egress: [{}] } })
+    const asItWas = async () => JSON.stringify((await facts(name)).policy) === JSON.stringify(before.policy)
+    await waitUntil('the policy as it was', 20_000, asItWas, operator.signal)
+    await remove(operator, 'NetworkPolicy', policy)
+    await waitUntil('the policy again', 20_000, asItWas, operator.signal)
   })
 
   test('is suspended and woken with the image that it had', async () => {

@@ -108,6 +108,7 @@ export async function startFaultyOperator(options: FaultyOperatorOptions = {}): 
       namespaces,
       placement,
       keys: configurationOf(config).keys,
+      policySettings: config,
       intervalSeconds,
       now: () => Date.now() + sweepAheadMs,
       log,

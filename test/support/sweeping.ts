@@ -31,6 +31,7 @@ export async function sweepOnce(
     namespaces: operator.config.namespaces,
     placement: operator.config.placement,
     keys: configurationOf(operator.config).keys,
+    policySettings: operator.config,
     intervalSeconds: operator.config.intervalSeconds,
     now: () => Date.now() + aheadMs,
     log,

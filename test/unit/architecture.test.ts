@@ -55,6 +55,7 @@ const pureFiles = [
   /^lib\/kubernetes\/watch\/(step|known|backoff|failure)\.ts$/,
   /^lib\/kubernetes\/lease\/(step|record)\.ts$/,
   /^lib\/kubernetes\/errors\/(api-status|field-errors)\.ts$/,
+  /^lib\/reconcile\/policy\/own-policy\.ts$/,
   /^lib\/sweep\/(copied-secrets|flags|mismatch|pace|swept-instance)\.ts$/,
   /^lib\/store\/(claim-step|storable|transition)\.ts$/,
 ]

@@ -1,7 +1,7 @@
 import type { ChallengeTemplateSpec, TemplateContainer } from '../../crd/challenge-template.ts'
 import { labels as labelNames } from '../../crd/group.ts'
 import type { Deployment, Named } from '../../crd/objects.ts'
-import { type PodInput, pod } from './pod.ts'
+import { type PodInput, pod, podLabels } from './pod.ts'
 
 /** Seconds until Kubernetes reports that a pod does not start. Its default is ten minutes. */
 export const usualDeadlineSeconds = 120
@@ -19,7 +19,8 @@ export interface DeploymentInput extends PodInput {
 
 /** The selector equals that of the older operator's Deployments: the operator adopts them, and a selector cannot be changed. */
 export function deployment({ replicas, ...input }: DeploymentInput): Named<Deployment> {
-  const { name, namespace, labels, owners } = input.identity
+  const { name, namespace, owners } = input.identity
+  const labels = podLabels(input)
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',

@@ -8,10 +8,7 @@ import { blockWithout, namespaceNameLabel } from './egress.ts'
 type IngressRules = NonNullable<NetworkPolicy['spec']['ingress']>
 
 /** The settings that say who may reach challenges. */
-export interface IngressSettings extends Pick<OperatorConfig, 'ingressNamespaces' | 'clusterCidrs'> {
-  /** Addresses from which players come to an exposed port: balancers, nodes, controllers on the host's network. */
-  ingressCidrs?: readonly string[]
-}
+export type IngressSettings = Pick<OperatorConfig, 'ingressNamespaces' | 'ingressCidrs' | 'clusterCidrs'>
 
 /** Opens the declared ports. Returns no rule for an empty list of peers or ports, which Kubernetes would read as "all of them". */
 export function ingressRules(
@@ -47,7 +44,7 @@ function fromPods(namespaces: OperatorConfig['ingressNamespaces']): NetworkPolic
  */
 function fromOutside(
   { type }: NonNullable<PolicyRules['exposure']>,
-  { ingressCidrs = [], clusterCidrs }: IngressSettings,
+  { ingressCidrs, clusterCidrs }: IngressSettings,
 ): NetworkPolicyPeer[] {
   const named = ingressCidrs.map(range => ({ ipBlock: { cidr: range } }))
   if (type !== 'NodePort' && type !== 'LoadBalancer') return named

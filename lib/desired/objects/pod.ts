@@ -1,7 +1,7 @@
 import type { Scheduling } from '../../config/scheduling.ts'
 import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
 import type { ChallengeTemplateSpec } from '../../crd/challenge-template.ts'
-import { group } from '../../crd/group.ts'
+import { group, labels as labelNames } from '../../crd/group.ts'
 import type { ObjectMeta, PodSpec } from '../../crd/objects.ts'
 import { copiedSecretName, type Identity } from '../identity.ts'
 import { firstPorts, withProtocol } from '../ports.ts'
@@ -24,14 +24,16 @@ export interface PodInput {
   /** The variables of the instance, checked. */
   env: Readonly<Record<string, string>>
   flag: { envName: string; fingerprint: string } | undefined
+  /** Name of the shared policy that selects the pod; undefined: the instance has a policy of its own. */
+  policy: string | undefined
 }
 
 /** Builds the pod template. Only the first container gets the flag: it is the challenge, and the others serve it. */
-export function pod({ identity, owner, spec, env: instance, flag, scheduling }: PodInput): {
+export function pod({ identity, owner, spec, env: instance, flag, policy, scheduling }: PodInput): {
   metadata: ObjectMeta
   spec: PodSpec
 } {
-  const { name, labels } = identity
+  const { name } = identity
   const first = container({
     name,
     from: spec,
@@ -53,7 +55,7 @@ export function pod({ identity, owner, spec, env: instance, flag, scheduling }: 
   )
   return {
     metadata: {
-      labels,
+      labels: podLabels({ identity, policy }),
       ...(flag && { annotations: { [flagFingerprintAnnotation]: flag.fingerprint } }),
     },
     spec: {
@@ -74,6 +76,14 @@ export function pod({ identity, owner, spec, env: instance, flag, scheduling }: 
       ...placed(scheduling),
     },
   }
+}
+
+/** The labels of the pod. The Deployment has them too, so that its metadata shows which policy its pods need. */
+export function podLabels({
+  identity,
+  policy,
+}: Pick<PodInput, 'identity' | 'policy'>): Record<string, string> {
+  return { ...identity.labels, ...(policy !== undefined && { [labelNames.policy]: policy }) }
 }
 
 function placed({ priorityClassName, nodeSelector, tolerations }: Scheduling) {

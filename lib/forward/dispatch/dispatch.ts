@@ -1,4 +1,5 @@
 import type { Timers } from '../../abort.ts'
+import type { PresentSettings } from '../../desired/configuration.ts'
 import type { Cause, HeldRollout } from '../../messages.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { judge } from '../judge/judge.ts'
@@ -32,8 +33,8 @@ export interface DispatchOptions {
   /** Epoch milliseconds. */
   now: () => number
   timers: Timers
-  /** Hash of the settings that instances should be built with. */
-  settings: string
+  /** The settings that instances should be built with. */
+  settings: PresentSettings
   log: Log
   /** A W3C traceparent for a change that starts here. */
   trace: () => string

@@ -1,3 +1,4 @@
+import { isBuiltWith, type PresentSettings } from '../../desired/configuration.ts'
 import type { HeldRollout } from '../../messages.ts'
 import { countsAgainstRollout } from '../../reason-rules.ts'
 import type { InstanceDigest } from '../table/instance-digest.ts'
@@ -31,10 +32,10 @@ export function rolloutHold({ digest, rows }: TemplateEntry): HeldRollout | unde
 }
 
 /** Returns why changed settings of the operator must wait at a template. See `holdOf`. */
-export function settingsHold({ rows }: TemplateEntry, settings: string): HeldRollout | undefined {
+export function settingsHold({ rows }: TemplateEntry, settings: PresentSettings): HeldRollout | undefined {
   return holdOf(rows, {
     turnOf: ({ turns }) => turns.settings,
-    isOn: ({ configuration }) => configuration?.settings === settings,
+    isOn: ({ configuration }) => configuration !== undefined && isBuiltWith(settings, configuration.settings),
     served: ({ configuration }) => configuration?.served === true,
   })
 }

@@ -1,21 +1,22 @@
 import type { Timers } from '../../abort.ts'
 import { defaultDenyName } from '../../crd/group.ts'
 import type { GoneObject, KubernetesObject, NetworkPolicy, Stored } from '../../crd/objects.ts'
-import { defaultDeny } from '../../desired/objects/default-deny.ts'
-import type { InstanceKey } from '../../messages.ts'
-import { policyDigest } from '../../observed/policy-digest.ts'
+import type { PolicySettings } from '../../desired/objects/network-policy.ts'
+import type { ObjectKey } from '../../messages.ts'
+import { isIntact, isStandingPolicyName, policyDigest } from '../../observed/policy-digest.ts'
 import type { Log } from '../../telemetry/log.ts'
-import { mismatchKey } from '../judge/mismatch.ts'
-import type { Wake } from '../judge/verdict.ts'
-import { outgoingChange } from '../send/outgoing-change.ts'
+import { policyChange } from '../send/outgoing-change.ts'
 import type { Sender } from '../send/sender.ts'
 import type { Row } from '../table/row.ts'
 import { createClock, type Due } from './clock.ts'
+import { createPolicyUsers, policiesNeededBy } from './policy-users.ts'
 
 export interface StandingPoliciesOptions {
   sender: Pick<Sender, 'put'>
   /** Every row of the table. It is read only while a policy is wrong. */
   rows: () => Iterable<Row>
+  /** The settings that the policies should be built with. */
+  settings: PolicySettings
   isActive: () => boolean
   /** Epoch milliseconds. */
   now: () => number
@@ -26,126 +27,137 @@ export interface StandingPoliciesOptions {
 }
 
 /**
- * Watches the standing default-deny policy of each namespace. If it is absent or changed, the key of one instance that
- * runs there is sent with the cause `drift`; the pass of that instance puts the policy back.
+ * Watches the policies that instances share: the default-deny policy of each namespace, and those of templates' rules.
+ * They are judged by themselves and wake no instance. If one is absent or changed although something needs it, its own key
+ * is sent. Changed settings of the operator make every policy differ, and are written into them by that.
  */
 export interface StandingPolicies {
   put(policy: Stored<NetworkPolicy>): void
   remove(policy: GoneObject): void
-  /** A workload may have begun to run in a namespace whose policy is wrong. */
+  /** Something may have begun to need a policy that is wrong. */
   rowChanged(row: Row): void
   evaluateAll(): void
   stop(): void
 }
 
-/** What is known of the policy of one namespace. */
+/** What is known of one policy. */
 interface Standing extends Due {
   namespace: string
-  /** Undefined: there is no policy. */
+  name: string
+  /** Undefined: it was never seen. */
+  uid: string | undefined
+  /** See `policyDigest`; undefined: there is no policy. */
   digest: string | undefined
+  /** The policy is there and says what it should. */
+  intact: boolean
   /** resourceVersion of the policy as it was seen last, also after it is gone. */
   version: string
-  /** Since when the policy is absent although a workload runs, in epoch milliseconds. */
+  /** Since when the policy is absent although something needs it, in epoch milliseconds. */
   absentSince: number | undefined
   sent: { count: number; at: number; version: string } | undefined
 }
 
-/** The policy of a new namespace and its first instance come from two watches, in any order. */
+/** A policy and the first pod that needs it come from two watches, in any order. */
 const absentMs = 1_000
 
 /** The wait after a message about a policy that is changed again, in milliseconds. It doubles up to the longest. */
 const firstWaitMs = 1_000
 /** The wait after a message whose effect does not show. */
 const lostAfterMs = 5_000
-/** A namespace with an open policy is worth a message twice a minute, whatever keeps opening it. */
+/** A policy that stays open is worth a message twice a minute, whatever keeps opening it. */
 const longestWaitMs = 30_000
 /** A change that comes later than this after the last message begins anew. */
 const calmMs = 600_000
 
 export function isStandingPolicy({ kind, metadata }: KubernetesObject): boolean {
-  return kind === 'NetworkPolicy' && metadata.name === defaultDenyName
+  return kind === 'NetworkPolicy' && isStandingPolicyName(metadata.name ?? '')
 }
 
 export function createStandingPolicies(options: StandingPoliciesOptions): StandingPolicies {
-  const { sender, rows, isActive, now, timers, trace, log } = options
-  const wanted = policyDigest(defaultDeny(''))
+  const { sender, rows, settings, isActive, now, timers, trace, log } = options
   const policies = new Map<string, Standing>()
+  const users = createPolicyUsers(rows)
   const clock = createClock<Standing>(evaluate, now, timers)
 
-  function standingOf(namespace: string): Standing {
-    const known = policies.get(namespace)
+  function standingOf({ namespace, name }: ObjectKey): Standing {
+    const known = policies.get(keyOf({ namespace, name }))
     if (known) return known
     const standing: Standing = {
       namespace,
+      name,
+      uid: undefined,
       digest: undefined,
+      intact: false,
       version: '-',
       absentSince: undefined,
       sent: undefined,
       clockIndex: -1,
       dueAt: 0,
     }
-    policies.set(namespace, standing)
+    policies.set(keyOf(standing), standing)
     return standing
   }
 
   function evaluate(standing: Standing): void {
     if (!isActive()) return
     const at = now()
-    if (standing.digest === wanted) {
+    const neededBy = standing.intact ? undefined : users.find(standing, standing.sent?.count ?? 0)
+    if (neededBy === undefined) {
       standing.absentSince = undefined
       clock.set(standing, undefined)
+      if (standing.digest === undefined) policies.delete(keyOf(standing))
       return
     }
-    const running = runningIn(rows(), standing)
-    if (running === undefined) {
-      standing.absentSince = undefined
-      clock.set(standing, undefined)
-      if (standing.digest === undefined) policies.delete(standing.namespace)
-      return
-    }
-    if (sendAt(standing, at) <= at) send(standing, running, at)
+    if (sendAt(standing, at) <= at) send(standing, neededBy, at)
     clock.set(standing, sendAt(standing, at))
   }
 
-  function send(standing: Standing, key: InstanceKey, at: number): void {
-    const { namespace, digest, version, sent } = standing
-    const mismatch = { kind: 'default-deny', namespace, digest } as const
-    const wake: Wake = {
-      uid: key.uid,
-      cause: 'drift',
-      mismatch,
-      readVersions: [version],
-      resourceVersion: '',
-      delayMs: 0,
-    }
-    const change = outgoingChange({ key, wake, at, trace: trace(), repeated: sent?.version === version })
-    sender.put({ subject: mismatchKey({ ...mismatch, digest: undefined }), change, startsWork: false })
+  function send(standing: Standing, neededBy: ObjectKey, at: number): void {
+    const { namespace, name, uid, digest, version, sent } = standing
+    const wrong = { namespace, name, uid, digest, resourceVersion: version, neededBy }
+    const repeated = sent?.version === version
+    const change = policyChange(wrong, { at, trace: trace(), repeated })
+    sender.put({ subject: `Policy ${keyOf(standing)}`, change, startsWork: false })
     const count = sent !== undefined && at - sent.at < calmMs ? sent.count + 1 : 1
     standing.sent = { count, at, version }
-    log.warn('default-deny policy is not as it was made', { namespace, absent: digest === undefined, count })
+    log.warn(warningOf(name), { namespace, policy: name, absent: digest === undefined, count })
   }
 
   return {
     put(policy) {
-      const standing = standingOf(policy.metadata.namespace)
+      const standing = standingOf(policy.metadata)
+      standing.uid = policy.metadata.uid
       standing.digest = policyDigest(policy)
+      standing.intact = isIntact(policy, settings)
       standing.version = policy.metadata.resourceVersion
       evaluate(standing)
     },
     remove({ metadata }) {
-      const standing = standingOf(metadata.namespace)
+      const standing = standingOf(metadata)
       standing.digest = undefined
+      standing.intact = false
       evaluate(standing)
     },
-    rowChanged({ instance }) {
-      const namespace = instance?.children[0]?.namespace
-      if (namespace === undefined) return
-      const standing = standingOf(namespace)
-      if (standing.digest !== wanted && standing.clockIndex === -1) evaluate(standing)
+    rowChanged(row) {
+      users.forget()
+      for (const needed of policiesNeededBy(row)) {
+        const standing = standingOf(needed)
+        if (!standing.intact && standing.clockIndex === -1) evaluate(standing)
+      }
     },
     evaluateAll: () => policies.forEach(evaluate),
     stop: () => clock.clear(),
   }
+}
+
+function keyOf({ namespace, name }: ObjectKey): string {
+  return `${namespace}/${name}`
+}
+
+function warningOf(name: string): string {
+  return name === defaultDenyName
+    ? 'default-deny policy is not as it was made'
+    : 'shared policy is not as it was made'
 }
 
 /** @returns when the next message about a wrong policy is due, in epoch milliseconds */
@@ -156,14 +168,4 @@ function sendAt(standing: Standing, now: number): number {
   if (sent === undefined || now - sent.at >= calmMs) return seen
   const first = sent.version === version ? lostAfterMs : firstWaitMs
   return Math.max(seen, sent.at + Math.min(first * 2 ** Math.min(sent.count - 1, 10), longestWaitMs))
-}
-
-/** Returns the key of an instance whose pass puts the policy back, another one each time: the pass of one may fail. */
-function runningIn(rows: Iterable<Row>, { namespace, sent }: Standing): InstanceKey | undefined {
-  const keys = [...rows].flatMap(({ namespace: own, name, instance }) =>
-    instance?.children.some(child => child.namespace === namespace)
-      ? [{ namespace: own, name, uid: instance.uid }]
-      : [],
-  )
-  return keys[(sent?.count ?? 0) % Math.max(1, keys.length)]
 }

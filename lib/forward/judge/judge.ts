@@ -1,4 +1,5 @@
 import { generationOfNoTemplate } from '../../crd/challenge-instance.ts'
+import { isBuiltWith, type PresentSettings } from '../../desired/configuration.ts'
 import type { Cause } from '../../messages.ts'
 import type { InstanceDigest } from '../table/instance-digest.ts'
 import type { Row, TemplateDigest } from '../table/row.ts'
@@ -36,13 +37,13 @@ const templateMissingMs = 1_000
  * Call it only after every list has ended.
  * @param template undefined: there is no such template
  * @param now epoch milliseconds
- * @param settings hash of the settings that instances should be built with
+ * @param settings the settings that instances should be built with
  */
 export function judge(
   row: Row,
   template: TemplateDigest | undefined,
   now: number,
-  settings?: string,
+  settings?: PresentSettings,
 ): Verdict {
   const { instance } = row
   if (instance === undefined) return { wake: orphaned(row, undefined) }
@@ -170,9 +171,10 @@ function templateUnconsidered(
 }
 
 /** An instance of an earlier release has no record of its settings. It counts as built with the present ones. */
-function settingsOutdated(instance: InstanceDigest, settings: string): Wake | undefined {
+function settingsOutdated(instance: InstanceDigest, present: PresentSettings): Wake | undefined {
   const { configuration } = instance
-  if (configuration === undefined || configuration.settings === settings) return undefined
+  if (configuration === undefined || isBuiltWith(present, configuration.settings)) return undefined
+  const { settingsOfOwnPolicy: settings } = present
   return hasWorkload(instance) ? wakeOf(instance, 'changed', { kind: 'settings', settings }) : undefined
 }
 

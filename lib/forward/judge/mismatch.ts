@@ -31,8 +31,6 @@ export type Mismatch =
   /** The Deployment of a terminating instance is gone. The next step of the teardown is due. */
   | { kind: 'teardown-workload-gone' }
   | { kind: 'instance-gone' }
-  /** The default-deny policy of a namespace in which the instance runs is absent or changed. */
-  | { kind: 'default-deny'; namespace: string; digest: string | undefined }
 
 interface ChildReference {
   kind: string
@@ -80,8 +78,6 @@ export function mismatchKey(mismatch: Mismatch): string {
       return `${kind} ${mismatch.state}`
     case 'orphans':
       return [kind, ...mismatch.children.map(childKey)].join(' ')
-    case 'default-deny':
-      return `${kind} ${mismatch.namespace} ${mismatch.digest ?? '-'}`
     case 'finalizer-missing':
     case 'contest-over':
     case 'teardown-not-started':

@@ -1,4 +1,5 @@
 import type { OutgoingChange } from '../../aws/queue-ports.ts'
+import type { ObjectKey } from '../../messages.ts'
 import { changeDeduplicationId } from '../../messages.ts'
 import { mismatchKey } from '../judge/mismatch.ts'
 import type { Wake } from '../judge/verdict.ts'
@@ -33,5 +34,44 @@ export function outgoingChange({ key, wake, at, trace, repeated }: OutgoingChang
       trace,
     },
     deduplicationId: changeDeduplicationId(uid, cause, version),
+  }
+}
+
+export interface WrongPolicy extends ObjectKey {
+  /** Of the policy as it was seen last; undefined: it was never seen. */
+  uid: string | undefined
+  resourceVersion: string
+  /** See `policyDigest`; undefined: the policy is absent. */
+  digest: string | undefined
+  neededBy: ObjectKey
+}
+
+/** Stands for the uid of a policy that was never seen. */
+const unknownUid = '-'
+
+/**
+ * The message about a policy that instances share and that is absent or changed. No instance gets a pass for it.
+ * @param at epoch milliseconds @param repeated see `OutgoingChangeParts`
+ */
+export function policyChange(
+  { namespace, name, uid = unknownUid, resourceVersion, digest = '-', neededBy }: WrongPolicy,
+  { at, trace, repeated }: Pick<OutgoingChangeParts, 'at' | 'trace' | 'repeated'>,
+): OutgoingChange {
+  const version = [namespace, name, digest, resourceVersion, ...(repeated ? [at] : [])].join('@')
+  return {
+    change: {
+      v: 1,
+      kind: 'Policy',
+      namespace,
+      name,
+      uid,
+      resourceVersion,
+      cause: 'drift',
+      neededBy,
+      attempt: 0,
+      at: new Date(at).toISOString(),
+      trace,
+    },
+    deduplicationId: changeDeduplicationId(uid, 'drift', version),
   }
 }

@@ -29,6 +29,7 @@ export function dependentOf(object: Stored<KubernetesObject>, row: Row, intern: 
   const ownerUid = metadata.labels?.[labels.instanceUid]
   const instanceUid = row.instance?.uid
   const recorded = row.instance?.children
+  const policy = kind === 'Pod' || kind === 'Deployment' ? metadata.labels?.[labels.policy] : undefined
   const version = kind === 'Pod' ? '' : childVersion(object)
   return {
     kind: intern(kind),
@@ -41,6 +42,7 @@ export function dependentOf(object: Stored<KubernetesObject>, row: Row, intern: 
     deployment: kind === 'Deployment' ? deploymentDigest(object as Deployment) : undefined,
     pod: kind === 'Pod' ? compactPod(object as Stored<Pod>, intern) : undefined,
     exposure: isExposingChild({ kind, name }, row.name) ? intern(exposureState(object)) : undefined,
+    policy: policy === undefined ? undefined : intern(policy),
     row,
   }
 }

@@ -18,6 +18,8 @@ export interface Dependent {
   pod: PodDigest | undefined
   /** See `exposureState`; undefined for an object that does not expose the instance. */
   exposure: string | undefined
+  /** Name of the shared policy that a pod, or the pod of a Deployment, is selected by. */
+  policy: string | undefined
   row: Row
 }
 

@@ -1,27 +1,28 @@
-import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
+import type { ChallengeInstance, Child } from '../../crd/challenge-instance.ts'
 import { isWorkload } from '../../crd/child-kinds.ts'
 import type { Stored } from '../../crd/objects.ts'
-import { referenceTo } from '../../crd/reference.ts'
+import { childKey, referenceTo } from '../../crd/reference.ts'
 import { placementOf } from '../../desired/identity.ts'
-import { type OperatorError, operatorError } from '../../errors.ts'
+import { operatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import { withoutPastRepairs } from '../../observed/repairs.ts'
 import type { Decision } from '../decide.ts'
 import { rechecksShared, repairsAtOnce } from '../pass/causes.ts'
 import type { Observed, TemplateSource } from '../pass/observation.ts'
 import type { Pass } from '../pass/outcome.ts'
+import { unneededOwnPolicy } from '../policy/own-policy.ts'
+import type { EnsureSharedPolicy } from '../policy/shared-policy-guard.ts'
 import type { Revisions } from '../template/revisions.ts'
 import type { ReportTemplate } from '../template/template-status.ts'
 import type { Acted } from './acted.ts'
-import { converge } from './converge.ts'
-import type { EnsureDefaultDeny } from './default-deny.ts'
+import { converge, prune } from './converge.ts'
 import { tryRefusedPodsAgain } from './refused-pods.ts'
 import type { EnsureWorkloadNamespace, NamespaceChecks, PlacedWorkload } from './workload-namespace.ts'
 
 export interface Actors {
   cluster: Cluster
-  ensureDefaultDeny: EnsureDefaultDeny
   ensureNamespace: EnsureWorkloadNamespace
+  ensureSharedPolicy: EnsureSharedPolicy
   revisions: Revisions
   reportTemplate: ReportTemplate
   /** Epoch milliseconds. */
@@ -36,22 +37,19 @@ interface ToAct {
 
 /** Carries out a decision. The failure of a child is data; a failure that leaves nothing to report throws. */
 export async function act(
-  { cluster, ensureDefaultDeny, ensureNamespace, revisions, reportTemplate, now }: Actors,
+  actors: Actors,
   { observed, decision, pass }: ToAct,
   signal: AbortSignal,
 ): Promise<Acted> {
+  const { cluster, revisions, reportTemplate, now } = actors
   const { instance, template } = observed
   const children = instance.status?.children ?? []
   const nothing: Acted = { children, writes: [], failures: [], converged: false }
   switch (decision.kind) {
     case 'look':
-      return { ...nothing, failures: await guardWhatRuns(ensureDefaultDeny, { instance, pass }, signal) }
+      return removeOwnPolicy(cluster, { observed, acted: nothing }, signal)
     case 'leave':
-      return {
-        ...nothing,
-        children: children.map(child => withoutPastRepairs(child, now())),
-        failures: await guardWhatRuns(ensureDefaultDeny, { instance, pass }, signal),
-      }
+      return { ...nothing, children: children.map(child => withoutPastRepairs(child, now())) }
     case 'expire': {
       const ended = await expire(cluster, instance, signal)
       return ended === 'overtaken' ? { ...nothing, overtaken: true } : nothing
@@ -61,12 +59,12 @@ export async function act(
       const recheck = rechecksShared(pass)
       try {
         await Promise.all([
-          ensureNamespace(placedBy(instance, decision), namespaceChecks(observed, decision, recheck), signal),
+          ensurePlace(actors, { observed, decision, recheck }, signal),
           keepTemplate(revisions, { instance, source, recheck }, signal),
           ...(source.exists && template.kind === 'read' ? [reportTemplate(template.template, signal)] : []),
         ])
       } catch (thrown) {
-        // No workload starts without the standing policy. What runs already is left as it is.
+        // No workload starts without its policies. What runs already is left as it is.
         return { ...nothing, failures: [operatorError(thrown)] }
       }
       signal.throwIfAborted()
@@ -76,10 +74,8 @@ export async function act(
         { observed, desired: desired.children, now: now(), ignorePauses: repairsAtOnce(pass) },
         signal,
       )
-      return {
-        ...(await tryRefusedPodsAgain(cluster, { deployment, pass, converged }, signal)),
-        converged: true,
-      }
+      const tried = await tryRefusedPodsAgain(cluster, { deployment, pass, converged }, signal)
+      return removeOwnPolicy(cluster, { observed, acted: { ...tried, converged: true } }, signal)
     }
   }
 }
@@ -112,21 +108,37 @@ function namespaceChecks(
   }
 }
 
-/**
- * Puts back the default-deny policy of the namespaces in which something of an instance runs, if the pass is to recheck
- * it. A pass that converges does so already; this is for an instance that is left as it is, or is being deleted.
- * @returns the failures
- */
-export async function guardWhatRuns(
-  ensureDefaultDeny: EnsureDefaultDeny,
-  { instance, pass }: { instance: ChallengeInstance; pass: Pass },
+/** The namespace comes first: where its default-deny policy is missing, the shared one is missing as well. */
+async function ensurePlace(
+  { ensureNamespace, ensureSharedPolicy }: Actors,
+  { observed, decision, recheck }: { observed: Observed; decision: Converging; recheck: boolean },
   signal: AbortSignal,
-): Promise<OperatorError[]> {
-  if (!rechecksShared(pass)) return []
-  const namespaces = new Set(instance.status?.children?.map(child => child.namespace))
-  const ensured = [...namespaces].map(namespace => ensureDefaultDeny(namespace, { recheck: true }, signal))
-  const results = await Promise.allSettled(ensured)
-  return results.flatMap(result => (result.status === 'rejected' ? [operatorError(result.reason)] : []))
+): Promise<void> {
+  const { desired, source } = decision
+  const checks = namespaceChecks(observed, decision, recheck)
+  await ensureNamespace(placedBy(observed.instance, decision), checks, signal)
+  const { uid: templateUid } = source.template.metadata
+  const options = { templateUid, recheck: checks.recheck }
+  if (desired.sharedPolicy) await ensureSharedPolicy(desired.sharedPolicy, options, signal)
+}
+
+/** Removes the policy of an instance's own, once its pods are selected by a shared one. */
+async function removeOwnPolicy(
+  cluster: Cluster,
+  { observed, acted }: { observed: Observed; acted: Acted },
+  signal: AbortSignal,
+): Promise<Acted> {
+  const { children, writes, failures } = acted
+  const child = unneededOwnPolicy(observed, children)
+  if (child === undefined) return acted
+  const removed = await prune(cluster, { child, instance: observed.instance }, signal)
+  const isLeft = (each: Child) => childKey(each) !== removed.key || removed.failure !== undefined
+  return {
+    ...acted,
+    children: children.filter(isLeft),
+    writes: [...writes, ...(removed.write ? [removed.write] : [])],
+    failures: [...failures, ...(removed.failure ? [removed.failure] : [])],
+  }
 }
 
 /** Deletes an instance whose time is over, in the version that was read. */

@@ -5,6 +5,7 @@ import { childKey, keyOfObject } from '../../crd/reference.ts'
 import type { DesiredChild } from '../../desired/desired.ts'
 import { type OperatorError, operatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
+import { isOwnPolicy } from '../policy/own-policy.ts'
 import type { ChildWrite, ExposingResult } from './acted.ts'
 import { applyChild, type ChildResult, type ChildToApply } from './apply-child.ts'
 import { isReplaced } from './ownership.ts'
@@ -26,8 +27,9 @@ export interface ToConverge extends Omit<ChildToApply, 'desired'> {
 
 /**
  * Applies every child that differs from its record, wave by wave, then prunes what is recorded and no longer desired.
- * The Deployment is in the last wave but one, since a pod must find its Secret and its policy. What exposes the instance
- * comes last, so that its failure keeps no pod from starting.
+ * The Deployment is in the last wave but one, since a pod must find its Secret. What exposes the instance comes last, so
+ * that its failure keeps no pod from starting. The policy of an instance's own stays, because the pod that relies on it
+ * may still be there (`unneededOwnPolicy`).
  */
 export async function converge(
   cluster: Cluster,
@@ -65,11 +67,11 @@ export async function converge(
 
 function notDesired(recorded: readonly Child[], desired: readonly DesiredChild[]): Child[] {
   const keys = new Set(desired.map(child => keyOfObject(child.object)))
-  return recorded.filter(child => !keys.has(childKey(child)))
+  return recorded.filter(child => !keys.has(childKey(child)) && !isOwnPolicy(child))
 }
 
 /** Deletes a child that is not desired any more. An object of another client that has its name is left alone. */
-async function prune(
+export async function prune(
   cluster: Cluster,
   { child, instance }: { child: Child; instance: Stored<ChallengeInstance> },
   signal: AbortSignal,

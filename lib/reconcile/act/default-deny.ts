@@ -1,7 +1,7 @@
 import type { Named, NetworkPolicy } from '../../crd/objects.ts'
 import { OperatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
-import { putStanding } from './standing-object.ts'
+import { putPolicy } from '../policy/put-policy.ts'
 import { createTrust } from './trust.ts'
 
 /**
@@ -15,8 +15,8 @@ export type EnsureDefaultDeny = (
 ) => Promise<void>
 
 /**
- * An ensured policy is trusted for a while: two calls per namespace and process in this time, none per instance. The sweep
- * notices a policy that goes missing in between and asks for a recheck.
+ * An ensured policy is trusted for a while: two calls per namespace and process in this time, none per instance. The
+ * forwarder notices a policy that goes missing in between.
  */
 export function createDefaultDenyGuard(
   cluster: Cluster,
@@ -35,7 +35,7 @@ export function createDefaultDenyGuard(
           `Namespace "${namespace}" is being deleted or does not exist.`,
         )
       const { uid } = found.metadata
-      if (recheck || ensuredUid !== uid) await putStanding(cluster, defaultDeny(namespace), signal)
+      if (recheck || ensuredUid !== uid) await putPolicy(cluster, defaultDeny(namespace), signal)
       return uid
     })
 }

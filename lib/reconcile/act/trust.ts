@@ -1,18 +1,13 @@
 import { remember } from '../../bounded-cache.ts'
+import { trustMs } from '../../desired/unused.ts'
+
+/** The most objects that are remembered: placement `Instance` has some for each instance. */
+const memoryLimit = 5_000
 
 /**
- * How long something that many instances share is trusted after it was ensured, in milliseconds. It is well below the
- * least grace of an event's namespace (`OPERATOR_EVENT_GRACE_MINUTES`).
- */
-const trustMs = 300_000
-
-/** The most namespaces that are remembered. */
-const memoryLimit = 1_000
-
-/**
- * Runs `ensure` unless its last run for the key is trusted still. Callers at the same time share one run.
+ * Runs `ensure` unless its last run for the key is trusted still (`trustMs`). Callers at the same time share one run.
  * `recheck`: runs it in any case.
- * @param ensure gets the uid of the namespace as it was ensured last, and returns that of now
+ * @param ensure gets what it returned the last time, such as the uid of a namespace
  */
 export type Trust = (
   key: string,

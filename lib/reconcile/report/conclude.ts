@@ -23,6 +23,7 @@ import {
   requeue,
   waitOutcome,
 } from '../pass/outcome.ts'
+import { mayKeepOwnPolicy } from '../policy/own-policy.ts'
 import { configurationAfter } from './configuration-after.ts'
 import { addressesWith, exposureFinding } from './exposure-finding.ts'
 import { type Built, templateAfter } from './template-after.ts'
@@ -72,7 +73,11 @@ export function conclude(input: ConcludeInput): Conclusion {
     complete: decision.kind === 'converge' && acted.failures.length === 0,
     exposure,
     ...(built && exposure ? { granted: grantedBy(built, exposure, observed) } : {}),
-    configuration: configurationAfter(observed, { configuration, observes }),
+    configuration: configurationAfter(observed, {
+      configuration,
+      observes,
+      ownPolicy: built ? built.desired.sharedPolicy === undefined : mayKeepOwnPolicy(observed),
+    }),
     template: templateAfter(observed, { built: built && builtOf(built), observes }),
   }
   return { outcome, findings, flagHmac: built?.desired.flagHmac }

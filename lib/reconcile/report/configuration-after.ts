@@ -1,4 +1,4 @@
-import type { Configuration } from '../../desired/configuration.ts'
+import { type Configuration, isBuiltWith } from '../../desired/configuration.ts'
 import { hasHost } from '../../desired/exposure/exposing-type.ts'
 import { configurationText, noKeys, recordedConfiguration } from '../../observed/configuration.ts'
 import { serves } from '../../observed/serves.ts'
@@ -8,19 +8,24 @@ import type { Observed } from '../pass/observation.ts'
  * The record of the settings that a pass considered. It considers them if it read the template and came to an end: also an
  * instance that it had to leave as it is counts, since that instance is built with the present settings later.
  * @param observes see `Findings.observesGeneration`
+ * @param ownPolicy whether the instance is built with a policy of its own
  * @returns undefined: as before
  */
 export function configurationAfter(
   { instance, template, sources }: Observed,
-  { configuration, observes }: { configuration: Configuration; observes: boolean },
+  {
+    configuration,
+    observes,
+    ownPolicy,
+  }: { configuration: Configuration; observes: boolean; ownPolicy: boolean },
 ): string | undefined {
   if (template.kind === 'unread' || sources.length === 0 || !observes) return undefined
   const before = recordedConfiguration(instance.status?.configuration)
-  const { settings, keys = noKeys } = configuration
-  const takesUp = before !== undefined && before.settings !== settings
+  const { settings, settingsOfOwnPolicy, keys = noKeys } = configuration
+  const takesUp = before !== undefined && !isBuiltWith(configuration, before.settings)
   const usesKeys = sources.some(({ template: { spec } }) => spec.flagStrategy !== undefined || hasHost(spec))
   return configurationText({
-    settings,
+    settings: ownPolicy ? settingsOfOwnPolicy : settings,
     keys: usesKeys ? keys : noKeys,
     served: takesUp ? serves(instance) : before?.served === true,
   })

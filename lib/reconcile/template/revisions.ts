@@ -2,6 +2,7 @@ import { remember } from '../../bounded-cache.ts'
 import type { KnownTemplate } from '../../crd/challenge-template.ts'
 import type { Named, Secret } from '../../crd/objects.ts'
 import { templateOfRevision, templateRevision } from '../../desired/template-revision.ts'
+import { trustMs } from '../../desired/unused.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import type { Log } from '../../telemetry/log.ts'
 
@@ -15,12 +16,6 @@ export interface Revisions {
   /** @returns undefined if no Secret keeps the template of this revision any more */
   read(revision: { namespace: string; name: string }, signal: AbortSignal): Promise<KnownTemplate | undefined>
 }
-
-/**
- * How long a Secret is taken for existing, in milliseconds. One that is in use is not deleted, and another one only after
- * it was unused for longer than this (`unusedMs`).
- */
-const trustMs = 300_000
 
 /** The most revisions that are remembered. */
 const memoryLimit = 1_000

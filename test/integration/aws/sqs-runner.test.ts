@@ -184,8 +184,9 @@ describe('reconcile and timer over the event source mapping', () => {
     const reconcile = createReconcile({
       ...opened,
       watches: () => true,
-      collectRevision: async () => {},
+      collectUnused: async () => {},
       collectNamespace: async () => {},
+      repairPolicy: async () => {},
       reconcile: async pass => {
         passes.push({ ...pass, startedAt: Date.now() })
         if (passes.length === 1) throw new OperatorError('Internal', 'no answer')
@@ -221,8 +222,9 @@ describe('reconcile and timer over the event source mapping', () => {
     const reconcile = createReconcile({
       ...opened,
       watches: () => true,
-      collectRevision: async () => {},
+      collectUnused: async () => {},
       collectNamespace: async () => {},
+      repairPolicy: async () => {},
       reconcile: async pass => {
         passes.push(pass)
         return { outcome: { kind: 'requeue', afterMs: 60_000, reason: 'NameTaken' }, events: 0 }

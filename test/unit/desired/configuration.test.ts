@@ -7,9 +7,6 @@ const of = (variables: Record<string, string>) => configurationOf(parseOperatorC
 
 describe('the settings of a configuration', () => {
   test.each([
-    ['OPERATOR_CLUSTER_CIDRS', '10.0.0.0/8'],
-    ['OPERATOR_DNS', 'dns/app=dns'],
-    ['OPERATOR_INGRESS_NAMESPACES', 'proxy'],
     ['OPERATOR_DEFAULT_TTL_MINUTES', '60'],
     ['OPERATOR_NODE_SELECTOR', 'pool=ctf'],
     ['OPERATOR_FLAG_SECRETS', 'labelled'],
@@ -24,19 +21,35 @@ describe('the settings of a configuration', () => {
     ['OPERATOR_TOLERATIONS', 'pool=ctf:NoSchedule,spot', 'spot,pool=ctf:NoSchedule'],
     ['OPERATOR_DNS', 'dns/app=dns,tier=core', 'dns/tier=core,app=dns'],
   ])('do not depend on the order within %s', (name, one, other) => {
-    expect(of({ [name]: one }).settings).toBe(of({ [name]: other }).settings)
-    expect(of({ [name]: one }).settings).not.toBe(of({}).settings)
+    const hash = (value: string) => of({ [name]: value }).settingsOfOwnPolicy
+    expect(hash(one)).toBe(hash(other))
+    expect(hash(one)).not.toBe(of({}).settingsOfOwnPolicy)
   })
 
   test.each([
     ['OPERATOR_INTERVAL', '30'],
     ['OPERATOR_NAMESPACE', 'other'],
     ['OPERATOR_LOG_LEVEL', 'debug'],
-    ['OPERATOR_CLUSTER_CIDRS', ''],
+    ['OPERATOR_CLUSTER_CIDRS', '10.0.0.0/8'],
+    ['OPERATOR_DNS', 'dns/app=dns'],
+    ['OPERATOR_INGRESS_NAMESPACES', 'proxy'],
+    ['OPERATOR_INGRESS_CIDRS', '192.0.2.0/24'],
     ['FLAG_SECRET', secret],
     ['FLAG_HMAC_PEPPER', 'pepper'],
   ])('do not depend on %s', (name, value) => {
     expect(of({ [name]: value }).settings).toBe(of({}).settings)
+  })
+})
+
+describe('the settings for an instance with a policy of its own', () => {
+  test.each([
+    ['OPERATOR_CLUSTER_CIDRS', '10.0.0.0/8'],
+    ['OPERATOR_DNS', 'dns/app=dns'],
+    ['OPERATOR_INGRESS_NAMESPACES', 'proxy'],
+    ['OPERATOR_INGRESS_CIDRS', '192.0.2.0/24'],
+    ['OPERATOR_DEFAULT_TTL_MINUTES', '60'],
+  ])('depend on %s', (name, value) => {
+    expect(of({ [name]: value }).settingsOfOwnPolicy).not.toBe(of({}).settingsOfOwnPolicy)
   })
 })
 

@@ -14,6 +14,7 @@ const exposing = parseOperatorConfig({
 const shapes: Record<string, () => unknown> = {
   'default-deny': () => defaultDeny('ctf'),
   minimal: () => built(),
+  'with-own-policy': () => built({ ownPolicy: true }),
   'flag-hmac': () => built({ template: template({ flagStrategy: { type: 'hmac-per-instance' } }) }),
   'flag-static-secret': () =>
     built(

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { parseOperatorConfig } from '../../../lib/config/operator.ts'
 import type { Deployment, Stored } from '../../../lib/crd/objects.ts'
 import { createForward } from '../../../lib/forward.ts'
 import { silentLog } from '../../../lib/telemetry/log.ts'
@@ -131,7 +132,8 @@ function forwarderWithFailingWatch() {
     elect: (_, signal) => untilStopped(signal),
     changes: { sendBatch: async () => [] },
     watching: { namespaces: '*', everywhere: false },
-    settings: 's1',
+    settings: { settings: 's1', settingsOfOwnPolicy: 's1-own' },
+    policySettings: parseOperatorConfig({}),
     log: silentLog,
     now: Date.now,
   })

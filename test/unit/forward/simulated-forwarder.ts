@@ -1,4 +1,5 @@
 import type { OutgoingChange } from '../../../lib/aws/queue-ports.ts'
+import { type OperatorConfig, parseOperatorConfig } from '../../../lib/config/operator.ts'
 import type { WatchedNamespaces } from '../../../lib/crd/namespaces.ts'
 import type { KubernetesObject, Stored } from '../../../lib/crd/objects.ts'
 import { createForward } from '../../../lib/forward.ts'
@@ -7,11 +8,15 @@ import { silentLog } from '../../../lib/telemetry/log.ts'
 import { virtualTime } from './virtual-time.ts'
 import { namespace, standingPolicy } from './watched-objects.ts'
 
-/** Hash of the settings of the forwarder. */
+/** The settings of the forwarder, for instances with a shared policy and for those with one of their own. */
 export const presentSettings = 's1'
+export const presentSettingsOfOwnPolicy = 's1-own'
 
 /** A forwarder on a virtual clock. The test controls its watches, its lease and its queue. */
-export function simulatedForwarder(namespaces: WatchedNamespaces = [namespace]) {
+export function simulatedForwarder(
+  namespaces: WatchedNamespaces = [namespace],
+  config: OperatorConfig = parseOperatorConfig({}),
+) {
   const time = virtualTime()
   const handlers = new Map<string, WatchHandlers<KubernetesObject>>()
   const sent: OutgoingChange[] = []
@@ -36,7 +41,8 @@ export function simulatedForwarder(namespaces: WatchedNamespaces = [namespace]) 
       },
     },
     watching: { namespaces, everywhere: false },
-    settings: presentSettings,
+    settings: { settings: presentSettings, settingsOfOwnPolicy: presentSettingsOfOwnPolicy },
+    policySettings: config,
     log: silentLog,
     now: time.now,
     timers: time.timers,

@@ -1,13 +1,17 @@
+import { type OperatorConfig, parseOperatorConfig } from '../../../lib/config/operator.ts'
 import type {
   ChallengeInstance,
   ChallengeInstanceStatus,
   Child,
 } from '../../../lib/crd/challenge-instance.ts'
+import type { ChallengeTemplateSpec } from '../../../lib/crd/challenge-template.ts'
 import { type ChildKind, childKinds } from '../../../lib/crd/child-kinds.ts'
 import { fieldManager, finalizer, labels } from '../../../lib/crd/group.ts'
 import type { Deployment, KubernetesObject, ObjectMeta, Pod, Stored } from '../../../lib/crd/objects.ts'
 import { referenceTo } from '../../../lib/crd/reference.ts'
 import { defaultDeny } from '../../../lib/desired/objects/default-deny.ts'
+import { sharedPolicy } from '../../../lib/desired/objects/network-policy.ts'
+import { policyRules } from '../../../lib/desired/policy-rules.ts'
 import { childVersion } from '../../../lib/observed/child-version.ts'
 import { storedInstance, storedTemplate } from '../../support/objects.ts'
 import { start } from './virtual-time.ts'
@@ -77,6 +81,41 @@ export function standingPolicy(spec: object = {}): Stored<KubernetesObject> {
     },
     spec: { ...built.spec, ...spec },
   } as Stored<KubernetesObject>
+}
+
+/** The policy that all pods of a template share, as the API server returns it. */
+export function sharedPolicyOf(
+  spec: ChallengeTemplateSpec,
+  changed: { spec?: object; metadata?: object } = {},
+  config: OperatorConfig = parseOperatorConfig({}),
+): Stored<KubernetesObject> {
+  const built = sharedPolicy(namespace, policyRules(spec), config)
+  const { ingress: _, ...stored } = built.spec
+  const withoutEmpty = built.spec.ingress?.length === 0 ? stored : built.spec
+  return {
+    ...built,
+    metadata: {
+      ...built.metadata,
+      uid: 'shared-policy',
+      resourceVersion: nextVersion(),
+      creationTimestamp: '2026-11-21T08:00:00Z',
+      ...changed.metadata,
+    },
+    spec: { ...withoutEmpty, ...changed.spec },
+  } as Stored<KubernetesObject>
+}
+
+/** A settled instance whose pod is selected by a shared policy. It has none of its own. */
+export function needing({ instance, children, pod }: ReturnType<typeof settled>, policy: string) {
+  const labelled = <T extends Stored<KubernetesObject>>(object: T): T => ({
+    ...object,
+    metadata: { ...object.metadata, labels: { ...object.metadata.labels, [labels.policy]: policy } },
+  })
+  const made = children
+    .filter(({ kind }) => kind !== 'NetworkPolicy')
+    .map(child => (child.kind === 'Deployment' ? labelled(child) : child))
+  const status = { ...instance.status, children: recorded(made) }
+  return [withStatus(instance, status), ...made, labelled(pod)]
 }
 
 /** A child after a write to its spec. */

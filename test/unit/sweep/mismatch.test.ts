@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { parseOperatorConfig } from '../../../lib/config/operator.ts'
 import type { Child } from '../../../lib/crd/challenge-instance.ts'
 import { labels } from '../../../lib/crd/group.ts'
 import type { KubernetesObject, Stored } from '../../../lib/crd/objects.ts'
-import { defaultDeny } from '../../../lib/desired/objects/default-deny.ts'
 import { childVersion } from '../../../lib/observed/child-version.ts'
 import { alignToRetryGrid, recheckBackoffMs } from '../../../lib/reconcile/pass/backoff.ts'
 import type { OpenRow } from '../../../lib/store/store.ts'
@@ -20,9 +20,8 @@ import {
   resumed,
   rowMismatches,
   slowTeardowns,
-  wrongDefaultDeny,
 } from '../../../lib/sweep/mismatch.ts'
-import { type SweptChild, sweptChild } from '../../../lib/sweep/swept-child.ts'
+import { sweptChild } from '../../../lib/sweep/swept-child.ts'
 import type { SweptInstance } from '../../../lib/sweep/swept-instance.ts'
 
 const now = Date.parse('2026-11-21T09:00:00Z')
@@ -142,7 +141,12 @@ describe('childMismatches', () => {
     children: Stored<KubernetesObject>[],
     living: ReadonlyMap<string, SweptInstance>,
     at: number,
-  ) => childMismatches(children.map(sweptChild), living, at)
+  ) =>
+    childMismatches(
+      children.map(each => sweptChild(each, parseOperatorConfig({}))),
+      living,
+      at,
+    )
 
   it('finds nothing if version and owner match the record', () => {
     expect(mismatchesOf([service('u')], instances(instance()), now)).toEqual([])
@@ -317,45 +321,5 @@ describe('needsRecheck', () => {
     const flapping = instance({ reason: 'Flapping', phaseHeldUntil: now - 10_000 })
     const stalled = instance({ reason: 'TemplateInvalid' })
     expect(needsRecheck([instance(), stalled, starting, flapping], now)).toEqual([])
-  })
-})
-
-describe('wrongDefaultDeny', () => {
-  const neighbours = [instance(), instance({ uid: 'v', name: 'web-8' })]
-  const policy = (namespace: string, spec: object = {}, own = {}): SweptChild => {
-    const built = defaultDeny(namespace)
-    const { ingress: _, egress: __, ...stored } = built.spec
-    return sweptChild({
-      ...built,
-      metadata: {
-        ...built.metadata,
-        uid: `policy-of-${namespace}`,
-        resourceVersion: '3',
-        creationTimestamp,
-        ...own,
-      },
-      spec: { ...stored, ...spec },
-    } as Stored<KubernetesObject>)
-  }
-
-  it('finds one instance of each namespace without a default-deny policy', () => {
-    expect(summaryOf(wrongDefaultDeny([policy('other')], neighbours))).toEqual(['drift u'])
-    expect(wrongDefaultDeny([policy('ctf')], neighbours)).toEqual([])
-  })
-
-  it.each<[string, SweptChild]>([
-    ['lets something in', policy('ctf', { ingress: [{}] })],
-    ['lets something out', policy('ctf', { egress: [{}] })],
-    ['has no direction out any more', policy('ctf', { policyTypes: ['Ingress'] })],
-    ['selects other pods', policy('ctf', { podSelector: { matchLabels: { app: 'x' } } })],
-    ['has another label of ours', policy('ctf', {}, { labels: { [labels.managedBy]: 'somebody' } })],
-  ])('finds one instance of a namespace whose policy %s', (_, changed) => {
-    expect(summaryOf(wrongDefaultDeny([changed], neighbours))).toEqual(['drift u'])
-  })
-
-  it('leaves out a policy with a label and a finalizer of somebody else', () => {
-    const noted = policy('ctf', {}, { finalizers: ['example.com/hold'] })
-    noted.metadata.labels = { ...defaultDeny('ctf').metadata.labels, mesh: 'on' }
-    expect(wrongDefaultDeny([noted], neighbours)).toEqual([])
   })
 })

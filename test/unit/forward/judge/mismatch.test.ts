@@ -25,9 +25,6 @@ const different: Mismatch[] = [
   { kind: 'teardown-not-started' },
   { kind: 'teardown-workload-gone' },
   { kind: 'instance-gone' },
-  { kind: 'default-deny', namespace: 'ctf', digest: undefined },
-  { kind: 'default-deny', namespace: 'ctf', digest: 'a' },
-  { kind: 'default-deny', namespace: 'other', digest: undefined },
 ]
 
 describe('mismatchKey', () => {

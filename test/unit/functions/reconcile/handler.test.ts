@@ -30,8 +30,9 @@ function setUp(options: Partial<ReconcileHandlerOptions> = {}) {
     clock: () => Date.parse('2026-01-01T00:00:00Z'),
     random: () => 0,
     watches: () => true,
-    collectRevision: async () => {},
+    collectUnused: async () => {},
     collectNamespace: async () => {},
+    repairPolicy: async () => {},
     ...options,
     reconcile: (pass, signal) => {
       passes.push(pass)
@@ -266,34 +267,51 @@ describe('the reconcile function', () => {
   })
 })
 
-describe('a message about a revision of a template', () => {
-  const revision = change('web.1a2b3c4d-1-h', { kind: 'Revision', cause: 'orphan' })
+describe.each([
+  ['a revision of a template', { kind: 'Revision', cause: 'orphan' }, 'collectUnused'],
+  ['an unused policy', { kind: 'Policy', cause: 'orphan' }, 'collectUnused'],
+  ['the unused namespace of an event', { kind: 'Namespace', cause: 'orphan' }, 'collectNamespace'],
+  [
+    'a wrong policy',
+    { kind: 'Policy', cause: 'drift', neededBy: { namespace: 'ns', name: 'a' } },
+    'repairPolicy',
+  ],
+] as const)('a message about %s', (_, parts, handler) => {
+  const shared = change('web.1a2b3c4d-1-h', parts)
 
-  it('collects the revision, in a message group of its own, without a pass', async () => {
-    const collected: unknown[] = []
-    const collectRevision = async (unused: unknown) => void collected.push(unused)
-    const { run, passes } = setUp({ collectRevision })
-    const message = changeRecord('1', revision)
-    expect(message.attributes.MessageGroupId).toBe('Revision/ns/web.1a2b3c4d-1-h')
+  it('is handled in a message group of its own, without a pass', async () => {
+    const handled: unknown[] = []
+    const { run, passes } = setUp({ [handler]: async (each: unknown) => void handled.push(each) })
+    const message = changeRecord('1', shared)
+    expect(message.attributes.MessageGroupId).toBe(`${parts.kind}/ns/web.1a2b3c4d-1-h`)
     expect(await run(sqsEvent(message, changeRecord('2', change('a'))))).toEqual([])
-    expect(collected).toEqual([revision])
+    expect(handled).toEqual([shared])
     expect(passes.map(pass => pass.name)).toEqual(['a'])
   })
 
-  it('is acknowledged if the revision cannot be collected, since the next resync finds it again', async () => {
-    const collectRevision = () => Promise.reject(new OperatorError('Forbidden', 'no right'))
-    const { run, timers, dead, log } = setUp({ collectRevision })
-    expect(await run(sqsEvent(changeRecord('1', revision)))).toEqual([])
+  it('is acknowledged if it cannot be handled, since its sender finds the object again', async () => {
+    const failing = () => Promise.reject(new OperatorError('Forbidden', 'no right'))
+    const { run, timers, dead, log } = setUp({ [handler]: failing })
+    expect(await run(sqsEvent(changeRecord('1', shared)))).toEqual([])
     expect([timers, dead]).toEqual([[], []])
-    expect(log.lines.map(line => line.message)).toContain('unused object not collected')
+    expect(log.lines.map(line => line.message)).toContain('shared object not handled')
   })
+})
 
-  it('is acknowledged if its namespace is not watched', async () => {
-    const collected: unknown[] = []
-    const collectRevision = async (unused: unknown) => void collected.push(unused)
-    const { run } = setUp({ collectRevision, watches: () => false })
-    expect(await run(sqsEvent(changeRecord('1', revision)))).toEqual([])
-    expect(collected).toEqual([])
+describe('a message about an object of another operator', () => {
+  it.each([
+    ['a revision in a namespace that is not watched', { kind: 'Revision', cause: 'orphan' }],
+    [
+      'a policy that an instance there needs',
+      { kind: 'Policy', cause: 'drift', neededBy: { namespace: 'elsewhere', name: 'a' } },
+    ],
+  ] as const)('is acknowledged: %s', async (_, parts) => {
+    const handled: unknown[] = []
+    const note = async (each: unknown) => void handled.push(each)
+    const watches = (namespace: string) => parts.kind === 'Policy' && namespace === 'ns'
+    const { run } = setUp({ collectUnused: note, repairPolicy: note, watches })
+    expect(await run(sqsEvent(changeRecord('1', change('x', parts))))).toEqual([])
+    expect(handled).toEqual([])
   })
 })
 

@@ -5,12 +5,14 @@ import { configurationAfter } from '../../../../lib/reconcile/report/configurati
 import { storedInstance, storedTemplate } from '../../../support/objects.ts'
 import { type Observation, observation } from '../observations.ts'
 
-const configuration = { settings: 's2', keys: 'k2' }
+const configuration = { settings: 's2', settingsOfOwnPolicy: 's2-own', keys: 'k2' }
 const withFlag = storedTemplate({ spec: { flagStrategy: { type: 'hmac-per-instance' } } })
+
+type Options = Observation & { ready?: boolean; observes?: boolean; ownPolicy?: boolean }
 
 function recordAfter(
   before: string | undefined,
-  { ready = true, observes = true, ...parts }: Observation & { ready?: boolean; observes?: boolean } = {},
+  { ready = true, observes = true, ownPolicy = false, ...parts }: Options = {},
 ) {
   const status: ChallengeInstanceStatus = {
     ...(before !== undefined && { configuration: before }),
@@ -20,7 +22,7 @@ function recordAfter(
   }
   const template = { kind: 'read', template: withFlag } as const
   const observed = observation({ template, instance: storedInstance({ status }), ...parts })
-  return recordedConfiguration(configurationAfter(observed, { configuration, observes }))
+  return recordedConfiguration(configurationAfter(observed, { configuration, observes, ownPolicy }))
 }
 
 const recorded = (settings: string, keys: string, served = false) =>
@@ -37,6 +39,15 @@ describe('the configuration in the status', () => {
     expect(recordAfter(recorded('s1', 'k2', true), { ready: false })?.served).toBe(false)
     expect(recordAfter(recorded('s2', 'k1', true), { ready: false })?.served).toBe(true)
     expect(recordAfter(recorded('s2', 'k1'))?.served).toBe(false)
+  })
+
+  test('counts the settings of policies for an instance with a policy of its own only', () => {
+    expect(recordAfter(undefined, { ownPolicy: true })?.settings).toBe('s2-own')
+    expect(recordAfter(recorded('s2-own', 'k2'), { ownPolicy: false })?.settings).toBe('s2')
+  })
+
+  test('says nothing of a change where an instance gets a shared policy', () => {
+    expect(recordAfter(recorded('s2-own', 'k2'), { ownPolicy: false })?.served).toBe(false)
   })
 
   test('depends on the keys of flags only where there is a flag', () => {

@@ -1,0 +1,49 @@
+import type { ChallengeInstance, Child } from '../../crd/challenge-instance.ts'
+import { isWorkload } from '../../crd/child-kinds.ts'
+import { labels } from '../../crd/group.ts'
+import type { Deployment, Stored } from '../../crd/objects.ts'
+import { childKey, keyOfObject } from '../../crd/reference.ts'
+import type { Desired } from '../../desired/desired.ts'
+import type { Observed } from '../pass/observation.ts'
+
+/** Whether a recorded child is the policy that an earlier release made for one instance. */
+export function isOwnPolicy({ kind }: Pick<Child, 'kind'>): boolean {
+  return kind === 'NetworkPolicy'
+}
+
+/** Whether the instance has a policy of its own and a Deployment whose pods rely on it. */
+export function mayKeepOwnPolicy({
+  instance,
+  deployment,
+}: Pick<Observed, 'instance' | 'deployment'>): boolean {
+  const recorded = instance.status?.children ?? []
+  return deployment !== undefined && !needsSharedPolicy(deployment) && recorded.some(isOwnPolicy)
+}
+
+/**
+ * Whether an instance is built as before with the policy of its own, so that its pod stays. Any other change makes a new
+ * pod, and the new one gets the shared policy.
+ */
+export function keepsPod(instance: ChallengeInstance, withOwnPolicy: Desired): boolean {
+  const recorded = new Map(instance.status?.children?.map(child => [childKey(child), child.hash]))
+  const workload = withOwnPolicy.children.find(({ object }) => isWorkload(object))
+  return workload !== undefined && recorded.get(keyOfObject(workload.object)) === workload.hash
+}
+
+/**
+ * Returns the policy of an instance's own that no pod needs any more. With the strategy `Recreate` a Deployment makes its
+ * new pod after the old one is gone, so the new one shows that.
+ */
+export function unneededOwnPolicy(
+  { deployment }: Pick<Observed, 'deployment'>,
+  children: readonly Child[],
+): Child | undefined {
+  if (deployment === undefined || !needsSharedPolicy(deployment)) return undefined
+  const { metadata, status } = deployment
+  const isCurrent = (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0)
+  return isCurrent && (status?.updatedReplicas ?? 0) >= 1 ? children.find(isOwnPolicy) : undefined
+}
+
+function needsSharedPolicy({ spec }: Stored<Deployment>): boolean {
+  return spec?.template?.metadata?.labels?.[labels.policy] !== undefined
+}

@@ -1,0 +1,55 @@
+import type { OutgoingChange } from '../aws/queue-ports.ts'
+import type { KubernetesObject, StoredOfAnyScope } from '../crd/objects.ts'
+import { type ChangeMessage, changeDeduplicationId, type InstanceKey, type MessageKind } from '../messages.ts'
+import type { Mismatch } from './mismatch.ts'
+import type { WrongPolicy } from './policies.ts'
+
+/** Stands for the uid of a policy that is absent. */
+const unknownUid = '-'
+
+export function mismatchMessage(
+  { key, cause, resourceVersion, waits, workloadNamespace }: Mismatch,
+  at: number,
+): OutgoingChange {
+  return outgoing(
+    {
+      ...key,
+      cause,
+      resourceVersion: resourceVersion ?? '',
+      ...(waits === undefined ? {} : { waits }),
+      ...(workloadNamespace === undefined ? {} : { workloadNamespace }),
+    },
+    at,
+  )
+}
+
+/** Asks for the removal of an object that no instance uses. */
+export function unusedMessage(
+  kind: MessageKind,
+  { metadata }: Pick<StoredOfAnyScope<KubernetesObject>, 'metadata'>,
+  at: number,
+): OutgoingChange {
+  const { name, namespace = name, uid, resourceVersion } = metadata
+  return outgoing({ kind, namespace, name, uid, cause: 'orphan', resourceVersion }, at)
+}
+
+/** Asks for the repair of a policy that instances share. */
+export function wrongPolicyMessage({ policy, neededBy, found }: WrongPolicy, at: number): OutgoingChange {
+  const { uid = unknownUid, resourceVersion = '' } = found?.metadata ?? {}
+  return outgoing({ kind: 'Policy', ...policy, uid, cause: 'drift', resourceVersion, neededBy }, at)
+}
+
+type Content = InstanceKey & Omit<ChangeMessage, keyof InstanceKey | 'v' | 'attempt' | 'at'>
+
+/**
+ * The deduplication id holds the time of the sweep, so a mismatch that outlives its repair is enqueued again.
+ * @param at epoch milliseconds
+ */
+function outgoing({ namespace, name, uid, ...content }: Content, at: number): OutgoingChange {
+  const { cause, kind } = content
+  const version = [...(kind ? [kind, namespace, name] : []), `sweep:${at}`].join(' ')
+  return {
+    change: { v: 1, namespace, name, uid, ...content, attempt: 0, at: new Date(at).toISOString() },
+    deduplicationId: changeDeduplicationId(uid, cause, version),
+  }
+}

@@ -1,0 +1,324 @@
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
+import type { ChallengeInstance, Child } from '../../lib/crd/challenge-instance.ts'
+import type { ChallengeTemplate, ChallengeTemplateSpec } from '../../lib/crd/challenge-template.ts'
+import { annotations, finalizer, labels } from '../../lib/crd/group.ts'
+import type { Deployment, NetworkPolicy, Pod, Stored } from '../../lib/crd/objects.ts'
+import { referenceTo as referenceToObject } from '../../lib/crd/reference.ts'
+import { desiredState } from '../../lib/desired/desired.ts'
+import { noGround } from '../../lib/desired/exposure/exposure.ts'
+import { policyName } from '../../lib/desired/identity.ts'
+import { sharedPolicy } from '../../lib/desired/objects/network-policy.ts'
+import { policyRules, policyRulesText } from '../../lib/desired/policy-rules.ts'
+import { isProblem } from '../../lib/desired/problem.ts'
+import { trustMs } from '../../lib/desired/unused.ts'
+import { childVersion } from '../../lib/observed/child-version.ts'
+import { isIntact, isSamePolicy } from '../../lib/observed/policy-digest.ts'
+import { createCollectUnused } from '../../lib/reconcile/collect-unused.ts'
+import { createSharedPolicyGuard } from '../../lib/reconcile/policy/shared-policy-guard.ts'
+import { createReconcile } from '../../lib/reconcile/reconcile.ts'
+import { silentLog } from '../../lib/telemetry/log.ts'
+import { waitUntil } from '../../local/process/wait.ts'
+import { childrenOf, instanceCalled, untilConsistent } from '../support/consistency.ts'
+import { countedCluster } from '../support/counted-cluster.ts'
+import { create, edit, remove } from '../support/edits.ts'
+import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
+import { instanceOf, templateOf } from '../support/objects.ts'
+import { eventually, phaseOf, referenceTo } from '../support/operator.ts'
+import { policyNameOf, policyOf } from '../support/policies.ts'
+import { somePass } from '../unit/reconcile/passes.ts'
+
+let operator: FaultyOperator
+let forwarder: { stop(): Promise<void> }
+
+/** This operator sweeps only when the test says so. */
+beforeAll(async () => {
+  const challenges = ['web', 'same', 'other', 'edited', 'former', 'counted']
+  operator = await startFaultyOperator({ challenges, teams: [1, 2, 3, 4, 5, 6, 7], forwarder: false })
+  forwarder = operator.startForwarder()
+  await create(operator, templateOf(operator.namespace, 'web'))
+  await create(operator, templateOf(operator.namespace, 'same', { image: 'registry.example.com/ctf/same:1' }))
+  await create(operator, templateOf(operator.namespace, 'other', { networkProfile: 'open' }))
+  await serving('one', 'web', 1)
+  await serving('two', 'web', 2)
+  await serving('three', 'same', 3)
+  await serving('four', 'other', 4)
+})
+afterAll(() => operator?.stop())
+
+async function serving(name: string, template: string, team: number): Promise<void> {
+  await create(operator, instanceOf(operator.namespace, name, template, team))
+  await untilConsistent(operator, name, 'Ready')
+}
+
+const openTemplate = { networkProfile: 'open' } as const
+const rulesOf = (spec: Partial<ChallengeTemplateSpec> = {}) =>
+  policyRules(templateOf(operator.namespace, 'x', spec).spec)
+const nameOf = (spec: Partial<ChallengeTemplateSpec> = {}) => policyName(rulesOf(spec))
+const policyCalled = (name: string) =>
+  operator.cluster.get<NetworkPolicy>(referenceTo(operator, 'NetworkPolicy', name), operator.signal)
+const untilIntact = (name: string) =>
+  eventually<NetworkPolicy>(
+    operator,
+    'NetworkPolicy',
+    name,
+    found => found !== undefined && isIntact(found as Stored<NetworkPolicy>, operator.config),
+  )
+
+describe('a policy', () => {
+  test('is shared by all pods with the same rules, and stands in no status', async () => {
+    const names = await Promise.all(['one', 'two', 'three', 'four'].map(each => policyNameOf(operator, each)))
+    expect(names).toEqual([nameOf(), nameOf(), nameOf(), nameOf({ networkProfile: 'open' })])
+    const { podName, children = [] } = (await instanceCalled(operator, 'two'))?.status ?? {}
+    const pod = await operator.cluster.get<Pod>(referenceTo(operator, 'Pod', podName ?? ''), operator.signal)
+    expect(pod?.metadata.labels?.[labels.policy]).toBe(nameOf())
+    expect(children.map(({ kind }) => kind).toSorted()).toEqual(['Deployment', 'Service'])
+  })
+
+  const open = { spec: { ingress: [{}], egress: [{}] } }
+  const noted = (text: string | null) => ({ metadata: { annotations: { [annotations.policyRules]: text } } })
+  const change = (name: string, body: object) => edit(operator, 'NetworkPolicy', name, body)
+  // Repairs of one policy have growing pauses, so the cases take turns with two.
+  it.each<[string, Partial<ChallengeTemplateSpec>, (name: string) => Promise<unknown>]>([
+    ['opens it', {}, name => change(name, open)],
+    ['gives it other rules', openTemplate, name => change(name, noted(policyRulesText(rulesOf())))],
+    ['deletes it', {}, name => remove(operator, 'NetworkPolicy', name)],
+    ['takes its rules and opens it', openTemplate, name => change(name, { ...noted(null), ...open })],
+    [
+      'takes the label that it is found by',
+      {},
+      name => change(name, { metadata: { labels: { [labels.managedBy]: null } } }),
+    ],
+  ])('is put back when somebody %s, and no instance has a pass for that', async (_, spec, act) => {
+    const before = operator.passes.length
+    const name = nameOf(spec)
+    await act(name)
+    await untilIntact(name)
+    expect(operator.passes.slice(before)).toEqual([])
+  })
+
+  it('keeps what others write on its metadata', async () => {
+    const name = nameOf(openTemplate)
+    await change(name, { metadata: { annotations: { note: 'x' } }, ...open })
+    expect((await untilIntact(name))?.metadata.annotations).toMatchObject({ note: 'x' })
+  })
+})
+
+describe('an edit of the rules of a template', () => {
+  it('makes a new pod, whose policy is there before it', async () => {
+    await create(operator, templateOf(operator.namespace, 'edited'))
+    await serving('edited', 'edited', 5)
+    const ports = [{ name: 'http', port: 9090 }]
+    await edit(operator, 'ChallengeTemplate', 'edited', { spec: { ports } })
+    const wanted = nameOf({ ports })
+    const moved = async () => (await policyNameOf(operator, 'edited')) === wanted
+    await waitUntil('the pod with the other policy', 20_000, moved, operator.signal)
+    const [policy, deployment] = await Promise.all([
+      policyOf(operator, 'edited'),
+      operator.cluster.get<Deployment>(referenceTo(operator, 'Deployment', 'edited'), operator.signal),
+    ])
+    expect(Number(policy?.metadata.resourceVersion)).toBeLessThan(
+      Number(deployment?.metadata.resourceVersion),
+    )
+    await untilConsistent(operator, 'edited', 'Ready')
+  })
+})
+
+describe('a policy that nothing needs any more', () => {
+  const unneeded = { ports: [{ name: 'http', port: 9191 }] }
+  const longAgo = { metadata: { annotations: { [annotations.unusedSince]: '2026-01-01T00:00:00Z' } } }
+  const makeUnneeded = async (): Promise<string> => {
+    const policy = sharedPolicy(operator.namespace, rulesOf(unneeded), operator.config)
+    await createSharedPolicyGuard(operator.cluster, Date.now)(
+      policy,
+      { templateUid: 'gone', recheck: false },
+      operator.signal,
+    )
+    return policy.metadata.name
+  }
+
+  it('is marked by a resync, and deleted by one when it has been unneeded for long enough', async () => {
+    const name = await makeUnneeded()
+    await operator.sweep({ resync: true }, operator.signal)
+    const marked = await eventually<NetworkPolicy>(
+      operator,
+      'NetworkPolicy',
+      name,
+      found => found?.metadata.annotations?.[annotations.unusedSince] !== undefined,
+    )
+    expect(marked?.metadata.deletionTimestamp).toBeUndefined()
+    expect(await operator.sweep({ resync: true }, operator.signal)).toMatchObject({ enqueued: 0 })
+    await edit(operator, 'NetworkPolicy', name, longAgo)
+    await operator.sweep({ resync: true }, operator.signal)
+    await eventually(operator, 'NetworkPolicy', name, found => found === undefined)
+    for (const each of ['one', 'four']) expect(await policyOf(operator, each)).toBeDefined()
+  })
+
+  it('stays when an instance begins to need it after the sweep has read it', async () => {
+    const name = await makeUnneeded()
+    await edit(operator, 'NetworkPolicy', name, longAgo)
+    const read = await policyCalled(name)
+    await create(operator, templateOf(operator.namespace, 'needs', unneeded))
+    await create(operator, instanceOf(operator.namespace, 'needs', 'needs', 6))
+    await phaseOf(operator, 'needs', 'Ready')
+    const { uid = '', resourceVersion = '' } = read?.metadata ?? {}
+    const collect = createCollectUnused({ cluster: operator.cluster, now: Date.now, log: silentLog })
+    const unused = { kind: 'Policy', namespace: operator.namespace, name, uid, resourceVersion } as const
+    await collect(unused, operator.signal)
+    const found = await policyCalled(name)
+    expect(found?.metadata.uid).toBe(uid)
+    expect(found?.metadata.annotations?.[annotations.unusedSince]).toBeUndefined()
+    await remove(operator, 'ChallengeInstance', 'needs')
+    await untilConsistent(operator, 'needs', 'gone')
+  })
+
+  it('is made again for an instance that begins to need it after the deletion', async () => {
+    const { cluster, namespace, signal, config } = operator
+    let now = Date.now()
+    const counted = countedCluster(cluster)
+    const ensure = createSharedPolicyGuard(counted, () => now)
+    const policy = sharedPolicy(namespace, rulesOf(unneeded), config)
+    const options = { templateUid: 'a', recheck: false }
+    await ensure(policy, options, signal)
+    await ensure(policy, options, signal)
+    const first = counted.calls.length
+    expect(first).toBeLessThanOrEqual(2)
+    await remove(operator, 'NetworkPolicy', policy.metadata.name)
+    await ensure(policy, options, signal)
+    expect(counted.calls.length).toBe(first)
+    now += trustMs
+    await ensure(policy, options, signal)
+    expect(await policyCalled(policy.metadata.name)).toBeDefined()
+    await remove(operator, 'NetworkPolicy', policy.metadata.name)
+    // A namespace that was deleted and made again has another template.
+    await ensure(policy, { ...options, templateUid: 'b' }, signal)
+    expect(await policyCalled(policy.metadata.name)).toBeDefined()
+  })
+})
+
+test('an instance costs six calls until children and status are there, if its policies are known', async () => {
+  const { cluster, config, store, namespace, signal } = operator
+  // The operator of this test would make a pass of its own.
+  await forwarder.stop()
+  const counted = countedCluster(cluster)
+  const parts = { cluster: counted, store, config, now: Date.now, random: () => 0, log: silentLog }
+  const reconcile = createReconcile(parts)
+  await create(operator, templateOf(namespace, 'counted', { flagStrategy: { type: 'hmac-per-instance' } }))
+  const callsOf = async (name: string) => {
+    const { metadata, ...rest } = instanceOf(namespace, name, 'counted', 7)
+    await create(operator, { ...rest, metadata: { ...metadata, finalizers: [finalizer] } })
+    const uid = (await instanceCalled(operator, name))?.metadata.uid ?? ''
+    counted.calls.length = 0
+    await reconcile(somePass({ namespace, name, uids: [uid] }), signal)
+    return [...counted.calls]
+  }
+  await callsOf('counted-1')
+  expect((await callsOf('counted-2')).toSorted()).toEqual([
+    'create Deployment',
+    'create Secret',
+    'create Service',
+    'get ChallengeInstance',
+    'get ChallengeTemplate',
+    'putStatus ChallengeInstance',
+  ])
+  forwarder = operator.startForwarder()
+})
+
+describe('an instance of a release that gave it a policy of its own', () => {
+  const name = 'former'
+
+  /** Makes what that release made, with its record, while the instance is paused. */
+  beforeAll(async () => {
+    const { cluster, namespace, signal, config } = operator
+    await create(operator, templateOf(namespace, 'former'))
+    const { metadata, ...rest } = instanceOf(namespace, name, 'former', 7)
+    await create(operator, {
+      ...rest,
+      metadata: { ...metadata, finalizers: [finalizer], annotations: { [annotations.paused]: 'true' } },
+    })
+    const instance = (await phaseOf(operator, name, 'Pending', 'Paused')) as Stored<ChallengeInstance>
+    const template = await cluster.get<ChallengeTemplate>(
+      referenceTo(operator, 'ChallengeTemplate', 'former'),
+      signal,
+    )
+    if (template === undefined) throw new Error('no template')
+    const input = {
+      instance,
+      template,
+      config,
+      flag: undefined,
+      env: {},
+      placementNamespace: namespace,
+      exposure: noGround,
+    }
+    const desired = desiredState({ ...input, ownPolicy: true })
+    if (isProblem(desired)) throw new Error(desired.message)
+    const children: Child[] = []
+    for (const { object, hash } of desired.children) {
+      const made = await cluster.create(object, signal)
+      if (made === 'exists') throw new Error(`${object.kind} exists`)
+      children.push({ ...referenceToObject(object), version: childVersion(made), hash })
+    }
+    const { uid, generation = 0 } = template.metadata
+    const status = {
+      ...instance.status,
+      children,
+      template: { uid, generation, hash: desired.templateHash },
+    }
+    expect(await cluster.putStatus({ ...instance, status }, signal)).toBeDefined()
+    await edit(operator, 'ChallengeInstance', name, {
+      metadata: { annotations: { [annotations.paused]: null } },
+    })
+    await untilConsistent(operator, name, 'Ready')
+  })
+
+  const deployment = () =>
+    operator.cluster.get<Deployment>(referenceTo(operator, 'Deployment', name), operator.signal)
+  const ownPolicy = () => policyCalled(name)
+
+  it('keeps its pod and its policy', async () => {
+    expect((await deployment())?.metadata.generation).toBe(1)
+    expect(await policyNameOf(operator, name)).toBeUndefined()
+    expect((await childrenOf(operator, name)).map(({ kind }) => kind)).toContain('NetworkPolicy')
+  })
+
+  it('has its policy put back, and follows the rules of its template, without another pod', async () => {
+    const before = await ownPolicy()
+    await edit(operator, 'NetworkPolicy', name, { spec: { egress: [{}] } })
+    const putBack = (found: NetworkPolicy | undefined) =>
+      found !== undefined && before !== undefined && isSamePolicy(found, before)
+    await eventually<NetworkPolicy>(operator, 'NetworkPolicy', name, putBack)
+    await edit(operator, 'ChallengeTemplate', 'former', { spec: { networkProfile: 'open' } })
+    const isOpen = (found: NetworkPolicy | undefined) => found?.spec.egress?.length === 2
+    await eventually<NetworkPolicy>(operator, 'NetworkPolicy', name, isOpen)
+    await untilConsistent(operator, name, 'Ready')
+    expect((await deployment())?.metadata.generation).toBe(1)
+  })
+
+  it('moves to the shared policy with its next pod, and loses its own when the old pod is gone', async () => {
+    const { podName } = (await instanceCalled(operator, name))?.status ?? {}
+    await edit(operator, 'ChallengeTemplate', 'former', { spec: { image: 'registry.example.com/ctf/web:2' } })
+    let uncovered = 0
+    const moved = async () => {
+      // The policy is read before the pod, so a pod that is seen had its policy a moment before.
+      const own = await ownPolicy()
+      const old = await operator.cluster.getMetadata(
+        referenceTo(operator, 'Pod', podName ?? ''),
+        operator.signal,
+      )
+      if (own === undefined && old !== undefined) uncovered += 1
+      return own === undefined
+    }
+    await waitUntil('the end of its own policy', 30_000, moved, operator.signal)
+    expect(uncovered).toBe(0)
+    expect(await policyOf(operator, name)).toBeDefined()
+    expect(await policyNameOf(operator, name)).toBe(nameOf({ networkProfile: 'open' }))
+    await untilConsistent(operator, name, 'Ready')
+    const { children = [] } = (await instanceCalled(operator, name))?.status ?? {}
+    expect(children.map(({ kind }) => kind).toSorted()).toEqual(['Deployment', 'Service'])
+  })
+
+  it('leaves nothing of its own behind', async () => {
+    await remove(operator, 'ChallengeInstance', name)
+    await untilConsistent(operator, name, 'gone')
+  })
+})
