@@ -19,7 +19,19 @@ describe('the variables of the end-to-end suite', () => {
     expect(() => readVariables({ ...env, E2E_REQUIRE: 'policy' })).toThrow('policy is not known')
   })
 
+  it('name the controllers of exposed challenges', () => {
+    const named = { E2E_INGRESS_CLASS: 'traefik', E2E_INGRESS_SERVICE: 'traefik/web' }
+    expect(readVariables({ ...env, ...named })).toMatchObject({
+      ingress: { className: 'traefik', service: { namespace: 'traefik', name: 'web' } },
+      gateway: undefined,
+      loadBalancer: false,
+    })
+  })
+
   it.each([
+    [{ E2E_INGRESS_CLASS: 'traefik' }, 'E2E_INGRESS_CLASS and E2E_INGRESS_SERVICE belong together'],
+    [{ E2E_GATEWAY: 'gateway', E2E_GATEWAY_SERVICE: 'a/b' }, 'E2E_GATEWAY is no namespace/name'],
+    [{ E2E_LOAD_BALANCER: 'yes' }, 'E2E_LOAD_BALANCER is neither true nor false'],
     [{ E2E_OUTSIDE: 'example.com:443' }, 'E2E_OUTSIDE is no IPv4 address'],
     [{ E2E_OUTSIDE: '192.0.2.1' }, 'E2E_OUTSIDE is no IPv4 address'],
     [{ E2E_OUTSIDE: '192.0.2.1:443', E2E_OUTSIDE_OTHER: '192.0.2.1:80' }, 'have one address'],

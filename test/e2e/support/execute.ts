@@ -1,6 +1,7 @@
 import { PassThrough } from 'node:stream'
-import { KubeConfig, type V1Status } from '@kubernetes/client-node'
+import type { V1Status } from '@kubernetes/client-node'
 import { WebSocketHandler } from '@kubernetes/client-node/dist/web-socket-handler.js'
+import { readKubeconfig } from './kubeconfig.ts'
 
 /** A container of a running pod. */
 export interface PodContainer {
@@ -64,17 +65,6 @@ export function openExecutor(kubeconfig: string) {
 }
 
 export type Execute = ReturnType<typeof openExecutor>
-
-/** @param paths one file, or several with colons between, as kubectl reads them */
-function readKubeconfig(paths: string): KubeConfig {
-  const [first = new KubeConfig(), ...further] = paths.split(':').map(path => {
-    const config = new KubeConfig()
-    config.loadFromFile(path)
-    return config
-  })
-  for (const each of further) first.mergeConfig(each, true)
-  return first
-}
 
 /** The handler ends streams of its own when the server closes a channel. By default these are the process's. */
 function unusedStreams() {

@@ -68,7 +68,7 @@ async function surveyInNamespace(client: KubernetesClient, variables: SuiteVaria
   const namespace = await makeNamespace(client, 'survey', signal)
   try {
     const packets = openPackets(openExecutor(variables.kubeconfig), signal)
-    const parts = { cluster: openCluster(client), packets, namespace: namespace.name }
+    const parts = { cluster: openCluster(client), client, packets, namespace: namespace.name }
     return await surveyCluster(parts, variables, await apiServerTargets(client, signal), signal)
   } finally {
     await namespace.remove()

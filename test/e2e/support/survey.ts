@@ -1,5 +1,7 @@
+import type { KubernetesClient } from '../../../lib/kubernetes/client/http.ts'
 import type { Cluster } from '../../../lib/kubernetes/cluster.ts'
 import { waitUntil } from '../../../local/process/wait.ts'
+import { findControllers, nodePortOf } from './exposure-survey.ts'
 import type { Packets, Target } from './packets.ts'
 import { ports, type RunningPod, startProbePod } from './probe-pod.ts'
 import type { Ability, SuiteVariables } from './variables.ts'
@@ -22,16 +24,24 @@ export interface Survey {
 const enforcedMs = 20_000
 const kubeletPort = 10_250
 
+interface SurveyParts {
+  cluster: Cluster
+  client: KubernetesClient
+  packets: Packets
+  namespace: string
+}
+
 /**
  * Finds by packets of pods without any policy what the cluster can show. A refusal proves nothing if the same packet is
  * lost for a pod that no policy holds back.
  */
 export async function surveyCluster(
-  { cluster, packets, namespace }: { cluster: Cluster; packets: Packets; namespace: string },
-  { image, outside, outsideOther }: SuiteVariables,
+  { cluster, client, packets, namespace }: SurveyParts,
+  variables: SuiteVariables,
   apiServer: Target[],
   signal: AbortSignal,
 ): Promise<Survey> {
+  const { image, outside, outsideOther } = variables
   const start = (name: string) => startProbePod(cluster, { namespace, name, image }, signal)
   const [free, held] = await Promise.all([start('free'), start('held')])
   await packets.expectOpen(free, podTarget(held))
@@ -45,6 +55,8 @@ export async function surveyCluster(
     return answers.every(answer => answer === 'open')
   }
   const found: Record<Ability, boolean> = {
+    ...(await findControllers(client, variables, signal)),
+    'node-port': await reaches(await nodePortOf({ client, signal }, held)),
     outside: await reaches(outside, outsideOther),
     metadata: await reaches(targets.metadata),
     node: await reaches(targets.kubelet),

@@ -8,6 +8,11 @@ export const abilities = {
   node: 'no pod of this cluster reaches the kubelet of a node',
   'api-server': 'no pod of this cluster reaches the API server',
   ipv6: 'the pods of this cluster have no IPv6 address',
+  'node-port': 'no pod of this cluster reaches a node port',
+  ingress: 'E2E_INGRESS_CLASS and E2E_INGRESS_SERVICE name no controller of this cluster',
+  'http-route': 'this cluster serves no HTTPRoute, or E2E_GATEWAY and E2E_GATEWAY_SERVICE name no Gateway',
+  'tls-route': 'this cluster serves no TLSRoute, or E2E_GATEWAY and E2E_GATEWAY_SERVICE name no Gateway',
+  'load-balancer': 'E2E_LOAD_BALANCER does not say that this cluster has load balancers',
 } as const
 
 export type Ability = keyof typeof abilities
@@ -31,6 +36,28 @@ export const variableReference = [
     meaning: 'another one, with another address; the allow list does not name it',
   },
   {
+    name: 'E2E_INGRESS_CLASS',
+    meaning: 'an IngressClass whose controller serves HTTP at port 80 of E2E_INGRESS_SERVICE',
+  },
+  {
+    name: 'E2E_INGRESS_SERVICE',
+    meaning: 'the Service of that controller, as namespace/name',
+  },
+  {
+    name: 'E2E_GATEWAY',
+    meaning:
+      'a Gateway, as namespace/name, with an HTTP listener and a TLS listener of mode Passthrough, open to all namespaces',
+  },
+  {
+    name: 'E2E_GATEWAY_SERVICE',
+    meaning: 'the Service of that Gateway, as namespace/name: HTTP at port 80, TLS at port 443',
+  },
+  {
+    name: 'E2E_LOAD_BALANCER',
+    default: 'false',
+    meaning: 'true: a Service of type LoadBalancer gets an address that pods reach',
+  },
+  {
     name: 'E2E_REQUIRE',
     meaning: 'abilities that the cluster must have, with commas between; the run fails if one is missing',
   },
@@ -41,7 +68,15 @@ export interface SuiteVariables {
   image: string
   outside: Address
   outsideOther: Address
+  ingress: { className: string; service: ObjectName } | undefined
+  gateway: { gateway: ObjectName; service: ObjectName } | undefined
+  loadBalancer: boolean
   required: Ability[]
+}
+
+export interface ObjectName {
+  namespace: string
+  name: string
 }
 
 export interface Address {
@@ -49,13 +84,15 @@ export interface Address {
   port: number
 }
 
+type Named = (typeof variableReference)[number]['name']
+
 /** @throws Error with every problem, one a line */
 export function readVariables(env: Record<string, string | undefined>): SuiteVariables {
   const problems: string[] = []
   const known = variableReference.map(({ name }) => name as string)
   for (const name of Object.keys(env).filter(each => each.startsWith('E2E_')))
     if (!known.includes(name)) problems.push(`${name} is not known; write one of ${known.join(', ')}`)
-  const text = (name: (typeof variableReference)[number]['name']): string => {
+  const text = (name: Named): string => {
     const entry = variableReference.find(each => each.name === name)
     return env[name]?.trim() || (entry && 'default' in entry ? entry.default : '')
   }
@@ -64,6 +101,19 @@ export function readVariables(env: Record<string, string | undefined>): SuiteVar
     if (host === '') problems.push(`${name} is no IPv4 address with a port; write for example 192.0.2.1:443`)
     return { host, port: Number(port) }
   }
+  const objectName = (name: Named): ObjectName => {
+    const [, namespace = '', own = ''] = text(name).match(/^([-a-z0-9]+)\/([-a-z0-9.]+)$/) ?? []
+    if (own === '') problems.push(`${name} is no namespace/name; write for example ingress/controller`)
+    return { namespace, name: own }
+  }
+  const together = (...names: Named[]): boolean => {
+    const given = names.filter(name => text(name) !== '')
+    if (given.length > 0 && given.length < names.length)
+      problems.push(`${names.join(' and ')} belong together; write both`)
+    return given.length === names.length
+  }
+  if (!['true', 'false'].includes(text('E2E_LOAD_BALANCER')))
+    problems.push('E2E_LOAD_BALANCER is neither true nor false')
   const required = text('E2E_REQUIRE')
     .split(',')
     .map(each => each.trim())
@@ -80,6 +130,13 @@ export function readVariables(env: Record<string, string | undefined>): SuiteVar
     image: text('E2E_IMAGE'),
     outside: address('E2E_OUTSIDE'),
     outsideOther: address('E2E_OUTSIDE_OTHER'),
+    ingress: together('E2E_INGRESS_CLASS', 'E2E_INGRESS_SERVICE')
+      ? { className: text('E2E_INGRESS_CLASS'), service: objectName('E2E_INGRESS_SERVICE') }
+      : undefined,
+    gateway: together('E2E_GATEWAY', 'E2E_GATEWAY_SERVICE')
+      ? { gateway: objectName('E2E_GATEWAY'), service: objectName('E2E_GATEWAY_SERVICE') }
+      : undefined,
+    loadBalancer: text('E2E_LOAD_BALANCER') === 'true',
     required: required as Ability[],
   }
   if (variables.outside.host === variables.outsideOther.host)
