@@ -19,7 +19,7 @@ export interface OperatorConfig {
   /** Namespaces whose pods may reach challenges. If undefined, every pod that is no challenge may. */
   ingressNamespaces: readonly string[] | undefined
   clusterCidrs: readonly string[]
-  /** Registries, or folders in them, that images may come from. None: all. If undefined, the cluster's policy decides. */
+  /** Registries, or folders in them, that images may come from. None: all. If undefined, the cluster's guardrails decide. */
   allowedRegistries: readonly string[] | undefined
   /** The pods that answer DNS: those with these labels in this namespace, on this port of the pod. */
   dns: { namespace: string; labels: Record<string, string>; port: number }

@@ -119,7 +119,7 @@ export const configurationReference: readonly ConfigurationVariable[] = [
   row(
     'OPERATOR_ALLOWED_REGISTRIES',
     undefined,
-    "Registries of images, or folders in them, with commas between; `*`: all; unset: those of the cluster's policy stay.",
+    "Registries of images, or folders in them, with commas between; `*`: all; unset: those of the cluster's guardrails stay.",
     notDeployed,
   ),
   row(

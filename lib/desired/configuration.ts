@@ -28,7 +28,7 @@ const effects: Readonly<Record<keyof OperatorConfig, 'settings' | 'policies' | '
   defaultTtlMinutes: 'settings',
   ingressNamespaces: 'policies',
   clusterCidrs: 'policies',
-  // The cluster's admission policy holds them. Nothing is built from them.
+  // The cluster's guardrails hold them. Nothing is built from them.
   allowedRegistries: 'none',
   dns: 'policies',
   scheduling: 'settings',

@@ -7,7 +7,7 @@ import { openExternalClient } from '../parts/external-parts.ts'
 
 /**
  * `challenge-operator crds`: installs or upgrades CRDs and admission policies. Newer ones stay as they are, and so do
- * the allowed registries unless `OPERATOR_ALLOWED_REGISTRIES` is set.
+ * the guardrails of the administrator, but for the registries if `OPERATOR_ALLOWED_REGISTRIES` is set.
  */
 export async function runCrds(
   env: Environment,

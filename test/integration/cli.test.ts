@@ -461,6 +461,7 @@ describe('the commands with external parts', () => {
     const writes = ours.filter(({ verb, uri }) => verb !== 'get' && !uri.includes('dryRun=All'))
     const made = writes.filter(({ verb, uri }) => verb === 'create' || uri.includes('force=true'))
     expect([...new Set(made.map(({ resource }) => resource))].toSorted()).toEqual([
+      'configmaps',
       'customresourcedefinitions',
       'leases',
       'validatingadmissionpolicies',
@@ -477,7 +478,7 @@ describe('the commands with external parts', () => {
         .trim()
         .split('\n')
         .map(line => line.split(' ')[0]),
-    ).toEqual(Array(6).fill('unchanged'))
+    ).toEqual(Array(11).fill('unchanged'))
   })
 
   test('forward takes the lease, sends messages, and releases the lease at its end', async () => {

@@ -7,26 +7,32 @@ import { createRetryingClient } from '../client/retrying-client.ts'
 import type { Cluster } from '../cluster.ts'
 import { openCluster } from '../open-cluster.ts'
 import { removeFormerPolicies } from './former-policies.ts'
+import {
+  type FormerPolicy,
+  type Guardrails,
+  hasRegistries,
+  installGuardrails,
+  isGuardrails,
+} from './guardrails.ts'
 import { untilEstablished, untilSchemaInForce } from './in-force.ts'
 import {
+  hashedPolicy,
   type Installed,
   isUpToDate,
+  type Manifest,
   type ManifestOptions,
-  type Policy,
   readManifests,
-  registriesOf,
-  renderedPolicy,
 } from './manifests.ts'
 import { type Definition, markOf } from './schema-check.ts'
 
 /**
  * Installs CRDs and admission policies that are missing or older, and returns once they are in force.
  *
- * CRDs and policies that kubectl or an older operator created are taken over, and all stored objects are kept. A kind of
- * policy that the cluster does not serve is left out, because the operator works without it. A policy of an earlier
+ * CRDs and policies that kubectl or an older operator created are taken over, and all stored objects are kept. On a cluster
+ * that serves no policies they are left out, because the operator works without them. A policy of an earlier
  * release that this one does without is deleted. A call that the cluster refuses for a moment is repeated.
  *
- * The allowed registries of the cluster's policy stay, unless the options name some.
+ * The guardrails of the administrator stay, but for the registries if the options name some.
  * @throws OperatorError `Forbidden` if the user may not change CRDs or policies; `OperatorMisconfigured` if the
  * options name registries and the cluster has no policies that could enforce them
  */
@@ -44,11 +50,11 @@ export async function installManifests(
   if (crds.some(changed)) await untilSchemaInForce(client, signal)
 
   const newer = crds.some(({ action }) => action === 'kept')
+  const served = await policiesServed(client, signal)
+  if (!served && options.allowedRegistries?.length) throw cannotEnforce()
   const policies: Installed[] = []
-  for (const object of await readManifests('admission'))
-    if (await kindServed(client, object, signal))
-      policies.push(await installPolicy(cluster, { object, options, newer }, signal))
-  if (policies.length === 0 && options.allowedRegistries?.length) throw cannotEnforce()
+  for (const object of served ? await readManifests('admission') : [])
+    policies.push(await installPolicy(cluster, { object, options, newer }, signal))
   const former = newer ? [] : await removeFormerPolicies(client, cluster, signal)
   return [...crds, ...policies, ...former]
 }
@@ -66,7 +72,7 @@ async function installDefinition(
 }
 
 interface PolicyOptions {
-  object: KubernetesObject
+  object: Manifest
   options: ManifestOptions
   /** The CRDs of the cluster are those of a newer release. Its policies stay, too. */
   newer: boolean
@@ -77,17 +83,27 @@ async function installPolicy(
   { object, options, newer }: PolicyOptions,
   signal: AbortSignal,
 ): Promise<Installed> {
-  const existing = await cluster.get<Policy>(referenceTo(object), signal)
-  const policy = renderedPolicy(object, options, existing)
-  if (existing && isUpToDate(existing, policy)) return installed(policy, 'unchanged')
-  if (!existing || !newer) return write(cluster, existing, policy, signal)
-  const asWanted = registriesOf(existing) === registriesOf(policy)
-  return {
-    ...installed(policy, 'kept'),
-    ...(!asWanted && {
-      remark: 'OPERATOR_ALLOWED_REGISTRIES is not in force; run crds of the release that installed it',
-    }),
+  const existing = await cluster.get<KubernetesObject>(referenceTo(object), signal)
+  if (isGuardrails(object)) {
+    if (existing && newer) return keptGuardrails(object, existing, options)
+    const former = await cluster.get<FormerPolicy>(templatePolicy, signal)
+    return installGuardrails(cluster, { object, options, former }, signal)
   }
+  const policy = hashedPolicy(object)
+  if (existing && isUpToDate(existing, policy)) return installed(policy, 'unchanged')
+  return !existing || !newer ? write(cluster, existing, policy, signal) : installed(policy, 'kept')
+}
+
+const templatePolicy = {
+  apiVersion: 'admissionregistration.k8s.io/v1',
+  kind: 'ValidatingAdmissionPolicy',
+  name: 'challenge-operator-templates',
+}
+
+function keptGuardrails(object: Manifest, existing: Guardrails, options: ManifestOptions): Installed {
+  if (hasRegistries(existing, options)) return installed(object, 'unchanged')
+  const remark = 'OPERATOR_ALLOWED_REGISTRIES is not in force; run crds of the release that installed it'
+  return { ...installed(object, 'kept'), remark }
 }
 
 function cannotEnforce(): OperatorError {
@@ -110,14 +126,14 @@ async function write(
   return installed(object, existing ? 'upgraded' : 'created')
 }
 
-/** Returns whether the cluster serves a kind. Clusters before Kubernetes 1.30 have no policies. */
-async function kindServed(
-  client: KubernetesClient,
-  { apiVersion, kind }: KubernetesObject,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const path = collectionPath({ apiVersion, kind })
-  const response = await client.request('GET', path, { query: { limit: 1 } }, signal)
+/** Clusters before Kubernetes 1.30 have no policies. */
+async function policiesServed(client: KubernetesClient, signal: AbortSignal): Promise<boolean> {
+  const response = await client.request(
+    'GET',
+    collectionPath(templatePolicy),
+    { query: { limit: 1 } },
+    signal,
+  )
   return response.status !== 404
 }
 

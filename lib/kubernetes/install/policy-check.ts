@@ -4,7 +4,8 @@ import type { KubernetesClient } from '../client/http.ts'
 import { objectPath } from '../client/paths.ts'
 import { apiError } from '../errors/api-error.ts'
 import { formerPolicies } from './former-policies.ts'
-import { isUpToDate, type ManifestOptions, type Policy, readManifests, renderedPolicy } from './manifests.ts'
+import { type Guardrails, hasRegistries, isGuardrails } from './guardrails.ts'
+import { hashedPolicy, isUpToDate, type Manifest, type ManifestOptions, readManifests } from './manifests.ts'
 
 export interface PolicyReport {
   /** The policies and bindings that are not as this release installs them, each with what is wrong. */
@@ -25,7 +26,12 @@ export async function checkPolicies(
   signal: AbortSignal,
 ): Promise<PolicyReport> {
   const report: PolicyReport = { wrong: [], unserved: false, unreadable: false }
-  for (const object of await readManifests('admission')) {
+  // The ConfigMap comes last: without policies it has no use, and is not missed.
+  const objects = (await readManifests('admission')).toSorted(
+    (a, b) => Number(isGuardrails(a)) - Number(isGuardrails(b)),
+  )
+  for (const object of objects) {
+    if (isGuardrails(object) && report.unserved) continue
     const found = await read(client, object, signal)
     if (found === 'unserved') report.unserved = true
     else if (found === 'unreadable') report.unreadable = true
@@ -56,16 +62,20 @@ async function read(
   return response.body as Policy
 }
 
-function differences(
-  object: KubernetesObject,
-  found: Policy | undefined,
-  options: ManifestOptions,
-): string[] {
+type Policy = Guardrails & { spec?: unknown }
+
+function differences(object: Manifest, found: Policy | undefined, options: ManifestOptions): string[] {
   const name = label(object.kind, object.metadata.name)
+  if (isGuardrails(object)) {
+    if (found === undefined)
+      return [`${name} is missing in ${object.metadata.namespace}, so no template is accepted`]
+    return hasRegistries(found, options)
+      ? []
+      : [`${name} has other registries than OPERATOR_ALLOWED_REGISTRIES`]
+  }
   if (found === undefined) return [`${name} is missing`]
-  const wanted = renderedPolicy(object, options, found)
-  if (!isUpToDate(found, wanted)) return [`${name} is of another version`]
-  return holds(found.spec, wanted.spec) ? [] : [`${name} was changed by hand`]
+  if (!isUpToDate(found, hashedPolicy(object))) return [`${name} is of another version`]
+  return holds(found.spec, (object as Policy).spec) ? [] : [`${name} was changed by hand`]
 }
 
 /** Whether everything that is wanted is there. The server adds fields with its defaults. */

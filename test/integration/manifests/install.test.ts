@@ -4,19 +4,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import type { ChallengeInstance } from '../../../lib/crd/challenge-instance.ts'
 import { apiVersion, finalizer, group } from '../../../lib/crd/group.ts'
-import type { KubernetesObject } from '../../../lib/crd/objects.ts'
+import type { KubernetesObject, ObjectReference } from '../../../lib/crd/objects.ts'
 import { openClient } from '../../../lib/kubernetes/client/client.ts'
 import type { KubernetesClient } from '../../../lib/kubernetes/client/http.ts'
 import { collectionPath, objectPath } from '../../../lib/kubernetes/client/paths.ts'
 import { createRetryingClient } from '../../../lib/kubernetes/client/retrying-client.ts'
 import type { Cluster } from '../../../lib/kubernetes/cluster.ts'
+import type { FormerPolicy, Guardrails } from '../../../lib/kubernetes/install/guardrails.ts'
 import { installManifests } from '../../../lib/kubernetes/install/install.ts'
-import {
-  contentHash,
-  type Policy,
-  readManifests,
-  registriesOf,
-} from '../../../lib/kubernetes/install/manifests.ts'
+import { contentHash } from '../../../lib/kubernetes/install/manifests.ts'
 import { checkPolicies } from '../../../lib/kubernetes/install/policy-check.ts'
 import { checkSchema, crdKind, crdNames, versionMark } from '../../../lib/kubernetes/install/schema-check.ts'
 import { openCluster } from '../../../lib/kubernetes/open-cluster.ts'
@@ -64,24 +60,26 @@ const templatePolicy = {
   name: 'challenge-operator-templates',
 }
 
-/** The CEL expression in the cluster. */
-const registries = async () => registriesOf(await cluster.get<Policy>(templatePolicy, signal))
+const guardrails = {
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  namespace: 'kube-system',
+  name: 'challenge-operator-guardrails',
+}
 
-/** Changes the expression as `kubectl edit` does. */
-async function writeByHand(expression: string): Promise<void> {
-  const policy = await cluster.get<Policy>(templatePolicy, signal)
-  const index = policy?.spec?.variables?.findIndex(({ name }) => name === 'allowedRegistries')
-  const body = [{ op: 'replace', path: `/spec/variables/${index}/expression`, value: expression }]
+/** The allowed registries in the cluster. */
+const registries = async () => (await cluster.get<Guardrails>(guardrails, signal))?.data?.allowedRegistries
+
+/** Changes an object as `kubectl edit` does. */
+async function editByHand(reference: ObjectReference, body: object): Promise<void> {
   const query = { fieldManager: 'kubectl-edit' }
-  const contentType = 'application/json-patch+json'
-  const answer = await client.request(
-    'PATCH',
-    objectPath(templatePolicy),
-    { body, contentType, query },
-    signal,
-  )
+  const contentType = 'application/merge-patch+json'
+  const answer = await client.request('PATCH', objectPath(reference), { body, contentType, query }, signal)
   expect(answer.status).toBe(200)
 }
+
+const writeByHand = (allowedRegistries: string | null) =>
+  editByHand(guardrails, { data: { allowedRegistries } })
 
 /** Answers as a cluster before Kubernetes 1.30 does, which does not serve policies. */
 function withoutPolicies(served: KubernetesClient): KubernetesClient {
@@ -269,39 +267,43 @@ describe('a repeated installation', () => {
   })
 
   it('writes the registries that the options name, and keeps them if the options name none', async () => {
-    expect(await registries()).toBe('[]')
-    const actions = await install({ allowedRegistries: ['registry.example.com'] })
+    expect(await registries()).toBeUndefined()
+    const actions = await install({ allowedRegistries: ['registry.example.com/', 'docker.io/library'] })
     expect(actions.upgraded).toEqual([
-      { name: 'validatingadmissionpolicy/challenge-operator-templates', action: 'upgraded' },
+      { name: 'configmap/challenge-operator-guardrails', action: 'upgraded' },
     ])
-    expect(await registries()).toBe('["registry.example.com"]')
+    expect(await registries()).toBe('docker.io/library, registry.example.com')
     expect(Object.keys(await install())).toEqual(['unchanged'])
-    expect(await registries()).toBe('["registry.example.com"]')
+    expect(await registries()).toBe('docker.io/library, registry.example.com')
     await install({ allowedRegistries: [] })
-    expect(await registries()).toBe('[]')
+    expect(await registries()).toBeUndefined()
   })
 
-  it('keeps the registries that an administrator wrote by hand when the policy of an earlier release is upgraded', async () => {
-    await writeByHand("['mine.example.com']")
-    await client.request(
-      'PATCH',
-      objectPath(templatePolicy),
-      {
-        body: [
-          { op: 'replace', path: `/metadata/annotations/${contentHash.replace('/', '~1')}`, value: 'older' },
-          { op: 'remove', path: '/spec/validations/1' },
-        ],
-        contentType: 'application/json-patch+json',
-      },
-      signal,
-    )
+  it('keeps what an administrator wrote when the policy of an earlier release is upgraded', async () => {
+    await editByHand(guardrails, { data: { allowedRegistries: 'mine.example.com', maxCpu: '2' } })
+    await editByHand(templatePolicy, { metadata: { annotations: { [contentHash]: 'older' } } })
     const { upgraded } = await install()
     expect(upgraded).toHaveLength(1)
-    expect(await registries()).toBe("['mine.example.com']")
-    const policy = await cluster.get<Policy & { spec: { validations: unknown[] } }>(templatePolicy, signal)
-    const [whole] = (await readManifests('admission')) as unknown as (typeof policy)[]
-    expect(policy?.spec.validations).toHaveLength(whole?.spec.validations.length ?? 0)
+    const found = await cluster.get<Guardrails>(guardrails, signal)
+    expect(found?.data).toEqual({ allowedRegistries: 'mine.example.com', maxCpu: '2' })
     expect(Object.keys(await install())).toEqual(['unchanged'])
+  })
+
+  it('takes the registries over that a policy of an earlier build held itself', async () => {
+    await cluster.delete(guardrails, {}, signal)
+    const policy = await cluster.get<FormerPolicy>(templatePolicy, signal)
+    const held = { name: 'allowedRegistries', expression: '["a.example.com","b.example.com/ctf"]' }
+    const variables = [...(policy?.spec?.variables ?? []), held]
+    await editByHand(templatePolicy, {
+      metadata: { annotations: { [contentHash]: 'older' } },
+      spec: { variables },
+    })
+    const actions = await install()
+    expect(kindsOf(actions.created)).toEqual(['configmap'])
+    expect(await registries()).toBe('a.example.com, b.example.com/ctf')
+    const upgraded = await cluster.get<FormerPolicy>(templatePolicy, signal)
+    expect(upgraded?.spec?.variables?.map(({ name }) => name)).not.toContain('allowedRegistries')
+    await writeByHand(null)
   })
 
   it('leaves the policies as the check wants them, and the check names what differs', async () => {
@@ -314,19 +316,25 @@ describe('a repeated installation', () => {
     expect((await check()).wrong).toEqual([`${named} was changed by hand`])
     await client.request('DELETE', objectPath(templatePolicy), {}, signal)
     expect((await check()).wrong).toEqual([`${named} is missing`])
+    await cluster.delete(guardrails, {}, signal)
+    expect((await check()).wrong).toContain(
+      'configmap/challenge-operator-guardrails is missing in kube-system, so no template is accepted',
+    )
     await install()
     expect((await check()).wrong).toEqual([])
     const other = { allowedRegistries: ['registry.example.com'] }
-    expect((await checkPolicies(client, other, signal)).wrong).toEqual([`${named} is of another version`])
+    expect((await checkPolicies(client, other, signal)).wrong).toEqual([
+      'configmap/challenge-operator-guardrails has other registries than OPERATOR_ALLOWED_REGISTRIES',
+    ])
     expect(await checkPolicies(weak, options, signal)).toMatchObject({ unreadable: true })
     expect(await checkPolicies(withoutPolicies(client), options, signal)).toMatchObject({ unserved: true })
   })
 
   it('replaces registries that were written by hand if the options name others', async () => {
     await install({ allowedRegistries: ['registry.example.com'] })
-    await writeByHand('[]')
+    await writeByHand('mine.example.com')
     expect((await install({ allowedRegistries: ['registry.example.com'] })).upgraded).toHaveLength(1)
-    expect(await registries()).toBe('["registry.example.com"]')
+    expect(await registries()).toBe('registry.example.com')
     await install({ allowedRegistries: [] })
   })
 
@@ -341,10 +349,10 @@ describe('a repeated installation', () => {
     const actions = await install({ allowedRegistries: ['registry.example.com'] })
     expect(actions.kept?.map(({ name }) => name)).toEqual([
       `customresourcedefinition/${crdNames[0]}`,
-      'validatingadmissionpolicy/challenge-operator-templates',
+      'configmap/challenge-operator-guardrails',
     ])
     expect(actions.kept?.[1]?.remark).toContain('OPERATOR_ALLOWED_REGISTRIES is not in force')
-    expect(await registries()).toBe('[]')
+    expect(await registries()).toBeUndefined()
     expect(actions.upgraded).toBeUndefined()
     await checkSchema(client, signal)
     await mark('1')
