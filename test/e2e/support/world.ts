@@ -36,8 +36,8 @@ export interface World {
   /** The operator that runs. @throws Error if none does */
   operator(): TestOperator
   stopOperator(): Promise<void>
-  /** Starts the operator again, over the same database and new queues. */
-  startOperator(): Promise<void>
+  /** Starts the operator again, over the same database and new queues. @param changed variables with other values */
+  startOperator(changed?: Record<string, string>): Promise<void>
   /** Starts a pod that is no challenge. Default: in the platform's namespace. */
   startProbe(name: string, namespace?: string): Promise<RunningPod>
   /** Ends the instances and the operator, and removes everything that was made. */
@@ -79,7 +79,7 @@ export async function openWorld({ purpose, templates, env }: WorldOptions): Prom
     makeNamespace(client, `${purpose}-platform`, signal),
   ])
   const database = await testDatabase(suite.postgresUrl)
-  const start = async () => {
+  const start = async (changed: Record<string, string> = {}) => {
     // New queues: the poll of an operator that has ended may take a message, which then stays hidden for a minute.
     const queues = await testQueues({}, signal, suite.queuesEndpoint)
     return startTestOperator({
@@ -88,7 +88,7 @@ export async function openWorld({ purpose, templates, env }: WorldOptions): Prom
       databaseUrl: database.url,
       queues,
       challenges: templates,
-      env: { ...suite.operatorVariables, ...env?.({ platform: platform.name }) },
+      env: { ...suite.operatorVariables, ...env?.({ platform: platform.name }), ...changed },
     })
   }
   let running: TestOperator | undefined = await start()
@@ -110,8 +110,8 @@ export async function openWorld({ purpose, templates, env }: WorldOptions): Prom
       return running
     },
     stopOperator,
-    async startOperator() {
-      running ??= await start()
+    async startOperator(changed) {
+      running ??= await start(changed)
     },
     startProbe: (name, namespace = platform.name) =>
       startProbePod(cluster, { namespace, name, image: suite.image }, signal),
