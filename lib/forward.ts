@@ -1,14 +1,21 @@
 import { randomBytes } from 'node:crypto'
 import { endTogether, realTimers, type Timers } from './abort.ts'
 import type { ChangesQueue } from './aws/queue-ports.ts'
-import type { KubernetesObject, NetworkPolicy, Stored } from './crd/objects.ts'
+import { gatewayKind, type ServedKinds } from './crd/child-kinds.ts'
+import type { GoneObject, KubernetesObject, NetworkPolicy, Stored } from './crd/objects.ts'
 import type { PresentSettings } from './desired/configuration.ts'
 import type { PolicySettings } from './desired/objects/network-policy.ts'
-import { createDispatch } from './forward/dispatch/dispatch.ts'
-import { createStandingPolicies, isStandingPolicy } from './forward/dispatch/standing-policies.ts'
+import { createDispatch, type Dispatch } from './forward/dispatch/dispatch.ts'
+import {
+  createStandingPolicies,
+  isStandingPolicy,
+  type StandingPolicies,
+} from './forward/dispatch/standing-policies.ts'
 import { createSender } from './forward/send/sender.ts'
-import { createTable } from './forward/table/table.ts'
-import { type Watching, watchedIn, watchTargets } from './forward/table/targets.ts'
+import { createGatewaySight, type GatewaySight } from './forward/table/gateway-sight.ts'
+import type { Row } from './forward/table/row.ts'
+import { createTable, type Table, type TableEvents } from './forward/table/table.ts'
+import { unservedKinds, type Watching, watchedIn, watchTargets } from './forward/table/targets.ts'
 import type { WatchHandlers, WatchTarget } from './kubernetes/cluster.ts'
 import type { Log } from './telemetry/log.ts'
 
@@ -23,6 +30,10 @@ export interface ForwardDependencies {
   elect: (callbacks: { onLeading(): void; onFollowing(): void }, signal: AbortSignal) => Promise<void>
   changes: Pick<ChangesQueue, 'sendBatch'>
   watching: Watching
+  /** The optional kinds that the cluster serves, as they were asked for at the start. The others are not watched. */
+  served: ServedKinds
+  /** The Gateway of routes, if one is configured. */
+  gateway: { namespace: string; name: string } | undefined
   /** The settings that instances should be built with, see `configurationOf`. */
   settings: PresentSettings
   /** The settings that policies should be built with. */
@@ -73,42 +84,29 @@ export function createForward(deps: ForwardDependencies): Forward {
     const sending = new AbortController()
     const ended = new AbortController()
     const stop = AbortSignal.any([signal, ended.signal])
-    const targets = watchTargets(deps.watching)
+    const targets = watchTargets(deps.watching, deps)
     const unlisted = new Set(targets)
     let leading = false
 
     const isActive = () => leading && unlisted.size === 0 && !stop.aborted
     const sender = createSender({ changes: deps.changes, log, random, timers, now }, sending.signal)
+    const tools = { sender, isActive, now, timers, log, trace: traceparent }
     const dispatch = createDispatch({
-      sender,
-      isActive,
-      now,
-      timers,
+      ...tools,
       settings: deps.settings,
-      log,
-      trace: traceparent,
+      gatewayIsMissing: () => gateway.isMissing(),
     })
-    const table = createTable(watchedIn(deps.watching), {
-      onRow: row => {
-        dispatch.evaluate(row)
-        policies.rowChanged(row)
-      },
-      onInstanceGone: dispatch.instanceGone,
-      onRowEmpty: row => {
-        dispatch.forget(row)
-        policies.rowChanged(row)
-      },
-    })
+    const table = createTable(
+      watchedIn(deps.watching),
+      eventsFor(dispatch, row => policies.rowChanged(row)),
+      unservedKinds(deps.served),
+    )
+    const gateway = createGatewaySight(targets, table.rows, dispatch.evaluate)
 
     const policies = createStandingPolicies({
-      sender,
+      ...tools,
       rows: table.rows,
       settings: deps.policySettings,
-      isActive,
-      now,
-      timers,
-      trace: traceparent,
-      log,
     })
 
     const evaluateAll = () => {
@@ -119,13 +117,10 @@ export function createForward(deps: ForwardDependencies): Forward {
       const milliseconds = Math.round(performance.now() - started)
       log.info('whole table judged', { rows, milliseconds, pending: sender.pending })
     }
+    const seen = receiverOf({ table, policies, gateway })
     const handlersOf = (target: WatchTarget): WatchHandlers<KubernetesObject> => ({
-      onObject: object =>
-        isStandingPolicy(object) ? policies.put(object as Stored<NetworkPolicy>) : table.put(object),
-      onGone: object =>
-        isStandingPolicy({ ...target, ...object })
-          ? policies.remove(object)
-          : table.remove(target.kind, object),
+      onObject: object => seen.put(target, object),
+      onGone: object => seen.remove(target, object),
       onListed: () => {
         if (unlisted.delete(target) && unlisted.size === 0) evaluateAll()
       },
@@ -161,6 +156,47 @@ export function createForward(deps: ForwardDependencies): Forward {
 function warnOfLists(unlisted: ReadonlySet<WatchTarget>, log: Log): void {
   const kinds = [...unlisted].map(({ kind, namespace }) => `${kind} in ${namespace ?? 'all namespaces'}`)
   if (kinds.length > 0) log.warn('lists have not ended yet, nothing is judged before', { kinds })
+}
+
+/** @param changed is called with a row whose workload, and so the need of a standing policy, may have changed */
+function eventsFor(dispatch: Dispatch, changed: (row: Row) => void): TableEvents {
+  return {
+    onRow: row => {
+      dispatch.evaluate(row)
+      changed(row)
+    },
+    onInstanceGone: dispatch.instanceGone,
+    onRowEmpty: row => {
+      dispatch.forget(row)
+      changed(row)
+    },
+  }
+}
+
+/** Hands what a watch reports to the part that keeps it. */
+function receiverOf({ table, policies, gateway }: Receivers) {
+  return {
+    put(target: WatchTarget, object: Stored<KubernetesObject>): void {
+      if (isGateway(target)) gateway.see(true)
+      else if (isStandingPolicy(object)) policies.put(object as Stored<NetworkPolicy>)
+      else table.put(object)
+    },
+    remove(target: WatchTarget, object: GoneObject): void {
+      if (isGateway(target)) gateway.see(false)
+      else if (isStandingPolicy({ ...target, ...object })) policies.remove(object)
+      else table.remove(target.kind, object)
+    },
+  }
+}
+
+interface Receivers {
+  table: Table
+  policies: StandingPolicies
+  gateway: GatewaySight
+}
+
+function isGateway({ kind }: WatchTarget): boolean {
+  return kind === gatewayKind.kind
 }
 
 function traceparent(): string {

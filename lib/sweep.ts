@@ -2,7 +2,7 @@ import type { ChangesQueue, OutgoingChange } from './aws/queue-ports.ts'
 import { eventGraceMs, type PlacementSettings, placesElsewhere } from './config/placement.ts'
 import type { ChallengeInstance } from './crd/challenge-instance.ts'
 import type { ChallengeTemplate } from './crd/challenge-template.ts'
-import { childKinds, comparesMetadata, dependentKinds } from './crd/child-kinds.ts'
+import { comparesMetadata, dependentKinds, servedChildKinds } from './crd/child-kinds.ts'
 import { apiVersion, labels, managedBySelector } from './crd/group.ts'
 import { childScopesOf, scopesOf, type WatchedNamespaces, watchedBy } from './crd/namespaces.ts'
 import type { Kind, KubernetesObject, Stored } from './crd/objects.ts'
@@ -181,7 +181,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
 
   async function listChildren({ occupied, needs }: Seen, signal: AbortSignal): Promise<SweptChild[]> {
     const children: SweptChild[] = []
-    for (const kind of childKinds) {
+    for (const kind of servedChildKinds(await cluster.servedKinds(signal))) {
       const selection = { metadataOnly: comparesMetadata(kind), labelSelector: managedBySelector }
       for await (const page of childPages(kind, selection, signal)) {
         for (const { metadata } of page)

@@ -6,9 +6,10 @@ import { placesElsewhere } from '../../lib/config/placement.ts'
 import { firstNamespace } from '../../lib/crd/namespaces.ts'
 import { configurationOf } from '../../lib/desired/configuration.ts'
 import { keepHeapSmall } from '../../lib/forward/dispatch/heap.ts'
-import { createForward } from '../../lib/forward.ts'
+import { createForward, type ForwardDependencies } from '../../lib/forward.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { elect } from '../../lib/kubernetes/lease/elect.ts'
+import { readServedKinds } from '../../lib/kubernetes/served-kinds.ts'
 import { watch } from '../../lib/kubernetes/watch/watch.ts'
 import { configured, once } from '../../lib/middleware/start-up.ts'
 import { clientFor } from '../cluster.ts'
@@ -24,16 +25,20 @@ const { namespaces } = operator
 const client = clientFor('watch-forwarder', cluster)
 const identity = randomUUID()
 const namespace = firstNamespace(namespaces)
-const forward = createForward({
+const parts = {
   watch: (target, handlers, signal) => watch(client, target, handlers, { log }, signal),
   elect: (callbacks, signal) => elect({ client, namespace, identity, log, ...callbacks }, signal),
   changes: openQueues(queues).changes,
   watching: { namespaces, everywhere: placesElsewhere(operator.placement) },
+  gateway: operator.exposure.gateway,
   settings: configurationOf(operator),
   policySettings: operator,
   log,
   now: Date.now,
-})
+} satisfies Omit<ForwardDependencies, 'served'>
+/** A window asks once, at its start, which of the kinds are served that a cluster may lack. */
+const forward = async (signal: AbortSignal) =>
+  createForward({ ...parts, served: await readServedKinds(client, signal) })(signal)
 
 export const handler = createHandler({
   forward,

@@ -10,13 +10,17 @@ export interface ExposureConfig {
   domain: string | undefined
   hostTemplate: string
   ingressClass: string | undefined
+  /** The Gateway of routes; `section`: one of its listeners. */
+  gateway: { namespace: string; name: string; section?: string } | undefined
   /** The controller writes an address into the status of an Ingress, and only then an Ingress counts as exposed. */
   ingressStatus: boolean
   publicPorts: PublicPorts
 }
 
+const label = '[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?'
 const subdomain = '[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?'
 const className = new RegExp(`^${subdomain}$`)
+const gatewayForm = new RegExp(`^(${label})/(${subdomain})(?:/(${subdomain}))?$`)
 const portForm = /^(http|https|tls)=(\d{1,5})$/
 
 export function exposureConfig(variables: Variables): ExposureConfig {
@@ -28,6 +32,7 @@ export function exposureConfig(variables: Variables): ExposureConfig {
       className,
       'the name of an IngressClass of the cluster',
     ),
+    gateway: gateway(variables),
     ingressStatus: variables.oneOf('OPERATOR_INGRESS_STATUS', ['true', 'false']) === 'true',
     publicPorts: publicPorts(variables),
   }
@@ -43,6 +48,14 @@ function checked(
   if (problem === undefined) return value
   variables.addProblem(`${name} ${problem}`)
   return undefined
+}
+
+function gateway(variables: Variables): ExposureConfig['gateway'] {
+  const expected = 'a Gateway as namespace/name, or one of its listeners as namespace/name/listener'
+  const [, namespace, name, section] =
+    gatewayForm.exec(variables.matching('OPERATOR_GATEWAY', gatewayForm, expected) ?? '') ?? []
+  if (namespace === undefined || name === undefined) return undefined
+  return { namespace, name, ...(section !== undefined && { section }) }
 }
 
 export function ingressCidrs(variables: Variables): string[] {

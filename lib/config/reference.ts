@@ -96,6 +96,7 @@ export const configurationReference: readonly ConfigurationVariable[] = [
     'false',
     'true: the controller writes an address into each Ingress, and only then players are sent there.',
   ),
+  row('OPERATOR_GATEWAY', undefined, 'Gateway of the routes of instances: namespace/name[/listener].'),
   row(
     'OPERATOR_PUBLIC_PORTS',
     undefined,
@@ -185,7 +186,6 @@ export const notYet: readonly string[] = [
   'OPERATOR_HISTORY_DAYS',
   'OPERATOR_IDLE_MILLICORES',
   'OPERATOR_WARN_MINUTES',
-  'OPERATOR_GATEWAY',
   'OPERATOR_TLS_SECRET',
   'OPERATOR_LEASE_NAMESPACE',
 ]

@@ -22,7 +22,17 @@ export interface ChildKind extends Kind {
   readonly verify: 'every pass' | 'some passes'
   /** Players from outside of the cluster reach an instance by it. An instance has at most one of these kinds. */
   readonly exposes?: true
+  /**
+   * The API versions in which a cluster may serve the kind, the preferred one first. Undefined: every cluster serves the
+   * kind. A kind that a cluster does not serve has no objects there.
+   */
+  readonly servedAs?: readonly string[]
 }
+
+/** The API versions of the optional kinds that a cluster serves, by kind. */
+export type ServedKinds = ReadonlyMap<string, string>
+
+const gatewayApi = 'gateway.networking.k8s.io'
 
 /**
  * The kinds of children. A new one also needs a builder in `lib/desired`, a type in `objects.ts`, a path in
@@ -76,6 +86,30 @@ export const childKinds = [
     exposes: true,
   },
   {
+    apiVersion: `${gatewayApi}/v1`,
+    kind: 'HTTPRoute',
+    watch: 'whole',
+    compare: 'whole',
+    applyWave: 3,
+    removeWave: 1,
+    propagation: 'Background',
+    verify: 'some passes',
+    exposes: true,
+    servedAs: [`${gatewayApi}/v1`],
+  },
+  {
+    apiVersion: `${gatewayApi}/v1`,
+    kind: 'TLSRoute',
+    watch: 'whole',
+    compare: 'whole',
+    applyWave: 3,
+    removeWave: 1,
+    propagation: 'Background',
+    verify: 'some passes',
+    exposes: true,
+    servedAs: [`${gatewayApi}/v1`, `${gatewayApi}/v1alpha3`, `${gatewayApi}/v1alpha2`],
+  },
+  {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
     watch: 'whole',
@@ -95,6 +129,36 @@ export const dependentKinds = [
   { apiVersion: 'apps/v1', kind: 'ReplicaSet' },
   { apiVersion: 'v1', kind: 'Pod' },
 ] as const satisfies readonly Kind[]
+
+/** The parent of routes. Its owner makes it; the operator only reads it. */
+export const gatewayKind = { apiVersion: `${gatewayApi}/v1`, kind: 'Gateway' } as const satisfies Kind
+
+/** The kinds that a cluster may lack. */
+export const optionalKinds: readonly { kind: string; servedAs: readonly string[] }[] = [
+  ...(childKinds as readonly ChildKind[]).flatMap(({ kind, servedAs }) =>
+    servedAs ? [{ kind, servedAs }] : [],
+  ),
+  { kind: gatewayKind.kind, servedAs: [gatewayKind.apiVersion] },
+]
+
+/** The kinds of children of an instance that is not exposed. */
+export const insideKinds: readonly ChildKind[] = (childKinds as readonly ChildKind[]).filter(
+  ({ exposes }) => !exposes,
+)
+
+/** Whether a cluster may lack the kind. */
+export function isOptionalKind({ kind }: { kind: string }): boolean {
+  return optionalKinds.some(each => each.kind === kind)
+}
+
+/** The kinds of children that a cluster serves, each in the version in which it does. */
+export function servedChildKinds(served: ServedKinds): ChildKind[] {
+  return (childKinds as readonly ChildKind[]).flatMap(kind => {
+    if (kind.servedAs === undefined) return [kind]
+    const apiVersion = served.get(kind.kind)
+    return apiVersion === undefined ? [] : [{ ...kind, apiVersion }]
+  })
+}
 
 export type ChildKindName = (typeof childKinds)[number]['kind']
 

@@ -293,3 +293,32 @@ export interface Pod extends KubernetesObject {
     containerStatuses?: ContainerStatus[]
   }
 }
+
+export interface GatewayListener {
+  name: string
+  protocol: string
+  hostname?: string
+}
+
+export interface Gateway extends KubernetesObject {
+  spec: { listeners?: GatewayListener[] }
+}
+
+/** What a route names as its parent. */
+export interface RouteParent {
+  group?: string
+  kind?: string
+  namespace?: string
+  name: string
+  sectionName?: string
+}
+
+/** HTTPRoute and TLSRoute, which have the same fields of those that are used. */
+export interface GatewayRoute extends KubernetesObject {
+  spec: {
+    parentRefs: RouteParent[]
+    hostnames: string[]
+    rules: { backendRefs: { group: string; kind: string; name: string; port: number; weight: number }[] }[]
+  }
+  status?: { parents?: { parentRef: RouteParent; conditions?: Condition[] }[] }
+}

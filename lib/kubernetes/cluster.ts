@@ -1,5 +1,6 @@
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
 import type { ChallengeTemplate } from '../crd/challenge-template.ts'
+import type { ServedKinds } from '../crd/child-kinds.ts'
 import type {
   GoneObject,
   Kind,
@@ -50,7 +51,9 @@ export interface Cluster {
    * at the same time share one read, and a read that failed is repeated by the next caller.
    */
   uid(signal: AbortSignal): Promise<string>
-  /** @returns undefined if there is no such object */
+  /** Returns which optional kinds the cluster serves, and in which version. The answer is up to half a minute old. */
+  servedKinds(signal: AbortSignal): Promise<ServedKinds>
+  /** @returns undefined if there is no such object, or if the cluster does not serve an optional kind */
   get<T extends KubernetesObject>(
     reference: NamespacedReference,
     signal: AbortSignal,

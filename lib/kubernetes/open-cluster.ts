@@ -1,5 +1,6 @@
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
 import type { ChallengeTemplate } from '../crd/challenge-template.ts'
+import { isOptionalKind } from '../crd/child-kinds.ts'
 import { fieldManager } from '../crd/group.ts'
 import type { Kind, KubernetesObject, ObjectReference, StoredOfAnyScope } from '../crd/objects.ts'
 import { referenceTo } from '../crd/reference.ts'
@@ -12,6 +13,7 @@ import { clusterUid } from './cluster-uid.ts'
 import { apiError, type Verb } from './errors/api-error.ts'
 import { apiStatus, objectMissing, patchRefused } from './errors/api-status.ts'
 import { fetchPage } from './list-pages.ts'
+import { rememberServedKinds } from './served-kinds.ts'
 import { provenStored, provenStoredOfAnyScope } from './stored.ts'
 import { takenOver } from './take-over.ts'
 
@@ -23,7 +25,7 @@ export function openCluster(client: KubernetesClient): Cluster {
     signal: AbortSignal,
   ): Promise<StoredOfAnyScope<T> | undefined> => {
     const response = await client.request('GET', objectPath(reference), request, signal)
-    if (objectMissing(response, reference.name)) return undefined
+    if (isMissing(response, reference)) return undefined
     const { apiVersion, kind } = reference
     return { ...stored<T>('get', reference, response), apiVersion, kind }
   }
@@ -88,6 +90,7 @@ export function openCluster(client: KubernetesClient): Cluster {
 
   return {
     uid: clusterUid(getMetadata),
+    servedKinds: rememberServedKinds(client),
 
     get: (reference, signal) => read(reference, {}, signal),
 
@@ -114,7 +117,7 @@ export function openCluster(client: KubernetesClient): Cluster {
         preconditions: { uid, resourceVersion },
       }
       const response = await client.request('DELETE', objectPath(reference), { body }, signal)
-      if (objectMissing(response, reference.name)) return 'gone'
+      if (isMissing(response, reference)) return 'gone'
       if (otherUid(response)) return 'gone'
       if (response.status === 409 && resourceVersion !== undefined) return 'conflict'
       // The server sends a Status if the object is gone, and the object itself while a finalizer keeps it.
@@ -157,6 +160,11 @@ function stored<T extends KubernetesObject>(
   response: ApiResponse,
 ): StoredOfAnyScope<T> {
   return provenStoredOfAnyScope<T>(succeeded(verb, reference, response), { verb, ...reference })
+}
+
+/** An optional kind that the cluster does not serve any more took its objects with it. */
+function isMissing(response: ApiResponse, reference: ObjectReference): boolean {
+  return objectMissing(response, reference.name) || (response.status === 404 && isOptionalKind(reference))
 }
 
 /** Returns whether the precondition failed, which means that the name belongs to a successor now. */

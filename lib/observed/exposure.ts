@@ -1,10 +1,12 @@
 import type { ExposureConfig } from '../config/exposure.ts'
 import type { Endpoint } from '../crd/challenge-instance.ts'
-import type { Ingress, KubernetesObject, LoadBalancerAddress, Service } from '../crd/objects.ts'
+import type { GatewayRoute, Ingress, KubernetesObject, LoadBalancerAddress, Service } from '../crd/objects.ts'
 import { scheme } from '../desired/address.ts'
 import { shortHash } from '../desired/canonical.ts'
+import { type Exposing, isRoute } from '../desired/exposure/exposing-type.ts'
 import type { DesiredExposure } from '../desired/exposure/exposure.ts'
 import type { Reason } from '../reasons.ts'
+import { routeLack, routeState } from './route.ts'
 import type { WorkloadVerdict } from './workload.ts'
 
 /** Whether players from outside of the cluster reach an instance. */
@@ -13,9 +15,14 @@ export interface ExposureVerdict {
   reason: Reason | undefined
   /** A sentence about the reason; empty without one. */
   message: string
+  /** The forwarder sees when the reason goes, so that no timer is needed. */
+  watched: boolean
   /** Undefined: it is not known yet. */
   outside: Endpoint | undefined
 }
+
+/** State of a route whose Gateway does not exist, whatever its own status says. */
+export const withoutGateway = 'no gateway'
 
 /** Characters of a state. A longer list of addresses is hashed. */
 const stateLimit = 100
@@ -25,6 +32,7 @@ const stateLimit = 100
  * it with the state that a status has recorded.
  */
 export function exposureState(object: KubernetesObject): string {
+  if (isRoute(object.kind as Exposing)) return routeState(object as GatewayRoute).state
   const addresses = addressesOf(object as Ingress | Service).map(
     address => address.ip ?? address.hostname ?? '',
   )
@@ -44,11 +52,15 @@ export interface ExposureInput {
 export function exposureVerdict(input: ExposureInput): ExposureVerdict {
   const { exposure, object } = input
   const outside = outsideAddress(input)
-  if (exposure.problem) return { ...exposure.problem, outside }
-  const pending =
-    object === undefined ? 'The object that exposes it is not there yet.' : missing(input, outside)
-  if (pending !== undefined) return { reason: 'AddressPending', message: pending, outside }
-  return { reason: undefined, message: '', outside }
+  if (exposure.problem)
+    return { ...exposure.problem, watched: exposure.gatewayIsMissing && object !== undefined, outside }
+  const lacks =
+    object === undefined ? pending('The object that exposes it is not there yet.') : missing(input, outside)
+  return { ...(lacks ?? { reason: undefined, message: '' }), watched: true, outside }
+}
+
+function pending(message: string): Lack {
+  return { reason: 'AddressPending', message }
 }
 
 /**
@@ -62,19 +74,26 @@ export function heldByExposure(
   return verdict.ready && awaited ? { ...verdict, ...awaited, ready: false } : verdict
 }
 
-/** @returns what the exposing object lacks, as a sentence */
+type Lack = Pick<ExposureVerdict, 'reason' | 'message'>
+
+/** @returns what the exposing object lacks */
 function missing(
   { exposure, object, config }: ExposureInput,
   outside: Endpoint | undefined,
-): string | undefined {
+): Lack | undefined {
   const { type } = exposure
   const name = object?.metadata.name
+  if (isRoute(type)) return routeLack(object as GatewayRoute)
   if (type === 'Ingress' && config.ingressStatus && addressesOf(object as Ingress).length === 0)
-    return `Ingress "${name}" has no address yet; the controller of its class has to write one into its status.`
+    return pending(
+      `Ingress "${name}" has no address yet; the controller of its class has to write one into its status.`,
+    )
   if (outside !== undefined) return undefined
-  if (type === 'LoadBalancer')
-    return `Service "${name}" has no address yet; the controller of load balancers has to give it one.`
-  return 'The pod is on no node yet, whose address players use.'
+  return pending(
+    type === 'LoadBalancer'
+      ? `Service "${name}" has no address yet; the controller of load balancers has to give it one.`
+      : 'The pod is on no node yet, whose address players use.',
+  )
 }
 
 function outsideAddress({ exposure, object, hostIP, config }: ExposureInput): Endpoint | undefined {
@@ -93,6 +112,12 @@ function outsideAddress({ exposure, object, hostIP, config }: ExposureInput): En
       const address = first?.hostname ?? first?.ip
       if (address === undefined) return undefined
       return endpoint({ name, protocol: inner, host: address, port: port.port, shown: port.port })
+    }
+    case 'TLSRoute': {
+      if (host === undefined) return undefined
+      const protocol = inner === 'http' ? 'https' : 'tls'
+      const shown = config.publicPorts.tls
+      return endpoint({ name, protocol, host, port: shown ?? 443, shown })
     }
     default: {
       if (host === undefined) return undefined

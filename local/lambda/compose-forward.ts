@@ -9,6 +9,7 @@ import { createForward, type Forward, type ForwardDependencies } from '../../lib
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import { elect } from '../../lib/kubernetes/lease/elect.ts'
 import type { LeaseTimes } from '../../lib/kubernetes/lease/record.ts'
+import { readServedKinds } from '../../lib/kubernetes/served-kinds.ts'
 import type { WatchTimes } from '../../lib/kubernetes/watch/stream.ts'
 import { watch } from '../../lib/kubernetes/watch/watch.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
@@ -40,7 +41,7 @@ export function composeForward(
   const identity = `${hostname()}_${randomUUID()}`
   const realWatch: ForwardDependencies['watch'] = (target, handlers, signal) =>
     watch(client, target, handlers, { log, times: watchTimes }, signal)
-  return createForward({
+  const parts: Omit<ForwardDependencies, 'served'> = {
     watch: wrapWatch?.(realWatch) ?? realWatch,
     elect: (callbacks, signal) =>
       elect(
@@ -56,10 +57,12 @@ export function composeForward(
       ),
     changes,
     watching: { namespaces, everywhere: placesElsewhere(config.placement) },
+    gateway: config.exposure.gateway,
     settings: configurationOf(config),
     policySettings: config,
     log,
     now,
     ...(timers === undefined ? {} : { timers }),
-  })
+  }
+  return async signal => createForward({ ...parts, served: await readServedKinds(client, signal) })(signal)
 }

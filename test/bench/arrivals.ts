@@ -1,5 +1,5 @@
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
-import { childKinds } from '../../lib/crd/child-kinds.ts'
+import { insideKinds } from '../../lib/crd/child-kinds.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
 import type { KubernetesObject } from '../../lib/crd/objects.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
@@ -72,7 +72,7 @@ export async function watchArrivals(
     started<ChallengeInstance>({ apiVersion, kind: 'ChallengeInstance' }, onInstance, name =>
       reach(name, 'gone'),
     ),
-    ...childKinds.map(({ apiVersion, kind }) => started({ apiVersion, kind, metadataOnly: true }, onChild)),
+    ...insideKinds.map(({ apiVersion, kind }) => started({ apiVersion, kind, metadataOnly: true }, onChild)),
   ])
   return {
     at(name, milestone) {

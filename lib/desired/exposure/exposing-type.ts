@@ -19,3 +19,8 @@ export function hasHost(spec: Pick<ChallengeTemplateSpec, 'exposure'>): boolean 
   const type = exposingType(spec)
   return type !== undefined && !isDirect(type)
 }
+
+/** Whether players come through a Gateway. */
+export function isRoute(type: Exposing): type is 'HTTPRoute' | 'TLSRoute' {
+  return type === 'HTTPRoute' || type === 'TLSRoute'
+}

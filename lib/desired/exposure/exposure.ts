@@ -1,7 +1,7 @@
 import type { OperatorConfig } from '../../config/operator.ts'
 import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
 import type { ChallengeTemplateSpec } from '../../crd/challenge-template.ts'
-import type { KubernetesObject, Named, Stored } from '../../crd/objects.ts'
+import type { GatewayListener, KubernetesObject, Named, Stored } from '../../crd/objects.ts'
 import type { Identity } from '../identity.ts'
 import { type DeclaredPort, exposedPort } from '../ports.ts'
 import type { Problem } from '../problem.ts'
@@ -9,6 +9,8 @@ import { exposedService } from './exposed-service.ts'
 import { type Exposing, exposingType, isDirect } from './exposing-type.ts'
 import { exposureHost } from './host.ts'
 import { ingress } from './ingress.ts'
+import { listenersEndTls } from './listeners.ts'
+import { route } from './route.ts'
 
 /** What a pass has found out for the exposure of an instance before it builds. */
 export interface ExposureGround {
@@ -16,10 +18,19 @@ export interface ExposureGround {
   claim: 'held' | 'taken' | 'unknown'
   /** Whether the cluster has the configured IngressClass. `unknown`: nothing was asked. */
   ingressClass: 'exists' | 'missing' | 'unknown'
+  /** The API version in which the cluster serves the route's kind; undefined: it does not, or nothing was asked. */
+  routeVersion: string | undefined
+  /** The configured Gateway. `unknown`: nothing was asked. */
+  gateway: { listeners: readonly GatewayListener[] } | 'missing' | 'unknown'
 }
 
 /** The ground of an instance that asks for no exposure. */
-export const noGround: ExposureGround = { claim: 'unknown', ingressClass: 'unknown' }
+export const noGround: ExposureGround = {
+  claim: 'unknown',
+  ingressClass: 'unknown',
+  routeVersion: undefined,
+  gateway: 'unknown',
+}
 
 /** How an instance is to be reached from outside of the cluster. */
 export interface DesiredExposure {
@@ -31,8 +42,10 @@ export interface DesiredExposure {
   host: string | undefined
   /** The database has the host for this instance. */
   claimed: boolean
-  /** Players come by TLS. */
+  /** Players come by TLS that the controller ends. */
   tls: boolean
+  /** The parent of the route does not exist, whatever the route says. */
+  gatewayIsMissing: boolean
   /** The exposing object; undefined: it cannot be built. */
   object: Named<KubernetesObject> | undefined
   /** Why players do not reach the instance, as far as it does not follow from the object. */
@@ -53,17 +66,18 @@ export function desiredExposure(input: ExposureInput): DesiredExposure | undefin
   const type = exposingType(spec)
   const port = exposedPort(spec)
   if (type === undefined || port === undefined) return undefined
-  const tls = endsTls(config)
   const required = spec.exposure?.required ?? true
   const plan = {
-    ...{ type, required, port, tls, host: undefined, object: undefined, problem: undefined },
+    ...{ type, required, port, tls: endsTls(config), gatewayIsMissing: false },
+    ...{ host: undefined, object: undefined, problem: undefined },
     claimed: ground.claim === 'held',
   }
   if (isDirect(type)) return { ...plan, object: directly(type, port, input) }
   const host = exposureHost(instance, spec, config)
   if (typeof host !== 'string') return { ...plan, problem: host }
   if (ground.claim === 'taken') return { ...plan, problem: hostTaken(host) }
-  return { ...plan, host, ...byIngress({ host, port, tls }, input) }
+  const reached = { ...plan, host }
+  return type === 'Ingress' ? byIngress(reached, input) : byRoute(reached, input)
 }
 
 /** Only a platform whose players come by http alone says so: a port for http and none for https. */
@@ -87,23 +101,50 @@ function directly(
   })
 }
 
-function byIngress(
-  { host, port, tls }: { host: string; port: DeclaredPort; tls: boolean },
-  { identity, spec, config, ground }: ExposureInput,
-): Pick<DesiredExposure, 'object' | 'problem'> {
+type Reached = DesiredExposure & { host: string }
+
+function byIngress(plan: Reached, { identity, spec, config, ground }: ExposureInput): DesiredExposure {
+  const { host, port, tls } = plan
   const className = config.exposure.ingressClass
   if (className === undefined)
     return {
-      object: undefined,
+      ...plan,
       problem: unsupported('OPERATOR_INGRESS_CLASS is not set, so no controller serves an Ingress'),
     }
   const annotations = spec.exposure?.annotations ?? {}
+  const isMissing = ground.ingressClass === 'missing'
   return {
+    ...plan,
     object: ingress({ identity, annotations, className, host, port: port.port, tls }),
-    problem:
-      ground.ingressClass === 'missing'
-        ? unsupported(`The cluster has no IngressClass "${className}" (OPERATOR_INGRESS_CLASS)`)
-        : undefined,
+    problem: isMissing
+      ? unsupported(`The cluster has no IngressClass "${className}" (OPERATOR_INGRESS_CLASS)`)
+      : undefined,
+  }
+}
+
+/** A route is made also while its Gateway does not exist: the controller takes it up when it does. */
+function byRoute(plan: Reached, { identity, spec, config, ground }: ExposureInput): DesiredExposure {
+  const { host, port } = plan
+  const kind = plan.type === 'TLSRoute' ? 'TLSRoute' : 'HTTPRoute'
+  const { gateway } = config.exposure
+  if (gateway === undefined)
+    return { ...plan, problem: unsupported('OPERATOR_GATEWAY is not set, so no Gateway takes a route') }
+  const apiVersion = ground.routeVersion
+  if (apiVersion === undefined)
+    return { ...plan, problem: unsupported(`The cluster does not serve ${kind} of the Gateway API`) }
+  const annotations = spec.exposure?.annotations ?? {}
+  const read = typeof ground.gateway === 'object' ? ground.gateway.listeners : []
+  const gatewayIsMissing = ground.gateway === 'missing'
+  return {
+    ...plan,
+    tls: listenersEndTls(read, host, gateway.section),
+    gatewayIsMissing,
+    object: route({ identity, kind, apiVersion, gateway, annotations, host, port: port.port }),
+    problem: gatewayIsMissing
+      ? unsupported(
+          `The cluster has no Gateway "${gateway.name}" in namespace "${gateway.namespace}" (OPERATOR_GATEWAY)`,
+        )
+      : undefined,
   }
 }
 

@@ -1,5 +1,5 @@
 import type { OperatorConfig } from '../../config/operator.ts'
-import type { ChallengeTemplate, ChallengeTemplateSpec, ExposureType } from '../../crd/challenge-template.ts'
+import type { ChallengeTemplate, ChallengeTemplateSpec } from '../../crd/challenge-template.ts'
 import { dateAdvice, parseTime } from '../../lifetime.ts'
 import type { Problem } from '../problem.ts'
 import { containerProblems } from './container-problems.ts'
@@ -36,8 +36,6 @@ function dateProblems(spec: ChallengeTemplateSpec): string[] {
     .map(field => `${field} is no date; ${dateAdvice}`)
 }
 
-const supportedExposures: readonly ExposureType[] = ['None', 'Ingress', 'NodePort', 'LoadBalancer']
-
 function placementProblems({ placement }: ChallengeTemplateSpec, { placement: settings }: OperatorConfig) {
   const { allowed } = settings
   if (placement === undefined || allowed.includes(placement)) return []
@@ -49,13 +47,7 @@ function placementProblems({ placement }: ChallengeTemplateSpec, { placement: se
 
 /** Fields of the resource that this version does not support yet. A problem is clearer than a field without effect. */
 function unsupported(spec: ChallengeTemplateSpec): string[] {
-  const exposure = spec.exposure?.type ?? 'None'
   return [
-    ...(supportedExposures.includes(exposure)
-      ? []
-      : [
-          `this version does not support exposure.type ${exposure}; write one of ${supportedExposures.join(', ')}`,
-        ]),
     ...(spec.maxInstances === undefined
       ? []
       : [

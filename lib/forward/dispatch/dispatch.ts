@@ -35,6 +35,8 @@ export interface DispatchOptions {
   timers: Timers
   /** The settings that instances should be built with. */
   settings: PresentSettings
+  /** See `GatewaySight`. */
+  gatewayIsMissing: () => boolean
   log: Log
   /** A W3C traceparent for a change that starts here. */
   trace: () => string
@@ -58,7 +60,7 @@ export interface Dispatch {
 }
 
 export function createDispatch(options: DispatchOptions): Dispatch {
-  const { sender, isActive, now, timers, trace, settings, log } = options
+  const { sender, isActive, now, timers, trace, settings, gatewayIsMissing, log } = options
   const clock = createClock<Row>(evaluate, now, timers)
   const latency = createEffectLatency({ patience })
   const messages: Messages = {
@@ -89,7 +91,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
   }
 
   function judgeRow(row: Row, at: number): Verdict {
-    return judge(row, row.template?.digest, at, settings)
+    return judge(row, row.template?.digest, at, settings, gatewayIsMissing())
   }
 
   function effectSeen(subject: string, outstanding: Outstanding, at: number): void {

@@ -1,3 +1,4 @@
+import { withoutGateway } from '../../observed/exposure.ts'
 import type { InstanceDigest } from '../table/instance-digest.ts'
 import type { Row } from '../table/row.ts'
 import type { Wake } from './verdict.ts'
@@ -9,7 +10,11 @@ const echoMs = 500
  * Finds an exposing object whose address or acceptance is another than the status has recorded. An object that no status
  * has recorded is told as a child.
  */
-export function exposureUnreflected(row: Row, instance: InstanceDigest): Wake | undefined {
+export function exposureUnreflected(
+  row: Row,
+  instance: InstanceDigest,
+  gatewayIsMissing: boolean,
+): Wake | undefined {
   if (instance.exposure === undefined) return undefined
   const seen = row.dependents.find(
     each =>
@@ -19,13 +24,15 @@ export function exposureUnreflected(row: Row, instance: InstanceDigest): Wake | 
           kind === each.kind && name === each.name && namespace === each.namespace,
       ),
   )
-  if (seen?.exposure === undefined || seen.exposure === instance.exposure.state) return undefined
+  if (seen?.exposure === undefined) return undefined
+  const state = gatewayIsMissing && instance.exposure.byRoute ? withoutGateway : seen.exposure
+  if (state === instance.exposure.state) return undefined
   const { uid, resourceVersion } = instance
   const awaited = instance.exposure.awaitedFor !== undefined
   return {
     uid,
     cause: 'child',
-    mismatch: { kind: 'exposure', state: seen.exposure, awaited },
+    mismatch: { kind: 'exposure', state, awaited },
     readVersions: [seen.resourceVersion, resourceVersion],
     resourceVersion,
     delayMs: echoMs,

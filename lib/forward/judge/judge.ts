@@ -38,12 +38,14 @@ const templateMissingMs = 1_000
  * @param template undefined: there is no such template
  * @param now epoch milliseconds
  * @param settings the settings that instances should be built with
+ * @param gatewayIsMissing the Gateway of routes is watched and does not exist
  */
 export function judge(
   row: Row,
   template: TemplateDigest | undefined,
   now: number,
   settings?: PresentSettings,
+  gatewayIsMissing = false,
 ): Verdict {
   const { instance } = row
   if (instance === undefined) return { wake: orphaned(row, undefined) }
@@ -64,7 +66,11 @@ export function judge(
   if (rollout && !hasWorkload(instance)) return { wake: rollout, dueAt }
   const workload = workloadUnreflected(row, instance, now)
   const children = childrenUnrecorded(row, instance, now)
-  const wake = children.wake ?? workload.wake ?? exposureUnreflected(row, instance) ?? orphaned(row, instance)
+  const wake =
+    children.wake ??
+    workload.wake ??
+    exposureUnreflected(row, instance, gatewayIsMissing) ??
+    orphaned(row, instance)
   const outdated = settings === undefined ? undefined : settingsOutdated(instance, settings)
   const next = earliest([dueAt, workload.dueAt, children.dueAt], now)
   return { wake, rollout, settings: outdated, dueAt: next }

@@ -3,6 +3,7 @@ import type { ChallengeInstance, ChallengeInstanceStatus, Phase } from '../../cr
 import { annotations, finalizer } from '../../crd/group.ts'
 import type { Stored } from '../../crd/objects.ts'
 import { epochMs } from '../../crd/time.ts'
+import { isRoute } from '../../desired/exposure/exposing-type.ts'
 import { isAdopting } from '../../observed/adopting.ts'
 import { type RecordedConfiguration, recordedConfiguration } from '../../observed/configuration.ts'
 import { type PhaseChanges, phaseChangesOf } from '../../observed/flapping.ts'
@@ -25,6 +26,8 @@ export interface RecordedChild {
 export interface ExposureDigest {
   /** See `exposureState`. */
   state: string
+  /** Players come by a route, whose parent is the Gateway. */
+  byRoute: boolean
   /** Why the first Ready waits for the exposure; undefined: it does not. */
   awaitedFor: Reason | undefined
 }
@@ -137,6 +140,7 @@ function exposureDigest({ exposure, conditions }: ChallengeInstanceStatus, inter
   const reason = exposed && isReason(exposed.reason) ? exposed.reason : undefined
   return {
     state: intern(exposure?.state ?? ''),
+    byRoute: exposure !== undefined && isRoute(exposure.type),
     awaitedFor: exposure?.awaited && reason ? (intern(reason) as Reason) : undefined,
   }
 }

@@ -32,8 +32,15 @@ type ByName<T> = Map<string, Map<string, T>>
  */
 const internLimit = 20_000
 
-/** Creates an empty table. */
-export function createTable(watched: Watched, events: TableEvents): Table {
+/**
+ * Creates an empty table.
+ * @param unserved kinds whose absence from the table means nothing
+ */
+export function createTable(
+  watched: Watched,
+  events: TableEvents,
+  unserved: ReadonlySet<string> = new Set(),
+): Table {
   const rows: ByName<Row> = new Map()
   const templates: ByName<TemplateEntry> = new Map()
   const dependents = new Map<string, ByName<Dependent>>()
@@ -49,6 +56,8 @@ export function createTable(watched: Watched, events: TableEvents): Table {
     const row = rowOf(object.metadata.namespace, object.metadata.name)
     const before = row.instance
     row.instance = instanceDigest(object, watched, intern)
+    if (unserved.size > 0)
+      row.instance.children = row.instance.children.filter(({ kind }) => !unserved.has(kind))
     const template = templateOf(row.namespace, row.instance.templateRef)
     if (row.template !== template) {
       unlinkTemplate(row)

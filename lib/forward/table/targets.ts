@@ -1,4 +1,11 @@
-import { type ChildKind, childKinds } from '../../crd/child-kinds.ts'
+import {
+  type ChildKind,
+  childKinds,
+  gatewayKind,
+  optionalKinds,
+  type ServedKinds,
+  servedChildKinds,
+} from '../../crd/child-kinds.ts'
 import { apiVersion, managedBySelector } from '../../crd/group.ts'
 import { childScopesOf, scopesOf, type WatchedNamespaces, watchedBy } from '../../crd/namespaces.ts'
 import type { WatchTarget } from '../../kubernetes/cluster.ts'
@@ -8,18 +15,22 @@ const customResources: WatchTarget[] = [
   { apiVersion, kind: 'ChallengeTemplate' },
 ]
 
-const watchedChildKinds = (childKinds as readonly ChildKind[]).filter(({ watch }) => watch !== 'never')
-
 /** Children and pods, whole: the status of pods and Deployments is judged, and what is ours in the others is compared. */
-const managed: WatchTarget[] = [
-  ...watchedChildKinds.map(child => ({
-    apiVersion: child.apiVersion,
-    kind: child.kind,
-  })),
-  { apiVersion: 'v1', kind: 'Pod' },
-].map(target => ({ ...target, labelSelector: managedBySelector }))
+function managed(served: ServedKinds): WatchTarget[] {
+  const children = servedChildKinds(served).filter(({ watch }) => watch !== 'never')
+  return [...children, { apiVersion: 'v1', kind: 'Pod' }].map(({ apiVersion, kind }) => ({
+    apiVersion,
+    kind,
+    labelSelector: managedBySelector,
+  }))
+}
 
-const watchedChildKindNames = new Set(watchedChildKinds.map(({ kind }) => kind))
+/** What the forwarder knows of the cluster when it begins. */
+export interface WatchedCluster {
+  served: ServedKinds
+  /** The Gateway of routes, if there may be one. */
+  gateway: { namespace: string; name: string } | undefined
+}
 
 /** `everywhere`: children may lie in every namespace of the cluster. */
 export interface Watching {
@@ -27,13 +38,31 @@ export interface Watching {
   everywhere: boolean
 }
 
+/** Only whether it exists is of interest: what it says of a route stands in the route's status. */
+function gatewayTarget({ namespace, name }: { namespace: string; name: string }): WatchTarget {
+  return { ...gatewayKind, namespace, fieldSelector: `metadata.name=${name}`, metadataOnly: true }
+}
+
+const watchedChildKindNames = new Set(
+  (childKinds as readonly ChildKind[]).filter(({ watch }) => watch !== 'never').map(({ kind }) => kind),
+)
+
+/** Returns the kinds of children that cannot be watched, since the cluster does not serve them. */
+export function unservedKinds(served: ServedKinds): ReadonlySet<string> {
+  return new Set(optionalKinds.map(({ kind }) => kind).filter(kind => !served.has(kind)))
+}
+
 /** Returns every collection that the forwarder watches. */
-export function watchTargets({ namespaces, everywhere }: Watching): WatchTarget[] {
+export function watchTargets(
+  { namespaces, everywhere }: Watching,
+  { served, gateway }: WatchedCluster,
+): WatchTarget[] {
   const inScopes = (targets: readonly WatchTarget[], scopes: readonly { namespace?: string }[]) =>
     scopes.flatMap(scope => targets.map(target => ({ ...target, ...scope })))
   return [
     ...inScopes(customResources, scopesOf(namespaces)),
-    ...inScopes(managed, childScopesOf(namespaces, { everywhere })),
+    ...inScopes(managed(served), childScopesOf(namespaces, { everywhere })),
+    ...(gateway && served.has(gatewayKind.kind) ? [gatewayTarget(gateway)] : []),
   ]
 }
 

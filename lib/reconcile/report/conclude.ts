@@ -144,7 +144,8 @@ function refusedFor(workload: WorkloadFinding): Reason | undefined {
 
 /** The reason for which players do not reach the instance and that no watch covers. */
 function unexposedFor(exposure: ExposureFinding | undefined): Reason | undefined {
-  const reason = exposure?.kind === 'examined' ? exposure.verdict.reason : undefined
+  if (exposure?.kind !== 'examined' || exposure.verdict.watched) return undefined
+  const { reason } = exposure.verdict
   return reason && reasons[reason].recovery === 'recheck' ? reason : undefined
 }
 

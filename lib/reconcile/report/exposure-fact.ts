@@ -23,5 +23,5 @@ export function exposureFact({ instance, exposure: finding }: Findings): Exposur
     ...(state && { state }),
     ...(awaited && { awaited }),
   }
-  return { reason, message: reason ? withNextLook(reason, message) : '', recorded }
+  return { reason, message: reason && !verdict.watched ? withNextLook(reason, message) : message, recorded }
 }

@@ -2,7 +2,7 @@ import type { ExposureConfig } from '../../config/exposure.ts'
 import type { ChallengeInstanceStatus, Endpoint } from '../../crd/challenge-instance.ts'
 import type { Pod } from '../../crd/objects.ts'
 import type { Desired } from '../../desired/desired.ts'
-import { exposureState, exposureVerdict } from '../../observed/exposure.ts'
+import { exposureState, exposureVerdict, withoutGateway } from '../../observed/exposure.ts'
 import type { Acted } from '../act/acted.ts'
 import type { ExposureFinding } from '../pass/findings.ts'
 import { messageForStatus } from '../pass/obstacle.ts'
@@ -25,8 +25,10 @@ export function exposureFinding({ desired: { exposure }, acted, pods, config }: 
     type: exposure.type,
     required: exposure.required,
     host: exposure.claimed ? exposure.host : undefined,
-    state: object && exposureState(object),
-    verdict: failure ? { ...verdict, reason: failure.reason, message: messageForStatus(failure) } : verdict,
+    state: object && (exposure.gatewayIsMissing ? withoutGateway : exposureState(object)),
+    verdict: failure
+      ? { ...verdict, reason: failure.reason, message: messageForStatus(failure), watched: false }
+      : verdict,
   }
 }
 

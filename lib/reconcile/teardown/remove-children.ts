@@ -1,5 +1,12 @@
 import type { ChallengeInstance, Child } from '../../crd/challenge-instance.ts'
-import { childKinds, dependentKinds, isWorkload, removalOf, removeWaves } from '../../crd/child-kinds.ts'
+import {
+  childKinds,
+  dependentKinds,
+  isWorkload,
+  removalOf,
+  removeWaves,
+  servedChildKinds,
+} from '../../crd/child-kinds.ts'
 import { fieldManager, labels, managedBySelector } from '../../crd/group.ts'
 import type { Stored } from '../../crd/objects.ts'
 import { referenceTo } from '../../crd/reference.ts'
@@ -93,8 +100,9 @@ export async function findOwned(
   places: readonly string[],
   signal: AbortSignal,
 ): Promise<OwnedChild[]> {
+  const kinds = servedChildKinds(await cluster.servedKinds(signal))
   const candidates = places.flatMap(place => [
-    ...childKinds.map(({ apiVersion, kind }) => ({ apiVersion, kind, namespace: place, name })),
+    ...kinds.map(({ apiVersion, kind }) => ({ apiVersion, kind, namespace: place, name })),
     { apiVersion: 'v1', kind: 'Service', namespace: place, name: exposedServiceName(name) },
   ])
   const found = await Promise.all(candidates.map(candidate => cluster.getMetadata(candidate, signal)))

@@ -2,13 +2,15 @@ import { remember } from '../../bounded-cache.ts'
 import type { OperatorConfig } from '../../config/operator.ts'
 import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
 import type { KnownTemplate } from '../../crd/challenge-template.ts'
-import type { Stored } from '../../crd/objects.ts'
-import { exposingType, hasHost } from '../../desired/exposure/exposing-type.ts'
+import { gatewayKind } from '../../crd/child-kinds.ts'
+import type { Gateway, KubernetesObject, ObjectReference, Stored } from '../../crd/objects.ts'
+import { type Exposing, exposingType, hasHost, isRoute } from '../../desired/exposure/exposing-type.ts'
 import { type ExposureGround, noGround } from '../../desired/exposure/exposure.ts'
 import { exposureHost } from '../../desired/exposure/host.ts'
 import { templateProblem } from '../../desired/validation/template-problems.ts'
 import { operatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
+import { parseTime } from '../../lifetime.ts'
 import type { InstanceKey } from '../../messages.ts'
 import type { Store } from '../../store/store.ts'
 import type { Log } from '../../telemetry/log.ts'
@@ -29,18 +31,19 @@ export interface ExposureReading {
 export interface ExposureQuestion {
   instance: Stored<ChallengeInstance>
   template: KnownTemplate
-  pass: Pick<Pass, 'causes' | 'waits'>
+  pass: Pick<Pass, 'causes' | 'waits' | 'at'>
   /** An instance has one host, so a pass asks for that of one template only. */
   mayAsk: boolean
 }
 
 export type ReadExposureGround = (question: ExposureQuestion, signal: AbortSignal) => Promise<ExposureReading>
 
-/** How long an object of the cluster that many instances depend on is taken as it was read, in milliseconds. */
-const trustMs = 15_000
-
-/** The same for an object that was missing: whoever has created it asks for it to be seen. */
-const missingTrustMs = 500
+/**
+ * How long an object of the cluster that many instances depend on is taken as it was read, in milliseconds. A burst of
+ * passes shares the reads. What was read before the message of a pass was sent does not count: the message may be about a
+ * change of that object.
+ */
+const trustMs = 1_000
 
 /** IngressClasses and Gateways are configured, so there is one of each kind. */
 const memoryLimit = 10
@@ -60,26 +63,53 @@ export interface GroundDependencies {
  */
 export function createExposureGround(deps: GroundDependencies): ReadExposureGround {
   const { cluster, config, now } = deps
-  const known = new Map<string, { found: Promise<boolean>; until: number }>()
+  const known = new Map<string, { found: Promise<KubernetesObject | undefined>; readAt: number }>()
 
   /** Callers at the same time share one read. A read that failed is repeated by the next caller. */
-  function exists(name: string, signal: AbortSignal): Promise<boolean> {
-    const before = known.get(name)
-    if (before && now() < before.until) return before.found
-    const reference = { apiVersion: 'networking.k8s.io/v1', kind: 'IngressClass', name }
-    const found = cluster.getMetadata(reference, signal).then(object => object !== undefined)
-    remember(known, memoryLimit, name, { found, until: now() + trustMs })
-    found.then(
-      there => !there && remember(known, memoryLimit, name, { found, until: now() + missingTrustMs }),
-      () => known.delete(name),
-    )
+  function read(
+    reference: ObjectReference,
+    sentAt: number,
+    signal: AbortSignal,
+  ): Promise<KubernetesObject | undefined> {
+    const key = `${reference.kind}/${reference.name}`
+    const before = known.get(key)
+    if (before && before.readAt >= sentAt && now() < before.readAt + trustMs) return before.found
+    const found = cluster.get<KubernetesObject>(reference, signal)
+    remember(known, memoryLimit, key, { found, readAt: now() })
+    found.catch(() => known.delete(key))
     return found
   }
 
-  async function ingressClass(signal: AbortSignal): Promise<ExposureGround['ingressClass']> {
+  async function byIngress(sentAt: number, signal: AbortSignal): Promise<Partial<ExposureGround>> {
     const name = config.exposure.ingressClass
-    if (name === undefined) return 'unknown'
-    return (await exists(name, signal)) ? 'exists' : 'missing'
+    if (name === undefined) return {}
+    const reference = { apiVersion: 'networking.k8s.io/v1', kind: 'IngressClass', name }
+    return { ingressClass: (await read(reference, sentAt, signal)) ? 'exists' : 'missing' }
+  }
+
+  async function byRoute(
+    kind: 'HTTPRoute' | 'TLSRoute',
+    sentAt: number,
+    signal: AbortSignal,
+  ): Promise<Partial<ExposureGround>> {
+    const { gateway } = config.exposure
+    if (gateway === undefined) return {}
+    const { namespace, name } = gateway
+    const [served, found] = await Promise.all([
+      cluster.servedKinds(signal),
+      read({ ...gatewayKind, namespace, name }, sentAt, signal),
+    ])
+    const { listeners = [] } = (found as Gateway | undefined)?.spec ?? {}
+    return { routeVersion: served.get(kind), gateway: found ? { listeners } : 'missing' }
+  }
+
+  async function groundOf(
+    type: Exposing | undefined,
+    sentAt: number,
+    signal: AbortSignal,
+  ): Promise<Partial<ExposureGround>> {
+    if (type === 'Ingress') return byIngress(sentAt, signal)
+    return type !== undefined && isRoute(type) ? byRoute(type, sentAt, signal) : {}
   }
 
   return async ({ instance, template, pass, mayAsk }, signal) => {
@@ -88,12 +118,11 @@ export function createExposureGround(deps: GroundDependencies): ReadExposureGrou
     if (!hasHost(spec))
       return { ground: noGround, asked, wakes: asked ? await release(deps, instance, pass, signal) : [] }
     const host = exposureHost(instance, spec, config)
-    const [claim, className] = await Promise.all([
+    const [claim, ground] = await Promise.all([
       asked && typeof host === 'string' ? claimed(deps, { instance, pass, host }, signal) : unclaimed,
-      exposingType(spec) === 'Ingress' ? ingressClass(signal) : ('unknown' as const),
+      groundOf(exposingType(spec), parseTime(pass.at) ?? now(), signal),
     ])
-    const ground = { claim: claim.kind, ingressClass: className }
-    return { ground, asked, wakes: claim.wakes }
+    return { ground: { ...noGround, ...ground, claim: claim.kind }, asked, wakes: claim.wakes }
   }
 }
 

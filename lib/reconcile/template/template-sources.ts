@@ -23,7 +23,7 @@ interface Finding {
   instance: Stored<ChallengeInstance>
   /** The template that exists; undefined: there is none of this name. */
   existing: Stored<ChallengeTemplate> | undefined
-  pass: Causes & Pick<Pass, 'waits'>
+  pass: Causes & Pick<Pass, 'waits' | 'at'>
 }
 
 /**

@@ -19,10 +19,17 @@ describe('the configuration of exposure', () => {
       domain: undefined,
       hostTemplate: '{name}-{hash}.{domain}',
       ingressClass: undefined,
+      gateway: undefined,
       ingressStatus: false,
       publicPorts: {},
     })
     expect(ingressCidrs).toEqual([])
+  })
+
+  it('reads a Gateway, or one listener of it', () => {
+    const gatewayOf = (value: string) => parseOperatorConfig({ OPERATOR_GATEWAY: value }).exposure.gateway
+    expect(gatewayOf('infra/web')).toEqual({ namespace: 'infra', name: 'web' })
+    expect(gatewayOf('infra/web/https')).toEqual({ namespace: 'infra', name: 'web', section: 'https' })
   })
 
   it('reads the ports that players type', () => {
@@ -38,6 +45,8 @@ describe('the configuration of exposure', () => {
     ['OPERATOR_INGRESS_CIDRS', '10.0.0.1/8', 'bits set after its prefix'],
     ['OPERATOR_INGRESS_CLASS', 'Nginx Class', 'IngressClass'],
     ['OPERATOR_INGRESS_STATUS', 'yes', 'true, false'],
+    ['OPERATOR_GATEWAY', 'traefik', 'namespace/name'],
+    ['OPERATOR_GATEWAY', 'infra/Web', 'namespace/name'],
     ['OPERATOR_HOST_TEMPLATE', '{name}.{domain}', 'without {hash}'],
     ['OPERATOR_DOMAIN', 'EXAMPLE.com', 'lower-case'],
   ])('refuses %s=%s', (name, value, sentence) => {

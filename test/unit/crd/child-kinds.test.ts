@@ -59,7 +59,7 @@ describe('waves', () => {
     expect(applyWaves(kinds, each => each)).toEqual([
       ['Secret', 'NetworkPolicy', 'Service'],
       ['Deployment'],
-      ['Ingress'],
+      ['Ingress', 'HTTPRoute', 'TLSRoute'],
     ])
   })
 
@@ -70,7 +70,7 @@ describe('waves', () => {
   it('remove the Deployment and what exposes it first and the NetworkPolicy last', () => {
     const waves = removeWaves(table.map(({ kind }) => ({ kind })))
     expect(waves.map(wave => wave.map(nameOf))).toEqual([
-      ['Ingress', 'Deployment'],
+      ['Ingress', 'HTTPRoute', 'TLSRoute', 'Deployment'],
       ['Secret', 'Service'],
       ['NetworkPolicy'],
     ])

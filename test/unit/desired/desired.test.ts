@@ -181,7 +181,7 @@ describe('a template', () => {
       },
       '"A" twice',
     ],
-    ['an exposure', { exposure: { type: 'TLSRoute' } }, 'does not support exposure.type TLSRoute'],
+    ['an exposure', { exposure: { type: 'Ingress', port: 'shell' } }, 'exposure.port "shell" is no port'],
     ['a placement', { placement: 'Instance' }, 'placement Instance is not allowed here; write Shared'],
     ['maxInstances', { maxInstances: 5 }, 'remove maxInstances'],
     ['a date without zone', { availableUntil: '2026-11-28' }, 'availableUntil is no date'],

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { parseOperatorConfig } from '../../../lib/config/operator.ts'
+import { noGround } from '../../../lib/desired/exposure/exposure.ts'
 import { defaultDeny } from '../../../lib/desired/objects/default-deny.ts'
 import { built, config, instance, template } from './inputs.ts'
 
@@ -9,6 +10,7 @@ const exposing = parseOperatorConfig({
   FLAG_SECRET: 'a secret of the tests, long enough to be one',
   OPERATOR_DOMAIN: 'play.example.com',
   OPERATOR_INGRESS_CLASS: 'nginx',
+  OPERATOR_GATEWAY: 'infra/public/web',
 })
 
 const shapes: Record<string, () => unknown> = {
@@ -83,7 +85,26 @@ const shapes: Record<string, () => unknown> = {
         },
       }),
       config: exposing,
-      exposure: { claim: 'held', ingressClass: 'exists' },
+      exposure: { ...noGround, claim: 'held', ingressClass: 'exists' },
+    }),
+  'exposure-http-route': () =>
+    built({
+      template: template({ exposure: { type: 'HTTPRoute' } }),
+      config: exposing,
+      exposure: {
+        ...noGround,
+        routeVersion: 'gateway.networking.k8s.io/v1',
+        gateway: { listeners: [{ name: 'web', protocol: 'HTTP' }] },
+      },
+    }),
+  'exposure-tls-route': () =>
+    built({
+      template: template({
+        ports: [{ name: 'pwn', port: 1337, appProtocol: 'tls' }],
+        exposure: { type: 'TLSRoute' },
+      }),
+      config: exposing,
+      exposure: { ...noGround, routeVersion: 'gateway.networking.k8s.io/v1', gateway: 'missing' },
     }),
   'exposure-node-port': () =>
     built({

@@ -125,6 +125,8 @@ function forwarderWithFailingWatch() {
       }),
     )
   const forward = createForward({
+    served: new Map(),
+    gateway: undefined,
     watch: async (target, _, signal) => {
       if (target.kind === 'Pod') throw new Error('no such kind')
       await untilStopped(signal)

@@ -41,6 +41,8 @@ export function simulatedForwarder(
       },
     },
     watching: { namespaces, everywhere: false },
+    served: new Map(),
+    gateway: undefined,
     settings: { settings: presentSettings, settingsOfOwnPolicy: presentSettingsOfOwnPolicy },
     policySettings: config,
     log: silentLog,

@@ -5,7 +5,7 @@ import type {
   Child,
 } from '../../../lib/crd/challenge-instance.ts'
 import type { ChallengeTemplateSpec } from '../../../lib/crd/challenge-template.ts'
-import { type ChildKind, childKinds } from '../../../lib/crd/child-kinds.ts'
+import { insideKinds } from '../../../lib/crd/child-kinds.ts'
 import { fieldManager, finalizer, labels } from '../../../lib/crd/group.ts'
 import type { Deployment, KubernetesObject, ObjectMeta, Pod, Stored } from '../../../lib/crd/objects.ts'
 import { referenceTo } from '../../../lib/crd/reference.ts'
@@ -37,10 +37,7 @@ export function withStatus(
   return { ...of, metadata: { ...of.metadata, resourceVersion: nextVersion() }, status }
 }
 
-/** Those of an instance that is not exposed. */
-const watchedKinds = (childKinds as readonly ChildKind[]).filter(
-  ({ watch, exposes }) => watch !== 'never' && !exposes,
-)
+const watchedKinds = insideKinds.filter(({ watch }) => watch !== 'never')
 
 function managed(of: Stored<ChallengeInstance>, kind: string): Stored<KubernetesObject>['metadata'] {
   const { name, uid } = of.metadata

@@ -94,7 +94,7 @@ describe('decide', () => {
 
   test('reports a template that cannot be used before a missing flag', () => {
     const broken = template({
-      exposure: { type: 'TLSRoute' },
+      exposure: { type: 'Ingress', port: 'shell' },
       flagStrategy: { type: 'static', secretRef: { name: 'flags', key: 'web' } },
     })
     expect(decided({ template: broken })).toMatchObject({
@@ -144,7 +144,7 @@ describe('decide', () => {
   })
 
   test('stays on the template that the instance took up if the newer one cannot be used, and says why', () => {
-    const broken = template({ exposure: { type: 'TLSRoute' } })
+    const broken = template({ exposure: { type: 'Ingress', port: 'shell' } })
     const preferred = sourceOf((broken as { template: KnownTemplate }).template)
     const kept = earlier({ ttlMinutes: 61 })
     expect(decided({ template: broken, sources: [preferred, kept] })).toMatchObject({

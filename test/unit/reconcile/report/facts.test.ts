@@ -139,7 +139,7 @@ function templateOf({ problem }: World) {
   return storedTemplate({
     spec: {
       envSchema: { properties: { LEVEL: { type: 'integer' } } },
-      ...(problem === 'template' ? { exposure: { type: 'TLSRoute' as const } } : {}),
+      ...(problem === 'template' ? { exposure: { type: 'Ingress' as const, port: 'shell' } } : {}),
       ...(problem === 'flag' ? { flagStrategy: { type: 'static' as const, secretRef } } : {}),
     },
   })

@@ -66,7 +66,7 @@ function statusAfter({ before, ready = true, existing = second, sources, observe
 }
 
 const older = sourceOf(first, { exists: false })
-const unusable = generation(2, { exposure: { type: 'TLSRoute' } })
+const unusable = generation(2, { exposure: { type: 'Ingress', port: 'shell' } })
 
 describe('the template in the status', () => {
   test('says that the instance served when it took a newer template up, and only then', () => {
