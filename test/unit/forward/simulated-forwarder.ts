@@ -12,6 +12,11 @@ import { namespace, standingPolicy } from './watched-objects.ts'
 export const presentSettings = 's1'
 export const presentSettingsOfOwnPolicy = 's1-own'
 
+/** What a cluster serves that has the Gateway API. */
+const gatewayApi = ['Gateway', 'HTTPRoute', 'TLSRoute'].map(
+  kind => [kind, 'gateway.networking.k8s.io/v1'] as const,
+)
+
 /** A forwarder on a virtual clock. The test controls its watches, its lease and its queue. */
 export function simulatedForwarder(
   namespaces: WatchedNamespaces = [namespace],
@@ -41,8 +46,8 @@ export function simulatedForwarder(
       },
     },
     watching: { namespaces, everywhere: false },
-    served: new Map(),
-    gateway: undefined,
+    served: new Map(config.exposure.gateway ? gatewayApi : []),
+    gateway: config.exposure.gateway,
     settings: { settings: presentSettings, settingsOfOwnPolicy: presentSettingsOfOwnPolicy },
     policySettings: config,
     log: silentLog,

@@ -47,6 +47,7 @@ describe('the reason of apiError', () => {
       'deployments.apps is forbidden: User "x" cannot create resource "deployments" in API group "apps"',
     ],
     ['Forbidden', 401, 'Unauthorized'],
+    ['QuotaExceeded', 500, 'Internal error occurred: failed to allocate a nodePort: range is full'],
     ['ClusterUnavailable', 500, 'Internal error occurred: failed calling webhook "x": connection refused'],
     [
       'ClusterUnavailable',
