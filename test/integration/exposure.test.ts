@@ -3,6 +3,8 @@ import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import type { ChallengeTemplateSpec } from '../../lib/crd/challenge-template.ts'
 import type { Ingress, KubernetesObject, Service, Stored } from '../../lib/crd/objects.ts'
 import { collectionPath } from '../../lib/kubernetes/client/paths.ts'
+import { openDatabase } from '../../lib/store/database.ts'
+import { openStore } from '../../lib/store/open-store.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { create, edit, remove } from '../support/edits.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
@@ -50,6 +52,11 @@ const exposed = ({ status }: ChallengeInstance) => status?.conditions?.find(({ t
 
 const gone = (kind: string, name: string) => eventually(operator, kind, name, found => found === undefined)
 
+const forceSync = (name: string) =>
+  edit(operator, 'ChallengeInstance', name, {
+    metadata: { annotations: { 'infra.ctf.example.com/force-sync': 'now' } },
+  })
+
 /** Writes the addresses as a controller does. */
 async function setAddresses(object: KubernetesObject, addresses: object[]): Promise<void> {
   const { namespace, name } = object.metadata
@@ -69,9 +76,7 @@ describe('an Ingress', () => {
     expect(exposed(waiting)).toMatchObject({ status: 'False', reason: 'ExposureUnsupported' })
 
     await setClass('POST')
-    await edit(operator, 'ChallengeInstance', 'web', {
-      metadata: { annotations: { 'infra.ctf.example.com/force-sync': 'now' } },
-    })
+    await forceSync('web')
     const { status } = await phaseOf(operator, 'web', 'Ready')
     const host = /^https:\/\/(web-[0-9a-f]{16}\.play\.example\.com)$/.exec(status?.url ?? '')?.[1]
     expect(host).toBeDefined()
@@ -150,5 +155,37 @@ describe('a load balancer', () => {
     await remove(operator, 'ChallengeInstance', 'free')
     await gone('ChallengeInstance', 'free')
     await gone('Service', 'free-exposed')
+  })
+})
+
+describe('a host that two instances ask for', () => {
+  it('goes to the older one, and to the younger one at once after the older one is gone', async () => {
+    await create(operator, templateOf(operator.namespace, 'elder', {}))
+    await create(operator, instanceOf(operator.namespace, 'elder', 'elder'))
+    const elder = (await phaseOf(operator, 'elder', 'Ready')) as Stored<ChallengeInstance>
+    await start('wanted', { exposure: { type: 'Ingress' } })
+    const ready = await instanceWith('wanted', each => exposed(each)?.status === 'True')
+    const host = ready.status?.exposure?.host ?? ''
+
+    // A host follows from the uid, so that no two instances ask for one in truth.
+    const { uid, namespace, name } = elder.metadata
+    const claim = { uid, namespace, name, host, createdAt: '2020-01-01T00:00:00Z' }
+    const cluster = await operator.cluster.uid(operator.signal)
+    const database = openDatabase({ url: operator.databaseUrl })
+    const claimed = await openStore(database)
+      .claimHost({ ...claim, cluster }, operator.signal)
+      .finally(() => database.destroy())
+    expect(claimed).toMatchObject({ held: true, wakes: [{ uid: ready.metadata.uid }] })
+
+    await forceSync('wanted')
+    const waiting = await instanceWith('wanted', each => exposed(each)?.reason === 'HostTaken')
+    expect(waiting.status).toMatchObject({ phase: 'Ready', reason: 'HostTaken' })
+    expect(waiting.status?.message).toContain(`Another instance has the host ${host}`)
+    await gone('Ingress', 'wanted')
+
+    await remove(operator, 'ChallengeInstance', 'elder')
+    const back = await instanceWith('wanted', each => exposed(each)?.status === 'True')
+    expect(back.status?.url).toBe(`https://${host}`)
+    await eventually<Ingress>(operator, 'Ingress', 'wanted', found => found !== undefined)
   })
 })
