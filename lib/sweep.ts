@@ -9,6 +9,7 @@ import type { Kind, KubernetesObject, Stored } from './crd/objects.ts'
 import type { PolicySettings } from './desired/objects/network-policy.ts'
 import { operatorError } from './errors.ts'
 import type { Cluster, ListOptions } from './kubernetes/cluster.ts'
+import { createIntactCheck } from './observed/policy-digest.ts'
 import type { OpenRow, Store } from './store/store.ts'
 import { outdatedCopies } from './sweep/copied-secrets.ts'
 import {
@@ -100,6 +101,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
   const { cluster, changes, namespaces, placement, keys, policySettings, intervalSeconds, now, log } = deps
   const flagsSentAt = new Map<string, number>()
   const watched = watchedBy(namespaces)
+  const isIntact = createIntactCheck(policySettings)
   const everywhere = placesElsewhere(placement)
   const placed = createPlacementLists(cluster)
 
@@ -188,7 +190,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
           if (metadata.labels?.[labels.instanceUid] !== undefined) occupied.add(metadata.namespace)
         needs.push(...page.flatMap(each => policyNeed(each) ?? []))
         const own = page.filter(each => isOfWatched(each, watched))
-        children.push(...own.map(each => sweptChild(each, policySettings)))
+        children.push(...own.map(each => sweptChild(each, isIntact)))
       }
     }
     return children

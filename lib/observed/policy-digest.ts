@@ -28,12 +28,32 @@ export function isStandingPolicyName(name: string): boolean {
   return name === defaultDenyName || isPolicyName(name)
 }
 
-/** Returns whether a policy that instances share is as this configuration builds it. */
-export function isIntact(policy: Named<NetworkPolicy>, settings: PolicySettings): boolean {
+/** Returns the digest that a policy that instances share has to have; undefined: nobody can say, since its rules are lost. */
+function wantedDigest(policy: Named<NetworkPolicy>, settings: PolicySettings): string | undefined {
   const { namespace, name } = policy.metadata
-  if (name === defaultDenyName) return isSamePolicy(policy, defaultDeny(namespace))
+  if (name === defaultDenyName) return policyDigest(defaultDeny(namespace))
   const rules = rulesOf(policy)
-  return rules !== undefined && isSamePolicy(policy, sharedPolicy(namespace, rules, settings))
+  return rules && policyDigest(sharedPolicy(namespace, rules, settings))
+}
+
+/** The most digests that are remembered. A cluster has as many as its templates have different rules. */
+const memoryLimit = 1_000
+
+/**
+ * Returns a check of whether a policy that instances share is as this configuration builds it. It is quick for policies
+ * with the same rules: placement `Instance` has one for each instance.
+ */
+export function createIntactCheck(settings: PolicySettings): (policy: Named<NetworkPolicy>) => boolean {
+  const known = new Map<string, string | undefined>()
+  return policy => {
+    const { name, annotations: own = {} } = policy.metadata
+    const key = `${name} ${own[annotations.policyRules]}`
+    if (!known.has(key)) {
+      if (known.size >= memoryLimit) known.clear()
+      known.set(key, wantedDigest(policy, settings))
+    }
+    return known.get(key) === policyDigest(policy)
+  }
 }
 
 /** An empty list of rules, peers or ports means the same as an absent one. An empty selector does not. */

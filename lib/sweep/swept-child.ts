@@ -1,7 +1,6 @@
-import type { KubernetesObject, NetworkPolicy, Stored, StoredMeta } from '../crd/objects.ts'
-import type { PolicySettings } from '../desired/objects/network-policy.ts'
+import type { KubernetesObject, Named, NetworkPolicy, Stored, StoredMeta } from '../crd/objects.ts'
 import { childVersion } from '../observed/child-version.ts'
-import { isIntact, isStandingPolicyName } from '../observed/policy-digest.ts'
+import { isStandingPolicyName } from '../observed/policy-digest.ts'
 
 /** The fields of a listed child that a sweep compares. A sweep holds the children of all instances at once. */
 export interface SweptChild extends KubernetesObject {
@@ -12,11 +11,14 @@ export interface SweptChild extends KubernetesObject {
   intact: boolean | undefined
 }
 
-/** @param settings that policies should be built with */
-export function sweptChild(object: Stored<KubernetesObject>, settings: PolicySettings): SweptChild {
+/** @param isIntact see `createIntactCheck` */
+export function sweptChild(
+  object: Stored<KubernetesObject>,
+  isIntact: (policy: Named<NetworkPolicy>) => boolean,
+): SweptChild {
   const { apiVersion, kind } = object
   const { managedFields: _, ...metadata } = object.metadata
   const isShared = kind === 'NetworkPolicy' && isStandingPolicyName(metadata.name)
-  const intact = isShared ? isIntact(object as Stored<NetworkPolicy>, settings) : undefined
+  const intact = isShared ? isIntact(object as Stored<NetworkPolicy>) : undefined
   return { apiVersion, kind, metadata, version: childVersion(object), intact }
 }

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { annotations, defaultDenyName, labels } from '../../lib/crd/group.ts'
-import type { Deployment, KubernetesObject, Secret } from '../../lib/crd/objects.ts'
+import type { Deployment, KubernetesObject, NetworkPolicy, Secret } from '../../lib/crd/objects.ts'
 import { copiedSecretName, ownNamespace } from '../../lib/desired/identity.ts'
 import { namespaceDefaultsName } from '../../lib/desired/objects/limit-range.ts'
+import { objectPath } from '../../lib/kubernetes/client/paths.ts'
 import { createCollectNamespace } from '../../lib/reconcile/namespace/collect-namespace.ts'
 import { silentLog } from '../../lib/telemetry/log.ts'
 import { waitUntil } from '../../local/process/wait.ts'
@@ -146,6 +147,31 @@ describe('instances with the placement Event', () => {
     }
     const quota = await standing(eventNamespace(1), ['v1', 'ResourceQuota'])
     expect(quota).toMatchObject({ spec: { hard: { pods: '20' } } })
+  })
+
+  it('share a policy there, which is put back when somebody opens or deletes it', async () => {
+    const kind = ['networking.k8s.io/v1', 'NetworkPolicy'] as const
+    const namespace = eventNamespace(1)
+    const pods = await Promise.all(
+      ['one', 'two'].map(name => standing(namespace, ['apps/v1', 'Deployment'], name)),
+    )
+    const [name = '', ...others] = new Set(pods.map(each => each?.metadata.labels?.[labels.policy]))
+    expect(others).toEqual([])
+    const key = { namespace, name }
+    const read = () => placedObject<NetworkPolicy>(operator, kind, key)
+    const before = await read()
+    const isBack = async () => JSON.stringify((await read())?.spec) === JSON.stringify(before?.spec)
+    const reference = { apiVersion: kind[0], kind: kind[1], ...key }
+    const opened = await operator.client.request(
+      'PATCH',
+      objectPath(reference),
+      { body: { spec: { egress: [{}] } }, contentType: 'application/merge-patch+json' },
+      operator.signal,
+    )
+    expect(opened.status).toBe(200)
+    await waitUntil('the policy as it was', 30_000, isBack, operator.signal)
+    await operator.cluster.delete(reference, {}, operator.signal)
+    await waitUntil('the policy again', 30_000, isBack, operator.signal)
   })
 
   it('stall with NameTaken if an instance of the same name from another namespace runs there', async () => {

@@ -12,7 +12,7 @@ import { policyRules, policyRulesText } from '../../lib/desired/policy-rules.ts'
 import { isProblem } from '../../lib/desired/problem.ts'
 import { trustMs } from '../../lib/desired/unused.ts'
 import { childVersion } from '../../lib/observed/child-version.ts'
-import { isIntact, isSamePolicy } from '../../lib/observed/policy-digest.ts'
+import { createIntactCheck, isSamePolicy } from '../../lib/observed/policy-digest.ts'
 import { createCollectUnused } from '../../lib/reconcile/collect-unused.ts'
 import { createSharedPolicyGuard } from '../../lib/reconcile/policy/shared-policy-guard.ts'
 import { createReconcile } from '../../lib/reconcile/reconcile.ts'
@@ -61,7 +61,7 @@ const untilIntact = (name: string) =>
     operator,
     'NetworkPolicy',
     name,
-    found => found !== undefined && isIntact(found as Stored<NetworkPolicy>, operator.config),
+    found => found !== undefined && createIntactCheck(operator.config)(found as Stored<NetworkPolicy>),
   )
 
 describe('a policy', () => {

@@ -3,7 +3,7 @@ import { defaultDenyName } from '../../crd/group.ts'
 import type { GoneObject, KubernetesObject, NetworkPolicy, Stored } from '../../crd/objects.ts'
 import type { PolicySettings } from '../../desired/objects/network-policy.ts'
 import type { ObjectKey } from '../../messages.ts'
-import { isIntact, isStandingPolicyName, policyDigest } from '../../observed/policy-digest.ts'
+import { createIntactCheck, isStandingPolicyName, policyDigest } from '../../observed/policy-digest.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { policyChange } from '../send/outgoing-change.ts'
 import type { Sender } from '../send/sender.ts'
@@ -77,6 +77,7 @@ export function createStandingPolicies(options: StandingPoliciesOptions): Standi
   const { sender, rows, settings, isActive, now, timers, trace, log } = options
   const policies = new Map<string, Standing>()
   const users = createPolicyUsers(rows)
+  const isIntact = createIntactCheck(settings)
   const clock = createClock<Standing>(evaluate, now, timers)
 
   function standingOf({ namespace, name }: ObjectKey): Standing {
@@ -128,7 +129,7 @@ export function createStandingPolicies(options: StandingPoliciesOptions): Standi
       const standing = standingOf(policy.metadata)
       standing.uid = policy.metadata.uid
       standing.digest = policyDigest(policy)
-      standing.intact = isIntact(policy, settings)
+      standing.intact = isIntact(policy)
       standing.version = policy.metadata.resourceVersion
       evaluate(standing)
     },

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { parseOperatorConfig } from '../../../lib/config/operator.ts'
 import type { Child } from '../../../lib/crd/challenge-instance.ts'
 import { labels } from '../../../lib/crd/group.ts'
 import type { KubernetesObject, Stored } from '../../../lib/crd/objects.ts'
@@ -143,7 +142,7 @@ describe('childMismatches', () => {
     at: number,
   ) =>
     childMismatches(
-      children.map(each => sweptChild(each, parseOperatorConfig({}))),
+      children.map(each => sweptChild(each, () => true)),
       living,
       at,
     )

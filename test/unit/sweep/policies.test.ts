@@ -6,6 +6,7 @@ import { defaultDeny } from '../../../lib/desired/objects/default-deny.ts'
 import { sharedPolicy } from '../../../lib/desired/objects/network-policy.ts'
 import { policyRules } from '../../../lib/desired/policy-rules.ts'
 import { unusedMs } from '../../../lib/desired/unused.ts'
+import { createIntactCheck } from '../../../lib/observed/policy-digest.ts'
 import {
   defaultDenyNeeds,
   type PolicyNeed,
@@ -19,6 +20,7 @@ import { recordedChild, storedInstance, storedTemplate } from '../../support/obj
 
 const now = Date.parse('2026-11-21T09:00:00Z')
 const config = parseOperatorConfig({})
+const isIntact = createIntactCheck(config)
 const rules = policyRules(storedTemplate().spec)
 
 /** A policy as a sweep has read it: the API server leaves empty lists out. */
@@ -30,7 +32,7 @@ function read(built: Named<NetworkPolicy>, spec: object = {}, metadata: object =
     metadata: { ...built.metadata, ...stored, ...metadata },
     spec: { ...Object.fromEntries(entries), ...spec },
   }
-  return sweptChild(object as unknown as Stored<KubernetesObject>, config)
+  return sweptChild(object as unknown as Stored<KubernetesObject>, isIntact)
 }
 
 const shared = (spec: object = {}, metadata: object = {}, namespace = 'ctf') =>
