@@ -1,4 +1,5 @@
 import type { ChangesQueue, OutgoingChange } from './aws/queue-ports.ts'
+import type { ExposureConfig } from './config/exposure.ts'
 import { eventGraceMs, type PlacementSettings, placesElsewhere } from './config/placement.ts'
 import type { ChallengeInstance } from './crd/challenge-instance.ts'
 import type { ChallengeTemplate } from './crd/challenge-template.ts'
@@ -47,6 +48,7 @@ import {
 import { missingRevisions, unusedRevisions } from './sweep/revisions.ts'
 import { type SweptChild, sweptChild } from './sweep/swept-child.ts'
 import { type SweptInstance, sweptInstance } from './sweep/swept-instance.ts'
+import { tlsCopies } from './sweep/tls-copies.ts'
 import type { Log } from './telemetry/log.ts'
 
 export interface SweepDependencies {
@@ -54,6 +56,8 @@ export interface SweepDependencies {
   store: Store
   changes: Pick<ChangesQueue, 'send'>
   namespaces: WatchedNamespaces
+  /** The certificate of Ingresses. */
+  tlsSecret: ExposureConfig['tlsSecret']
   placement: PlacementSettings
   /** Hash of the keys of flags, see `configurationOf`; undefined: this function has none. */
   keys: string | undefined
@@ -99,6 +103,7 @@ export type Sweep = (options: { resync: boolean }, signal: AbortSignal) => Promi
  */
 export function createSweep(deps: SweepDependencies): Sweep {
   const { cluster, changes, namespaces, placement, keys, policySettings, intervalSeconds, now, log } = deps
+  const { tlsSecret } = deps
   const flagsSentAt = new Map<string, number>()
   const watched = watchedBy(namespaces)
   const isIntact = createIntactCheck(policySettings)
@@ -115,6 +120,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
     const secrets = await flagSecretVersions(templates, signal)
     const instances = await listInstances(signal)
     const copies = await placed.pullSecretCopies(templates, instances.values(), signal)
+    if (resync) copies.push(...(await tlsCopies(deps, tlsSecret, instances.values(), signal)))
     const at = now()
     const sinceMs = resync ? Number.POSITIVE_INFINITY : intervalSeconds * 1_000
     const wrongRows = paced(rows ? rowMismatches(rows, instances, at) : [], at, intervalSeconds)

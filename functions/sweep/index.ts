@@ -31,6 +31,7 @@ const parts = {
   changes,
   namespaces,
   placement,
+  tlsSecret: operator.exposure.tlsSecret,
   keys: configurationOf(operator).keys,
   policySettings: operator,
   intervalSeconds,

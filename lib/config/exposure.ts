@@ -12,6 +12,8 @@ export interface ExposureConfig {
   ingressClass: string | undefined
   /** The Gateway of routes; `section`: one of its listeners. */
   gateway: { namespace: string; name: string; section?: string } | undefined
+  /** The certificate of Ingresses. */
+  tlsSecret: { namespace: string; name: string } | undefined
   /** The controller writes an address into the status of an Ingress, and only then an Ingress counts as exposed. */
   ingressStatus: boolean
   publicPorts: PublicPorts
@@ -21,6 +23,7 @@ const label = '[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?'
 const subdomain = '[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?'
 const className = new RegExp(`^${subdomain}$`)
 const gatewayForm = new RegExp(`^(${label})/(${subdomain})(?:/(${subdomain}))?$`)
+const secretForm = new RegExp(`^(${label})/(${subdomain})$`)
 const portForm = /^(http|https|tls)=(\d{1,5})$/
 
 export function exposureConfig(variables: Variables): ExposureConfig {
@@ -33,6 +36,7 @@ export function exposureConfig(variables: Variables): ExposureConfig {
       'the name of an IngressClass of the cluster',
     ),
     gateway: gateway(variables),
+    tlsSecret: tlsSecret(variables),
     ingressStatus: variables.oneOf('OPERATOR_INGRESS_STATUS', ['true', 'false']) === 'true',
     publicPorts: publicPorts(variables),
   }
@@ -56,6 +60,13 @@ function gateway(variables: Variables): ExposureConfig['gateway'] {
     gatewayForm.exec(variables.matching('OPERATOR_GATEWAY', gatewayForm, expected) ?? '') ?? []
   if (namespace === undefined || name === undefined) return undefined
   return { namespace, name, ...(section !== undefined && { section }) }
+}
+
+function tlsSecret(variables: Variables): ExposureConfig['tlsSecret'] {
+  const expected = 'a Secret of the type kubernetes.io/tls as namespace/name'
+  const [, namespace, name] =
+    secretForm.exec(variables.matching('OPERATOR_TLS_SECRET', secretForm, expected) ?? '') ?? []
+  return namespace === undefined || name === undefined ? undefined : { namespace, name }
 }
 
 export function ingressCidrs(variables: Variables): string[] {

@@ -96,6 +96,11 @@ export const configurationReference: readonly ConfigurationVariable[] = [
     'false',
     'true: the controller writes an address into each Ingress, and only then players are sent there.',
   ),
+  row(
+    'OPERATOR_TLS_SECRET',
+    undefined,
+    'Certificate of Ingresses, a Secret of the type kubernetes.io/tls as namespace/name; unset: that of the controller.',
+  ),
   row('OPERATOR_GATEWAY', undefined, 'Gateway of the routes of instances: namespace/name[/listener].'),
   row(
     'OPERATOR_PUBLIC_PORTS',
@@ -186,7 +191,6 @@ export const notYet: readonly string[] = [
   'OPERATOR_HISTORY_DAYS',
   'OPERATOR_IDLE_MILLICORES',
   'OPERATOR_WARN_MINUTES',
-  'OPERATOR_TLS_SECRET',
   'OPERATOR_LEASE_NAMESPACE',
 ]
 

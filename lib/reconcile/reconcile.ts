@@ -85,7 +85,10 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
   const exposureGround = createExposureGround(deps)
   const reportTemplate = createReportTemplate({ cluster, config, log })
   const ensureSharedPolicy = createSharedPolicyGuard(cluster, now)
-  const actors = { cluster, ensureNamespace, ensureSharedPolicy, revisions, reportTemplate, now }
+  const actors = {
+    ...{ cluster, ensureNamespace, ensureSharedPolicy, ensureCopiedSecret },
+    ...{ revisions, reportTemplate, now },
+  }
 
   async function tearDownAndReport(
     instance: Stored<ChallengeInstance>,

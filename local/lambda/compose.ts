@@ -132,7 +132,11 @@ export function composeOperator(
     const log = logOf('sweep')
     const { keys } = configurationOf(config)
     const policySettings = config
-    const parts = { cluster, store, changes, namespaces, placement, keys, policySettings, intervalSeconds }
+    const { tlsSecret } = config.exposure
+    const parts = {
+      ...{ cluster, store, changes, namespaces, placement, keys, policySettings, intervalSeconds },
+      tlsSecret,
+    }
     const sweep = createSweep({ ...parts, now: Date.now, log })
     return playSchedule('sweep', sweepHandler({ sweep, ...config, log, stopping }), stopping)
   }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import type { ChallengeTemplateSpec } from '../../lib/crd/challenge-template.ts'
-import type { Ingress, KubernetesObject, Service, Stored } from '../../lib/crd/objects.ts'
+import type { Ingress, KubernetesObject, Secret, Service, Stored } from '../../lib/crd/objects.ts'
 import { collectionPath } from '../../lib/kubernetes/client/paths.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { openStore } from '../../lib/store/open-store.ts'
@@ -16,11 +16,17 @@ const className = `exposing-${process.pid}`
 let operator: TestOperator
 beforeAll(async () => {
   operator = await startTestOperator({
-    env: { OPERATOR_DOMAIN: 'play.example.com', OPERATOR_INGRESS_CLASS: className },
+    env: {
+      OPERATOR_DOMAIN: 'play.example.com',
+      OPERATOR_INGRESS_CLASS: className,
+      OPERATOR_TLS_SECRET: `default/${className}`,
+    },
   })
+  await setCertificate('POST')
 })
 afterAll(async () => {
   await setClass('DELETE')
+  await setCertificate('DELETE')
   await operator?.stop()
 })
 
@@ -31,6 +37,18 @@ async function setClass(verb: 'POST' | 'DELETE'): Promise<void> {
   const { client, signal } = operator
   await (verb === 'POST'
     ? client.request('POST', path, { body: object }, signal)
+    : client.request('DELETE', `${path}/${className}`, {}, signal))
+}
+
+/** The certificate of the organisers, in a namespace that the operator does not watch. */
+async function setCertificate(verb: 'POST' | 'DELETE'): Promise<void> {
+  const kind = { apiVersion: 'v1', kind: 'Secret' }
+  const path = collectionPath(kind, 'default')
+  const data = { 'tls.crt': '', 'tls.key': '' }
+  const body = { ...kind, metadata: { name: className }, type: 'kubernetes.io/tls', data }
+  const { client, signal } = operator
+  await (verb === 'POST'
+    ? client.request('POST', path, { body }, signal)
     : client.request('DELETE', `${path}/${className}`, {}, signal))
 }
 
@@ -87,9 +105,16 @@ describe('an Ingress', () => {
     const ingress = await eventually<Ingress>(operator, 'Ingress', 'web', found => found !== undefined)
     expect(ingress?.spec).toMatchObject({
       ingressClassName: className,
-      tls: [{ hosts: [host] }],
+      tls: [{ hosts: [host], secretName: expect.stringMatching(new RegExp(`^${className}-`)) }],
       rules: [{ host }],
     })
+    const copy = await eventually<Secret>(
+      operator,
+      'Secret',
+      ingress?.spec.tls?.[0]?.secretName ?? '',
+      found => found !== undefined,
+    )
+    expect(copy?.type).toBe('kubernetes.io/tls')
   })
 
   it('is repaired after an edit by hand', async () => {

@@ -107,6 +107,7 @@ export async function startFaultyOperator(options: FaultyOperatorOptions = {}): 
       changes,
       namespaces,
       placement,
+      tlsSecret: config.exposure.tlsSecret,
       keys: configurationOf(config).keys,
       policySettings: config,
       intervalSeconds,

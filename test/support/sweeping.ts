@@ -30,6 +30,7 @@ export async function sweepOnce(
     changes: sending.changes,
     namespaces: operator.config.namespaces,
     placement: operator.config.placement,
+    tlsSecret: operator.config.exposure.tlsSecret,
     keys: configurationOf(operator.config).keys,
     policySettings: operator.config,
     intervalSeconds: operator.config.intervalSeconds,

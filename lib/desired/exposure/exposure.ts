@@ -2,7 +2,8 @@ import type { OperatorConfig } from '../../config/operator.ts'
 import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
 import type { ChallengeTemplateSpec } from '../../crd/challenge-template.ts'
 import type { GatewayListener, KubernetesObject, Named, Stored } from '../../crd/objects.ts'
-import type { Identity } from '../identity.ts'
+import { copiedSecretName, type Identity } from '../identity.ts'
+import type { SecretName } from '../objects/copied-secret.ts'
 import { type DeclaredPort, exposedPort } from '../ports.ts'
 import type { Problem } from '../problem.ts'
 import { exposedService } from './exposed-service.ts'
@@ -44,6 +45,8 @@ export interface DesiredExposure {
   claimed: boolean
   /** Players come by TLS that the controller ends. */
   tls: boolean
+  /** The Secret with the certificate of an Ingress, and its copy where the workload runs. */
+  certificate: { source: SecretName; copy: SecretName } | undefined
   /** The parent of the route does not exist, whatever the route says. */
   gatewayIsMissing: boolean
   /** The exposing object; undefined: it cannot be built. */
@@ -68,7 +71,7 @@ export function desiredExposure(input: ExposureInput): DesiredExposure | undefin
   if (type === undefined || port === undefined) return undefined
   const required = spec.exposure?.required ?? true
   const plan = {
-    ...{ type, required, port, tls: endsTls(config), gatewayIsMissing: false },
+    ...{ type, required, port, tls: endsTls(config), certificate: undefined, gatewayIsMissing: false },
     ...{ host: undefined, object: undefined, problem: undefined },
     claimed: ground.claim === 'held',
   }
@@ -112,14 +115,24 @@ function byIngress(plan: Reached, { identity, spec, config, ground }: ExposureIn
       problem: unsupported('OPERATOR_INGRESS_CLASS is not set, so no controller serves an Ingress'),
     }
   const annotations = spec.exposure?.annotations ?? {}
+  const certificate = tls ? certificateOf(identity, config) : undefined
+  const secretName = certificate?.copy.name
   const isMissing = ground.ingressClass === 'missing'
   return {
     ...plan,
-    object: ingress({ identity, annotations, className, host, port: port.port, tls }),
+    certificate,
+    object: ingress({ identity, annotations, className, host, port: port.port, tls, secretName }),
     problem: isMissing
       ? unsupported(`The cluster has no IngressClass "${className}" (OPERATOR_INGRESS_CLASS)`)
       : undefined,
   }
+}
+
+function certificateOf(
+  { namespace }: Identity,
+  { exposure: { tlsSecret: source } }: OperatorConfig,
+): DesiredExposure['certificate'] {
+  return source && { source, copy: { namespace, name: copiedSecretName(source, namespace) } }
 }
 
 /** A route is made also while its Gateway does not exist: the controller takes it up when it does. */

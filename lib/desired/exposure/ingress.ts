@@ -10,10 +10,13 @@ export interface IngressInput {
   port: number
   /** Players come by TLS, which the controller ends. */
   tls: boolean
+  /** Secret with the certificate, beside the Ingress; undefined: the controller's own. */
+  secretName: string | undefined
 }
 
-/** Without a Secret of its own the host gets the default certificate of the controller. */
-export function ingress({ identity, annotations, className, host, port, tls }: IngressInput): Named<Ingress> {
+/** Without a Secret the host gets the default certificate of the controller. */
+export function ingress(input: IngressInput): Named<Ingress> {
+  const { identity, annotations, className, host, port, tls, secretName } = input
   const { name, namespace, labels, owners } = identity
   return {
     apiVersion: 'networking.k8s.io/v1',
@@ -21,7 +24,7 @@ export function ingress({ identity, annotations, className, host, port, tls }: I
     metadata: { name, namespace, labels, annotations: { ...annotations }, ownerReferences: owners },
     spec: {
       ingressClassName: className,
-      tls: tls ? [{ hosts: [host] }] : [],
+      tls: tls ? [{ hosts: [host], ...(secretName !== undefined && { secretName }) }] : [],
       rules: [
         {
           host,

@@ -16,6 +16,8 @@ import type { Revisions } from '../template/revisions.ts'
 import type { ReportTemplate } from '../template/template-status.ts'
 import type { Acted } from './acted.ts'
 import { converge, prune } from './converge.ts'
+import type { EnsureCopiedSecret } from './copied-secrets.ts'
+import { copyTlsSecret, withUncopied } from './copy-tls-secret.ts'
 import { tryRefusedPodsAgain } from './refused-pods.ts'
 import type { EnsureWorkloadNamespace, NamespaceChecks, PlacedWorkload } from './workload-namespace.ts'
 
@@ -23,6 +25,7 @@ export interface Actors {
   cluster: Cluster
   ensureNamespace: EnsureWorkloadNamespace
   ensureSharedPolicy: EnsureSharedPolicy
+  ensureCopiedSecret: EnsureCopiedSecret
   revisions: Revisions
   reportTemplate: ReportTemplate
   /** Epoch milliseconds. */
@@ -69,12 +72,18 @@ export async function act(
       }
       signal.throwIfAborted()
       const { deployment } = observed
+      const { exposure } = desired
+      const uncopied = await copyTlsSecret(actors.ensureCopiedSecret, { exposure, recheck }, signal)
       const converged = await converge(
         cluster,
         { observed, desired: desired.children, now: now(), ignorePauses: repairsAtOnce(pass) },
         signal,
       )
-      const tried = await tryRefusedPodsAgain(cluster, { deployment, pass, converged }, signal)
+      const tried = await tryRefusedPodsAgain(
+        cluster,
+        { deployment, pass, converged: withUncopied(converged, uncopied) },
+        signal,
+      )
       return removeOwnPolicy(cluster, { observed, acted: { ...tried, converged: true } }, signal)
     }
   }

@@ -20,6 +20,7 @@ describe('the configuration of exposure', () => {
       hostTemplate: '{name}-{hash}.{domain}',
       ingressClass: undefined,
       gateway: undefined,
+      tlsSecret: undefined,
       ingressStatus: false,
       publicPorts: {},
     })
@@ -45,6 +46,7 @@ describe('the configuration of exposure', () => {
     ['OPERATOR_INGRESS_CIDRS', '10.0.0.1/8', 'bits set after its prefix'],
     ['OPERATOR_INGRESS_CLASS', 'Nginx Class', 'IngressClass'],
     ['OPERATOR_INGRESS_STATUS', 'yes', 'true, false'],
+    ['OPERATOR_TLS_SECRET', 'certificate', 'namespace/name'],
     ['OPERATOR_GATEWAY', 'traefik', 'namespace/name'],
     ['OPERATOR_GATEWAY', 'infra/Web', 'namespace/name'],
     ['OPERATOR_HOST_TEMPLATE', '{name}.{domain}', 'without {hash}'],

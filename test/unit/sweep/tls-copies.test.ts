@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest'
+import type { Cluster } from '../../../lib/kubernetes/cluster.ts'
+import { sweptInstance } from '../../../lib/sweep/swept-instance.ts'
+import { tlsCopies } from '../../../lib/sweep/tls-copies.ts'
+import { silentLog } from '../../../lib/telemetry/log.ts'
+import { recordedChild, storedInstance } from '../../support/objects.ts'
+
+const source = { namespace: 'ingress', name: 'wildcard' }
+const signal = new AbortController().signal
+
+const withIngress = (namespace: string) =>
+  sweptInstance(
+    storedInstance({
+      status: {
+        children: [recordedChild({ apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', namespace })],
+      },
+    }),
+  )
+
+function cluster(answer: () => object[]): { cluster: Cluster; lists: number } {
+  const seen = { lists: 0, cluster: {} as Cluster }
+  seen.cluster = {
+    async *list() {
+      seen.lists += 1
+      yield answer()
+    },
+  } as unknown as Cluster
+  return seen
+}
+
+test('an Ingress needs the copy of the certificate, in the version of its source', async () => {
+  const { cluster: port } = cluster(() => [{ metadata: { resourceVersion: '7' } }])
+  const needed = await tlsCopies({ cluster: port, log: silentLog }, source, [withIngress('ctf')], signal)
+  expect(needed).toMatchObject([{ copy: { namespace: 'ctf' }, sourceVersion: '7' }])
+  expect(needed[0]?.copy.name).toMatch(/^wildcard-[0-9a-f]{8}$/)
+})
+
+test('nothing is listed without an Ingress elsewhere, or without a certificate', async () => {
+  const seen = cluster(() => [])
+  const deps = { cluster: seen.cluster, log: silentLog }
+  expect(
+    await tlsCopies(deps, source, [sweptInstance(storedInstance()), withIngress('ingress')], signal),
+  ).toEqual([])
+  expect(await tlsCopies(deps, undefined, [withIngress('ctf')], signal)).toEqual([])
+  expect(seen.lists).toBe(0)
+})
+
+test('a certificate that may not be listed leaves its copies as they are', async () => {
+  const { cluster: port } = cluster(() => {
+    throw new Error('forbidden')
+  })
+  const needed = await tlsCopies({ cluster: port, log: silentLog }, source, [withIngress('ctf')], signal)
+  expect(needed).toMatchObject([{ sourceVersion: undefined }])
+})
