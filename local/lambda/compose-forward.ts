@@ -64,5 +64,11 @@ export function composeForward(
     now,
     ...(timers === undefined ? {} : { timers }),
   }
-  return async signal => createForward({ ...parts, served: await readServedKinds(client, signal) })(signal)
+  return async signal => {
+    const served = await readServedKinds(client, signal).catch(thrown => {
+      if (!signal.aborted) throw thrown
+    })
+    // A forwarder that is stopped before it has begun to watch ends like one that watches.
+    if (served) await createForward({ ...parts, served })(signal)
+  }
 }

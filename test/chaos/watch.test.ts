@@ -115,8 +115,8 @@ describe('the forwarder’s watch', () => {
       await missNothing(prefix, () => {
         expiredPaths = cutAndExpire(answer).paths
       })
-      // Six collections are watched.
-      expect([...(expiredPaths ?? [])]).toHaveLength(6)
+      // Seven collections are watched.
+      expect([...(expiredPaths ?? [])]).toHaveLength(7)
     },
   )
 
