@@ -138,6 +138,8 @@ export function createStandingPolicies(options: StandingPoliciesOptions): Standi
       standing.digest = undefined
       standing.intact = false
       evaluate(standing)
+      // A standby evaluates nothing. It must not remember the namespaces that came and went meanwhile.
+      if (!isActive() && users.find(standing, 0) === undefined) policies.delete(keyOf(standing))
     },
     rowChanged(row) {
       users.forget()

@@ -50,6 +50,24 @@ function verdict(of: Deployment, ...pods: Stored<Pod>[]) {
   return workloadVerdict(deploymentDigest(of), pods.map(podDigest), now)
 }
 
+describe('a Deployment whose namespace has no ServiceAccount yet', () => {
+  const words =
+    'pods "web-7-" is forbidden: error looking up service account n/default: serviceaccount "default" not found'
+  const refused = (age: number) => {
+    const of = deployment({ conditions: [{ type: 'ReplicaFailure', status: 'True', message: words }] })
+    return { ...of, metadata: { ...of.metadata, creationTimestamp: ago(age) } }
+  }
+
+  it('is under way for 30 s, and judged again then', () => {
+    const found = verdict(refused(10))
+    expect(found).toMatchObject({ failed: false, reason: undefined, dueAt: now + 20_000 })
+  })
+
+  it('is refused afterwards', () => {
+    expect(verdict(refused(30))).toMatchObject({ failed: true, reason: 'AdmissionRefused' })
+  })
+})
+
 describe('workloadVerdict', () => {
   const troubles: [string, Stored<Pod>, string | undefined, boolean][] = [
     [
