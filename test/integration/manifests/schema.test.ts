@@ -19,7 +19,10 @@ import {
   templateSpec,
 } from './inputs.ts'
 
-const exposureSamples = join(import.meta.dirname, '../../../manifests/samples/exposure')
+const samplesFolder = join(import.meta.dirname, '../../../manifests/samples')
+const furtherSamples = ['exposure', 'placement'].flatMap(folder =>
+  readdirSync(join(samplesFolder, folder)).map(file => `${folder}/${file}`),
+)
 const signal = AbortSignal.timeout(110_000)
 let client: KubernetesClient
 let namespace: string
@@ -132,13 +135,10 @@ it('the samples apply twice, and change nothing the second time', async () => {
   expect(await versions()).toEqual(before)
 })
 
-it.each(readdirSync(exposureSamples))(
-  'the sample exposure/%s applies, without an unknown field',
-  async file => {
-    const text = await readFile(join(exposureSamples, file), 'utf8')
-    for (const { kind, metadata, spec } of parseAllDocuments(text).map(each => each.toJS())) {
-      const response = await create(kind, metadata.name, spec, false)
-      expect([response.status, messageOf(response)]).toEqual([201, ''])
-    }
-  },
-)
+it.each(furtherSamples)('the sample %s applies, without an unknown field', async file => {
+  const text = await readFile(join(samplesFolder, file), 'utf8')
+  for (const { kind, metadata, spec } of parseAllDocuments(text).map(each => each.toJS())) {
+    const response = await create(kind, metadata.name, spec, false)
+    expect([response.status, messageOf(response)]).toEqual([201, ''])
+  }
+})
