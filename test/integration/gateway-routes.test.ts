@@ -3,15 +3,18 @@ import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import type { ChallengeTemplateSpec } from '../../lib/crd/challenge-template.ts'
 import { gatewayKind } from '../../lib/crd/child-kinds.ts'
 import type { GatewayRoute, Stored } from '../../lib/crd/objects.ts'
+import { route } from '../../lib/desired/exposure/route.ts'
+import { identity } from '../../lib/desired/identity.ts'
 import { openClient } from '../../lib/kubernetes/client/client.ts'
 import { collectionPath } from '../../lib/kubernetes/client/paths.ts'
+import { readServedKinds } from '../../lib/kubernetes/served-kinds.ts'
 import type { ControlPlane } from '../../local/control-plane/start.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { startTestControlPlane } from '../support/control-plane.ts'
 import { create, edit, remove } from '../support/edits.ts'
 import { installGatewayApi } from '../support/gateway-api/install.ts'
 import { installEverywhere } from '../support/global-setup.ts'
-import { instanceOf, templateOf } from '../support/objects.ts'
+import { instanceOf, storedInstance, templateOf } from '../support/objects.ts'
 import { phaseOf, startTestOperator, type TestOperator } from '../support/operator.ts'
 
 const tlsRoute = 'v1alpha3'
@@ -184,5 +187,31 @@ describe('a TLSRoute', () => {
     await remove(operator, 'ChallengeInstance', 'pwn')
     const isGone = async () => (await routes('HTTPRoute', 'gateway.networking.k8s.io/v1')) === undefined
     await waitUntil('the end of the route', 20_000, isGone, operator.signal)
+  })
+})
+
+describe('a cluster with another version of TLSRoute', () => {
+  const gateway = { namespace: 'default', name: gatewayName }
+
+  it.each(['v1', 'v1alpha2'] as const)('takes the route that is built for it (%s)', async version => {
+    const { client, namespace, signal } = operator
+    await installGatewayApi(plane, client, { tlsRoute: version }, AbortSignal.timeout(60_000))
+    const apiVersion = (await readServedKinds(client, signal)).get('TLSRoute')
+    expect(apiVersion).toBe(`gateway.networking.k8s.io/${version}`)
+    const own = identity(storedInstance(), namespace)
+    const built = route({
+      ...{ identity: own, kind: 'TLSRoute', apiVersion: apiVersion ?? '', gateway, annotations: {} },
+      ...{ host: 'pwn.play.example.com', port: 1337 },
+    })
+    const request = { body: built, query: { fieldValidation: 'Strict', dryRun: 'All' } }
+    const { status, body } = await client.request('POST', collectionPath(built, namespace), request, signal)
+    expect([status, (body as { message?: string }).message]).toEqual([201, undefined])
+  })
+
+  it('is told from one without TLSRoute', async () => {
+    const { client, signal } = operator
+    await installGatewayApi(plane, client, { tlsRoute: 'none' }, AbortSignal.timeout(60_000))
+    const served = await readServedKinds(client, signal)
+    expect([...served.keys()].toSorted()).toEqual(['Gateway', 'HTTPRoute'])
   })
 })
