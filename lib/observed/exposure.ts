@@ -92,7 +92,7 @@ function missing(
   return pending(
     type === 'LoadBalancer'
       ? `Service "${name}" has no address yet; the controller of load balancers has to give it one.`
-      : 'The pod is on no node yet, whose address players use.',
+      : "The address of the pod's node is not known yet; OPERATOR_DOMAIN can name one for all nodes.",
   )
 }
 

@@ -139,6 +139,29 @@ describe('an Ingress', () => {
   })
 })
 
+describe('an operator without settings of exposure', () => {
+  let plain: TestOperator
+  beforeAll(async () => {
+    plain = await startTestOperator()
+  })
+  afterAll(() => plain?.stop())
+
+  it('says what the operator lacks for a host', async () => {
+    const { namespace } = plain
+    await create(plain, templateOf(namespace, 'web', { exposure: { type: 'Ingress' } }))
+    await create(plain, instanceOf(namespace, 'web', 'web'))
+    const { status } = await phaseOf(plain, 'web', 'Provisioning', 'ExposureUnsupported')
+    expect(status?.message).toContain('OPERATOR_DOMAIN is not set')
+    await create(
+      plain,
+      templateOf(namespace, 'route', { exposure: { type: 'HTTPRoute', host: '{hash}.example' } }),
+    )
+    await create(plain, instanceOf(namespace, 'route', 'route'))
+    const routed = await phaseOf(plain, 'route', 'Provisioning', 'ExposureUnsupported')
+    expect(routed.status?.message).toContain('OPERATOR_GATEWAY is not set')
+  })
+})
+
 describe('a load balancer', () => {
   it('holds the first Ready until it has an address, and a later loss changes no phase', async () => {
     await start('lb', {

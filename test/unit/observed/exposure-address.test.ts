@@ -27,3 +27,24 @@ describe('the address of an instance behind a controller', () => {
     expect(verdict.outside?.url).toBe(url)
   })
 })
+
+describe('the address of a node port without a domain', () => {
+  const service = {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'web-exposed' },
+    spec: { ports: [{ port: 8080, nodePort: 30_080 }] },
+  }
+
+  it.each([
+    ['192.0.2.7', 'http://192.0.2.7:30080'],
+    ['2001:db8::7', 'http://[2001:db8::7]:30080'],
+  ])('is that of the node of the pod: %s', (hostIP, url) => {
+    const nodePort = { ...exposure, type: 'NodePort', host: undefined } as DesiredExposure
+    const config = parseOperatorConfig({}).exposure
+    const verdict = exposureVerdict({ exposure: nodePort, object: service, hostIP, config })
+    expect(verdict).toMatchObject({ reason: undefined, outside: { url } })
+    const without = exposureVerdict({ exposure: nodePort, object: service, hostIP: undefined, config })
+    expect(without).toMatchObject({ reason: 'AddressPending', outside: undefined })
+  })
+})
