@@ -37,7 +37,7 @@ export async function bindRoles(
   for (const namespace of namespaces)
     for (const binding of bindings)
       await createAsAdmin(client, { ...binding, metadata: { ...binding.metadata, namespace } }, signal)
-  const own = placesElsewhere ? await bindEverywhere(client, signal) : []
+  const own = placesElsewhere ? await createBindings(client, 'placements', signal) : []
   const until = (group: string, attributes: object) => isAllowed(client, group, attributes, signal)
   // Bindings take effect in the order of their creation, so the last one suffices.
   const inForce = async () =>
@@ -48,21 +48,43 @@ export async function bindRoles(
     })) &&
     (!placesElsewhere || (await until(groupOf(own.at(-1)), { verb: 'list', resource: 'pods' })))
   await waitUntil('the rights of the functions', 20_000, inForce, signal)
-  return async () => {
-    const { signal: ending } = new AbortController()
-    for (const { metadata } of own)
-      await client.request('DELETE', `${clusterWideBindings}/${metadata.name}`, {}, ending)
-  }
+  return () => removeBindings(client, own)
 }
 
-/** Binds the roles of the placements under names of this operator's own, so that its end takes no other's rights. */
-async function bindEverywhere(client: KubernetesClient, signal: AbortSignal): Promise<KubernetesObject[]> {
+/**
+ * Binds the roles in all namespaces, as an administrator does for `OPERATOR_NAMESPACE=*`. @returns what takes them back
+ */
+export async function bindInAllNamespaces(
+  client: KubernetesClient,
+  signal: AbortSignal,
+): Promise<() => Promise<void>> {
+  const own = await createBindings(client, 'all-namespaces', signal)
+  const inForce = () => isAllowed(client, groupOf(own.at(-1)), { verb: 'list', resource: 'secrets' }, signal)
+  await waitUntil('the rights of the functions', 20_000, inForce, signal)
+  return () => removeBindings(client, own)
+}
+
+/** Creates bindings for the whole cluster under names of this operator's own, so that its end takes no other's rights. */
+async function createBindings(
+  client: KubernetesClient,
+  folder: 'all-namespaces' | 'placements',
+  signal: AbortSignal,
+): Promise<KubernetesObject[]> {
   const suffix = randomBytes(5).toString('hex')
-  const bindings = (await readManifests('placements'))
+  const bindings = (await readManifests(folder))
     .filter(({ kind }) => kind === 'ClusterRoleBinding')
     .map(each => ({ ...each, metadata: { ...each.metadata, name: `${each.metadata.name}-${suffix}` } }))
   for (const binding of bindings) await createAsAdmin(client, binding, signal)
   return bindings
+}
+
+async function removeBindings(
+  client: KubernetesClient,
+  bindings: readonly KubernetesObject[],
+): Promise<void> {
+  const { signal } = new AbortController()
+  for (const { metadata } of bindings)
+    await client.request('DELETE', `${clusterWideBindings}/${metadata.name}`, {}, signal)
 }
 
 function groupOf(binding: KubernetesObject | undefined): string {

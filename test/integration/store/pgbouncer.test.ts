@@ -43,7 +43,12 @@ describe.skipIf(program === undefined)('a session that PgBouncer shares', () => 
   })
 
   const advisoryLocks = async () =>
-    (await direct.query(`SELECT pid FROM pg_locks WHERE locktype = 'advisory'`)).rows
+    (
+      await direct.query(
+        `SELECT pid FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+         WHERE locktype = 'advisory' AND datname = current_database()`,
+      )
+    ).rows
 
   it('keeps no lock of a migration, so that the next one does not wait', async () => {
     for (let run = 0; run < 5; run += 1) {
