@@ -212,7 +212,10 @@ describe('a host that two instances ask for', () => {
     await create(operator, instanceOf(operator.namespace, 'elder', 'elder'))
     const elder = (await phaseOf(operator, 'elder', 'Ready')) as Stored<ChallengeInstance>
     await start('wanted', { exposure: { type: 'Ingress' } })
-    const ready = await instanceWith('wanted', each => exposed(each)?.status === 'True')
+    const ready = await instanceWith(
+      'wanted',
+      each => each?.status?.phase === 'Ready' && exposed(each)?.status === 'True',
+    )
     const host = ready.status?.exposure?.host ?? ''
 
     // A host follows from the uid, so that no two instances ask for one in truth.
