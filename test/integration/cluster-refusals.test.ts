@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { openQueues } from '../../lib/aws/sqs.ts'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { annotations } from '../../lib/crd/group.ts'
@@ -13,7 +13,6 @@ import { instanceCalled, rowsOf, untilConsistent } from '../support/consistency.
 import { type CountedQueues, startCountedQueues } from '../support/counted-queues.ts'
 import { create, edit, messageOf, remove } from '../support/edits.ts'
 import { fireLastTimer } from '../support/fire-last-timer.ts'
-import { bindInAllNamespaces } from '../support/function-rights.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import {
   eventually,
@@ -315,9 +314,6 @@ test('a namespace with instances can be deleted, and their rows are closed', asy
   for (const [index, name] of names.entries())
     await make(doomed, instanceOf(doomed.namespace, name, 'web', index + 1))
   for (const name of names) await untilConsistent(doomed, name, 'Ready')
-  // The deletion of a namespace takes the RoleBindings in it before the instances are gone.
-  const unbind = await bindInAllNamespaces(operator.client, operator.signal)
-  onTestFinished(unbind)
   const path = `/api/v1/namespaces/${doomed.namespace}`
   await operator.client.request('DELETE', path, {}, operator.signal)
   const isGone = async () => (await operator.client.request('GET', path, {}, operator.signal)).status === 404

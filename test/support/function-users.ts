@@ -2,17 +2,9 @@
 export const functionNames = ['watch-forwarder', 'reconcile', 'timer', 'sweep', 'publish', 'api'] as const
 export type FunctionName = (typeof functionNames)[number]
 
-export function isFunction(name: string): name is FunctionName {
-  return (functionNames as readonly string[]).includes(name)
-}
-
-/** The name of the user with which a function calls the API server in tests. */
+/** The name of the user with which a function calls the API server in tests of rights, and of the user's only group. */
 export function userOf(name: FunctionName): string {
   return `challenge-operator-${name}`
 }
 
-/** Each is in the group to which `manifests/` binds the roles of the function, and in no other. */
-export const functionUsers = functionNames.map(name => ({
-  name: userOf(name),
-  groups: [`challenge-operator:${name}`],
-}))
+export const functionUsers = functionNames.map(name => ({ name: userOf(name), groups: [userOf(name)] }))

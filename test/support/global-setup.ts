@@ -1,9 +1,7 @@
 import type { TestProject } from 'vitest/node'
 import { openClient } from '../../lib/kubernetes/client/client.ts'
-import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import { installManifests } from '../../lib/kubernetes/install/install.ts'
 import { startTestControlPlane } from './control-plane.ts'
-import { installRoles } from './function-rights.ts'
 import { functionNames, functionUsers, userOf } from './function-users.ts'
 import { startTestPostgres } from './postgres.ts'
 import { startTestQueues } from './queues.ts'
@@ -11,7 +9,7 @@ import { startTestQueues } from './queues.ts'
 /** The parts that all test files of a run share. A test that breaks a part starts one of its own. */
 export interface SharedParts {
   controlPlane: { kubeconfig: string; server: string; token: string; caData: string }
-  /** By function, the kubeconfig of a user that has only the rights of the function's roles, where they are bound. */
+  /** By function, the kubeconfig of a user that has only the rights that a test binds to it. */
   functionKubeconfigs: Record<string, string>
   postgresUrl: string
   queuesEndpoint: string
@@ -58,7 +56,6 @@ async function start(): Promise<Running> {
     const [plane, postgres, queues] = await Promise.all(opening)
     const { kubeconfig, server, token, caData } = plane
     await installEverywhere(kubeconfig)
-    await withClient(kubeconfig, client => installRoles(client, AbortSignal.timeout(60_000)))
     const kubeconfigs = functionNames.map(async name => [name, await plane.kubeconfigOf(userOf(name))])
     const parts = {
       controlPlane: { kubeconfig, server, token, caData },
@@ -75,17 +72,10 @@ async function start(): Promise<Running> {
 
 /** Installs CRDs and admission policies for every namespace, because each test file has a namespace of its own. */
 export async function installEverywhere(kubeconfig: string): Promise<void> {
-  const options = { allowedRegistries: [] } as const
-  await withClient(kubeconfig, client => installManifests(client, options, AbortSignal.timeout(60_000)))
-}
-
-async function withClient(
-  kubeconfig: string,
-  use: (client: KubernetesClient) => Promise<unknown>,
-): Promise<void> {
   const client = openClient({
     connection: { kind: 'kubeconfig', path: kubeconfig },
     userAgent: 'challenge-operator/test (install)',
   })
-  await use(client).finally(() => client.close())
+  const options = { allowedRegistries: [] } as const
+  await installManifests(client, options, AbortSignal.timeout(60_000)).finally(() => client.close())
 }

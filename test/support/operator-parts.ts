@@ -2,7 +2,6 @@ import type { Kysely } from 'kysely'
 import type { QueueUrls } from '../../lib/aws/queues.ts'
 import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
 import { type OperatorConfig, parseOperatorConfig } from '../../lib/config/operator.ts'
-import { placesElsewhere } from '../../lib/config/placement.ts'
 import { openClient } from '../../lib/kubernetes/client/client.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import type { Cluster } from '../../lib/kubernetes/cluster.ts'
@@ -13,15 +12,7 @@ import { createPlatformTables } from '../../lib/store/platform-tables.ts'
 import type { PartAddresses } from '../../local/parts/part-addresses.ts'
 import { localCredentials, localRegion } from '../../local/parts/queues.ts'
 import { startTestEventBus } from './event-bus.ts'
-import { bindRoles } from './function-rights.ts'
-import { isFunction } from './function-users.ts'
-import {
-  kubeconfigOfFunction,
-  sharedControlPlane,
-  testDatabase,
-  testNamespace,
-  testQueues,
-} from './shared-parts.ts'
+import { sharedControlPlane, testDatabase, testNamespace, testQueues } from './shared-parts.ts'
 
 export const flagSecret = 'a'.repeat(64)
 export const pepper = 'pepper'
@@ -43,10 +34,7 @@ export interface OperatorPartsOptions {
   challenges?: string[] | undefined
   /** Ids of the teams that the platform knows. */
   teams?: number[] | undefined
-  /**
-   * The kubeconfig with which a function calls the API server. Default: that of a user with the rights of the function's
-   * roles, on a cluster of the test's own the administrator's.
-   */
+  /** The kubeconfig with which a function calls the API server. Default: the administrator's. */
   kubeconfigOf?: ((functionName: string) => string) | undefined
   /** Wraps the client of a function. */
   client?: ((functionName: string, inner: KubernetesClient) => KubernetesClient) | undefined
@@ -89,12 +77,9 @@ export async function openOperatorParts(options: OperatorPartsOptions): Promise<
     FLAG_HMAC_PEPPER: pepper,
     ...options.env,
   })
-  const usesRoles = options.plane === undefined && config.namespaces !== '*'
-  const ofRole = (name: string) => (usesRoles && isFunction(name) ? kubeconfigOfFunction(name) : undefined)
-  const { kubeconfigOf = ofRole } = options
   const clients: KubernetesClient[] = []
   const clientFor = (name: string) => {
-    const path = (name === 'test' ? undefined : kubeconfigOf(name)) ?? plane.kubeconfig
+    const path = (name === 'test' ? undefined : options.kubeconfigOf?.(name)) ?? plane.kubeconfig
     const connection = { kind: 'kubeconfig', path } as const
     const userAgent = `challenge-operator/test (${name})`
     // A test waits for a busy machine, where a function comes back later.
@@ -109,14 +94,6 @@ export async function openOperatorParts(options: OperatorPartsOptions): Promise<
   const { challenges = ['web', 'pwn'], teams = [1, 2, 3, 7] } = options
   await createPlatformTables(database, { challenges, teams }, signal)
   const client = clientFor('test')
-  const unbindRoles =
-    config.namespaces !== '*' && usesRoles
-      ? await bindRoles(
-          client,
-          { namespaces: config.namespaces, placesElsewhere: placesElsewhere(config.placement) },
-          signal,
-        )
-      : async () => {}
   return {
     namespace: namespace.name,
     config,
@@ -145,7 +122,6 @@ export async function openOperatorParts(options: OperatorPartsOptions): Promise<
       ending.abort()
       await running
       await database.destroy()
-      await unbindRoles()
       await Promise.all(clients.map(each => each.close()))
       await bus.stop()
       await namespace.remove()

@@ -17,7 +17,7 @@ export function sharedControlPlane(): SharedParts['controlPlane'] & { api: Api }
   return { ...plane, api: openApi(Number(port), ca, plane.token) }
 }
 
-/** The kubeconfig of a user that has only the rights of the function's roles, where a test binds them (`bindRoles`). */
+/** The kubeconfig of a user that has only the rights that a test binds to it. */
 export function kubeconfigOfFunction(name: FunctionName): string {
   const path = inject('sharedParts').functionKubeconfigs[name]
   if (path === undefined) throw new Error(`no user was made for ${name}`)
