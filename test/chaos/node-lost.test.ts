@@ -145,7 +145,12 @@ describe('an instance on a node that stops answering', () => {
     const { metadata } = (await instanceCalled(operator, 'lost')) as ChallengeInstance
     const { name = '', uid = '' } = metadata
     await cluster.delete(referenceTo(operator, 'ChallengeInstance', name), {}, signal)
-    await phaseOf(operator, name, 'Terminating', 'Terminating')
+    await eventually<ChallengeInstance>(
+      operator,
+      'ChallengeInstance',
+      name,
+      each => each?.status?.phase === 'Terminating',
+    )
     const at = new Date().toISOString()
     const change = {
       v: 1,

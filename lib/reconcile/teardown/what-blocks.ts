@@ -1,9 +1,9 @@
 import type { ChallengeInstance, Child } from '../../crd/challenge-instance.ts'
 import { isWorkload } from '../../crd/child-kinds.ts'
+import { labels, managedBySelector } from '../../crd/group.ts'
 import type { KubernetesObject, Pod, Stored } from '../../crd/objects.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import { isNodeLost } from '../../observed/pod.ts'
-import { readOwnPod } from '../own-pod.ts'
 import type { Obstacle } from '../pass/findings.ts'
 
 /**
@@ -18,16 +18,30 @@ export async function whatBlocks(
 ): Promise<Obstacle | undefined> {
   const workload = children.find(isWorkload)
   if (workload === undefined) return undefined
-  const { namespace } = workload
-  const name = instance.status?.podName
-  const [deployment, pod] = await Promise.all([
+  const [deployment, pods] = await Promise.all([
     cluster.getMetadata(workload, signal),
-    name === undefined ? undefined : readOwnPod(cluster, instance, { namespace, name }, signal),
+    readPods(cluster, instance, workload.namespace, signal),
   ])
+  const ofPods = [(pod: Stored<Pod>) => foreignFinalizer('Pod', pod), nodeLost, podEnding]
   return (
     (deployment && foreignFinalizer('Deployment', deployment)) ??
-    (pod && (foreignFinalizer('Pod', pod) ?? nodeLost(pod) ?? podEnding(pod)))
+    ofPods.flatMap(obstacleOf => pods.flatMap(pod => obstacleOf(pod) ?? []))[0]
   )
+}
+
+/**
+ * Reads all pods of the instance: the one that the status names may have been made for one that does not end. A list by
+ * label reads the whole namespace, so this is for a slow teardown only.
+ */
+async function readPods(
+  cluster: Cluster,
+  { metadata }: Stored<ChallengeInstance>,
+  namespace: string,
+  signal: AbortSignal,
+): Promise<Stored<Pod>[]> {
+  const labelSelector = `${managedBySelector},${labels.instanceUid}=${metadata.uid}`
+  const kind = { apiVersion: 'v1', kind: 'Pod' }
+  return (await Array.fromAsync(cluster.list<Pod>(kind, { namespace, labelSelector }, signal))).flat()
 }
 
 /** Finalizers of the garbage collector. The owner of any other one has to release the object. */
