@@ -32,6 +32,16 @@ export const templateRevisionType = `${group}/template-revision`
 /** Selects every object this operator made. */
 export const managedBySelector = `${labels.managedBy}=${fieldManager}`
 
+/** Selects what belongs to one instance, in whatever namespace. */
+export function instanceSelector(uid: string): string {
+  return `${managedBySelector},${labels.instanceUid}=${uid}`
+}
+
+/** Whether the operator made an object, by its label. */
+export function isManaged({ labels: own }: { labels?: Record<string, string> }): boolean {
+  return own?.[labels.managedBy] === fieldManager
+}
+
 export const annotations = {
   lastActivity: `${group}/last-activity`,
   paused: `${group}/paused`,

@@ -1,5 +1,6 @@
-import { annotations, fieldManager, labels } from '../crd/group.ts'
+import { isManaged, labels } from '../crd/group.ts'
 import type { KubernetesObject, Namespace } from '../crd/objects.ts'
+import { unusedSince } from '../desired/unused.ts'
 import { shortened } from '../refusal.ts'
 
 /** Conditions of a namespace that is being deleted, the one that says most first. */
@@ -36,11 +37,11 @@ export function isMadeFor({ metadata }: KubernetesObject, wanted: KubernetesObje
   const asked = wanted.metadata.labels ?? {}
   const names = [labels.managedBy, labels.placement, labels.instanceUid]
   const sameEvent = asked[labels.placement] === 'Instance' || own[labels.event] === asked[labels.event]
-  return own[labels.managedBy] === fieldManager && sameEvent && names.every(name => own[name] === asked[name])
+  return isManaged(metadata) && sameEvent && names.every(name => own[name] === asked[name])
 }
 
 /** Since when no instance uses the namespace of an event, in epoch milliseconds; undefined: it is not marked as unused. */
-export function unusedSince({ metadata }: KubernetesObject): number | undefined {
-  const since = metadata.annotations?.[annotations.unusedSince]
+export function unusedSinceMs({ metadata }: KubernetesObject): number | undefined {
+  const since = unusedSince(metadata)
   return since === undefined ? undefined : Date.parse(since) || 0
 }

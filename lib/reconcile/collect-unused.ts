@@ -1,4 +1,4 @@
-import { annotations, fieldManager, labels } from '../crd/group.ts'
+import { annotations, isManaged, labels } from '../crd/group.ts'
 import type { Kind, StoredMeta } from '../crd/objects.ts'
 import { isMarkedOfLate, unusedSince } from '../desired/unused.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
@@ -61,6 +61,6 @@ export function createCollectUnused({
   }
 }
 
-function isOurs({ labels: own = {} }: StoredMeta, label: string): boolean {
-  return own[labels.managedBy] === fieldManager && own[label] !== undefined
+function isOurs(metadata: StoredMeta, label: string): boolean {
+  return isManaged(metadata) && metadata.labels?.[label] !== undefined
 }

@@ -1,6 +1,6 @@
 import { labels } from '../crd/group.ts'
 import type { KubernetesObject, StoredOfAnyScope } from '../crd/objects.ts'
-import { unusedSince } from '../observed/namespace.ts'
+import { unusedSinceMs } from '../observed/namespace.ts'
 import type { Mismatch } from './mismatch.ts'
 import type { SweptInstance } from './swept-instance.ts'
 
@@ -18,7 +18,7 @@ export function eventNamespacesToLookAt(
   return namespaces.filter(object => {
     const { name, labels: own = {}, deletionTimestamp } = object.metadata
     if (own[labels.placement] !== 'Event' || deletionTimestamp !== undefined) return false
-    const since = unusedSince(object)
+    const since = unusedSinceMs(object)
     if (occupied.has(name)) return since !== undefined
     return since === undefined || now - since >= graceMs
   })

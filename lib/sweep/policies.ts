@@ -1,4 +1,4 @@
-import { defaultDenyName, fieldManager, labels } from '../crd/group.ts'
+import { defaultDenyName, isManaged, labels } from '../crd/group.ts'
 import type { KubernetesObject, Stored } from '../crd/objects.ts'
 import { isMarkedOfLate } from '../desired/unused.ts'
 import type { ObjectKey } from '../messages.ts'
@@ -70,7 +70,7 @@ export function unusedPolicies(
   const needed = new Set(needs.map(({ policy }) => keyOf(policy)))
   return children
     .filter(({ metadata }) => metadata.labels?.[labels.policy] === metadata.name)
-    .filter(each => isPolicy(each) && each.metadata.labels?.[labels.managedBy] === fieldManager)
+    .filter(each => isPolicy(each) && isManaged(each.metadata))
     .filter(({ metadata }) => !needed.has(keyOf(metadata)) && !isMarkedOfLate(metadata, now))
 }
 

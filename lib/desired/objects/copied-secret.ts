@@ -1,4 +1,4 @@
-import { annotations, fieldManager, labels } from '../../crd/group.ts'
+import { annotations, fieldManager, isManaged, labels } from '../../crd/group.ts'
 import type { KubernetesObject, Named, Secret, Stored } from '../../crd/objects.ts'
 
 /** Names a Secret without its kind. */
@@ -29,8 +29,5 @@ export function copiedSecret(source: Stored<Secret>, { namespace, name }: Secret
 
 /** Whether an object is our copy of this Secret. The metadata suffice. */
 export function isCopyOf({ metadata }: KubernetesObject, { namespace, name }: SecretName): boolean {
-  return (
-    metadata.labels?.[labels.managedBy] === fieldManager &&
-    metadata.annotations?.[annotations.copiedFrom] === `${namespace}/${name}`
-  )
+  return isManaged(metadata) && metadata.annotations?.[annotations.copiedFrom] === `${namespace}/${name}`
 }

@@ -1,5 +1,5 @@
 import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
-import { fieldManager, labels } from '../../crd/group.ts'
+import { fieldManager, isManaged, labels } from '../../crd/group.ts'
 import type { Deployment, KubernetesObject, Service, Stored } from '../../crd/objects.ts'
 import { childKey, keyOfObject } from '../../crd/reference.ts'
 import { isAdopting } from '../../observed/adopting.ts'
@@ -17,7 +17,7 @@ export function ownershipOf(
   const own = existing.metadata.labels ?? {}
   if (own[labels.instanceUid] === instance.metadata.uid || isRecordedAndOwned(existing, instance))
     return 'ours'
-  if (own[labels.managedBy] === fieldManager) {
+  if (isManaged(existing.metadata)) {
     const sameKey =
       own[labels.instance] === instance.metadata.name &&
       own[labels.instanceNamespace] === instance.metadata.namespace

@@ -1,8 +1,8 @@
-import { annotations, fieldManager, labels } from '../../crd/group.ts'
+import { annotations, isManaged, labels } from '../../crd/group.ts'
 import type { KubernetesObject, Namespace, StoredOfAnyScope } from '../../crd/objects.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import type { ChangeMessage } from '../../messages.ts'
-import { unusedSince } from '../../observed/namespace.ts'
+import { unusedSinceMs } from '../../observed/namespace.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { removeAnnotation, sameVersion, setAnnotation } from '../json-patch.ts'
 import { isOfNamespace } from './contents.ts'
@@ -40,7 +40,7 @@ export function createCollectNamespace({ cluster, graceMs, now, log }: Collectin
     if (found === undefined || !isUnchanged(found, { uid, resourceVersion }) || !isOfEvent(found)) return
     const change = (operation: ReturnType<typeof removeAnnotation>) =>
       cluster.patchJson(reference, [sameVersion(found), operation], signal)
-    const since = unusedSince(found)
+    const since = unusedSinceMs(found)
     if (since === undefined) {
       await change(setAnnotation(found.metadata, annotations.unusedSince, new Date(now()).toISOString()))
       return
@@ -67,8 +67,7 @@ function isUnchanged(
 }
 
 function isOfEvent({ metadata }: KubernetesObject): boolean {
-  const own = metadata.labels ?? {}
-  return own[labels.managedBy] === fieldManager && own[labels.placement] === 'Event'
+  return isManaged(metadata) && metadata.labels?.[labels.placement] === 'Event'
 }
 
 /** Whether a Deployment of an instance is in the namespace: it is the last child to come and the first to go. */

@@ -1,4 +1,4 @@
-import { annotations, fieldManager, labels } from '../../crd/group.ts'
+import { annotations, isManaged, labels } from '../../crd/group.ts'
 import type { Kind, KubernetesObject, Stored } from '../../crd/objects.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 
@@ -45,17 +45,15 @@ export async function keptBy(
   const found = await Promise.all(
     looked.map(async kind => {
       for await (const page of cluster.list(kind, { namespace, metadataOnly: true }, signal)) {
-        const keeps = page.find(object => !isInjected(kind, object) && !(isOurs(object) && mayGo(object)))
+        const keeps = page.find(
+          object => !isInjected(kind, object) && !(isManaged(object.metadata) && mayGo(object)),
+        )
         if (keeps) return `${kind.kind} "${keeps.metadata.name}"`
       }
       return undefined
     }),
   )
   return found.find(each => each !== undefined)
-}
-
-function isOurs({ metadata }: KubernetesObject): boolean {
-  return metadata.labels?.[labels.managedBy] === fieldManager
 }
 
 function isInjected({ kind }: Kind, { metadata }: Stored<KubernetesObject>): boolean {

@@ -3,7 +3,7 @@ import type { KubernetesObject, Namespace, StoredOfAnyScope } from '../../crd/ob
 import { referenceTo } from '../../crd/reference.ts'
 import { OperatorError } from '../../errors.ts'
 import type { Cluster, JsonPatchOperation } from '../../kubernetes/cluster.ts'
-import { beingDeleted, isMadeFor, unusedSince } from '../../observed/namespace.ts'
+import { beingDeleted, isMadeFor, unusedSinceMs } from '../../observed/namespace.ts'
 import { removeAnnotation, sameVersion, setLabel } from '../json-patch.ts'
 
 /** Each try fails only if another client makes, changes or deletes the namespace between the read and the write. */
@@ -53,7 +53,7 @@ function correctionsOf(found: KubernetesObject, wanted: KubernetesObject): JsonP
   )
   return [
     ...differing.map(([name, value]) => setLabel(name, value)),
-    ...(unusedSince(found) === undefined ? [] : [removeAnnotation(annotations.unusedSince)]),
+    ...(unusedSinceMs(found) === undefined ? [] : [removeAnnotation(annotations.unusedSince)]),
   ]
 }
 

@@ -1,4 +1,4 @@
-import { fieldManager, labels } from '../../crd/group.ts'
+import { isManaged, labels } from '../../crd/group.ts'
 import type { KubernetesObject, Namespace } from '../../crd/objects.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import { beingDeleted, whatHolds } from '../../observed/namespace.ts'
@@ -38,11 +38,7 @@ export async function endOwnNamespace(
 
 function isOwnNamespace({ metadata }: KubernetesObject, uid: string): boolean {
   const own = metadata.labels ?? {}
-  return (
-    own[labels.managedBy] === fieldManager &&
-    own[labels.placement] === 'Instance' &&
-    own[labels.instanceUid] === uid
-  )
+  return isManaged(metadata) && own[labels.placement] === 'Instance' && own[labels.instanceUid] === uid
 }
 
 function stuckBy(found: Namespace): Obstacle | undefined {

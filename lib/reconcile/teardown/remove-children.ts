@@ -7,7 +7,7 @@ import {
   removeWaves,
   servedChildKinds,
 } from '../../crd/child-kinds.ts'
-import { fieldManager, labels, managedBySelector } from '../../crd/group.ts'
+import { instanceSelector, isManaged, labels } from '../../crd/group.ts'
 import type { Stored } from '../../crd/objects.ts'
 import { referenceTo } from '../../crd/reference.ts'
 import { exposedServiceName } from '../../desired/identity.ts'
@@ -73,7 +73,7 @@ export async function findLeftByDeployment(
   namespace: string,
   signal: AbortSignal,
 ): Promise<OwnedChild[]> {
-  const labelSelector = `${managedBySelector},${labels.instanceUid}=${instance.uid}`
+  const labelSelector = instanceSelector(instance.uid)
   const listed = await Promise.all(
     dependentKinds.map(kind =>
       Array.fromAsync(cluster.list(kind, { namespace, labelSelector, metadataOnly: true }, signal)),
@@ -110,7 +110,7 @@ export async function findOwned(
     const object = found[index]
     const own = object?.metadata.labels ?? {}
     const owned =
-      own[labels.managedBy] === fieldManager &&
+      isManaged({ labels: own }) &&
       own[labels.instanceUid] === uid &&
       own[labels.instanceNamespace] === namespace
     return object && owned ? [{ ...candidate, uid: object.metadata.uid }] : []

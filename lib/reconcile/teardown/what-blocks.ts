@@ -1,6 +1,6 @@
 import type { ChallengeInstance, Child } from '../../crd/challenge-instance.ts'
 import { isWorkload } from '../../crd/child-kinds.ts'
-import { labels, managedBySelector } from '../../crd/group.ts'
+import { instanceSelector } from '../../crd/group.ts'
 import type { KubernetesObject, Pod, Stored } from '../../crd/objects.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import { isNodeLost } from '../../observed/pod.ts'
@@ -39,7 +39,7 @@ async function readPods(
   namespace: string,
   signal: AbortSignal,
 ): Promise<Stored<Pod>[]> {
-  const labelSelector = `${managedBySelector},${labels.instanceUid}=${metadata.uid}`
+  const labelSelector = instanceSelector(metadata.uid)
   const kind = { apiVersion: 'v1', kind: 'Pod' }
   return (await Array.fromAsync(cluster.list<Pod>(kind, { namespace, labelSelector }, signal))).flat()
 }
