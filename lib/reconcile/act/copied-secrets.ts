@@ -1,9 +1,9 @@
-import { remember } from '../../bounded-cache.ts'
 import type { Secret, Stored } from '../../crd/objects.ts'
 import { copiedSecret, isCopyOf, type SecretName } from '../../desired/objects/copied-secret.ts'
 import { OperatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import { nameTaken } from './name-taken.ts'
+import { createTrust } from './trust.ts'
 
 /** A Secret that a workload needs in its own namespace. */
 export interface SecretToCopy {
@@ -26,27 +26,21 @@ export type EnsureCopiedSecret = (
 ) => Promise<void>
 
 /**
- * How long a copy is trusted, in milliseconds. A copy that is behind its source is found by the sweep
- * (`lib/sweep/copied-secrets.ts`), which asks for a recheck.
+ * A copy is trusted for a while (`trustMs`). One that is behind its source is found by the sweep
+ * (`lib/sweep/copied-secrets.ts`), which asks for a recheck. A source that was not found is looked for by the next pass.
+ * @param now epoch milliseconds
  */
-const trustMs = 300_000
-
-/** The most copies that are remembered. */
-const memoryLimit = 1_000
-
-/** @param now epoch milliseconds */
 export function createCopiedSecrets(cluster: Cluster, now: () => number): EnsureCopiedSecret {
-  const ensuredUntil = new Map<string, number>()
+  const trust = createTrust(now)
 
-  return async ({ source, copy, type }, { recheck }, signal) => {
-    const key = `${copy.namespace}/${copy.name}`
-    if (!recheck && (ensuredUntil.get(key) ?? 0) > now()) return
-    const found = await cluster.get<Secret>(secretNamed(source), signal)
-    if (found === undefined) return
-    if (found.type !== type) throw wrongType(found, type)
-    await put(cluster, { found, copy, recheck }, signal)
-    remember(ensuredUntil, memoryLimit, key, now() + trustMs)
-  }
+  return ({ source, copy, type }, { recheck }, signal) =>
+    trust(`${copy.namespace}/${copy.name}`, { recheck }, async () => {
+      const found = await cluster.get<Secret>(secretNamed(source), signal)
+      if (found === undefined) return undefined
+      if (found.type !== type) throw wrongType(found, type)
+      await put(cluster, { found, copy, recheck }, signal)
+      return found.metadata.uid
+    })
 }
 
 interface ToPut {

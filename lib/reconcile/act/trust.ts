@@ -7,12 +7,12 @@ const memoryLimit = 5_000
 /**
  * Runs `ensure` unless its last run for the key is trusted still (`trustMs`). Callers at the same time share one run.
  * `recheck`: runs it in any case.
- * @param ensure gets what it returned the last time, such as the uid of a namespace
+ * @param ensure gets what it returned the last time, such as the uid of a namespace; undefined: nothing is trusted
  */
 export type Trust = (
   key: string,
   options: { recheck: boolean },
-  ensure: (ensuredUid: string | undefined) => Promise<string>,
+  ensure: (ensuredUid: string | undefined) => Promise<string | undefined>,
 ) => Promise<void>
 
 /** @param now epoch milliseconds */
@@ -28,7 +28,7 @@ export function createTrust(now: () => number): Trust {
     const run = async () => {
       const startedAt = now()
       const uid = await ensure(known?.uid)
-      remember(ensured, memoryLimit, key, { uid, until: startedAt + trustMs })
+      if (uid !== undefined) remember(ensured, memoryLimit, key, { uid, until: startedAt + trustMs })
     }
     const started = run().finally(() => underWay.delete(key))
     underWay.set(key, started)
