@@ -12,6 +12,7 @@ export interface ChallengeInstanceSpec {
   env?: Record<string, string>
   expiresAt?: string
   suspend?: boolean
+  restartedAt?: string
 }
 
 /** The record of an object that was applied for the instance. Pruning and drift detection read it. */
@@ -46,6 +47,12 @@ export interface ExposureStatus {
   awaited?: boolean
 }
 
+export interface Hibernation {
+  reason: 'Suspended' | 'Idle'
+  /** RFC 3339. */
+  since: string
+}
+
 export type ConditionType = 'Ready' | 'Progressing' | 'Stalled' | 'Synced' | 'Exposed' | 'IdleDetection'
 
 export interface ChallengeInstanceStatus {
@@ -60,7 +67,11 @@ export interface ChallengeInstanceStatus {
   observedGeneration?: number
   conditions?: Condition[]
   expiresAt?: string
+  /** The end of which `instance.expiring` was written. */
+  warnedOf?: string
   lastActivityAt?: string
+  /** Present only while the instance is hibernated. */
+  hibernation?: Hibernation
   template?: {
     uid: string
     /**

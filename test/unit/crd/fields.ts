@@ -5,6 +5,7 @@ import type {
   Child,
   Endpoint,
   ExposureStatus,
+  Hibernation,
   Phase,
 } from '../../../lib/crd/challenge-instance.ts'
 import type {
@@ -84,7 +85,9 @@ const status: Fields<ChallengeInstanceStatus> = {
   observedGeneration: 'optional',
   conditions: 'optional',
   expiresAt: 'optional',
+  warnedOf: 'optional',
   lastActivityAt: 'optional',
+  hibernation: 'optional',
   template: 'optional',
   configuration: 'optional',
   availableFrom: 'optional',
@@ -175,6 +178,7 @@ export const tables: [where: string, schema: Schema, fields: Record<string, 'req
       env: 'optional',
       expiresAt: 'optional',
       suspend: 'optional',
+      restartedAt: 'optional',
     } satisfies Fields<ChallengeInstanceSpec>,
   ],
   [
@@ -252,6 +256,11 @@ export const tables: [where: string, schema: Schema, fields: Record<string, 'req
     { count: 'required', since: 'required' } satisfies Fields<
       NonNullable<ChallengeInstanceStatus['phaseChanges']>
     >,
+  ],
+  [
+    'hibernation',
+    at(instance, 'status.hibernation'),
+    { reason: 'required', since: 'required' } satisfies Fields<Hibernation>,
   ],
   [
     'a template, whole',
