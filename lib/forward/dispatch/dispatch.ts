@@ -8,6 +8,7 @@ import { mismatchKey } from '../judge/mismatch.ts'
 import type { Verdict, Wake } from '../judge/verdict.ts'
 import { createEffectLatency } from '../send/effect-latency.ts'
 import { outgoingChange } from '../send/outgoing-change.ts'
+import type { Urgency } from '../send/send-queue.ts'
 import type { Sender } from '../send/sender.ts'
 import type { InstanceDigest } from '../table/instance-digest.ts'
 import { type LaneName, laneNames, type Outstanding, type Row, type TemplateEntry } from '../table/row.ts'
@@ -105,7 +106,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     const { uid, cause } = wake
     const key = mismatchKey(wake.mismatch)
     const change = outgoingChange({ key: row, wake, at, trace: trace(), repeated: as === 'lost' })
-    sender.put({ subject, change, startsWork: startsWork(wake) })
+    sender.put({ subject, change, urgency: urgencyOf(wake) })
     return {
       uid,
       cause,
@@ -234,10 +235,9 @@ function instanceGoneWake(row: Row, { uid, resourceVersion, children }: Instance
 
 const startingCauses: readonly Cause[] = ['changed', 'template', 'child', 'orphan']
 
-/** Whether the message starts work. The others end work that was started, or a user waits for them: they go first. */
-function startsWork({ cause, mismatch }: Wake): boolean {
-  if (mismatch.kind === 'exposure' && mismatch.awaited) return false
-  return startingCauses.includes(cause) || mismatch.kind === 'teardown-not-started'
+function urgencyOf({ cause, mismatch }: Wake): Urgency {
+  if (mismatch.kind === 'exposure') return mismatch.awaited ? 'first' : 'last'
+  return startingCauses.includes(cause) || mismatch.kind === 'teardown-not-started' ? 'start' : 'first'
 }
 
 function isAbout(outstanding: Outstanding | undefined, { uid, cause, mismatch }: Wake): boolean {

@@ -68,8 +68,12 @@ export function measuresQueue({ repeated, waitMs }: Outstanding): boolean {
   return !repeated && waitMs < longestWaitMs
 }
 
-/** A pass whose function has other settings than this forwarder shows no effect, so it is not repeated before long. */
+/**
+ * A pass whose function has other settings than this forwarder shows no effect, so it is not repeated before long. Nor is a
+ * message that only corrects a status: it gives way to all others, and may wait behind thousands of its kind.
+ */
 function firstWaitMs(mismatch: Mismatch): number {
-  if (mismatch.kind === 'settings') return longestWaitMs
+  if (mismatch.kind === 'settings' || (mismatch.kind === 'exposure' && !mismatch.awaited))
+    return longestWaitMs
   return isOfDate(mismatch) ? datedLostAfterMs : lostAfterMs
 }

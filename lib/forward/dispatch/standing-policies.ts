@@ -118,7 +118,7 @@ export function createStandingPolicies(options: StandingPoliciesOptions): Standi
     const wrong = { namespace, name, uid, digest, resourceVersion: version, neededBy }
     const repeated = sent?.version === version
     const change = policyChange(wrong, { at, trace: trace(), repeated })
-    sender.put({ subject: `Policy ${keyOf(standing)}`, change, startsWork: false })
+    sender.put({ subject: `Policy ${keyOf(standing)}`, change, urgency: 'first' })
     const count = sent !== undefined && at - sent.at < calmMs ? sent.count + 1 : 1
     standing.sent = { count, at, version }
     log.warn(warningOf(name), { namespace, policy: name, absent: digest === undefined, count })

@@ -1,13 +1,18 @@
 import type { OutgoingChange } from '../../aws/queue-ports.ts'
 import { changeGroupId } from '../../messages.ts'
-import { createStartLimit } from './start-limit.ts'
+import { createSendLimit } from './send-limit.ts'
+
+/**
+ * Which changes go first. `first`: the change ends work that was started, or a user waits for it. `start`: it starts work.
+ * `last`: it only corrects what a status says of an instance that serves, and thousands may come at once.
+ */
+export type Urgency = 'first' | 'start' | 'last'
 
 export interface PendingChange {
   /** A newer change with the same subject replaces an older one that is not sent yet. */
   subject: string
   change: OutgoingChange
-  /** The change starts work and waits for a place under the start limit. The others go first. */
-  startsWork: boolean
+  urgency: Urgency
 }
 
 /**
@@ -20,13 +25,13 @@ export interface SendQueue {
   /** The effect of a sent change was seen. */
   effectSeen(subject: string): void
   /** Takes the next changes. Their groups are under way until `finish`. */
-  take(options: { ignoreStartLimit: boolean }): TakenChanges
+  take(options: { ignoreLimits: boolean }): TakenChanges
   /** The request with these changes has ended. Refused changes are pending again, unless a newer one replaced them. */
   finish(batch: readonly PendingChange[], refused: readonly OutgoingChange[]): void
   /** Forgets what is pending. What is under way stays. */
   clear(): void
-  /** Changes that wait for a place under the start limit. */
-  readonly waitingToStart: number
+  /** Changes that wait for a place under a limit. */
+  readonly waiting: number
   /** All other changes that are not sent yet, with those that are under way. */
   readonly unsent: number
 }
@@ -34,75 +39,87 @@ export interface SendQueue {
 export interface TakenChanges {
   /** At most ten. Empty: nothing may be sent now. */
   batch: PendingChange[]
-  /** Milliseconds until a change that waits for the start limit may be sent at the latest; undefined: none waits. */
+  /** Milliseconds until a change that waits for a limit may be sent at the latest; undefined: none waits. */
   opensInMs: number | undefined
 }
 
 /** SQS takes ten messages in one request. */
 const batchSize = 10
 
+/** Twenty functions with ten messages each: the queue hands out that many at once. */
+const startPlaces = 200
+
+/** Two requests. A tenth of the functions is busy with such changes, and what comes meanwhile waits behind few of them. */
+const lastPlaces = 20
+
 /** @param now epoch milliseconds */
 export function createSendQueue(now: () => number): SendQueue {
-  const priorityQueue = new Map<string, PendingChange>()
-  const startQueue = new Map<string, PendingChange>()
-  const startLimit = createStartLimit(now)
+  const queues = { first: createQueue(), start: createQueue(), last: createQueue() }
+  const limits = { start: createSendLimit(startPlaces, now), last: createSendLimit(lastPlaces, now) }
+  const all = Object.values(queues)
   const groupsUnderWay = new Set<string>()
 
-  function takeFrom(queue: Map<string, PendingChange>, batch: PendingChange[]): void {
-    for (const pending of queue.values()) {
+  function takeFrom(urgency: Urgency, batch: PendingChange[]): void {
+    for (const pending of queues[urgency].values()) {
       if (batch.length === batchSize) return
       const group = changeGroupId(pending.change.change)
       if (groupsUnderWay.has(group)) continue
       groupsUnderWay.add(group)
-      queue.delete(pending.subject)
-      if (pending.startsWork) startLimit.sent(pending.subject)
+      queues[urgency].delete(pending.subject)
+      if (urgency !== 'first') limits[urgency].sent(pending.subject)
       batch.push(pending)
     }
   }
 
   return {
     put(pending) {
-      const { subject, startsWork } = pending
-      const [to, other] = startsWork ? [startQueue, priorityQueue] : [priorityQueue, startQueue]
-      other.delete(subject)
-      to.set(subject, pending)
+      for (const queue of all) if (queue !== queues[pending.urgency]) queue.delete(pending.subject)
+      queues[pending.urgency].set(pending.subject, pending)
     },
     withdraw(subject) {
-      priorityQueue.delete(subject)
-      startQueue.delete(subject)
+      for (const queue of all) queue.delete(subject)
     },
-    effectSeen: startLimit.effectSeen,
-    take({ ignoreStartLimit }) {
+    effectSeen(subject) {
+      limits.start.effectSeen(subject)
+      limits.last.effectSeen(subject)
+    },
+    take({ ignoreLimits }) {
       const batch: PendingChange[] = []
-      takeFrom(priorityQueue, batch)
-      if (startQueue.size === 0) return { batch, opensInMs: undefined }
-      // A request costs the same for one message as for ten, so it waits until a whole batch has places.
-      const wanted = Math.min(batchSize, startQueue.size)
-      if (!ignoreStartLimit && startLimit.free < wanted) return { batch, opensInMs: startLimit.opensInMs }
-      takeFrom(startQueue, batch)
+      takeFrom('first', batch)
+      for (const urgency of ['start', 'last'] as const) {
+        // A request costs the same for one message as for ten, so it waits until a whole batch has places.
+        const wanted = Math.min(batchSize, queues[urgency].size)
+        const { free, opensInMs } = limits[urgency]
+        if (!ignoreLimits && free < wanted) return { batch, opensInMs }
+        takeFrom(urgency, batch)
+        // What starts goes before what only corrects a status, also where both have places.
+        if (batch.length === batchSize) break
+      }
       return { batch, opensInMs: undefined }
     },
     finish(batch, refused) {
       for (const pending of batch) {
-        const { subject, change, startsWork } = pending
+        const { subject, change, urgency } = pending
         groupsUnderWay.delete(changeGroupId(change.change))
         if (!refused.includes(change)) continue
-        startLimit.refused(subject)
-        if (priorityQueue.has(subject) || startQueue.has(subject)) continue
-        const queue = startsWork ? startQueue : priorityQueue
-        queue.set(subject, pending)
+        if (urgency !== 'first') limits[urgency].refused(subject)
+        if (!all.some(queue => queue.has(subject))) queues[urgency].set(subject, pending)
       }
     },
     clear() {
-      priorityQueue.clear()
-      startQueue.clear()
-      startLimit.clear()
+      for (const queue of all) queue.clear()
+      limits.start.clear()
+      limits.last.clear()
     },
-    get waitingToStart() {
-      return startQueue.size
+    get waiting() {
+      return queues.start.size + queues.last.size
     },
     get unsent() {
-      return priorityQueue.size + groupsUnderWay.size
+      return queues.first.size + groupsUnderWay.size
     },
   }
+}
+
+function createQueue(): Map<string, PendingChange> {
+  return new Map()
 }

@@ -10,9 +10,9 @@ export interface Sender {
   withdraw(subject: string): void
   /** The effect of a sent change was seen. */
   effectSeen(subject: string): void
-  /** Resolves when there is room. The watches wait for it. Changes that wait for the start limit take no room. */
+  /** Resolves when there is room. The watches wait for it. Changes that wait for a limit take no room. */
   drained(signal: AbortSignal): Promise<void>
-  /** Resolves when the queue has accepted all changes. From then on the start limit does not apply. */
+  /** Resolves when the queue has accepted all changes. From then on no limit applies. */
   flushed(signal: AbortSignal): Promise<void>
   clear(): void
   /** Changes that the queue has not accepted yet. */
@@ -50,7 +50,7 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
   let underWay = 0
   let refusals = 0
   let scheduled = false
-  let waitsForStartLimit = false
+  let waitsForLimit = false
   let flushing = false
 
   function schedule(): void {
@@ -65,8 +65,8 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
 
   function pump(): void {
     while (underWay < (refusals > 0 ? 1 : parallelBatches) && !signal.aborted) {
-      // After the end no effect is seen, so the start limit would never open.
-      const { batch, opensInMs } = queue.take({ ignoreStartLimit: flushing })
+      // After the end no effect is seen, so no limit would ever open.
+      const { batch, opensInMs } = queue.take({ ignoreLimits: flushing })
       if (opensInMs !== undefined) void pumpAfter(opensInMs)
       if (batch.length === 0) return
       underWay += 1
@@ -74,12 +74,12 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
     }
   }
 
-  /** Without an effect nothing calls `pump` when the start limit opens. */
+  /** Without an effect nothing calls `pump` when a limit opens. */
   async function pumpAfter(ms: number): Promise<void> {
-    if (waitsForStartLimit) return
-    waitsForStartLimit = true
+    if (waitsForLimit) return
+    waitsForLimit = true
     await sleep(ms, signal, timers)
-    waitsForStartLimit = false
+    waitsForLimit = false
     pump()
   }
 
@@ -88,7 +88,7 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
     queue.finish(batch, refused)
     if (refused.length === 0 && refusals > 0) {
       refusals = 0
-      log.info('queue accepts changes again', { pending: queue.waitingToStart + queue.unsent })
+      log.info('queue accepts changes again', { pending: queue.waiting + queue.unsent })
     }
     if (refused.length > 0) await sleep(backoffMs(), signal, timers)
     underWay -= 1
@@ -119,11 +119,11 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
   }
 
   function backlog(): number {
-    return queue.waitingToStart + queue.unsent
+    return queue.waiting + queue.unsent
   }
 
   /**
-   * While the queue accepts, changes that wait for the start limit do not hold up the watches: there is at most one for
+   * While the queue accepts, changes that wait for a limit do not hold up the watches: there is at most one for
    * each instance.
    */
   function withoutRoom(): number {
@@ -142,7 +142,7 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
     withdraw: queue.withdraw,
     effectSeen(subject) {
       queue.effectSeen(subject)
-      if (queue.waitingToStart > 0) schedule()
+      if (queue.waiting > 0) schedule()
     },
     drained: until => untilBelow(withoutRoom, roomFor, until),
     flushed(until) {

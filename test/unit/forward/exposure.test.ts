@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { parseOperatorConfig } from '../../../lib/config/operator.ts'
 import type { ChallengeInstanceStatus } from '../../../lib/crd/challenge-instance.ts'
 import { gatewayKind } from '../../../lib/crd/child-kinds.ts'
@@ -6,7 +6,7 @@ import type { GatewayRoute, KubernetesObject, Stored } from '../../../lib/crd/ob
 import { withoutGateway } from '../../../lib/observed/exposure.ts'
 import { simulatedForwarder } from './simulated-forwarder.ts'
 import { start } from './virtual-time.ts'
-import { namespace, pod, settled, status, template, withStatus } from './watched-objects.ts'
+import { instance, namespace, pod, settled, status, template, withStatus } from './watched-objects.ts'
 
 const config = parseOperatorConfig({ OPERATOR_GATEWAY: 'infra/public' })
 const parentRef = { namespace: 'infra', name: 'public' }
@@ -86,23 +86,70 @@ test('a route that its controller refuses wakes its instance once, and one as re
   await world.end()
 })
 
-test('a Gateway that goes wakes the instances of its routes, at most 200 at a time, and delays no trouble of others', async () => {
-  const world = simulatedForwarder([namespace], config)
-  const names = Array.from({ length: 1_000 }, (_, index) => `team-${index}`)
-  const others = settled('other')
-  await world.begin(
-    template(),
-    gateway,
-    ...names.flatMap(name => routed(name, 'accepted').all),
-    ...others.all,
-  )
-  world.gone(gateway)
-  await world.advance(1_000)
-  expect(world.takeSent()).toHaveLength(200)
-  world.see(pod(others.instance, false))
-  await world.advance(600)
-  expect(world.takeSent()).toEqual(['pod other'])
-  await world.end()
+describe('a Gateway that goes under 300 instances', () => {
+  const names = Array.from({ length: 300 }, (_, index) => `team-${index}`)
+
+  async function withoutIts(...more: Stored<KubernetesObject>[]) {
+    const world = simulatedForwarder([namespace], config)
+    const routes = names.flatMap(name => routed(name, 'accepted').all)
+    await world.begin(template(), gateway, ...routes, ...more)
+    world.gone(gateway)
+    await world.advance(1_000)
+    return world
+  }
+
+  test('wakes few at a time, and delays no creation, no deletion and no trouble', async () => {
+    const others = settled('other')
+    const world = await withoutIts(...others.all)
+    expect(world.takeSent()).toHaveLength(20)
+    world.see(pod(others.instance, false), instance('new'), deleted('team-290'))
+    await world.advance(600)
+    expect(world.takeSent().toSorted()).toEqual(['changed new', 'deleted team-290', 'pod other'])
+    await world.end()
+  })
+
+  test('wakes each of them once, the next ones as soon as the statuses say so', async () => {
+    const world = await withoutIts()
+    const woken: string[] = []
+    for (let round = 0; round < names.length / 20; round++) {
+      const sent = world.takeSent()
+      woken.push(...sent)
+      world.see(...sent.map(line => toldOf(line.replace('child ', ''))))
+      await world.advance(100)
+    }
+    expect(woken.toSorted()).toEqual(names.map(name => `child ${name}`).toSorted())
+    await world.advance(600_000)
+    expect(world.takeSent()).toEqual([])
+    await world.end()
+  })
+
+  test('wakes no more of them once it is back', async () => {
+    const world = await withoutIts()
+    const told = world.takeSent()
+    world.see(gateway)
+    await world.advance(60_000)
+    expect(world.takeSent()).toEqual([])
+    world.see(...told.map(line => toldOf(line.replace('child ', ''))))
+    await world.advance(1_000)
+    expect(world.takeSent().toSorted()).toEqual(told.toSorted())
+    await world.end()
+  })
+
+  /** The instance with a status that says that the Gateway is missing. */
+  function toldOf(name: string): Stored<KubernetesObject> {
+    const [told] = routed(name, withoutGateway).all
+    return newer(told as Stored<KubernetesObject>)
+  }
+
+  function deleted(name: string): Stored<KubernetesObject> {
+    const [live] = routed(name, 'accepted').all
+    const { metadata, ...rest } = newer(live as Stored<KubernetesObject>)
+    return { ...rest, metadata: { ...metadata, deletionTimestamp: new Date(start).toISOString() } }
+  }
+
+  function newer({ metadata, ...rest }: Stored<KubernetesObject>): Stored<KubernetesObject> {
+    return { ...rest, metadata: { ...metadata, resourceVersion: String(version++) } }
+  }
 })
 
 test('instances that know of the missing Gateway stay asleep until it is back', async () => {

@@ -3,6 +3,7 @@ import {
   createSendQueue,
   type PendingChange,
   type SendQueue,
+  type Urgency,
 } from '../../../../lib/forward/send/send-queue.ts'
 
 let now: number
@@ -12,16 +13,19 @@ beforeEach(() => {
   queue = createSendQueue(() => now)
 })
 
-function pending(name: string, { startsWork = false, subject = name, version = '1' } = {}): PendingChange {
+function pending(
+  name: string,
+  { urgency = 'first' as Urgency, subject = name, version = '1' } = {},
+): PendingChange {
   const key = { namespace: 'ctf', name, uid: `uid-${name}`, resourceVersion: version }
   const change = { v: 1, ...key, cause: 'changed', attempt: 0, at: '' } as const
-  return { subject, startsWork, change: { change, deduplicationId: `${name}-${version}` } }
+  return { subject, urgency, change: { change, deduplicationId: `${name}-${version}` } }
 }
 
 const putStarts = (count: number) => {
-  for (let index = 0; index < count; index++) queue.put(pending(`start-${index}`, { startsWork: true }))
+  for (let index = 0; index < count; index++) queue.put(pending(`start-${index}`, { urgency: 'start' }))
 }
-const take = (ignoreStartLimit = false) => queue.take({ ignoreStartLimit })
+const take = (ignoreLimits = false) => queue.take({ ignoreLimits })
 const idsOf = (batch: PendingChange[]) => batch.map(({ change }) => change.deduplicationId)
 
 describe('SendQueue', () => {
@@ -32,9 +36,9 @@ describe('SendQueue', () => {
   })
 
   it('keeps only the newer one of two changes with the same subject', () => {
-    queue.put(pending('a', { startsWork: true }))
+    queue.put(pending('a', { urgency: 'start' }))
     queue.put(pending('a', { version: '2' }))
-    expect([queue.waitingToStart, idsOf(take().batch), take().batch]).toEqual([0, ['a-2'], []])
+    expect([queue.waiting, idsOf(take().batch), take().batch]).toEqual([0, ['a-2'], []])
   })
 
   it('takes no change of a group that is under way', () => {
@@ -70,7 +74,26 @@ describe('SendQueue', () => {
   it('takes changes that start work without a limit if the caller ignores it', () => {
     putStarts(500)
     for (let batches = 0; batches < 50; batches++) expect(take(true).batch).toHaveLength(10)
-    expect(queue.waitingToStart).toBe(0)
+    expect(queue.waiting).toBe(0)
+  })
+
+  it('lets changes that only correct a status give way to all others, and sends few of them at a time', () => {
+    for (let index = 0; index < 500; index++) queue.put(pending(`last-${index}`, { urgency: 'last' }))
+    expect(idsOf(take().batch)[0]).toBe('last-0-1')
+    expect(take().batch).toHaveLength(10)
+    expect(take()).toEqual({ batch: [], opensInMs: 5_000 })
+    putStarts(5)
+    queue.put(pending('ready'))
+    expect(idsOf(take().batch)).toEqual(['ready-1', ...Array.from({ length: 5 }, (_, i) => `start-${i}-1`)])
+    for (let index = 0; index < 10; index++) queue.effectSeen(`last-${index}`)
+    expect(take().batch).toHaveLength(10)
+    expect(take().batch).toEqual([])
+  })
+
+  it('moves a change to another queue when a more urgent one has the same subject', () => {
+    queue.put(pending('a', { urgency: 'last' }))
+    queue.put(pending('a', { urgency: 'start', version: '2' }))
+    expect([queue.waiting, idsOf(take().batch), take().batch]).toEqual([1, ['a-2'], []])
   })
 
   it('frees the places of refused changes', () => {

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
 import type { OutgoingChange } from '../../../../lib/aws/queue-ports.ts'
-import type { PendingChange } from '../../../../lib/forward/send/send-queue.ts'
+import type { PendingChange, Urgency } from '../../../../lib/forward/send/send-queue.ts'
 import { createSender } from '../../../../lib/forward/send/sender.ts'
 import { silentLog } from '../../../../lib/telemetry/log.ts'
 import { start, virtualTime } from '../virtual-time.ts'
 
-function pending(name: string, { version = '1', startsWork = false } = {}): PendingChange {
+function pending(name: string, { version = '1', urgency = 'first' as Urgency } = {}): PendingChange {
   const change: OutgoingChange = {
     change: {
       v: 1,
@@ -19,7 +19,7 @@ function pending(name: string, { version = '1', startsWork = false } = {}): Pend
     },
     deduplicationId: `${name}-${version}`,
   }
-  return { subject: name, change, startsWork }
+  return { subject: name, change, urgency }
 }
 
 /** A sender on a virtual clock, whose queue answers with the refused changes. */
@@ -124,7 +124,7 @@ test('changes that start work wait for a place, which an effect or five seconds 
     accepted.push(...changes.map(each => each.change.name))
     return []
   })
-  for (let index = 0; index < 500; index++) world.sender.put(pending(String(index), { startsWork: true }))
+  for (let index = 0; index < 500; index++) world.sender.put(pending(String(index), { urgency: 'start' }))
   await world.advance()
   expect(accepted).toHaveLength(200)
   world.sender.put(pending('ready'))
@@ -150,7 +150,7 @@ test('places are kept for longer where effects take longer', async () => {
     accepted.push(...changes.map(each => each.change.name))
     return []
   })
-  for (let index = 0; index < 500; index++) world.sender.put(pending(String(index), { startsWork: true }))
+  for (let index = 0; index < 500; index++) world.sender.put(pending(String(index), { urgency: 'start' }))
   await world.advance(4_000)
   for (let index = 0; index < 10; index++) world.sender.effectSeen(String(index))
   await world.advance(3_999)
@@ -159,13 +159,13 @@ test('places are kept for longer where effects take longer', async () => {
   expect(accepted).toHaveLength(400)
 })
 
-test('changes that wait for the start limit do not delay drained, and flushed sends them', async () => {
+test('changes that wait for a limit do not delay drained, and flushed sends them', async () => {
   let sent = 0
   const world = setUp(async changes => {
     sent += changes.length
     return []
   })
-  for (let index = 0; index < 3_000; index++) world.sender.put(pending(String(index), { startsWork: true }))
+  for (let index = 0; index < 3_000; index++) world.sender.put(pending(String(index), { urgency: 'start' }))
   await world.advance()
   await world.sender.drained(world.stop.signal)
   expect(sent).toBe(200)

@@ -1,10 +1,10 @@
 import { createEffectLatency } from './effect-latency.ts'
 
 /**
- * Limits how many messages that *start* work are on their way, as TCP limits unacknowledged data. Without it a burst of
- * 1,000 creations fills the FIFO queue, and messages that *finish* work (Ready, deletion) wait behind all of them.
+ * Limits how many messages of one urgency are on their way, as TCP limits unacknowledged data. Without it a burst of 1,000
+ * creations fills the FIFO queue, and messages that *finish* work (Ready, deletion) wait behind all of them.
  */
-export interface StartLimit {
+export interface SendLimit {
   /** Number of messages that may be sent now. */
   readonly free: number
   /** The message was handed to the queue. It takes a place. */
@@ -18,9 +18,6 @@ export interface StartLimit {
   clear(): void
 }
 
-/** Twenty functions with ten messages each: the queue hands out that many at once. */
-const places = 200
-
 /**
  * A failing pass shows no effect for long, and must not delay others. Its place is kept for 5 s, or for twice the
  * slowest recent latency.
@@ -28,8 +25,8 @@ const places = 200
 const keptMs = 5_000
 const patience = 2
 
-/** @param now epoch milliseconds */
-export function createStartLimit(now: () => number): StartLimit {
+/** @param places messages that may be on their way @param now epoch milliseconds */
+export function createSendLimit(places: number, now: () => number): SendLimit {
   /** When each message was sent, oldest first. */
   const sentAt = new Map<string, number>()
   const latency = createEffectLatency({ patience })
