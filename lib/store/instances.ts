@@ -19,8 +19,22 @@ type MutableColumns = Pick<
   | 'ready_at'
   | 'expires_at'
   | 'cluster'
+  | 'workload_namespace'
   | 'digest'
 >
+
+/** Returns the namespace that a row has for the workload of its instance, also a closed row. */
+export async function readWorkloadNamespace(
+  transaction: Transaction<Schema>,
+  uid: string,
+): Promise<string | undefined> {
+  const row = await transaction
+    .selectFrom('challenge_operator.instance')
+    .select('workload_namespace')
+    .where('uid', '=', storable(uid))
+    .executeTakeFirst()
+  return row?.workload_namespace ?? undefined
+}
 
 export async function readInstance(
   transaction: Transaction<Schema>,
@@ -36,7 +50,7 @@ export async function readInstance(
 /**
  * Returns the row after a record, or undefined if the record changes nothing. A recorded flag hash stays until a record
  * has another one: a pass that could not make the flag (for example without a template) leaves a running instance, whose
- * flag must still be recognised. The cluster stays in the same way.
+ * flag must still be recognised. The cluster and the workload's namespace stay in the same way.
  * @param before undefined: there is no row yet
  * @param events number of events of the transition
  */
@@ -55,6 +69,7 @@ export function rowAfter(
     ready_at: instant('readyAt', record.readyAt),
     expires_at: instant('expiresAt', record.expiresAt),
     cluster: record.cluster ?? before?.cluster ?? null,
+    workload_namespace: record.workloadNamespace ?? before?.workload_namespace ?? null,
     digest: record.digest,
   }
   if (before !== undefined) {
@@ -96,10 +111,21 @@ function insertRow(transaction: Transaction<Schema>, row: InstanceRow) {
 }
 
 function updateRow(transaction: Transaction<Schema>, row: InstanceRow) {
-  const { phase, reason, message, url, flag_hmac, cluster, digest, sequence } = row
+  const { phase, reason, message, url, flag_hmac, cluster, workload_namespace, digest, sequence } = row
   return transaction
     .updateTable('challenge_operator.instance')
-    .set({ phase, reason, message, url, flag_hmac, cluster, digest, sequence, ...encodedColumns(row) })
+    .set({
+      phase,
+      reason,
+      message,
+      url,
+      flag_hmac,
+      cluster,
+      workload_namespace,
+      digest,
+      sequence,
+      ...encodedColumns(row),
+    })
     .where('uid', '=', row.uid)
     .returning('uid')
 }

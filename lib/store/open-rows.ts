@@ -6,10 +6,11 @@ import { endpointOf, newestOf, rowOf, statusOf } from './platform-rows.ts'
 import { storable } from './storable.ts'
 import type { OpenRow, RowScope } from './store.ts'
 
-type Row = Omit<OpenRow, 'reason' | 'url' | 'digest'> & {
+type Row = Omit<OpenRow, 'reason' | 'url' | 'digest' | 'workloadNamespace'> & {
   reason: OpenRow['reason'] | null
   url: string | null
   digest: string | null
+  workloadNamespace: string | null
 }
 
 const pageSize = 500
@@ -38,9 +39,20 @@ export async function* openRowPages(
   await inTransaction(db, transaction => deleteDeadClaims(transaction, scope.cluster), signal)
 }
 
-function rowOfPage({ reason, url, digest, ...row }: Row): OpenRow {
-  return { ...row, reason: reason ?? undefined, url: url ?? undefined, digest: digest ?? undefined }
+function rowOfPage({ reason, url, digest, workloadNamespace, ...row }: Row): OpenRow {
+  return {
+    ...row,
+    reason: reason ?? undefined,
+    url: url ?? undefined,
+    digest: digest ?? undefined,
+    workloadNamespace: workloadNamespace ?? undefined,
+  }
 }
+
+/** The columns of a page, but for `platformInStep`. */
+const ownColumns = sql`
+  own.uid, own.namespace, own.name, own.phase, own.reason, own.url, own.digest,
+  own.workload_namespace AS "workloadNamespace"`
 
 /** A few in each sweep: while the platform's tables refuse every write, their passes have no effect. */
 const unstoppedRows = 20
@@ -51,7 +63,7 @@ const unstoppedRows = 20
  */
 async function readUnstopped(db: Database, scope: RowScope, signal: AbortSignal): Promise<Row[]> {
   const query = sql<Row>`
-    SELECT own.uid, own.namespace, own.name, own.phase, own.reason, own.url, own.digest, false AS "platformInStep"
+    SELECT ${ownColumns}, false AS "platformInStep"
     FROM challenge_operator.instance own
     JOIN challenges_challenge challenge ON challenge.slug = own.template
     JOIN LATERAL (${rowOf(sql.ref('own.team_id'), sql.ref('challenge.id'))}) platform_row ON true
@@ -103,7 +115,7 @@ function isInScope({ cluster, namespaces }: RowScope): RawBuilder<boolean> {
 
 function pageQuery({ scope, after, inStep, joins }: PageQuery) {
   return sql<Row>`
-    SELECT own.uid, own.namespace, own.name, own.phase, own.reason, own.url, own.digest, ${inStep} AS "platformInStep"
+    SELECT ${ownColumns}, ${inStep} AS "platformInStep"
     FROM (
       SELECT * FROM challenge_operator.instance
       WHERE deleted_at IS NULL AND ${isInScope(scope)} AND uid > ${after} ORDER BY uid LIMIT ${sql.lit(pageSize)}

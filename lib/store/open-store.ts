@@ -4,7 +4,7 @@ import type { PlatformProblem } from '../reasons.ts'
 import { claimHostIn, releaseHostIn } from './claim-host.ts'
 import { type Database, inTransaction } from './database.ts'
 import { storeError } from './errors.ts'
-import { type InstanceRow, readInstance, rowAfter } from './instances.ts'
+import { type InstanceRow, readInstance, readWorkloadNamespace, rowAfter } from './instances.ts'
 import { openRowPages } from './open-rows.ts'
 import { drainOutbox, isSequenceTaken, numberedOn, writeTransition } from './outbox.ts'
 import { lockPair, mirrorPair, platformProblemOf } from './platform-rows.ts'
@@ -41,6 +41,8 @@ export function openStore(db: Database, { bus }: { bus?: string } = {}): Store {
     claimHost: (claim, signal) => withErrors(db, transaction => claimHostIn(transaction, claim), signal),
     releaseHost: (instance, signal) =>
       withErrors(db, transaction => releaseHostIn(transaction, instance), signal),
+    workloadNamespaceOf: (uid, signal) =>
+      withErrors(db, transaction => readWorkloadNamespace(transaction, uid), signal),
     async *openRows(scope, signal) {
       try {
         yield* openRowPages(db, scope, signal)

@@ -41,6 +41,8 @@ export interface InstanceTable {
   sequence: number
   /** Uid of the namespace kube-system of the instance's cluster. Null: no pass has written it yet. */
   cluster: string | null
+  /** Namespace of the workload. Null: none is placed yet, or an earlier release wrote the row, which knew only that of the instance. */
+  workload_namespace: string | null
   /** `rowDigest` of the instance when the row was written. Null: an earlier release wrote it. */
   digest: string | null
   /** The reason why the platform's row does not agree with this row. Null if it agrees. */

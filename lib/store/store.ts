@@ -12,6 +12,8 @@ export interface InstanceRecord {
   cluster: string | undefined
   namespace: string
   name: string
+  /** Undefined while no workload is placed: the row then keeps what it has. */
+  workloadNamespace: string | undefined
   teamId: number
   eventId: number
   /** Name of the template, which is the slug of the platform's challenge. */
@@ -60,6 +62,8 @@ export interface OpenRow {
   url: string | undefined
   /** `rowDigest` of the instance when the row was written. Undefined: an earlier release wrote it. */
   digest: string | undefined
+  /** Undefined: no workload was placed, or an earlier release wrote the row, whose workloads all ran beside their instances. */
+  workloadNamespace: string | undefined
   /** True if the platform's row agrees with this row, or if the reason why it cannot is recorded. */
   platformInStep: boolean
 }
@@ -106,6 +110,11 @@ export interface Store extends HostClaims {
    * namespace is closed. A row without a cluster (null) may have an instance that lives, so only a person judges it.
    */
   closeGone(instance: InstanceKey & { cluster: string | null }, signal: AbortSignal): Promise<Recorded>
+  /**
+   * Returns the namespace in which the workload of an instance ran, as its row says, open or closed. Undefined: there is no
+   * row, or it names none.
+   */
+  workloadNamespaceOf(uid: string, signal: AbortSignal): Promise<string | undefined>
   /**
    * Yields the open rows that an operator may judge, by uid, in pages of at most 500. A last page has some of the closed
    * rows whose platform row could not be written. After it, claims of hosts that count no more are deleted.

@@ -44,7 +44,7 @@ export function rowMismatches(
       instance.synced && unchangedForGrace(instance, now) && !rowMatches(rows.get(instance.uid), instance),
   )
   return [
-    ...gone.map(row => ({ key: keyOf(row), cause: 'orphan' as const, resourceVersion: undefined })),
+    ...gone.map(row => orphan(keyOf(row), row.workloadNamespace ?? row.namespace, undefined)),
     ...wrong.map(drift),
   ]
 }
@@ -159,7 +159,7 @@ export function childMismatches(
     const instance = instances.get(owner.uid)
     // A finalizer of another client may hold a deleted child for long. There is nothing to do about it.
     if (instance === undefined && child.metadata.deletionTimestamp !== undefined) return []
-    if (instance === undefined) return [orphan(owner, child)]
+    if (instance === undefined) return [orphanOf(owner, child)]
     const differs = differsFromRecord(child, instance.children.get(keyOfObject(child)), now)
     return differs && unchangedForGrace(instance, now) ? [drift(instance)] : []
   })
@@ -184,14 +184,15 @@ export function goneOwners(
 ): Mismatch[] {
   return dependents
     .filter(({ key }) => !instances.has(key.uid))
-    .map(({ key, ...metadata }) => orphan(key, { metadata }))
+    .map(({ key, namespace, resourceVersion }) => orphan(key, namespace, resourceVersion))
 }
 
-function orphan(
-  key: InstanceKey,
-  { metadata }: { metadata: { namespace: string; resourceVersion: string } },
-): Mismatch {
-  const { namespace, resourceVersion } = metadata
+function orphanOf(key: InstanceKey, { metadata }: SweptChild): Mismatch {
+  return orphan(key, metadata.namespace, metadata.resourceVersion)
+}
+
+/** @param namespace in which something of the instance is */
+function orphan(key: InstanceKey, namespace: string, resourceVersion: string | undefined): Mismatch {
   const elsewhere = namespace === key.namespace ? {} : { workloadNamespace: namespace }
   return { key, cause: 'orphan', resourceVersion, ...elsewhere }
 }
@@ -238,9 +239,15 @@ function rowMatches(row: OpenRow | undefined, instance: SweptInstance): boolean 
     row.phase === instance.phase &&
     row.reason === instance.reason &&
     row.url === instance.url &&
+    hasPlaceOf(row, instance) &&
     (row.digest === undefined || !instance.observed || row.digest === instance.rowDigest) &&
     row.platformInStep
   )
+}
+
+/** A row without a workload's namespace stands for that of the instance. */
+function hasPlaceOf(row: OpenRow, { workloadNamespace }: SweptInstance): boolean {
+  return workloadNamespace === undefined || (row.workloadNamespace ?? row.namespace) === workloadNamespace
 }
 
 /** An instance with a date in its status waits for no timer. An earlier release has not written the date. */

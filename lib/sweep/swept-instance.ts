@@ -18,6 +18,8 @@ export interface SweptInstance extends InstanceKey {
   phase: string | undefined
   reason: Reason | undefined
   url: string | undefined
+  /** The namespace of its workload; undefined: none is placed yet. */
+  workloadNamespace: string | undefined
   /** `rowDigest`, as the row of this status has it. */
   rowDigest: string
   /** The database row is reported as written. */
@@ -57,6 +59,7 @@ export function sweptInstance({ metadata, spec, status }: Stored<ChallengeInstan
     phase: status?.phase,
     reason: status?.reason,
     url: status?.url,
+    workloadNamespace: status?.namespace,
     rowDigest: rowDigest({ spec }, status),
     synced: conditions.some(each => each.type === 'Synced' && each.status === 'True'),
     observed: isObserved(metadata, status),

@@ -118,7 +118,29 @@ export function closeGoneRow(
   return closing(deps, instance, close, signal)
 }
 
-interface Closed {
+/**
+ * Reads the namespace of the workload of an instance that is gone. A failure of the database is part of the result, and is
+ * logged: the row must stay open then, since nothing else may know where the children are.
+ */
+export async function placeInRow(
+  { store, log }: Pick<Database, 'store' | 'log'>,
+  instance: InstanceKey,
+  { waits }: Waiting,
+  signal: AbortSignal,
+): Promise<{ namespace?: string | undefined; failed?: Reason }> {
+  try {
+    return {
+      namespace: await store.workloadNamespaceOf(instance.uid, capped(signal, databaseShareMs(waits))),
+    }
+  } catch (thrown) {
+    signal.throwIfAborted()
+    const error = operatorError(thrown)
+    log.warn('row not read', { ...instance, error })
+    return { failed: error.reason }
+  }
+}
+
+export interface Closed {
   events: number
   failed: Reason | undefined
   /** The instances that waited for the host of the row. */
@@ -153,6 +175,7 @@ export function recordOf(
     uid,
     namespace,
     name,
+    workloadNamespace: status.namespace,
     teamId: spec.owner.teamId,
     eventId: spec.owner.eventId,
     template: spec.templateRef,

@@ -1,15 +1,17 @@
 import type { OperatorConfig } from '../../config/operator.ts'
+import { placesElsewhere } from '../../config/placement.ts'
 import { isWorkload } from '../../crd/child-kinds.ts'
 import type { ObjectReference } from '../../crd/objects.ts'
 import { ownNamespace, placementOf } from '../../desired/identity.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import type { InstanceKey } from '../../messages.ts'
+import type { Reason } from '../../reasons.ts'
 import type { Store } from '../../store/store.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { endOwnNamespace } from '../namespace/own-namespace.ts'
 import { momentBackoffMs } from '../pass/backoff.ts'
 import { type Outcome, type Pass, type PassResult, requeue, waitOutcome } from '../pass/outcome.ts'
-import { closeGoneRow } from '../report/database-row.ts'
+import { type Closed, closeGoneRow, placeInRow } from '../report/database-row.ts'
 import { findLeftByDeployment, findOwned, removeChildren } from './remove-children.ts'
 
 /** When to look again at the children of a deleted instance while its Deployment is going, in milliseconds. */
@@ -56,7 +58,9 @@ function namespaceNamed(name: string): ObjectReference {
 /**
  * Cleans up after instances that are gone: closes their rows if they are of this cluster, and removes children that a
  * stripped finalizer or a restored backup left behind, with ReplicaSets and pods that lost their Deployment. An object
- * with another uid in its labels belongs to a successor and is not touched.
+ * with another uid in its labels belongs to a successor and is not touched. Where the workload ran is told by the message, or
+ * by the row; without the row, and with a message that does not tell, children in another namespace wait for a resync. An
+ * operator whose placement is `Shared` only has no rights elsewhere, and looks in the namespace of the instance alone.
  * @param uids of the instances that are gone, all under the name of the pass
  */
 export async function cleanUpDeleted(
@@ -70,15 +74,23 @@ export async function cleanUpDeleted(
   let outcome: Outcome = { kind: 'settled' }
   for (const uid of uids) {
     const key = { namespace: pass.namespace, name: pass.name, uid }
-    if ((await removeWhatIsLeft(deps, key, pass.workloadNamespaces, signal)) === 'waiting') {
+    const elsewhere = placesElsewhere(deps.config.placement)
+    const place = elsewhere ? await placeInRow(deps, key, pass, signal) : {}
+    const told = elsewhere ? [...pass.workloadNamespaces, ...(place.namespace ? [place.namespace] : [])] : []
+    if ((await removeWhatIsLeft(deps, key, told, signal)) === 'waiting') {
       const { waits } = pass
       const afterMs = momentBackoffMs(removingMs, { waits, random: deps.random() })
       outcome = requeue('Terminating', afterMs)
     }
-    const closed = await closeGoneRow(deps, key, pass, signal)
+    const closed = place.failed ? unread(place.failed) : await closeGoneRow(deps, key, pass, signal)
     if (closed.failed) outcome = waitOutcome(closed.failed, pass, deps.random())
     events += closed.events
     wakes.push(...closed.wakes)
   }
   return { outcome, events, wakes }
+}
+
+/** The row stays open, so that the next pass learns from it where the workload ran. */
+function unread(failed: Reason): Closed {
+  return { events: 0, failed, wakes: [] }
 }

@@ -118,6 +118,7 @@ describe('Store.openRows', () => {
       reason: undefined,
       url: undefined,
       digest: undefined,
+      workloadNamespace: undefined,
       platformInStep: false,
     })
   })

@@ -52,6 +52,7 @@ describe('Store.record', () => {
         sequence: 1,
         platform_problem: null,
         cluster: 'cluster-1',
+        workload_namespace: 'default',
         digest: 'digest-1',
       },
     ])
@@ -138,6 +139,19 @@ describe('Store.record, and the cluster of a row', () => {
     await store.record(instanceRecord(), soon())
     await store.record(instanceRecord({ cluster: undefined, phase: 'Failed' }), soon())
     expect(await instances()).toMatchObject([{ cluster: 'cluster-1', phase: 'Failed' }])
+  })
+})
+
+describe('Store.record, and the namespace of a workload', () => {
+  it('writes it when it is placed, keeps it when a later record has none, and tells it of a closed row', async () => {
+    await store.record(instanceRecord({ workloadNamespace: undefined, phase: 'Pending' }), soon())
+    expect(await store.workloadNamespaceOf('uid-1', soon())).toBeUndefined()
+    await store.record(instanceRecord({ workloadNamespace: 'ctf-event-7' }), soon())
+    await store.record(instanceRecord({ workloadNamespace: undefined, phase: 'Failed' }), soon())
+    expect(await instances()).toMatchObject([{ workload_namespace: 'ctf-event-7', phase: 'Failed' }])
+    await store.close('uid-1', 'deleted', soon())
+    expect(await store.workloadNamespaceOf('uid-1', soon())).toBe('ctf-event-7')
+    expect(await store.workloadNamespaceOf('uid-2', soon())).toBeUndefined()
   })
 })
 

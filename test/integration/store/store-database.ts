@@ -78,6 +78,7 @@ export function instanceRecord(changes: Partial<InstanceRecord> = {}): InstanceR
     cluster: everywhere.cluster,
     namespace: 'default',
     name: 'web-1-team-1',
+    workloadNamespace: 'default',
     teamId: 1,
     eventId: 7,
     template: 'web-1',

@@ -52,6 +52,7 @@ function instance(parts: Partial<SweptInstance> = {}): SweptInstance {
     phase: 'Ready',
     reason: undefined,
     url: 'http://web-7',
+    workloadNamespace: 'ctf',
     rowDigest: 'digest-1',
     synced: true,
     observed: true,
@@ -80,6 +81,7 @@ const row: OpenRow = {
   reason: undefined,
   url: 'http://web-7',
   digest: 'digest-1',
+  workloadNamespace: 'ctf',
   platformInStep: true,
 }
 
@@ -104,10 +106,29 @@ describe('rowMismatches', () => {
     ['address', { url: undefined }],
     ["platform's row", { platformInStep: false }],
     ['digest', { digest: 'of-an-older-state' }],
+    ['namespace of the workload', { workloadNamespace: 'ctf-event-1' }],
   ])('finds a row with a wrong %s as drift', (_, wrong) => {
     expect(summaryOf(rowMismatches(rows({ ...row, ...wrong }), instances(instance()), now))).toEqual([
       'drift u',
     ])
+  })
+
+  it('tells where the workload of a gone instance ran, if it was not beside it', () => {
+    const placed = { ...row, workloadNamespace: 'ctf-event-1' }
+    expect(rowMismatches(rows(placed), instances(), now)[0]?.workloadNamespace).toBe('ctf-event-1')
+    for (const workloadNamespace of ['ctf', undefined])
+      expect(rowMismatches(rows({ ...row, workloadNamespace }), instances(), now)[0]).not.toHaveProperty(
+        'workloadNamespace',
+      )
+  })
+
+  it('takes a row without the namespace of its workload for one of a workload beside its instance', () => {
+    const early = rows({ ...row, workloadNamespace: undefined })
+    expect(rowMismatches(early, instances(instance()), now)).toEqual([])
+    const placed = instance({ workloadNamespace: 'ctf-event-1' })
+    expect(summaryOf(rowMismatches(early, instances(placed), now))).toEqual(['drift u'])
+    const unplaced = instance({ workloadNamespace: undefined })
+    expect(rowMismatches(rows({ ...row, workloadNamespace: 'x' }), instances(unplaced), now)).toEqual([])
   })
 
   it('does not compare the digest with a row of an earlier release, or with a spec that is not observed', () => {
