@@ -1,8 +1,11 @@
+import { creditMinutes, creditMs, creditScope } from './clock/credits.ts'
+import type { ClockState } from './clock/state.ts'
 import type { OperatorConfig } from './config/operator.ts'
 import type { ChallengeInstance } from './crd/challenge-instance.ts'
 import type { ChallengeTemplate } from './crd/challenge-template.ts'
 
-type Defaults = Pick<OperatorConfig, 'defaultTtlMinutes'>
+/** What an end follows from, beside the instance and its template. */
+export type EndRules = Pick<OperatorConfig, 'defaultTtlMinutes'> & Pick<ClockState, 'credits'>
 
 const minute = 60_000
 
@@ -37,8 +40,8 @@ export function parseTime(text: string | undefined): number | undefined {
 }
 
 /**
- * Returns the end of an instance: `spec.expiresAt`, or creation + TTL, and at the latest creation + `maxTtlMinutes` and
- * `availableUntil`. A date that `parseTime` does not read counts as absent. The schemas refuse it, so only an object that
+ * Returns the end of an instance: `spec.expiresAt`, or creation + TTL, at the latest creation + `maxTtlMinutes`, plus the
+ * credits that count for it, and at the latest `availableUntil`. A date that `parseTime` does not read counts as absent. The schemas refuse it, so only an object that
  * was stored under an earlier schema has one; `decide` reports it.
  * @param template undefined if it is gone or was not read. Only the instance then moves the reported end
  * @returns epoch milliseconds; undefined if the instance does not end
@@ -46,24 +49,37 @@ export function parseTime(text: string | undefined): number | undefined {
 export function expiresAt(
   instance: ChallengeInstance,
   template: ChallengeTemplate | undefined,
-  { defaultTtlMinutes }: Defaults,
+  { defaultTtlMinutes, credits }: EndRules,
 ): number | undefined {
   const asked = parseTime(instance.spec.expiresAt)
-  if (template === undefined) return withoutTemplate(instance, asked)
+  if (template === undefined) return withoutTemplate(instance, asked, credits)
   const ttl = template.spec.ttlMinutes ?? defaultTtlMinutes
   const own = asked ?? fromCreation(instance, ttl)
   const furthest = fromCreation(instance, template.spec.maxTtlMinutes)
-  return earliest(own, furthest, parseTime(template.spec.availableUntil))
+  const base = earliest(own, furthest)
+  const credited = base === undefined ? undefined : base + creditMs(instance, credits)
+  return earliest(credited, parseTime(template.spec.availableUntil))
+}
+
+/**
+ * Whether the reported end of an instance includes the credits that count for it. If it does not, the end is not known
+ * without the template.
+ */
+export function creditsReported(
+  instance: ChallengeInstance,
+  { credits }: Pick<EndRules, 'credits'>,
+): boolean {
+  return (instance.status?.creditMinutes ?? 0) === creditMinutes(creditScope(instance), credits)
 }
 
 /** Returns the end of an instance if it has passed. @param now epoch milliseconds */
 export function expiredAt(
   instance: ChallengeInstance,
   template: ChallengeTemplate | undefined,
-  defaults: Defaults,
+  rules: EndRules,
   now: number,
 ): number | undefined {
-  const at = expiresAt(instance, template, defaults)
+  const at = expiresAt(instance, template, rules)
   return at !== undefined && at <= now ? at : undefined
 }
 
@@ -80,14 +96,21 @@ export function rfc3339(at: number): string {
 
 /**
  * Returns the end as far as the instance alone says. The reported end followed from the template too, and holds for the
- * spec that it was reported for. A newer spec may be a renewal, so the date of the spec counts then.
+ * spec that it was reported for. A newer spec may be a renewal, so the date of the spec counts then. Credits that the
+ * reported end does not include move it. Where `availableUntil` had cut that end, the template alone knows better.
  */
 function withoutTemplate(
-  { metadata, status }: ChallengeInstance,
+  instance: ChallengeInstance,
   asked: number | undefined,
+  credits: ClockState['credits'],
 ): number | undefined {
-  const reported = parseTime(status?.expiresAt)
-  return status?.observedGeneration === metadata.generation ? (reported ?? asked) : (asked ?? reported)
+  const { metadata, status } = instance
+  const present = creditMs(instance, credits)
+  const reportedEnd = parseTime(status?.expiresAt)
+  const reported =
+    reportedEnd === undefined ? undefined : reportedEnd + present - (status?.creditMinutes ?? 0) * minute
+  const renewed = asked === undefined ? undefined : asked + present
+  return status?.observedGeneration === metadata.generation ? (reported ?? renewed) : (renewed ?? reported)
 }
 
 function fromCreation({ metadata }: ChallengeInstance, minutes: number | undefined): number | undefined {

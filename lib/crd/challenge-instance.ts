@@ -67,6 +67,8 @@ export interface ChallengeInstanceStatus {
   observedGeneration?: number
   conditions?: Condition[]
   expiresAt?: string
+  /** Minutes of the organiser's credits that `expiresAt` includes; undefined: 0, or the instance does not end. */
+  creditMinutes?: number
   /** The end of which `instance.expiring` was written. */
   warnedOf?: string
   lastActivityAt?: string

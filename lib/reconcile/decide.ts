@@ -52,7 +52,7 @@ type LiveDecision =
 export function decide(observed: Observed, config: OperatorConfig, now: number): Decision {
   const { instance } = observed
   const built = firstUsable(observed, config)
-  const at = expiresAt(instance, built?.source.template, config)
+  const at = expiresAt(instance, built?.source.template, { ...config, credits: [] })
   const isOver = at !== undefined && at <= now
   if (isOver && !isPaused(instance.metadata) && observed.template.kind !== 'unread') return { kind: 'expire' }
   const availableFrom = opensAt(observed, built, now)
@@ -78,7 +78,10 @@ export function endsInMs(
 
 /** Whether the time of an instance is over that could not be observed. @param now epoch milliseconds */
 export function isOverUnobserved(instance: ChallengeInstance, config: OperatorConfig, now: number): boolean {
-  return !isPaused(instance.metadata) && expiredAt(instance, undefined, config, now) !== undefined
+  return (
+    !isPaused(instance.metadata) &&
+    expiredAt(instance, undefined, { ...config, credits: [] }, now) !== undefined
+  )
 }
 
 /** A later opening stops no instance that runs. */

@@ -1,10 +1,21 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { expiredAt, expiresAt, notYetAvailable, parseTime, rfc3339 } from '../../lib/lifetime.ts'
+import type { Credit } from '../../lib/clock/state.ts'
+import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
+import type { ChallengeTemplateSpec } from '../../lib/crd/challenge-template.ts'
+import {
+  creditsReported,
+  expiredAt,
+  expiresAt,
+  notYetAvailable,
+  parseTime,
+  rfc3339,
+} from '../../lib/lifetime.ts'
 import { instance, template } from './desired/inputs.ts'
 
 /** The instances of these tests were created at 09:00. */
 const at = (text: string) => Date.parse(`2026-11-28T${text}:00Z`)
-const none = { defaultTtlMinutes: undefined }
+const none = { defaultTtlMinutes: undefined, credits: [] }
 
 describe('parseTime', () => {
   it.each([
@@ -57,8 +68,10 @@ describe('expiresAt', () => {
   })
 
   it('is creation + TTL of the template, or of the operator without one', () => {
-    expect(expiresAt(instance(), template({ ttlMinutes: 60 }), { defaultTtlMinutes: 5 })).toBe(at('10:00'))
-    expect(expiresAt(instance(), template(), { defaultTtlMinutes: 5 })).toBe(at('09:05'))
+    expect(expiresAt(instance(), template({ ttlMinutes: 60 }), { ...none, defaultTtlMinutes: 5 })).toBe(
+      at('10:00'),
+    )
+    expect(expiresAt(instance(), template(), { ...none, defaultTtlMinutes: 5 })).toBe(at('09:05'))
   })
 
   it('is the date of the instance, but not later than maxTtlMinutes from creation', () => {
@@ -92,7 +105,7 @@ describe('expiresAt', () => {
 
   it('stays as reported if the template is gone', () => {
     const orphaned = { ...instance(), status: { expiresAt: '2026-11-28T10:00:00Z' } }
-    expect(expiresAt(orphaned, undefined, { defaultTtlMinutes: 5 })).toBe(at('10:00'))
+    expect(expiresAt(orphaned, undefined, { ...none, defaultTtlMinutes: 5 })).toBe(at('10:00'))
   })
 })
 
@@ -121,4 +134,146 @@ describe('notYetAvailable', () => {
 it('rfc3339 leaves out a fraction of zero', () => {
   expect(rfc3339(at('09:00'))).toBe('2026-11-28T09:00:00Z')
   expect(rfc3339(at('09:00') + 5)).toBe('2026-11-28T09:00:00.005Z')
+})
+
+describe('credits', () => {
+  const credit = (parts: Partial<Credit> = {}): Credit => ({
+    id: 'a',
+    minutes: 10,
+    at: at('09:30'),
+    ...parts,
+  })
+  const hour = template({ ttlMinutes: 60 })
+  const endWith = (...credits: Credit[]) => expiresAt(instance(), hour, { ...none, credits })
+
+  it('move the end, by those minutes that were given while the instance existed', () => {
+    expect(endWith(credit(), credit({ id: 'b', minutes: -3 }))).toBe(at('10:07'))
+    expect(endWith(credit({ at: at('09:00') }))).toBe(at('10:10'))
+    expect(endWith(credit({ at: at('09:00') - 1 }))).toBe(at('10:00'))
+  })
+
+  it('choose by event, template and team', () => {
+    const own = { event: 3, template: 'web-basics', team: 7 }
+    expect(endWith(credit(own))).toBe(at('10:10'))
+    for (const other of [{ event: 4 }, { template: 'pwn' }, { team: 0 }])
+      expect(endWith(credit({ ...own, ...other }))).toBe(at('10:00'))
+  })
+
+  it('reach beyond maxTtlMinutes and not beyond availableUntil', () => {
+    const credits = [credit({ minutes: 90 })]
+    const bounded = template({ ttlMinutes: 60, maxTtlMinutes: 60 })
+    expect(expiresAt(instance(), bounded, { ...none, credits })).toBe(at('11:30'))
+    const closing = template({ ttlMinutes: 60, availableUntil: '2026-11-28T11:00:00Z' })
+    expect(expiresAt(instance(), closing, { ...none, credits })).toBe(at('11:00'))
+  })
+
+  it('give no end to an instance without one', () => {
+    expect(expiresAt(instance(), template(), { ...none, credits: [credit()] })).toBeUndefined()
+  })
+
+  it('may end an instance at once', () => {
+    const rules = { ...none, credits: [credit({ minutes: -60 })] }
+    expect(expiredAt(instance(), hour, rules, at('09:31'))).toBe(at('09:00'))
+  })
+
+  it('move the reported end where the template is gone, by the minutes that it does not include', () => {
+    const status = { expiresAt: '2026-11-28T10:10:00Z', creditMinutes: 10 }
+    const gone = { ...instance(), status }
+    const endOf = (...credits: Credit[]) => expiresAt(gone, undefined, { ...none, credits })
+    expect(endOf(credit())).toBe(at('10:10'))
+    expect(endOf(credit(), credit({ id: 'b', minutes: 5 }))).toBe(at('10:15'))
+    expect(endOf()).toBe(at('10:00'))
+    expect(creditsReported(gone, { credits: [credit()] })).toBe(true)
+    expect(creditsReported(gone, { credits: [] })).toBe(false)
+  })
+
+  const some: fc.Arbitrary<Credit[]> = fc.uniqueArray(
+    fc.record(
+      {
+        id: fc.string(),
+        minutes: fc.integer({ min: -100, max: 100 }),
+        at: fc.integer({ min: at('08:00'), max: at('12:00') }),
+        event: fc.constantFrom(3, 4),
+        team: fc.constantFrom(7, 8),
+        template: fc.constantFrom('web-basics', 'pwn'),
+      },
+      { requiredKeys: ['id', 'minutes', 'at'] },
+    ),
+    { selector: each => each.id, maxLength: 12 },
+  )
+  const minutes = fc.integer({ min: 1, max: 300 })
+  const spec: fc.Arbitrary<Partial<ChallengeTemplateSpec>> = fc.record(
+    {
+      ttlMinutes: minutes,
+      maxTtlMinutes: minutes,
+      availableUntil: fc.constantFrom('2026-11-28T09:20:00Z', '2026-11-28T11:00:00Z'),
+    },
+    { requiredKeys: [] },
+  )
+  const date = fc.option(
+    fc.integer({ min: at('09:00') / 1000, max: at('14:00') / 1000 }).map(seconds => rfc3339(seconds * 1000)),
+    { nil: undefined },
+  )
+  const asked = (expiresAt: string | undefined, suspend = false) =>
+    instance({ ...(expiresAt && { expiresAt }), ...(suspend && { suspend }) })
+
+  it('give one end in any order, with any history of renewals, template edits, suspends and reports', () => {
+    const past = fc.array(fc.tuple(date, spec, some, fc.boolean()), { maxLength: 5 })
+    fc.assert(
+      fc.property(
+        past,
+        date,
+        spec,
+        some,
+        fc.func(fc.integer()),
+        (history, renewed, present, credits, order) => {
+          let status: ChallengeInstance['status']
+          for (const [earlier, edited, given, suspend] of history) {
+            const before: ChallengeInstance = { ...asked(earlier, suspend), ...(status && { status }) }
+            const end = expiresAt(before, template(edited), { ...none, credits: given })
+            status = end === undefined ? {} : { expiresAt: rfc3339(end), observedGeneration: 1 }
+          }
+          const fresh = expiresAt(asked(renewed), template(present), { ...none, credits })
+          const lived: ChallengeInstance = { ...asked(renewed, true), ...(status && { status }) }
+          const shuffled = credits.toSorted((a, b) => order(a.id) - order(b.id))
+          expect(expiresAt(lived, template(present), { ...none, credits: shuffled })).toBe(fresh)
+        },
+      ),
+    )
+  })
+
+  it('never end an instance earlier for a positive credit, a later renewal or a longer TTL', () => {
+    const more = fc.integer({ min: 1, max: 200 })
+    const later = (one: number | undefined, other: number | undefined) =>
+      expect(one ?? Infinity).toBeGreaterThanOrEqual(other ?? Infinity)
+    fc.assert(
+      fc.property(date, spec, some, more, (date, present, credits, extra) => {
+        const rules = { ...none, credits }
+        const end = expiresAt(asked(date), template(present), rules)
+        const given = [...credits, credit({ id: 'one more', minutes: extra })]
+        later(expiresAt(asked(date), template(present), { ...none, credits: given }), end)
+        const longer = { ...present, ...(present.ttlMinutes && { ttlMinutes: present.ttlMinutes + extra }) }
+        later(expiresAt(asked(date), template(longer), rules), end)
+        if (date === undefined) return
+        const renewal = rfc3339(Date.parse(date) + extra * 60_000)
+        later(expiresAt(asked(renewal), template(present), rules), end)
+      }),
+    )
+  })
+
+  it('never end an instance later than availableUntil, nor move it by more than their sum', () => {
+    fc.assert(
+      fc.property(date, spec, some, (date, present, credits) => {
+        const end = expiresAt(asked(date), template(present), { ...none, credits })
+        const base = expiresAt(asked(date), template(present), none)
+        const until = present.availableUntil
+        if (until !== undefined) expect(end).toBeLessThanOrEqual(Date.parse(until))
+        if (end === undefined || base === undefined) expect(end).toBe(base)
+        else {
+          const sum = credits.reduce((all, each) => all + Math.abs(each.minutes), 0)
+          expect(Math.abs(end - base)).toBeLessThanOrEqual(sum * 60_000)
+        }
+      }),
+    )
+  })
 })

@@ -31,7 +31,7 @@ export async function reportFailedRead(
   if (signal.aborted || reasons[failure.reason].recovery === 'outage') throw failure
   const { namespace, name, uid } = instance.metadata
   deps.log.warn('instance not observed', { namespace, name, uid, error: failure })
-  const end = expiresAt(instance, undefined, deps.config)
+  const end = expiresAt(instance, undefined, { ...deps.config, credits: [] })
   const concluded = concludeFailedRead(instance, failure, { pass, random: deps.random(), expiresAt: end })
   const { outcome, findings } = concluded
   const { events } = await report(

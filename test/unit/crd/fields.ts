@@ -85,6 +85,7 @@ const status: Fields<ChallengeInstanceStatus> = {
   observedGeneration: 'optional',
   conditions: 'optional',
   expiresAt: 'optional',
+  creditMinutes: 'optional',
   warnedOf: 'optional',
   lastActivityAt: 'optional',
   hibernation: 'optional',

@@ -70,7 +70,7 @@ function statusAfterRead(parts: Observation, failure?: OperatorError): Challenge
 }
 
 function statusAfterFailedRead(read: Stored<ChallengeInstance>, failure: OperatorError) {
-  const at = expiresAt(read, undefined, config)
+  const at = expiresAt(read, undefined, { ...config, credits: [] })
   const { findings } = concludeFailedRead(read, failure, { pass, random: 0.5, expiresAt: at })
   return write(findings)
 }
