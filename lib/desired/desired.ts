@@ -90,6 +90,7 @@ export function desiredState(input: DesiredInput): Desired | Problem {
     flag: given,
     scheduling: config.scheduling,
     replicas: instance.spec.suspend ? 0 : 1,
+    restartedAt: instance.spec.restartedAt,
   } as const
   const addresses = endpoints(own, ports)
   const exposure = desiredExposure({ instance, spec, identity: own, config, ground: input.exposure })

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ChallengeTemplateSpec } from '../../lib/crd/challenge-template.ts'
+import { annotations } from '../../lib/crd/group.ts'
 import type { Deployment, Secret, Service } from '../../lib/crd/objects.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { instanceCalled, rowsOf, untilConsistent } from '../support/consistency.ts'
@@ -120,6 +121,25 @@ describe.each([
     await eventually<Deployment>(operator, 'Deployment', name, each => each?.spec.replicas === 1)
     await untilConsistent(operator, name, 'Ready')
     expect(await facts(name)).toEqual(before)
+  })
+
+  test('is restarted once for a new restartedAt, from the template that it took up', async () => {
+    const podOf = async () => (await instanceCalled(operator, name))?.status?.podName
+    const deployment = () => child<Deployment>('Deployment', name)
+    const [pod, written] = [await podOf(), await deployment()]
+    await edit(operator, 'ChallengeInstance', name, { spec: { restartedAt: '2026-11-29T12:00:00Z' } })
+    const hasNewPod = async () => ![undefined, pod].includes(await podOf())
+    await waitUntil('a new pod', 30_000, hasNewPod, operator.signal)
+    await untilConsistent(operator, name, 'Ready')
+    const [restarted, changed] = [await podOf(), await deployment()]
+    expect(changed?.metadata.generation).toBe((written?.metadata.generation ?? 0) + 1)
+    expect(await facts(name)).toEqual(before)
+    const verified = { metadata: { annotations: { [annotations.forceSync]: 'restarted' } } }
+    await edit(operator, 'ChallengeInstance', name, verified)
+    const isVerified = async () => (await instanceCalled(operator, name))?.status?.handledSync === 'restarted'
+    await waitUntil('a pass that verifies everything', 20_000, isVerified, operator.signal)
+    expect((await deployment())?.metadata.generation).toBe(changed?.metadata.generation)
+    expect(await podOf()).toBe(restarted)
   })
 
   test('takes a variable of its own spec', async () => {

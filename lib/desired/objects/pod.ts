@@ -12,6 +12,9 @@ import { flagKey } from './secret.ts'
 /** Restarts the pod when the flag changes. A change of the Secret alone would not. */
 export const flagFingerprintAnnotation = `${group}/flag-fingerprint`
 
+/** Makes a new pod when its owner asked for one, once for each value of `spec.restartedAt`. */
+export const restartedAtAnnotation = `${group}/restarted-at`
+
 /** Challenges have nothing to save at their end, and teardown waits for it. */
 const gracePeriodSeconds = 5
 
@@ -24,15 +27,15 @@ export interface PodInput {
   /** The variables of the instance, checked. */
   env: Readonly<Record<string, string>>
   flag: { envName: string; fingerprint: string } | undefined
+  /** When the owner asked for a new pod; undefined: never. */
+  restartedAt: string | undefined
   /** Name of the shared policy that selects the pod; undefined: the instance has a policy of its own. */
   policy: string | undefined
 }
 
 /** Builds the pod template. Only the first container gets the flag: it is the challenge, and the others serve it. */
-export function pod({ identity, owner, spec, env: instance, flag, policy, scheduling }: PodInput): {
-  metadata: ObjectMeta
-  spec: PodSpec
-} {
+export function pod(input: PodInput): { metadata: ObjectMeta; spec: PodSpec } {
+  const { identity, owner, spec, env: instance, flag, policy, scheduling } = input
   const { name } = identity
   const first = container({
     name,
@@ -54,10 +57,7 @@ export function pod({ identity, owner, spec, env: instance, flag, policy, schedu
     }),
   )
   return {
-    metadata: {
-      labels: podLabels({ identity, policy }),
-      ...(flag && { annotations: { [flagFingerprintAnnotation]: flag.fingerprint } }),
-    },
+    metadata: { labels: podLabels({ identity, policy }), ...podAnnotations(input) },
     spec: {
       containers: [first, ...further],
       automountServiceAccountToken: false,
@@ -84,6 +84,15 @@ export function podLabels({
   policy,
 }: Pick<PodInput, 'identity' | 'policy'>): Record<string, string> {
   return { ...identity.labels, ...(policy !== undefined && { [labelNames.policy]: policy }) }
+}
+
+/** A pod without any has no empty set of them, as in earlier releases: a difference would restart it. */
+function podAnnotations({ flag, restartedAt }: PodInput): Pick<ObjectMeta, 'annotations'> {
+  const annotations = {
+    ...(flag && { [flagFingerprintAnnotation]: flag.fingerprint }),
+    ...(restartedAt !== undefined && { [restartedAtAnnotation]: restartedAt }),
+  }
+  return Object.keys(annotations).length === 0 ? {} : { annotations }
 }
 
 function placed({ priorityClassName, nodeSelector, tolerations }: Scheduling) {

@@ -44,6 +44,16 @@ describe('the hash of a child', () => {
       'Deployment',
     ])
   })
+
+  test('of the Deployment, and no other one, changes with each new value of restartedAt', () => {
+    const states = [undefined, '2026-11-29T12:00:00Z', '2026-11-29T12:00:01Z'].map(restartedAt =>
+      built({ instance: instance(restartedAt === undefined ? {} : { restartedAt }) }),
+    )
+    const hashesOf = (kind: string) => new Set(states.map(state => hashes(state)[kind]))
+    expect(hashesOf('Deployment').size).toBe(3)
+    expect(hashesOf('Service').size).toBe(1)
+    expect(hashesOf('Secret').size).toBe(1)
+  })
 })
 
 test('the desired state is the same bytes for the same input, and the input stays unchanged', () => {
