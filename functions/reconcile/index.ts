@@ -4,6 +4,7 @@ import { busSection, clusterSection, databaseSection, queueSection } from '../..
 import { operatorSection } from '../../lib/config/operator.ts'
 import { eventGraceMs } from '../../lib/config/placement.ts'
 import { watchedBy } from '../../lib/crd/namespaces.ts'
+import { withServerTime } from '../../lib/kubernetes/client/server-time.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { configured, once } from '../../lib/middleware/start-up.ts'
@@ -29,7 +30,7 @@ const { operator, cluster, database, queues, bus, log } = configured({
     bus: busSection,
   },
 })
-const client = clientFor('reconcile', cluster)
+const { client, time } = withServerTime(clientFor('reconcile', cluster))
 const db = openDatabase({ ...database, max: 1, applicationName: 'challenge-operator reconcile' })
 const outbox = openOutbox(db, bus.name)
 const publish = createPublish({ outbox, bus: openEventBus({ busName: bus.name }), log })
@@ -37,7 +38,8 @@ const parts = {
   cluster: openCluster(client),
   store: openStore(db, { bus: bus.name }),
   config: operator,
-  now: Date.now,
+  now: time.likely,
+  reached: time.reached,
   random: Math.random,
   log,
 }

@@ -2,6 +2,7 @@ import { openQueues } from '../../lib/aws/sqs.ts'
 import { clusterSection, databaseSection, queueSection } from '../../lib/config/connections.ts'
 import { operatorSection } from '../../lib/config/operator.ts'
 import { configurationOf } from '../../lib/desired/configuration.ts'
+import { withServerTime } from '../../lib/kubernetes/client/server-time.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { configured, once } from '../../lib/middleware/start-up.ts'
@@ -22,7 +23,7 @@ const { operator, cluster, database, queues, log } = configured({
   },
 })
 const { namespaces, placement, intervalSeconds, resyncMinutes } = operator
-const client = clientFor('sweep', cluster)
+const { client, time } = withServerTime(clientFor('sweep', cluster))
 const store = openStore(openDatabase({ ...database, max: 1, applicationName: 'challenge-operator sweep' }))
 const { changes } = openQueues(queues)
 const parts = {
@@ -35,7 +36,7 @@ const parts = {
   keys: configurationOf(operator).keys,
   policySettings: operator,
   intervalSeconds,
-  now: Date.now,
+  now: time.likely,
   log,
 }
 

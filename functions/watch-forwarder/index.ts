@@ -7,6 +7,7 @@ import { firstNamespace } from '../../lib/crd/namespaces.ts'
 import { configurationOf } from '../../lib/desired/configuration.ts'
 import { keepHeapSmall } from '../../lib/forward/dispatch/heap.ts'
 import { createForward, type ForwardDependencies } from '../../lib/forward.ts'
+import { withServerTime } from '../../lib/kubernetes/client/server-time.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { elect } from '../../lib/kubernetes/lease/elect.ts'
 import { readServedKinds } from '../../lib/kubernetes/served-kinds.ts'
@@ -22,7 +23,7 @@ const { operator, cluster, queues, log } = configured({
   sections: { operator: operatorSection, cluster: clusterSection, queues: queueSection },
 })
 const { namespaces } = operator
-const client = clientFor('watch-forwarder', cluster)
+const { client, time } = withServerTime(clientFor('watch-forwarder', cluster))
 const identity = randomUUID()
 const namespace = firstNamespace(namespaces)
 const parts = {
@@ -34,7 +35,7 @@ const parts = {
   settings: configurationOf(operator),
   policySettings: operator,
   log,
-  now: Date.now,
+  now: time.likely,
 } satisfies Omit<ForwardDependencies, 'served'>
 /** A window asks once, at its start, which of the kinds are served that a cluster may lack. */
 const forward = async (signal: AbortSignal) =>

@@ -48,7 +48,7 @@ type LiveDecision =
       obstacle: Obstacle | undefined
     }
 
-/** @param now epoch milliseconds */
+/** @param now a time that the API server has reached, in epoch milliseconds */
 export function decide(observed: Observed, config: OperatorConfig, now: number): Decision {
   const { instance } = observed
   const built = firstUsable(observed, config)
@@ -60,23 +60,24 @@ export function decide(observed: Observed, config: OperatorConfig, now: number):
 }
 
 /**
- * Returns how long the end of an instance is still ahead that another machine took for over: the clock of this one is
- * behind. Undefined if none did, or if the end was moved.
- * @param now epoch milliseconds
+ * Returns how long a pass waits for an end that its sender took for over. Undefined if none did, or if the end was moved.
+ * It waits until the end has most likely come. A read after that shows whether the API server has reached it.
+ * @param times `now`: the most likely time, `reached`: one that the API server has reached. Epoch milliseconds.
  */
 export function endsInMs(
   { instance }: Observed,
   decision: Decision,
   pass: Causes,
-  now: number,
+  { now, reached }: { now: number; reached: number },
 ): number | undefined {
   if (decision.kind === 'expire' || decision.expiresAt === undefined || isPaused(instance.metadata))
     return undefined
-  const ahead = decision.expiresAt - now
+  const end = decision.expiresAt
+  const ahead = end > now ? end - now : end - reached
   return expectsEnd(pass) && ahead > 0 && ahead <= clockSkewMs ? ahead : undefined
 }
 
-/** Whether the time of an instance is over that could not be observed. @param now epoch milliseconds */
+/** Whether the time of an instance is over that could not be observed. @param now a time that the API server has reached */
 export function isOverUnobserved(instance: ChallengeInstance, config: OperatorConfig, now: number): boolean {
   return (
     !isPaused(instance.metadata) &&

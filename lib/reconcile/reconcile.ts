@@ -36,9 +36,9 @@ import { createReportTemplate } from './template/template-status.ts'
 
 /**
  * How often a pass reads an instance anew that others change just before it is ended. A renewal that the API
- * server accepted before the deletion counts.
+ * server accepted before the deletion counts. A pass that waits for an end reads it twice more.
  */
-const readLimit = 4
+const readLimit = 6
 
 export interface ReconcileDependencies {
   cluster: Cluster
@@ -46,6 +46,8 @@ export interface ReconcileDependencies {
   config: OperatorConfig
   /** Epoch milliseconds. */
   now: () => number
+  /** A time that the API server has reached for certain, in epoch milliseconds. Ends and openings are judged by it. */
+  reached: () => number
   /** In [0, 1): jitter of waits. */
   random: () => number
   log: Log
@@ -70,7 +72,7 @@ export interface ReconcileDependencies {
  * signal aborted. `failureOutcome` turns the error into an outcome.
  */
 export function createReconcile(deps: ReconcileDependencies): Reconcile {
-  const { cluster, config, now, random, log } = deps
+  const { cluster, config, now, reached, random, log } = deps
   const ensureDefaultDeny = createDefaultDenyGuard(cluster, defaultDeny, now)
   const ensureCopiedSecret = createCopiedSecrets(cluster, now)
   const ensureNamespace = createWorkloadNamespaceGuard({
@@ -106,7 +108,7 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
     pass: Pass,
     signal: AbortSignal,
   ): Promise<PassResult | 'again'> {
-    if (!isOverUnobserved(instance, config, now()))
+    if (!isOverUnobserved(instance, config, reached()))
       return reportFailedRead(deps, { instance, thrown, pass }, signal)
     const ended = (await expire(cluster, instance, signal)) === 'ended'
     return ended ? { outcome: { kind: 'settled' }, events: 0 } : 'again'
@@ -126,8 +128,8 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
       }),
     )
     if ('thrown' in observed) return endOrReport(instance, observed.thrown, pass, signal)
-    const decision = decide(observed, config, now())
-    const endsIn = endsInMs(observed, decision, pass, now())
+    const decision = decide(observed, config, reached())
+    const endsIn = endsInMs(observed, decision, pass, { now: now(), reached: reached() })
     if (endsIn !== undefined) {
       await sleep(endsIn, signal)
       signal.throwIfAborted()

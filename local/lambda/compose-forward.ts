@@ -7,6 +7,7 @@ import { firstNamespace } from '../../lib/crd/namespaces.ts'
 import { configurationOf } from '../../lib/desired/configuration.ts'
 import { createForward, type Forward, type ForwardDependencies } from '../../lib/forward.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
+import { withServerTime } from '../../lib/kubernetes/client/server-time.ts'
 import { elect } from '../../lib/kubernetes/lease/elect.ts'
 import type { LeaseTimes } from '../../lib/kubernetes/lease/record.ts'
 import { readServedKinds } from '../../lib/kubernetes/served-kinds.ts'
@@ -34,9 +35,11 @@ export interface ForwardSeams {
 
 /** The forwarder's story over a real cluster and queue. Every forwarder has an identity of its own for the lease. */
 export function composeForward(
-  { client, changes, config, log }: ForwardParts,
-  { watch: wrapWatch, watchTimes = {}, leaseTimes = {}, now = Date.now, timers }: ForwardSeams = {},
+  { client: inner, changes, config, log }: ForwardParts,
+  { watch: wrapWatch, watchTimes = {}, leaseTimes = {}, now: ownTime, timers }: ForwardSeams = {},
 ): Forward {
+  const { client, time } = withServerTime(inner)
+  const now = ownTime ?? time.likely
   const { namespaces } = config
   const identity = `${hostname()}_${randomUUID()}`
   const realWatch: ForwardDependencies['watch'] = (target, handlers, signal) =>

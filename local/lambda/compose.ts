@@ -12,6 +12,7 @@ import type { OperatorConfig } from '../../lib/config/operator.ts'
 import { eventGraceMs } from '../../lib/config/placement.ts'
 import { watchedBy } from '../../lib/crd/namespaces.ts'
 import { configurationOf } from '../../lib/desired/configuration.ts'
+import { withServerTime } from '../../lib/kubernetes/client/server-time.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { createPublish } from '../../lib/publish.ts'
 import { createCollectUnused } from '../../lib/reconcile/collect-unused.ts'
@@ -95,9 +96,11 @@ export function composeOperator(
   })
 
   function runReconcile(stopping: AbortSignal): Promise<void> {
-    const cluster = openCluster(clientFor('reconcile'))
+    const { client, time } = withServerTime(clientFor('reconcile'))
+    const cluster = openCluster(client)
     const log = logOf('reconcile')
-    const parts = { cluster, store, config, now: Date.now, random: Math.random, log }
+    const times = { now: time.likely, reached: time.reached }
+    const parts = { cluster, store, config, ...times, random: Math.random, log }
     const reconcile = createReconcile(parts)
     const handler = reconcileHandler({
       ...queues,
@@ -128,7 +131,8 @@ export function composeOperator(
 
   function runSweep(stopping: AbortSignal): Promise<void> {
     const { namespaces, placement, intervalSeconds } = config
-    const cluster = openCluster(clientFor('sweep'))
+    const { client, time } = withServerTime(clientFor('sweep'))
+    const cluster = openCluster(client)
     const log = logOf('sweep')
     const { keys } = configurationOf(config)
     const policySettings = config
@@ -137,7 +141,7 @@ export function composeOperator(
       ...{ cluster, store, changes, namespaces, placement, keys, policySettings, intervalSeconds },
       tlsSecret,
     }
-    const sweep = createSweep({ ...parts, now: Date.now, log })
+    const sweep = createSweep({ ...parts, now: time.likely, log })
     return playSchedule('sweep', sweepHandler({ sweep, ...config, log, stopping }), stopping)
   }
 

@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ChallengeInstance, ChallengeInstanceSpec } from '../../lib/crd/challenge-instance.ts'
 import type { Deployment, Pod } from '../../lib/crd/objects.ts'
+import { withServerTime } from '../../lib/kubernetes/client/server-time.ts'
+import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import type { Cause } from '../../lib/messages.ts'
 import type { Pass } from '../../lib/reconcile/pass/outcome.ts'
 import { createReconcile } from '../../lib/reconcile/reconcile.ts'
@@ -120,38 +122,47 @@ test('a late timer that names a pod which was replaced writes nothing', async ()
   expect((await instance()).metadata.resourceVersion).toBe(told.metadata.resourceVersion)
 })
 
-test('an instance ends in its second if the clock of reconcile is behind that of the forwarder', async () => {
-  const name = 'clock'
-  const end = Date.now() + 4_000
-  const uid = await created(name, { expiresAt: new Date(end).toISOString() })
-  const behindMs = 1_200
-  const { cluster, store, config, namespace, signal } = operator
-  const now = () => Date.now() - behindMs
-  const reconcile = createReconcile({ cluster, store, config, now, random: Math.random, log: silentLog })
-  const pass: Pass = {
-    namespace,
-    name,
-    uids: [uid],
-    causes: new Set(['changed']),
-    pod: undefined,
-    workloadNamespaces: [],
-    held: undefined,
-    attempt: 0,
-    waits: 0,
-    trace: undefined,
-    at: new Date().toISOString(),
-    resourceVersion: '',
-  }
-  await reconcile(pass, signal)
-  await new Promise(resolve => setTimeout(resolve, end - Date.now()))
-  await reconcile({ ...pass, causes: new Set(['expiry']) }, signal)
-  expect(now()).toBeGreaterThanOrEqual(end)
-  const ended = await instanceCalled(operator, name)
-  expect(ended?.metadata.deletionTimestamp).toBeDefined()
-  // The first pass removes the Deployment. The second one finds it gone.
-  await send(name, uid, 'deleted')
-  await eventually(operator, 'Deployment', name, each => each === undefined)
-  await send(name, uid, 'child')
-  await eventually(operator, 'ChallengeInstance', name, each => each === undefined)
-  expect(await rowsOf(operator, name)).toMatchObject([{ reason: 'Expired' }])
-})
+test.each([
+  ['behind', -1_200],
+  ['ahead of', 2_000],
+])(
+  'an instance ends in its second if the clock of reconcile is %s that of the API server',
+  async (_, skewMs) => {
+    const name = skewMs < 0 ? 'behind' : 'ahead'
+    const end = Date.now() + 4_000
+    const uid = await created(name, { expiresAt: new Date(end).toISOString() })
+    const { store, config, namespace, signal } = operator
+    const { client, time } = withServerTime(operator.client, () => Date.now() + skewMs)
+    const reconcile = createReconcile({
+      ...{ cluster: openCluster(client), store, config, random: Math.random, log: silentLog },
+      ...{ now: time.likely, reached: time.reached },
+    })
+    const pass: Pass = {
+      namespace,
+      name,
+      uids: [uid],
+      causes: new Set(['changed']),
+      pod: undefined,
+      workloadNamespaces: [],
+      held: undefined,
+      attempt: 0,
+      waits: 0,
+      trace: undefined,
+      at: new Date().toISOString(),
+      resourceVersion: '',
+    }
+    await reconcile(pass, signal)
+    // The sender of the message is ahead as well.
+    await new Promise(resolve => setTimeout(resolve, end - 700 - Date.now()))
+    await reconcile({ ...pass, causes: new Set(['expiry']) }, signal)
+    expect(Date.now()).toBeGreaterThanOrEqual(end)
+    const ended = await instanceCalled(operator, name)
+    expect(ended?.metadata.deletionTimestamp).toBeDefined()
+    // The first pass removes the Deployment. The second one finds it gone.
+    await send(name, uid, 'deleted')
+    await eventually(operator, 'Deployment', name, each => each === undefined)
+    await send(name, uid, 'child')
+    await eventually(operator, 'ChallengeInstance', name, each => each === undefined)
+    expect(await rowsOf(operator, name)).toMatchObject([{ reason: 'Expired' }])
+  },
+)

@@ -200,7 +200,8 @@ test('an instance costs six calls until children and status are there, if its po
   // The operator of this test would make a pass of its own.
   await forwarder.stop()
   const counted = countedCluster(cluster)
-  const parts = { cluster: counted, store, config, now: Date.now, random: () => 0, log: silentLog }
+  const times = { now: Date.now, reached: Date.now }
+  const parts = { cluster: counted, store, config, ...times, random: () => 0, log: silentLog }
   const reconcile = createReconcile(parts)
   await create(operator, templateOf(namespace, 'counted', { flagStrategy: { type: 'hmac-per-instance' } }))
   const callsOf = async (name: string) => {

@@ -92,6 +92,7 @@ export async function startLife(
         store: process.store,
         config,
         now: Date.now,
+        reached: Date.now,
         random: Math.random,
         log: silentLog,
       })

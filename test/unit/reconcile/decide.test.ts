@@ -208,15 +208,20 @@ describe('decide', () => {
 
 describe('a pass whose message says that the time of the instance is over', () => {
   const expiry = { causes: new Set(['expiry'] as const) }
-  const waits = (parts: Observation, pass: Causes = expiry) => {
+  const waits = (parts: Observation, pass: Causes = expiry, reached = now) => {
     const observed = observation(parts)
-    return endsInMs(observed, decide(observed, config, now), pass, now)
+    return endsInMs(observed, decide(observed, config, reached), pass, { now, reached })
   }
   const ends = (afterMs: number) => instance({ spec: { expiresAt: new Date(now + afterMs).toISOString() } })
 
   test('waits for the end if its own clock is slightly behind', () => {
     expect(waits({ instance: ends(700) })).toBe(700)
     expect(waits({ instance: ends(clockSkewMs) })).toBe(clockSkewMs)
+  })
+
+  test('waits for the API server if the end has come by its own clock', () => {
+    expect(waits({ instance: ends(-100) }, expiry, now - 400)).toBe(300)
+    expect(waits({ instance: ends(100) }, expiry, now - 400)).toBe(100)
   })
 
   test('does not wait for an end that was moved, that has come, or that a pause holds back', () => {
