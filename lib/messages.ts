@@ -47,7 +47,8 @@ export interface ChangeMessage extends InstanceKey {
   /**
    * What the key names; undefined: an instance. `Revision`: the Secret of a template's revision that no instance uses. An old
    * function takes it for an instance that is gone, and finds nothing to clean up. `Namespace`: the namespace of an event,
-   * under its name as namespace and name, that no instance uses. `Policy`: a policy that instances share, which is unused
+   * under its name as namespace and name, that no instance uses (cause `orphan`), or whose quota is not the one that is
+   * configured (cause `drift`). `Policy`: a policy that instances share, which is unused
    * (cause `orphan`), or absent or changed (cause `drift`).
    */
   kind?: MessageKind

@@ -20,7 +20,12 @@ import {
   flagSecretOf,
   resendMs,
 } from './sweep/flags.ts'
-import { mismatchMessage, unusedMessage, wrongPolicyMessage } from './sweep/messages.ts'
+import {
+  mismatchMessage,
+  outdatedNamespaceMessage,
+  unusedMessage,
+  wrongPolicyMessage,
+} from './sweep/messages.ts'
 import {
   childMismatches,
   type DependentOwner,
@@ -35,7 +40,7 @@ import {
   rowMismatches,
   slowTeardowns,
 } from './sweep/mismatch.ts'
-import { eventNamespacesToLookAt, ownNamespacesLeft } from './sweep/namespaces.ts'
+import { eventNamespacesToLookAt, ownNamespacesLeft, withOutdatedQuota } from './sweep/namespaces.ts'
 import { paced } from './sweep/pace.ts'
 import { createPlacementLists } from './sweep/placement.ts'
 import {
@@ -150,6 +155,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
       ...unique(found).map(each => mismatchMessage(each, at)),
       ...unused.map(each => unusedMessage('Revision', each, at)),
       ...unusedPlaces.map(each => unusedMessage('Namespace', each, at)),
+      ...withOutdatedQuota(made, placement).map(each => outdatedNamespaceMessage(each, at)),
       ...(resync ? policyMessages({ children, needs: seen.needs, instances }, at) : []),
     ]
     const refused = outgoing.length === 0 ? [] : await changes.send(outgoing, signal)

@@ -7,6 +7,7 @@ import type { DeadlineContext } from '../../lib/middleware/deadline.ts'
 import { invocation } from '../../lib/middleware/invocation.ts'
 import type { CollectUnused } from '../../lib/reconcile/collect-unused.ts'
 import type { CollectNamespace } from '../../lib/reconcile/namespace/collect-namespace.ts'
+import type { RepairNamespace } from '../../lib/reconcile/namespace/repair-namespace.ts'
 import { followUpOfPass } from '../../lib/reconcile/pass/follow-up.ts'
 import {
   failureOutcome,
@@ -31,6 +32,7 @@ export interface ReconcileHandlerOptions {
   reconcile: Reconcile
   collectUnused: CollectUnused
   collectNamespace: CollectNamespace
+  repairNamespace: RepairNamespace
   repairPolicy: RepairPolicy
   /** Tells whether this operator watches a namespace. Instances of other namespaces are not its business. */
   watches: (namespace: string) => boolean
@@ -199,13 +201,13 @@ async function handleSharedObject(
 /** Workloads, and what they share, may be in other namespaces than the instances that this operator watches. */
 async function sharedObjectWork(
   change: SharedObjectStep['change'],
-  { collectUnused, collectNamespace, repairPolicy, watches }: ReconcileHandlerOptions,
+  { collectUnused, collectNamespace, repairNamespace, repairPolicy, watches }: ReconcileHandlerOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const { kind, namespace, cause, neededBy } = change
   switch (kind) {
     case 'Namespace':
-      return collectNamespace(change, signal)
+      return cause === 'drift' ? repairNamespace(change, signal) : collectNamespace(change, signal)
     case 'Policy':
       if (cause !== 'drift') return collectUnused({ ...change, kind }, signal)
       return neededBy && !watches(neededBy.namespace) ? undefined : repairPolicy(change, signal)

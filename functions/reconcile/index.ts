@@ -11,6 +11,7 @@ import { configured, once } from '../../lib/middleware/start-up.ts'
 import { createPublish } from '../../lib/publish.ts'
 import { createCollectUnused } from '../../lib/reconcile/collect-unused.ts'
 import { createCollectNamespace } from '../../lib/reconcile/namespace/collect-namespace.ts'
+import { createRepairNamespace } from '../../lib/reconcile/namespace/repair-namespace.ts'
 import { createRepairPolicy } from '../../lib/reconcile/policy/repair-policy.ts'
 import { createReconcile } from '../../lib/reconcile/reconcile.ts'
 import { openDatabase } from '../../lib/store/database.ts'
@@ -49,6 +50,7 @@ export const handler = createHandler({
   reconcile: createReconcile(parts),
   collectUnused: createCollectUnused(parts),
   collectNamespace: createCollectNamespace({ ...parts, graceMs: eventGraceMs(operator.placement) }),
+  repairNamespace: createRepairNamespace(parts),
   repairPolicy: createRepairPolicy(parts),
   watches: watchedBy(operator.namespaces),
   ready: once(signal => checkSchema(client, signal)),

@@ -50,6 +50,8 @@ export const annotations = {
   unusedSince: `${group}/unused-since`,
   /** On a namespace of ours that outlived its use: what in it is not ours. */
   kept: `${group}/kept`,
+  /** On the namespace of an event: the quota that it has, as `quotaText` has it. Without a quota it is absent. */
+  eventQuota: `${group}/event-quota`,
   /** On a copy of a Secret: the Secret that it was copied from, as `namespace/name`, and the version of that one. */
   copiedFrom: `${group}/copied-from`,
   copiedVersion: `${group}/copied-version`,

@@ -85,10 +85,17 @@ export function workloadNamespace(
     case 'Shared':
       return metadata.namespace
     case 'Event':
-      return `${namespacePrefix}event-${spec.owner.eventId}`
+      return `${eventNamespacePrefix({ namespacePrefix })}${spec.owner.eventId}`
     case 'Instance':
       return ownNamespace(metadata, namespacePrefix)
   }
+}
+
+/** Begins the names of the namespaces of events. */
+export function eventNamespacePrefix({
+  namespacePrefix,
+}: Pick<PlacementSettings, 'namespacePrefix'>): string {
+  return `${namespacePrefix}event-`
 }
 
 /** Returns the namespaces in which the workload of an instance may be, as far as the instance and the settings say. */

@@ -45,3 +45,8 @@ export function unusedSinceMs({ metadata }: KubernetesObject): number | undefine
   const since = unusedSince(metadata)
   return since === undefined ? undefined : Date.parse(since) || 0
 }
+
+/** Whether the operator made the namespace, for the instances of an event. */
+export function isOfEvent({ metadata }: KubernetesObject): boolean {
+  return isManaged(metadata) && metadata.labels?.[labels.placement] === 'Event'
+}

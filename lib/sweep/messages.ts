@@ -33,6 +33,14 @@ export function unusedMessage(
   return outgoing({ kind, namespace, name, uid, cause: 'orphan', resourceVersion }, at)
 }
 
+/** Asks for the repair of a namespace that the operator made. */
+export function outdatedNamespaceMessage(
+  { metadata: { name, uid, resourceVersion } }: StoredOfAnyScope<KubernetesObject>,
+  at: number,
+): OutgoingChange {
+  return outgoing({ kind: 'Namespace', namespace: name, name, uid, cause: 'drift', resourceVersion }, at)
+}
+
 /** Asks for the repair of a policy that instances share. */
 export function wrongPolicyMessage({ policy, neededBy, found }: WrongPolicy, at: number): OutgoingChange {
   const { uid = unknownUid, resourceVersion = '' } = found?.metadata ?? {}

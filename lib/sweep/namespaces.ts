@@ -1,6 +1,9 @@
-import { labels } from '../crd/group.ts'
+import type { PlacementSettings } from '../config/placement.ts'
+import { annotations, labels } from '../crd/group.ts'
 import type { KubernetesObject, StoredOfAnyScope } from '../crd/objects.ts'
-import { unusedSinceMs } from '../observed/namespace.ts'
+import { eventNamespacePrefix } from '../desired/identity.ts'
+import { quotaText } from '../desired/objects/resource-quota.ts'
+import { isOfEvent, unusedSinceMs } from '../observed/namespace.ts'
 import type { Mismatch } from './mismatch.ts'
 import type { SweptInstance } from './swept-instance.ts'
 
@@ -16,8 +19,8 @@ export function eventNamespacesToLookAt(
   { graceMs, now }: { graceMs: number; now: number },
 ): StoredOfAnyScope<KubernetesObject>[] {
   return namespaces.filter(object => {
-    const { name, labels: own = {}, deletionTimestamp } = object.metadata
-    if (own[labels.placement] !== 'Event' || deletionTimestamp !== undefined) return false
+    const { name, deletionTimestamp } = object.metadata
+    if (!isOfEvent(object) || deletionTimestamp !== undefined) return false
     const since = unusedSinceMs(object)
     if (occupied.has(name)) return since !== undefined
     return since === undefined || now - since >= graceMs
@@ -42,5 +45,22 @@ export function ownNamespacesLeft(
     return [
       { key: { namespace, name, uid }, cause: 'orphan', resourceVersion, workloadNamespace: metadata.name },
     ]
+  })
+}
+
+/**
+ * Returns the namespaces of events whose quota is not the one that is configured. Those with another prefix are another
+ * operator's, or of earlier days.
+ */
+export function withOutdatedQuota(
+  namespaces: readonly StoredOfAnyScope<KubernetesObject>[],
+  settings: PlacementSettings,
+): StoredOfAnyScope<KubernetesObject>[] {
+  const quota = quotaText(settings.eventQuota)
+  const prefix = eventNamespacePrefix(settings)
+  return namespaces.filter(object => {
+    const { name, annotations: own, deletionTimestamp } = object.metadata
+    if (!isOfEvent(object) || !name.startsWith(prefix) || deletionTimestamp !== undefined) return false
+    return own?.[annotations.eventQuota] !== quota
   })
 }

@@ -17,6 +17,7 @@ import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { createPublish } from '../../lib/publish.ts'
 import { createCollectUnused } from '../../lib/reconcile/collect-unused.ts'
 import { createCollectNamespace } from '../../lib/reconcile/namespace/collect-namespace.ts'
+import { createRepairNamespace } from '../../lib/reconcile/namespace/repair-namespace.ts'
 import type { Outcome, Pass, Reconcile } from '../../lib/reconcile/pass/outcome.ts'
 import { createRepairPolicy } from '../../lib/reconcile/policy/repair-policy.ts'
 import { createReconcile } from '../../lib/reconcile/reconcile.ts'
@@ -108,6 +109,7 @@ export function composeOperator(
       reconcile: reporting(reconcile, seams.onPass),
       collectUnused: createCollectUnused(parts),
       collectNamespace: createCollectNamespace({ ...parts, graceMs: eventGraceMs(config.placement) }),
+      repairNamespace: createRepairNamespace(parts),
       repairPolicy: createRepairPolicy(parts),
       watches: watchedBy(config.namespaces),
       publish,

@@ -6,6 +6,7 @@ import { copiedSecretName, ownNamespace } from '../../lib/desired/identity.ts'
 import { namespaceDefaultsName } from '../../lib/desired/objects/limit-range.ts'
 import { objectPath } from '../../lib/kubernetes/client/paths.ts'
 import { createCollectNamespace } from '../../lib/reconcile/namespace/collect-namespace.ts'
+import { createRepairNamespace } from '../../lib/reconcile/namespace/repair-namespace.ts'
 import { silentLog } from '../../lib/telemetry/log.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { create, edit, remove } from '../support/edits.ts'
@@ -147,6 +148,35 @@ describe('instances with the placement Event', () => {
     }
     const quota = await standing(eventNamespace(1), ['v1', 'ResourceQuota'])
     expect(quota).toMatchObject({ spec: { hard: { pods: '20' } } })
+  })
+
+  it('lose the quota when OPERATOR_EVENT_QUOTA is unset, and get a changed one by a resync', async () => {
+    const { cluster, config, signal } = operator
+    const name = eventNamespace(1)
+    const annotation = async () =>
+      (await namespaceCalled(operator, name))?.metadata.annotations?.[annotations.eventQuota]
+    const repairWith = async (eventQuota: Record<string, string> | undefined) => {
+      const changed = { placement: { ...config.placement, eventQuota } }
+      const repair = createRepairNamespace({ cluster, config: changed, log: silentLog })
+      await repair({ name, uid: (await namespaceCalled(operator, name))?.metadata.uid ?? '' }, signal)
+    }
+    expect(await annotation()).toBe('pods=20')
+    const foreign = { apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'ours' } }
+    await createIn(operator, name, { ...foreign, spec: { hard: { pods: '100' } } } as KubernetesObject)
+
+    await repairWith(undefined)
+    expect(await standing(name, ['v1', 'ResourceQuota'])).toBeUndefined()
+    expect(await annotation()).toBeUndefined()
+    expect(await standing(name, ['v1', 'ResourceQuota'], 'ours')).toBeDefined()
+    await cluster.delete({ ...foreign, namespace: name, name: 'ours' }, {}, signal)
+
+    await resync()
+    await waitUntil('the quota again', 30_000, async () => (await annotation()) === 'pods=20', signal)
+    await repairWith({ pods: '30' })
+    expect(await standing(name, ['v1', 'ResourceQuota'])).toMatchObject({ spec: { hard: { pods: '30' } } })
+    await resync()
+    await waitUntil('the changed quota', 30_000, async () => (await annotation()) === 'pods=20', signal)
+    expect(await standing(name, ['v1', 'ResourceQuota'])).toMatchObject({ spec: { hard: { pods: '20' } } })
   })
 
   it('share a policy there, which is put back when somebody opens or deletes it', async () => {

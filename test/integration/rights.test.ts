@@ -105,6 +105,7 @@ beforeAll(async () => {
       kubeconfigOf: pathOf,
       queues: await testQueues(),
       sweeping: sweepClient,
+      reconciling: openCluster(clients.get('reconcile') as KubernetesClient),
     }),
   )
   await admin.close()

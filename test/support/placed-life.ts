@@ -1,6 +1,8 @@
 import { annotations } from '../../lib/crd/group.ts'
 import type { KubernetesObject, Secret } from '../../lib/crd/objects.ts'
 import type { Cluster } from '../../lib/kubernetes/cluster.ts'
+import { createRepairNamespace } from '../../lib/reconcile/namespace/repair-namespace.ts'
+import { silentLog } from '../../lib/telemetry/log.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { create, remove } from './edits.ts'
 import { instanceOf, templateOf } from './objects.ts'
@@ -15,9 +17,11 @@ export async function placedLife(
     queues: NonNullable<OperatorPartsOptions['queues']>
     /** The cluster with the rights of sweep. */
     sweeping: Cluster
+    /** The cluster with the rights of reconcile. */
+    reconciling: Cluster
   },
 ): Promise<void> {
-  const { sweeping, ...parts } = options
+  const { sweeping, reconciling, ...parts } = options
   const env = {
     OPERATOR_PLACEMENTS: 'Shared,Event,Instance',
     OPERATOR_NAMESPACE_PREFIX: 'placed-',
@@ -26,13 +30,18 @@ export async function placedLife(
   const operator = await startTestOperator({ ...parts, challenges: ['event', 'own'], env })
   const resync = () => sweepOnce(operator, options.queues, { cluster: sweeping })
   try {
-    await live(operator, resync)
+    await live(operator, { resync, reconciling })
   } finally {
     await operator.stop()
   }
 }
 
-async function live(operator: TestOperator, resync: () => Promise<unknown>): Promise<void> {
+interface Rights {
+  resync: () => Promise<unknown>
+  reconciling: Cluster
+}
+
+async function live(operator: TestOperator, { resync, reconciling }: Rights): Promise<void> {
   const { cluster, namespace, signal } = operator
   const config = Buffer.from('{"auths":{}}').toString('base64')
   const pullSecret: Secret = {
@@ -69,6 +78,13 @@ async function live(operator: TestOperator, resync: () => Promise<unknown>): Pro
   await resync()
   const isPutBack = async () => JSON.stringify(await version()) !== before
   await waitUntil('the LimitRange put back', 20_000, isPutBack, signal)
+
+  const { uid = '' } = (await namespaceCalled(operator, place))?.metadata ?? {}
+  const unset = { placement: { ...operator.config.placement, eventQuota: undefined } }
+  await createRepairNamespace({ cluster: reconciling, config: unset, log: silentLog })(
+    { name: place, uid },
+    signal,
+  )
 
   for (const template of ['event', 'own']) await remove(operator, 'ChallengeInstance', `placed-${template}`)
   const isGone = (each: KubernetesObject | undefined) => each === undefined

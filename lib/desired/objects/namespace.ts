@@ -1,7 +1,9 @@
+import type { PlacementSettings } from '../../config/placement.ts'
 import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
 import type { ChallengeTemplateSpec, Placement } from '../../crd/challenge-template.ts'
-import { fieldManager, labels } from '../../crd/group.ts'
+import { annotations, fieldManager, labels } from '../../crd/group.ts'
 import type { KubernetesObject, Stored } from '../../crd/objects.ts'
+import { quotaText } from './resource-quota.ts'
 
 const podSecurity = 'pod-security.kubernetes.io'
 
@@ -10,6 +12,7 @@ export interface NamespaceInput {
   placement: Exclude<Placement, 'Shared'>
   instance: Stored<ChallengeInstance>
   spec: Pick<ChallengeTemplateSpec, 'podSecurity'>
+  eventQuota?: PlacementSettings['eventQuota']
 }
 
 /**
@@ -21,7 +24,9 @@ export function namespace({
   placement,
   instance,
   spec,
+  eventQuota,
 }: NamespaceInput): KubernetesObject & { metadata: { name: string } } {
+  const quota = placement === 'Event' ? quotaText(eventQuota) : undefined
   const restricted = placement === 'Instance' && spec.podSecurity === 'restricted'
   return {
     apiVersion: 'v1',
@@ -41,6 +46,7 @@ export function namespace({
         [`${podSecurity}/warn`]: 'restricted',
         [`${podSecurity}/audit`]: 'restricted',
       },
+      ...(quota !== undefined && { annotations: { [annotations.eventQuota]: quota } }),
     },
   }
 }

@@ -14,3 +14,12 @@ export function resourceQuota(
     spec: { hard: { ...hard } },
   }
 }
+
+/** The limits of an event's quota as one text, the same for the same limits; undefined: there is no quota. */
+export function quotaText(hard: Readonly<Record<string, string>> | undefined): string | undefined {
+  if (hard === undefined) return undefined
+  return Object.entries(hard)
+    .map(([resource, quantity]) => `${resource}=${quantity}`)
+    .toSorted()
+    .join(',')
+}

@@ -3,15 +3,12 @@ import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
 import type { ChallengeTemplateSpec, Placement } from '../../crd/challenge-template.ts'
 import type { Stored } from '../../crd/objects.ts'
 import { copiedSecretName } from '../../desired/identity.ts'
-import { defaultDeny } from '../../desired/objects/default-deny.ts'
-import { limitRange } from '../../desired/objects/limit-range.ts'
 import { namespace as builtNamespace } from '../../desired/objects/namespace.ts'
-import { resourceQuota } from '../../desired/objects/resource-quota.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
+import { furnish } from '../namespace/furnish.ts'
 import { obtainNamespace } from '../namespace/obtain.ts'
 import type { EnsureCopiedSecret } from './copied-secrets.ts'
 import type { EnsureDefaultDeny } from './default-deny.ts'
-import { putStanding } from './standing-object.ts'
 import { createTrust } from './trust.ts'
 
 /** The workload of an instance, as far as its namespace depends on it. */
@@ -58,7 +55,8 @@ export interface NamespaceGuard {
 const pullSecretType = 'kubernetes.io/dockerconfigjson'
 
 export function createWorkloadNamespaceGuard(guard: NamespaceGuard): EnsureWorkloadNamespace {
-  const { cluster, ensureDefaultDeny, ensureCopiedSecret, now } = guard
+  const { cluster, config, ensureDefaultDeny, ensureCopiedSecret, now } = guard
+  const settings = config.placement
   const trust = createTrust(now)
 
   async function copyPullSecrets(
@@ -82,10 +80,12 @@ export function createWorkloadNamespaceGuard(guard: NamespaceGuard): EnsureWorkl
   ): Promise<string> {
     const { instance, namespace: name, placement, spec } = workload
     if (placement === 'Shared') throw new Error('a shared namespace is not made by the operator')
-    const wanted = builtNamespace({ name, placement, instance, spec })
+    const { eventQuota } = settings
+    const wanted = builtNamespace({ name, placement, instance, spec, eventQuota })
     const isNew = placement === 'Instance' && instance.status?.namespace === undefined
     const { uid, made } = await obtainNamespace(cluster, { wanted, isNew }, signal)
-    if (made || recheck || !isFurnished(uid)) await furnish(guard, { name, placement }, signal)
+    if (made || recheck || !isFurnished(uid))
+      await furnish(cluster, { name, placement, settings, made }, signal)
     return uid
   }
 
@@ -100,16 +100,4 @@ export function createWorkloadNamespaceGuard(guard: NamespaceGuard): EnsureWorkl
     else if (recheck || changed || !runsThere) await ensure({ workload, recheck }, () => runsThere, signal)
     if (recheck || changed || !runsThere) await copyPullSecrets(workload, recheck, signal)
   }
-}
-
-/** Gives a namespace what it has once. */
-async function furnish(
-  { cluster, config }: NamespaceGuard,
-  { name, placement }: { name: string; placement: Placement },
-  signal: AbortSignal,
-): Promise<void> {
-  const { eventQuota } = config.placement
-  const quota = placement === 'Event' && eventQuota ? [resourceQuota(name, eventQuota)] : []
-  const standing = [defaultDeny(name), limitRange(name), ...quota]
-  await Promise.all(standing.map(object => putStanding(cluster, object, signal)))
 }

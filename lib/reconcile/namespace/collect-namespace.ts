@@ -1,8 +1,8 @@
-import { annotations, isManaged, labels } from '../../crd/group.ts'
+import { annotations, labels } from '../../crd/group.ts'
 import type { KubernetesObject, Namespace, StoredOfAnyScope } from '../../crd/objects.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import type { ChangeMessage } from '../../messages.ts'
-import { unusedSinceMs } from '../../observed/namespace.ts'
+import { isOfEvent, unusedSinceMs } from '../../observed/namespace.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { removeAnnotation, sameVersion, setAnnotation } from '../json-patch.ts'
 import { isOfNamespace } from './contents.ts'
@@ -64,10 +64,6 @@ function isUnchanged(
     metadata.resourceVersion === resourceVersion &&
     metadata.deletionTimestamp === undefined
   )
-}
-
-function isOfEvent({ metadata }: KubernetesObject): boolean {
-  return isManaged(metadata) && metadata.labels?.[labels.placement] === 'Event'
 }
 
 /** Whether a Deployment of an instance is in the namespace: it is the last child to come and the first to go. */

@@ -186,6 +186,7 @@ describe('reconcile and timer over the event source mapping', () => {
       watches: () => true,
       collectUnused: async () => {},
       collectNamespace: async () => {},
+      repairNamespace: async () => {},
       repairPolicy: async () => {},
       reconcile: async pass => {
         passes.push({ ...pass, startedAt: Date.now() })
@@ -224,6 +225,7 @@ describe('reconcile and timer over the event source mapping', () => {
       watches: () => true,
       collectUnused: async () => {},
       collectNamespace: async () => {},
+      repairNamespace: async () => {},
       repairPolicy: async () => {},
       reconcile: async pass => {
         passes.push(pass)

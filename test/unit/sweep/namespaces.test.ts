@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { annotations } from '../../../lib/crd/group.ts'
 import { namespace } from '../../../lib/desired/objects/namespace.ts'
-import { eventNamespacesToLookAt, ownNamespacesLeft } from '../../../lib/sweep/namespaces.ts'
+import {
+  eventNamespacesToLookAt,
+  ownNamespacesLeft,
+  withOutdatedQuota,
+} from '../../../lib/sweep/namespaces.ts'
 import { sweptInstance } from '../../../lib/sweep/swept-instance.ts'
 import { storedInstance } from '../../support/objects.ts'
 
@@ -30,6 +34,38 @@ describe('eventNamespacesToLookAt', () => {
     const occupied = new Set(['used', 'used-and-marked'])
     const found = eventNamespacesToLookAt(namespaces, occupied, { graceMs, now })
     expect(found.map(each => each.metadata.name)).toEqual(['unused', 'over', 'used-and-marked'])
+  })
+})
+
+describe('withOutdatedQuota', () => {
+  const settings = {
+    byDefault: 'Event',
+    allowed: ['Event'],
+    namespacePrefix: 'ctf-',
+    eventGraceMinutes: 60,
+  } as const
+  const quota = { pods: '500', cpu: '40' }
+  const withQuota = (name: string, eventQuota: Record<string, string> | undefined) => {
+    const { metadata } = namespace({ name, placement: 'Event', instance, spec: {}, eventQuota })
+    const { annotations: own = {} } = metadata
+    const { metadata: stored, ...rest } = listed('Event', name)
+    return { ...rest, metadata: { ...stored, annotations: own } }
+  }
+  const namesOf = (
+    namespaces: Parameters<typeof withOutdatedQuota>[0],
+    eventQuota?: Record<string, string>,
+  ) => withOutdatedQuota(namespaces, { ...settings, eventQuota }).map(each => each.metadata.name)
+
+  it('finds namespaces of events with a quota that was changed, added or unset', () => {
+    const namespaces = [withQuota('ctf-event-1', quota), withQuota('ctf-event-2', undefined)]
+    expect(namesOf(namespaces, { cpu: '40', pods: '500' })).toEqual(['ctf-event-2'])
+    expect(namesOf(namespaces, { ...quota, pods: '501' })).toEqual(['ctf-event-1', 'ctf-event-2'])
+    expect(namesOf(namespaces)).toEqual(['ctf-event-1'])
+  })
+
+  it('leaves out other prefixes, and namespaces of single instances', () => {
+    const namespaces = [withQuota('other-event-1', quota), listed('Instance', 'ctf-event-1')]
+    expect(namesOf(namespaces, { pods: '1' })).toEqual([])
   })
 })
 

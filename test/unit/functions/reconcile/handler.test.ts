@@ -32,6 +32,7 @@ function setUp(options: Partial<ReconcileHandlerOptions> = {}) {
     watches: () => true,
     collectUnused: async () => {},
     collectNamespace: async () => {},
+    repairNamespace: async () => {},
     repairPolicy: async () => {},
     ...options,
     reconcile: (pass, signal) => {
@@ -271,6 +272,7 @@ describe.each([
   ['a revision of a template', { kind: 'Revision', cause: 'orphan' }, 'collectUnused'],
   ['an unused policy', { kind: 'Policy', cause: 'orphan' }, 'collectUnused'],
   ['the unused namespace of an event', { kind: 'Namespace', cause: 'orphan' }, 'collectNamespace'],
+  ['an event with another quota', { kind: 'Namespace', cause: 'drift' }, 'repairNamespace'],
   [
     'a wrong policy',
     { kind: 'Policy', cause: 'drift', neededBy: { namespace: 'ns', name: 'a' } },
