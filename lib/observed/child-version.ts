@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { eachItem, foreignSpecFields, isOurLabel } from '../crd/child-fields.ts'
+import { eachItem, foreignSpecFields, isOurLabel, ourAnnotations } from '../crd/child-fields.ts'
 import type { KubernetesObject, Stored } from '../crd/objects.ts'
 import { canonicalJson } from '../desired/canonical.ts'
 
@@ -7,7 +7,7 @@ import { canonicalJson } from '../desired/canonical.ts'
  * Returns the version of a child as `status.children` records it, in three parts separated by dots.
  *
  * 1. `metadata.generation`, or `resourceVersion` if the kind has no generation.
- * 2. Eight hex digits over the uid, our labels and the owners, because these change no generation.
+ * 2. Eight hex digits over the uid, our labels and annotations, and the owners, because these change no generation.
  * 3. Sixteen hex digits over the fields of `spec` that are ours; absent if only the metadata were read. A Secret has no
  *    `spec`, so no hash of its values is recorded.
  *
@@ -22,7 +22,7 @@ export function childVersion(object: Stored<KubernetesObject>): string {
 
 /**
  * Returns whether what is ours in a child is as recorded. A change of the first part alone is then one of another client,
- * such as an annotation. It counts only if one of the versions lacks the third part. A change of the third part alone is
+ * such as an annotation of theirs. It counts only if one of the versions lacks the third part. A change of the third part alone is
  * one of the API server: every write of `spec` changes the first part, and another release of the API server may have more
  * defaults.
  *
@@ -59,7 +59,14 @@ type Whole = Stored<KubernetesObject> & { spec?: unknown; status?: unknown }
 function ourMetadata({ metadata }: Stored<KubernetesObject>): unknown[] {
   const { uid, labels = {}, ownerReferences = [] } = metadata
   const ours = Object.entries(labels).filter(([name]) => isOurLabel(name))
-  return [uid, ours.sort(), ownerReferences.map(each => each.uid).sort()]
+  const annotations = ourAnnotations(metadata)
+  return [
+    uid,
+    ours.sort(),
+    ownerReferences.map(each => each.uid).sort(),
+    // Most children have none, and their versions are those of releases that did not look at annotations.
+    ...(annotations.length === 0 ? [] : [annotations.sort()]),
+  ]
 }
 
 function ourSpec(spec: unknown): unknown {

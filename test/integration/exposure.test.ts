@@ -12,6 +12,7 @@ import { eventually, phaseOf, startTestOperator, type TestOperator } from '../su
 
 /** The cluster is shared by the files of a run, so the class has a name of its own. */
 const className = `exposing-${process.pid}`
+const readTimeout = 'nginx.ingress.kubernetes.io/proxy-read-timeout'
 
 let operator: TestOperator
 beforeAll(async () => {
@@ -87,7 +88,7 @@ async function setAddresses(object: KubernetesObject, addresses: object[]): Prom
 
 describe('an Ingress', () => {
   it('waits for its class, then is the address of the instance', async () => {
-    await start('web', { exposure: { type: 'Ingress' } })
+    await start('web', { exposure: { type: 'Ingress', annotations: { [readTimeout]: '60' } } })
     const waiting = await phaseOf(operator, 'web', 'Provisioning', 'ExposureUnsupported')
     expect(waiting.status?.message).toContain(`no IngressClass "${className}"`)
     expect(waiting.status?.url).toContain('.svc.cluster.local')
@@ -122,8 +123,26 @@ describe('an Ingress', () => {
     await eventually<Ingress>(operator, 'Ingress', 'web', found => found?.spec.ingressClassName === className)
   })
 
+  it.each([
+    ['removed', null],
+    ['changed', '1'],
+  ])('has its annotation back after somebody has %s it, and keeps one of theirs', async (_, value) => {
+    const theirs = { 'example.com/note': String(value) }
+    const edited = { metadata: { annotations: { [readTimeout]: value, ...theirs } } }
+    await edit(operator, 'Ingress', 'web', edited)
+    const repaired = await eventually<Ingress>(
+      operator,
+      'Ingress',
+      'web',
+      found => found?.metadata.annotations?.[readTimeout] === '60',
+    )
+    expect(repaired?.metadata.annotations).toMatchObject(theirs)
+  })
+
   it('gives way to another exposure, and nothing of it is left', async () => {
-    await edit(operator, 'ChallengeTemplate', 'web', { spec: { exposure: { type: 'NodePort' } } })
+    await edit(operator, 'ChallengeTemplate', 'web', {
+      spec: { exposure: { type: 'NodePort', annotations: null } },
+    })
     // Who may enter is part of what a pod's policy says, so the pod is made anew.
     const { status } = await instanceWith(
       'web',

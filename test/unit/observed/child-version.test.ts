@@ -37,6 +37,19 @@ const written = (after: Stored<KubernetesObject>): Stored<KubernetesObject> => {
   return { ...after, metadata: { ...after.metadata, ...next } }
 }
 
+/** Annotations of a child, and those of them that our field manager wrote. */
+const annotated = (all: Record<string, string>, ours: readonly string[] = Object.keys(all)): ObjectMeta => {
+  const fields = Object.fromEntries(ours.map(name => [`f:${name}`, {}]))
+  const fieldsV1 = { 'f:metadata': { 'f:annotations': { '.': {}, ...fields } } }
+  const theirs = { manager: 'kubectl', fieldsV1: { 'f:metadata': { 'f:annotations': { 'f:theirs': {} } } } }
+  const status = { manager: fieldManager, subresource: 'status', fieldsV1: {} }
+  return {
+    annotations: all,
+    managedFields: [{ manager: fieldManager, operation: 'Apply', fieldsV1 }, theirs, status],
+  }
+}
+const timeout = { 'nginx.ingress.kubernetes.io/proxy-read-timeout': '60' }
+
 type Case = [change: string, before: Stored<KubernetesObject>, after: Stored<KubernetesObject>]
 
 const foreign: Case[] = [
@@ -44,6 +57,16 @@ const foreign: Case[] = [
     'an annotation of a Service',
     service(),
     service({ metadata: { resourceVersion: '6', annotations: { 'cloud.google.com/neg-status': '{}' } } }),
+  ],
+  [
+    'an annotation of somebody else beside one of ours',
+    service({ metadata: annotated(timeout) }),
+    service({ metadata: annotated({ ...timeout, theirs: '1' }, Object.keys(timeout)) }),
+  ],
+  [
+    'a note of the operator, which is in no desired state',
+    service(),
+    service({ metadata: annotated({ [annotations.triedAgain]: 'now' }) }),
   ],
   [
     'a label of a Service',
@@ -100,6 +123,21 @@ const ours: Case[] = [
     'the loss of a label of ours',
     service(),
     service({ metadata: { labels: { [labels.managedBy]: fieldManager } } }),
+  ],
+  [
+    'the loss of an annotation of ours',
+    service({ metadata: annotated(timeout) }),
+    service({ metadata: annotated({}) }),
+  ],
+  [
+    'the loss of one of two annotations of ours',
+    service({ metadata: annotated({ ...timeout, other: '1' }) }),
+    service({ metadata: annotated(timeout) }),
+  ],
+  [
+    'an annotation of ours that somebody else has changed, and so owns',
+    service({ metadata: annotated(timeout) }),
+    service({ metadata: annotated({ 'nginx.ingress.kubernetes.io/proxy-read-timeout': '9' }, []) }),
   ],
   ['the number of replicas', deployment(), deployment({ spec: { replicas: 0 } })],
   [
