@@ -20,6 +20,7 @@ import {
   flagSecretOf,
   resendMs,
 } from './sweep/flags.ts'
+import { pruneHistory } from './sweep/history.ts'
 import {
   mismatchMessage,
   outdatedNamespaceMessage,
@@ -68,6 +69,8 @@ export interface SweepDependencies {
   keys: string | undefined
   /** The settings that policies should be built with. */
   policySettings: PolicySettings
+  /** Days for which published events and closed rows are kept. */
+  historyDays: number
   /** The time between two sweeps. */
   intervalSeconds: number
   /** Epoch milliseconds. */
@@ -101,7 +104,7 @@ export type Sweep = (options: { resync: boolean }, signal: AbortSignal) => Promi
 
 /**
  * Creates the safety net for lost messages and timers. A sweep enqueues the key of every instance whose record differs
- * from what is observed, and changes nothing itself.
+ * from what is observed. It deletes old history, and changes nothing else itself.
  *
  * Guarantees: rows, children and templates are read before instances, so an object that is created meanwhile does not
  * look like an orphan. A list that breaks off throws, so a partial list condemns no object.
@@ -159,6 +162,8 @@ export function createSweep(deps: SweepDependencies): Sweep {
       ...(resync ? policyMessages({ children, needs: seen.needs, instances }, at) : []),
     ]
     const refused = outgoing.length === 0 ? [] : await changes.send(outgoing, signal)
+    // The sweep that found the database away would wait for it once more.
+    if (rows) await pruneHistory(deps, signal)
     return { examined: instances.size, enqueued: outgoing.length - refused.length }
   }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { OperatorMisconfigured } from '../lib/config/section.ts'
 import { OperatorError } from '../lib/errors.ts'
 import { version } from '../lib/version.ts'
@@ -96,6 +96,18 @@ program
   .action(async (names: string[]) => {
     const { runGet } = await import('./commands/get.ts')
     process.exitCode = await runGet(env, names, print, stopOnSignal())
+  })
+
+program
+  .command('timeline')
+  .description('show what happened to an instance, also to one that is gone')
+  .argument('<name>', 'name of the instance, or namespace/name')
+  .addOption(
+    new Option('-o, --output <format>', 'form of the output').choices(['text', 'json']).default('text'),
+  )
+  .action(async (name: string, { output }) => {
+    const { runTimeline } = await import('./commands/timeline.ts')
+    process.exitCode = await runTimeline(env, { name, output }, print, stopOnSignal())
   })
 
 try {

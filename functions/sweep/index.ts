@@ -35,6 +35,7 @@ const parts = {
   tlsSecret: operator.exposure.tlsSecret,
   keys: configurationOf(operator).keys,
   policySettings: operator,
+  historyDays: operator.historyDays,
   intervalSeconds,
   now: time.likely,
   log,

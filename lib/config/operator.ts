@@ -16,6 +16,8 @@ export interface OperatorConfig {
   resyncMinutes: number
   placement: PlacementSettings
   defaultTtlMinutes: number | undefined
+  /** Days for which published events and closed rows are kept. */
+  historyDays: number
   /** Namespaces whose pods may reach challenges. If undefined, every pod that is no challenge may. */
   ingressNamespaces: readonly string[] | undefined
   clusterCidrs: readonly string[]
@@ -61,6 +63,7 @@ export const operatorSection: Section<OperatorConfig> = variables => {
     resyncMinutes: variables.integer('OPERATOR_RESYNC_MINUTES', 1, 1440, 'minutes') ?? 10,
     placement: placement(variables),
     defaultTtlMinutes: variables.integer('OPERATOR_DEFAULT_TTL_MINUTES', 1, ttlLimit, 'minutes'),
+    historyDays: variables.integer('OPERATOR_HISTORY_DAYS', 1, 3650, 'days') ?? 30,
     ingressNamespaces: variables.set('OPERATOR_INGRESS_NAMESPACES', namespaceName, 'the name of a namespace'),
     clusterCidrs: clusterCidrs(variables),
     allowedRegistries: allowedRegistries(variables),

@@ -65,6 +65,11 @@ export const configurationReference: readonly ConfigurationVariable[] = [
     'Life of an instance whose template sets none, 1 to 43200; unset: without end.',
   ),
   row(
+    'OPERATOR_HISTORY_DAYS',
+    '30',
+    'Days for which events that were published, and rows of instances that are gone, stay in the database, 1 to 3650.',
+  ),
+  row(
     'OPERATOR_INGRESS_NAMESPACES',
     undefined,
     'Namespaces whose pods may reach instances; unset: every pod except those of instances.',
@@ -188,7 +193,6 @@ export const configurationReference: readonly ConfigurationVariable[] = [
  */
 export const notYet: readonly string[] = [
   'OPERATOR_PLATFORM',
-  'OPERATOR_HISTORY_DAYS',
   'OPERATOR_IDLE_MILLICORES',
   'OPERATOR_WARN_MINUTES',
   'OPERATOR_LEASE_NAMESPACE',

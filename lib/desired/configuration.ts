@@ -26,6 +26,7 @@ const effects: Readonly<Record<keyof OperatorConfig, 'settings' | 'policies' | '
   resyncMinutes: 'none',
   placement: 'settings',
   defaultTtlMinutes: 'settings',
+  historyDays: 'none',
   ingressNamespaces: 'policies',
   clusterCidrs: 'policies',
   // The cluster's guardrails hold them. Nothing is built from them.

@@ -8,6 +8,7 @@ import { type InstanceRow, readInstance, readWorkloadNamespace, rowAfter } from 
 import { openRowPages } from './open-rows.ts'
 import { drainOutbox, isSequenceTaken, numberedOn, writeTransition } from './outbox.ts'
 import { lockPair, mirrorPair, platformProblemOf } from './platform-rows.ts'
+import { pruneIn } from './prune.ts'
 import type { Schema } from './schema.ts'
 import { storable } from './storable.ts'
 import type { InstanceRecord, Outbox, Recorded, Store } from './store.ts'
@@ -43,6 +44,7 @@ export function openStore(db: Database, { bus }: { bus?: string } = {}): Store {
       withErrors(db, transaction => releaseHostIn(transaction, instance), signal),
     workloadNamespaceOf: (uid, signal) =>
       withErrors(db, transaction => readWorkloadNamespace(transaction, uid), signal),
+    prune: (old, signal) => withErrors(db, transaction => pruneIn(transaction, old), signal),
     async *openRows(scope, signal) {
       try {
         yield* openRowPages(db, scope, signal)

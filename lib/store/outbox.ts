@@ -36,6 +36,8 @@ export async function writeTransition(
       sequence,
       type,
       bus: bus ?? null,
+      cluster: row.cluster,
+      message: row.message,
       payload: JSON.stringify(payloadOf(row, { eventId, sequence, at })),
     }
   })

@@ -83,6 +83,10 @@ export interface OutboxTable {
   bus: string | null
   /** Not published before this time. Null: as soon as possible. */
   retry_at: NullableInstant
+  /** `instance.cluster` of its instance. Null: it was not known, or an earlier release wrote the event. */
+  cluster: string | null
+  /** Message of the instance's status at that time, for the timeline. The event bus does not get it. */
+  message: string | null
 }
 
 export interface PlatformRowTable {

@@ -3,6 +3,7 @@ import type { WatchedNamespaces } from '../crd/namespaces.ts'
 import type { Delivery, OutboxEvent } from '../events.ts'
 import type { InstanceKey } from '../messages.ts'
 import type { PlatformProblem, Reason } from '../reasons.ts'
+import type { History } from './history.ts'
 import type { HostClaims } from './host-claims.ts'
 
 /** One instance as the database mirrors it. Times are RFC 3339. */
@@ -74,7 +75,7 @@ export interface OpenRow {
  * Errors: every method throws an `OperatorError` and nothing else. It is `DatabaseUnavailable` if the database cannot be
  * reached, does not answer before the signal aborts, or lacks our tables.
  */
-export interface Store extends HostClaims {
+export interface Store extends HostClaims, History {
   /**
    * Writes an instance's row, the platform's row and the events of the transition in one transaction.
    *

@@ -132,7 +132,7 @@ export function composeOperator(
   }
 
   function runSweep(stopping: AbortSignal): Promise<void> {
-    const { namespaces, placement, intervalSeconds } = config
+    const { namespaces, placement, intervalSeconds, historyDays } = config
     const { client, time } = withServerTime(clientFor('sweep'))
     const cluster = openCluster(client)
     const log = logOf('sweep')
@@ -141,7 +141,7 @@ export function composeOperator(
     const { tlsSecret } = config.exposure
     const parts = {
       ...{ cluster, store, changes, namespaces, placement, keys, policySettings, intervalSeconds },
-      tlsSecret,
+      ...{ tlsSecret, historyDays },
     }
     const sweep = createSweep({ ...parts, now: time.likely, log })
     return playSchedule('sweep', sweepHandler({ sweep, ...config, log, stopping }), stopping)

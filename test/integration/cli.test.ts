@@ -166,6 +166,17 @@ describe('the next `up` in the same folder', () => {
     expect(seen.code).toBe(0)
   })
 
+  test('`timeline` says what happened to an instance, and that nothing is known of a name', async () => {
+    const told = await runCommand(['timeline', 'web-warmup-team-101'], sourced)
+    expect(told.output).toMatch(
+      /^default\/web-warmup-team-101 {2}team 101 .* {2}uid \S+\n {2}\S+Z {2}created\n(.*\n)* {2}\S+Z {2}ready +http:.*\n {2}now +Ready /,
+    )
+    expect(told.code).toBe(0)
+    const unknown = await runCommand(['timeline', 'nobody'], sourced)
+    expect(unknown.output).toMatch(/^Nothing is known of an instance called nobody in default\. .* 30 days /)
+    expect(unknown.code).toBe(1)
+  })
+
   test('makes `up` in that shell fail with a sentence', async () => {
     const other = await runCommand(['up', '--directory', directory()], sourced)
     expect(other.output).toContain('which this shell has read; start the operator in another shell')
@@ -451,6 +462,16 @@ describe('the commands with external parts', () => {
     await cluster.delete(reference, {}, signal)
     await up.until('gone')
     expect(await cluster.get(reference, signal)).toBeUndefined()
+    const gone = await runCommand(['timeline', 'default/1st.bad', '-o', 'json'], external)
+    expect(JSON.parse(gone.output)).toMatchObject([
+      {
+        deletedAt: expect.stringMatching(/Z$/),
+        events: [
+          { type: 'instance.failed', reason: 'NameInvalid', message: stalled?.status?.message },
+          { type: 'instance.deleted' },
+        ],
+      },
+    ])
     up.child.kill('SIGINT')
     expect((await up.ended).code).toBe(0)
 

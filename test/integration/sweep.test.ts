@@ -129,6 +129,24 @@ describe('every sweep', () => {
     await operator.database.deleteFrom(instanceTable).where('name', 'like', 'foreign-%').execute()
   })
 
+  it('deletes the row of an instance that has been gone for longer than the history', async () => {
+    const [row] = await rowsOf(operator, 'kept')
+    const dayMs = 86_400_000
+    const closed = [29, 31].map(days => ({
+      ...row,
+      uid: randomUUID(),
+      name: `gone-for-${days}-days`,
+      team_id: 6,
+      notes: '{}',
+      deleted_at: new Date(Date.now() - days * dayMs),
+    }))
+    await operator.database.insertInto(instanceTable).values(closed).execute()
+    expect(await sweep({ resync: false })).toMatchObject({ enqueued: 0 })
+    const rows = operator.database.selectFrom(instanceTable).select('name')
+    const left = await rows.where('name', 'like', 'gone-for-%').execute()
+    expect(left).toEqual([{ name: 'gone-for-29-days' }])
+  })
+
   it('finds a living instance whose row has no cluster, and its pass writes the cluster', async () => {
     const [before] = await rowsOf(operator, 'kept')
     await operator.database

@@ -110,6 +110,7 @@ export async function startFaultyOperator(options: FaultyOperatorOptions = {}): 
       tlsSecret: config.exposure.tlsSecret,
       keys: configurationOf(config).keys,
       policySettings: config,
+      historyDays: config.historyDays,
       intervalSeconds,
       now: () => Date.now() + sweepAheadMs,
       log,

@@ -33,6 +33,7 @@ export async function sweepOnce(
     tlsSecret: operator.config.exposure.tlsSecret,
     keys: configurationOf(operator.config).keys,
     policySettings: operator.config,
+    historyDays: operator.config.historyDays,
     intervalSeconds: operator.config.intervalSeconds,
     now: () => Date.now() + aheadMs,
     log,

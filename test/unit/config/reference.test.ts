@@ -38,7 +38,7 @@ describe('a variable of a later release', () => {
   it('is named as one without effect when it is set', () => {
     const environment = {
       OPERATOR_WARN_MINUTES: '5',
-      OPERATOR_HISTORY_DAYS: '',
+      OPERATOR_IDLE_MILLICORES: '',
       OPERATOR_NAMESPACE: 'ctf',
     }
     expect(variablesWithoutEffect(environment)).toEqual([
