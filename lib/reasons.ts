@@ -61,6 +61,13 @@ export const reasons = {
     scope: 'template',
     whileStalled: 'Failed',
   },
+  PullSecretUnusable: {
+    sentence: 'An image secret of this challenge is missing or wrong; the organisers need to set it.',
+    recovery: 'recheck',
+    examinedBy: 'full',
+    scope: 'template',
+    whileStalled: 'Failed',
+  },
   QuotaExceeded: {
     sentence: 'There is no room left in the quota; the challenge starts as soon as some is freed.',
     recovery: 'recheck',

@@ -9,7 +9,9 @@ import { createCollectNamespace } from '../../lib/reconcile/namespace/collect-na
 import { createRepairNamespace } from '../../lib/reconcile/namespace/repair-namespace.ts'
 import { silentLog } from '../../lib/telemetry/log.ts'
 import { waitUntil } from '../../local/process/wait.ts'
+import { type CountedQueues, startCountedQueues } from '../support/counted-queues.ts'
 import { create, edit, remove } from '../support/edits.ts'
+import { fireLastTimer } from '../support/fire-last-timer.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { eventually, phaseOf, startTestOperator, type TestOperator } from '../support/operator.ts'
 import { createIn, namespaceCalled, placedObject, untilNamespaceGone } from '../support/placed.ts'
@@ -17,13 +19,15 @@ import { testNamespace, testQueues } from '../support/shared-parts.ts'
 import { sweepOnce } from '../support/sweeping.ts'
 
 let operator: TestOperator
-let queues: Awaited<ReturnType<typeof testQueues>>
+let counted: CountedQueues
+let queues: CountedQueues['queues']
 let other: Awaited<ReturnType<typeof testNamespace>>
 const prefix = `p${Date.now().toString(36)}-`
 const eventNamespace = (event: number) => `${prefix}event-${event}`
 
 beforeAll(async () => {
-  ;[queues, other] = await Promise.all([testQueues(), testNamespace()])
+  ;[counted, other] = await Promise.all([testQueues().then(startCountedQueues), testNamespace()])
+  queues = counted.queues
   operator = await startTestOperator({
     queues,
     moreNamespaces: [other.name],
@@ -40,6 +44,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await operator?.stop()
+  await counted?.stop()
   await other?.remove()
 })
 
@@ -52,6 +57,18 @@ const standing = (namespace: string, kind: readonly [string, string], name = nam
   placedObject<KubernetesObject>(operator, kind, { namespace, name })
 const ownOf = ({ metadata }: ChallengeInstance) =>
   ownNamespace({ name: metadata.name ?? '', uid: metadata.uid ?? '' }, prefix)
+
+const config = (word: string) => ({
+  '.dockerconfigjson': Buffer.from(JSON.stringify({ auths: { [word]: {} } })).toString('base64'),
+})
+const pullSecret = (name: string): Secret => ({
+  apiVersion: 'v1',
+  kind: 'Secret',
+  metadata: { name },
+  type: 'kubernetes.io/dockerconfigjson',
+  data: config('first'),
+})
+const copyOf = (name: string) => copiedSecretName({ namespace: operator.namespace, name }, eventNamespace(1))
 
 describe('an instance with the placement Instance', () => {
   it('runs in a namespace of its own, with everything that belongs there, and both end together', async () => {
@@ -232,26 +249,15 @@ describe('instances with the placement Event', () => {
 
   it('have the pull secrets of their template beside them, also after these change', async () => {
     const { namespace } = operator
-    const config = (word: string) => ({
-      '.dockerconfigjson': Buffer.from(JSON.stringify({ auths: { [word]: {} } })).toString('base64'),
-    })
-    const secret: Secret = {
-      apiVersion: 'v1',
-      kind: 'Secret',
-      metadata: { name: 'registry' },
-      type: 'kubernetes.io/dockerconfigjson',
-      data: config('first'),
-    }
-    await create(operator, secret)
+    await create(operator, pullSecret('registry'))
     await create(
       operator,
       templateOf(namespace, 'pulled', { placement: 'Event', imagePullSecrets: ['registry'] }),
     )
     await made('puller', 'pulled')
     await phaseOf(operator, 'puller', 'Ready')
-    const name = copiedSecretName({ namespace, name: 'registry' }, eventNamespace(1))
-    const copied = () =>
-      placedObject<Secret>(operator, ['v1', 'Secret'], { namespace: eventNamespace(1), name })
+    const name = copyOf('registry')
+    const copied = () => standing(eventNamespace(1), ['v1', 'Secret'], name) as Promise<Secret | undefined>
     expect((await copied())?.data).toEqual(config('first'))
     const workload = await placedObject<Deployment>(operator, ['apps/v1', 'Deployment'], {
       namespace: eventNamespace(1),
@@ -265,6 +271,44 @@ describe('instances with the placement Event', () => {
     await waitUntil('the new content', 30_000, isCurrent, operator.signal)
     await remove(operator, 'ChallengeInstance', 'puller')
     await gone('puller')
+  })
+
+  it('start without a pull secret that is missing, say so, and have it as soon as they look again', async () => {
+    const { namespace, signal } = operator
+    const image = 'trouble.example/image-pull:1'
+    const imagePullSecrets = ['late']
+    await create(operator, templateOf(namespace, 'lacking', { placement: 'Event', image, imagePullSecrets }))
+    await made('lacking', 'lacking')
+    const lacks = (each: ChallengeInstance | undefined) => each?.status?.reason === 'PullSecretUnusable'
+    const lacking = await eventually<ChallengeInstance>(operator, 'ChallengeInstance', 'lacking', lacks)
+    expect(lacking?.status?.message).toContain('"late"')
+    expect(await standing(eventNamespace(1), ['apps/v1', 'Deployment'], 'lacking')).toBeDefined()
+    await create(operator, pullSecret('late'))
+    await fireLastTimer(counted, 'lacking', signal)
+    await phaseOf(operator, 'lacking', 'Failed', 'ImagePullFailed')
+    expect(await standing(eventNamespace(1), ['v1', 'Secret'], copyOf('late'))).toBeDefined()
+    await remove(operator, 'ChallengeInstance', 'lacking')
+    await gone('lacking')
+  })
+
+  it('wait for a pull secret that has another type, and start as soon as they look again', async () => {
+    const { cluster, namespace, signal } = operator
+    await create(operator, { ...pullSecret('opaque'), type: 'Opaque' } as Secret)
+    await create(
+      operator,
+      templateOf(namespace, 'waiting', { placement: 'Event', imagePullSecrets: ['opaque'] }),
+    )
+    await made('waiting', 'waiting')
+    const { status } = await phaseOf(operator, 'waiting', 'Pending', 'PullSecretUnusable')
+    expect(status?.message).toContain('"opaque"')
+    expect(status?.conditions?.find(({ type }) => type === 'Stalled')?.status).toBe('False')
+    expect(await standing(eventNamespace(1), ['apps/v1', 'Deployment'], 'waiting')).toBeUndefined()
+    await cluster.delete({ apiVersion: 'v1', kind: 'Secret', namespace, name: 'opaque' }, {}, signal)
+    await create(operator, pullSecret('opaque'))
+    await fireLastTimer(counted, 'waiting', signal)
+    await phaseOf(operator, 'waiting', 'Ready')
+    await remove(operator, 'ChallengeInstance', 'waiting')
+    await gone('waiting')
   })
 })
 

@@ -41,6 +41,7 @@ describe('the rules of reasons', () => {
       'NameTaken',
       'FlagSecretMissing',
       'FlagSecretRefused',
+      'PullSecretUnusable',
       'QuotaExceeded',
       'PodSecurityRefused',
       'AdmissionRefused',

@@ -3,7 +3,7 @@ import { isWorkload } from '../../crd/child-kinds.ts'
 import type { Stored } from '../../crd/objects.ts'
 import { childKey, referenceTo } from '../../crd/reference.ts'
 import { placementOf } from '../../desired/identity.ts'
-import { operatorError } from '../../errors.ts'
+import { type OperatorError, operatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import { withoutPastRepairs } from '../../observed/repairs.ts'
 import type { Decision } from '../decide.ts'
@@ -60,8 +60,9 @@ export async function act(
     case 'converge': {
       const { desired, source } = decision
       const recheck = rechecksShared(pass)
+      let lacks: OperatorError | undefined
       try {
-        await Promise.all([
+        ;[lacks] = await Promise.all([
           ensurePlace(actors, { observed, decision, recheck }, signal),
           keepTemplate(revisions, { instance, source, recheck }, signal),
           ...(source.exists && template.kind === 'read' ? [reportTemplate(template.template, signal)] : []),
@@ -84,7 +85,7 @@ export async function act(
         { deployment, pass, converged: withUncopied(converged, uncopied) },
         signal,
       )
-      return removeOwnPolicy(cluster, { observed, acted: { ...tried, converged: true } }, signal)
+      return removeOwnPolicy(cluster, { observed, acted: { ...tried, converged: true, lacks } }, signal)
     }
   }
 }
@@ -122,13 +123,14 @@ async function ensurePlace(
   { ensureNamespace, ensureSharedPolicy }: Actors,
   { observed, decision, recheck }: { observed: Observed; decision: Converging; recheck: boolean },
   signal: AbortSignal,
-): Promise<void> {
+): Promise<OperatorError | undefined> {
   const { desired, source } = decision
   const checks = namespaceChecks(observed, decision, recheck)
-  await ensureNamespace(placedBy(observed.instance, decision), checks, signal)
+  const lacks = await ensureNamespace(placedBy(observed.instance, decision), checks, signal)
   const { uid: templateUid } = source.template.metadata
   const options = { templateUid, recheck: checks.recheck }
   if (desired.sharedPolicy) await ensureSharedPolicy(desired.sharedPolicy, options, signal)
+  return lacks
 }
 
 /** Removes the policy of an instance's own, once its pods are selected by a shared one. */

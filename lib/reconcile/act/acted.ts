@@ -18,6 +18,8 @@ export interface Acted {
    * milliseconds; undefined: there is none.
    */
   repairDueAt?: number | undefined
+  /** What the workload may lack. It keeps no pod from starting, and matters only to one that does not serve. */
+  lacks?: OperatorError | undefined
   /** What became of the child that exposes the instance; undefined: none is desired, or the pass did not come to it. */
   exposing?: ExposingResult | undefined
   /** The pass came to the children, so that the instance may have something of the desired state. */

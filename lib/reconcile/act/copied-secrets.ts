@@ -2,6 +2,7 @@ import type { Secret, Stored } from '../../crd/objects.ts'
 import { copiedSecret, isCopyOf, type SecretName } from '../../desired/objects/copied-secret.ts'
 import { OperatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
+import type { Reason } from '../../reasons.ts'
 import { nameTaken } from './name-taken.ts'
 import { createTrust } from './trust.ts'
 
@@ -11,19 +12,21 @@ export interface SecretToCopy {
   copy: SecretName
   /** The only type that is copied, so that a copy never hands on a Secret that was made for another use. */
   type: string
+  /** The reason why a source of another type is not copied. */
+  refusedAs: Reason
 }
 
 /**
- * Makes sure that the copy of a Secret exists and has the content of its source. A source that does not exist is left to
- * whoever needs it: the kubelet or the controller says what is missing, as it does without a copy.
+ * Makes sure that the copy of a Secret exists and has the content of its source.
  * `recheck`: compares the copy even if it was ensured a short time ago.
- * @throws OperatorError `TemplateInvalid` if the source has another type, `NameTaken` if somebody else has the name
+ * @returns `missing`: there is no source
+ * @throws OperatorError `refusedAs` if the source has another type, `NameTaken` if somebody else has the name
  */
 export type EnsureCopiedSecret = (
   wanted: SecretToCopy,
   options: { recheck: boolean },
   signal: AbortSignal,
-) => Promise<void>
+) => Promise<'copied' | 'missing'>
 
 /**
  * A copy is trusted for a while (`trustMs`). One that is behind its source is found by the sweep
@@ -33,14 +36,16 @@ export type EnsureCopiedSecret = (
 export function createCopiedSecrets(cluster: Cluster, now: () => number): EnsureCopiedSecret {
   const trust = createTrust(now)
 
-  return ({ source, copy, type }, { recheck }, signal) =>
-    trust(`${copy.namespace}/${copy.name}`, { recheck }, async () => {
+  return async ({ source, copy, type, refusedAs }, { recheck }, signal) => {
+    const uid = await trust(`${copy.namespace}/${copy.name}`, { recheck }, async () => {
       const found = await cluster.get<Secret>(secretNamed(source), signal)
       if (found === undefined) return undefined
-      if (found.type !== type) throw wrongType(found, type)
+      if (found.type !== type) throw wrongType(found, { wanted: type, refusedAs })
       await put(cluster, { found, copy, recheck }, signal)
       return found.metadata.uid
     })
+    return uid === undefined ? 'missing' : 'copied'
+  }
 }
 
 interface ToPut {
@@ -65,11 +70,14 @@ function secretNamed({ namespace, name }: SecretName) {
   return { apiVersion: 'v1', kind: 'Secret', namespace, name }
 }
 
-function wrongType({ metadata, type = 'Opaque' }: Stored<Secret>, wanted: string): OperatorError {
+/** It may be replaced where nobody watches, so the instance comes back. */
+function wrongType(
+  { metadata, type = 'Opaque' }: Stored<Secret>,
+  { wanted, refusedAs }: { wanted: string; refusedAs: Reason },
+): OperatorError {
   return new OperatorError(
-    'TemplateInvalid',
+    refusedAs,
     `Secret "${metadata.name}" in namespace "${metadata.namespace}" has the type ${JSON.stringify(type.slice(0, 100))}; ` +
-      `only Secrets of the type ${wanted} are copied. Name one of that type.`,
-    { fate: 'permanent' },
+      `only Secrets of the type ${wanted} are copied. Name one of that type, or replace it.`,
   )
 }

@@ -20,13 +20,14 @@ export async function copyTlsSecret(
   if (certificate === undefined || certificate.source.namespace === certificate.copy.namespace)
     return undefined
   try {
-    await ensureCopiedSecret({ ...certificate, type: tlsSecretType }, { recheck }, signal)
+    const wanted = { ...certificate, type: tlsSecretType, refusedAs: 'ExposureUnsupported' } as const
+    await ensureCopiedSecret(wanted, { recheck }, signal)
     return undefined
   } catch (thrown) {
     signal.throwIfAborted()
     const error = operatorError(thrown)
     // The Secret is the organisers' and not the template's.
-    return error.reason === 'TemplateInvalid'
+    return error.reason === 'ExposureUnsupported'
       ? new OperatorError('ExposureUnsupported', `${error.message} OPERATOR_TLS_SECRET names it.`, {
           cause: thrown,
         })

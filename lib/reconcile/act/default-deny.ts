@@ -25,8 +25,8 @@ export function createDefaultDenyGuard(
 ): EnsureDefaultDeny {
   const trust = createTrust(now)
 
-  return (namespace, { recheck }, signal) =>
-    trust(namespace, { recheck }, async ensuredUid => {
+  return async (namespace, { recheck }, signal) => {
+    await trust(namespace, { recheck }, async ensuredUid => {
       const reference = { apiVersion: 'v1', kind: 'Namespace', name: namespace }
       const found = await cluster.getMetadata(reference, signal)
       if (found === undefined || found.metadata.deletionTimestamp !== undefined)
@@ -38,4 +38,5 @@ export function createDefaultDenyGuard(
       if (recheck || ensuredUid !== uid) await putPolicy(cluster, defaultDeny(namespace), signal)
       return uid
     })
+  }
 }

@@ -4,6 +4,7 @@ import type { ChallengeTemplateSpec, Placement } from '../../crd/challenge-templ
 import type { Stored } from '../../crd/objects.ts'
 import { copiedSecretName } from '../../desired/identity.ts'
 import { namespace as builtNamespace } from '../../desired/objects/namespace.ts'
+import { OperatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import { furnish } from '../namespace/furnish.ts'
 import { obtainNamespace } from '../namespace/obtain.ts'
@@ -34,13 +35,17 @@ export interface NamespaceChecks {
  * taken off before the first child. The namespace of an event is trusted for less than its grace, and that of one instance
  * is not looked at again while the instance has children in it.
  *
- * Errors: `NameTaken` for a namespace of somebody else, `NamespaceStuck` while one is being deleted.
+ * A pull secret that does not exist keeps no workload from starting, since a node may have the image, or credentials of
+ * its own. Kubernetes starts a pod without it, too.
+ * @returns what the workload may lack
+ *
+ * Errors: `PullSecretUnusable` for a pull secret of another type, `NameTaken` for a namespace of somebody else, `NamespaceStuck` while one is being deleted.
  */
 export type EnsureWorkloadNamespace = (
   workload: PlacedWorkload,
   checks: NamespaceChecks,
   signal: AbortSignal,
-) => Promise<void>
+) => Promise<OperatorError | undefined>
 
 export interface NamespaceGuard {
   cluster: Cluster
@@ -63,13 +68,17 @@ export function createWorkloadNamespaceGuard(guard: NamespaceGuard): EnsureWorkl
     { instance, namespace, spec }: PlacedWorkload,
     recheck: boolean,
     signal: AbortSignal,
-  ): Promise<void> {
-    const copies = (spec.imagePullSecrets ?? []).map(name => {
+  ): Promise<OperatorError | undefined> {
+    const names = spec.imagePullSecrets ?? []
+    const copies = names.map(name => {
       const source = { namespace: instance.metadata.namespace, name }
       const copy = { namespace, name: copiedSecretName(source, namespace) }
-      return ensureCopiedSecret({ source, copy, type: pullSecretType }, { recheck }, signal)
+      const wanted = { source, copy, type: pullSecretType, refusedAs: 'PullSecretUnusable' } as const
+      return ensureCopiedSecret(wanted, { recheck }, signal)
     })
-    await Promise.all(copies)
+    const copied = await Promise.all(copies)
+    const missing = names.find((_, index) => copied[index] === 'missing')
+    return missing === undefined ? undefined : pullSecretMissing(missing, instance)
   }
 
   /** @param isFurnished whether the namespace had everything a while ago */
@@ -91,13 +100,26 @@ export function createWorkloadNamespaceGuard(guard: NamespaceGuard): EnsureWorkl
 
   return async (workload, { recheck, changed }, signal) => {
     const { instance, namespace, placement } = workload
-    if (placement === 'Shared') return ensureDefaultDeny(namespace, { recheck }, signal)
+    if (placement === 'Shared') {
+      await ensureDefaultDeny(namespace, { recheck }, signal)
+      return undefined
+    }
     const runsThere = instance.status?.children?.some(child => child.namespace === namespace) === true
     if (placement === 'Event')
       await trust(namespace, { recheck }, ensuredUid =>
         ensure({ workload, recheck }, uid => uid === ensuredUid, signal),
       )
     else if (recheck || changed || !runsThere) await ensure({ workload, recheck }, () => runsThere, signal)
-    if (recheck || changed || !runsThere) await copyPullSecrets(workload, recheck, signal)
+    const lacked = instance.status?.reason === 'PullSecretUnusable'
+    if (recheck || changed || lacked || !runsThere) return copyPullSecrets(workload, recheck, signal)
+    return undefined
   }
+}
+
+function pullSecretMissing(name: string, { metadata }: Stored<ChallengeInstance>): OperatorError {
+  return new OperatorError(
+    'PullSecretUnusable',
+    `Secret "${name}" in namespace "${metadata.namespace}" does not exist; imagePullSecrets of the template names it. ` +
+      'Create it there.',
+  )
 }

@@ -25,9 +25,9 @@ export type EnsureSharedPolicy = (
 export function createSharedPolicyGuard(cluster: Cluster, now: () => number): EnsureSharedPolicy {
   const trust = createTrust(now)
 
-  return (policy, { templateUid, recheck }, signal) => {
+  return async (policy, { templateUid, recheck }, signal) => {
     const { namespace, name } = policy.metadata
     const key = [namespace, name, templateUid, policyDigest(policy)].join(' ')
-    return trust(key, { recheck }, () => putPolicy(cluster, policy, signal))
+    await trust(key, { recheck }, () => putPolicy(cluster, policy, signal))
   }
 }

@@ -63,7 +63,7 @@ export function conclude(input: ConcludeInput): Conclusion {
   const findings: Findings = {
     instance: observed.instance,
     workload,
-    obstacle: obstacleOf(input, decision, outcome),
+    obstacle: obstacleOf(input, { decision, outcome, workload }),
     children: acted.children,
     observesGeneration: observes,
     handlesSync: observes && answersForceSync(input.pass),
@@ -120,7 +120,7 @@ function outcomeOf(
   if (failure) return reportedFailureOutcome(failure, pass, random)
   const { obstacle, availableFrom } = { obstacle: undefined, availableFrom: undefined, ...decision }
   if (obstacle === undefined || waitsForTurn(obstacle)) {
-    const refused = refusedFor(workload) ?? unexposedFor(exposure)
+    const refused = refusedFor(workload) ?? lackedBy(workload, acted)?.reason ?? unexposedFor(exposure)
     return refused ? waitOutcome(refused, pass, random) : { kind: 'settled' }
   }
   const { reason, message, stalled } = obstacle
@@ -142,6 +142,11 @@ function refusedFor(workload: WorkloadFinding): Reason | undefined {
   return reason && reasons[reason].recovery === 'recheck' ? reason : undefined
 }
 
+/** What a workload lacks that does not serve. */
+function lackedBy(workload: WorkloadFinding, { lacks }: Acted): OperatorError | undefined {
+  return workload.kind === 'observed' && workload.verdict.ready ? undefined : lacks
+}
+
 /** The reason for which players do not reach the instance and that no watch covers. */
 function unexposedFor(exposure: ExposureFinding | undefined): Reason | undefined {
   if (exposure?.kind !== 'examined' || exposure.verdict.watched) return undefined
@@ -161,16 +166,27 @@ function worst(failures: readonly OperatorError[]): OperatorError | undefined {
   return failures.find(each => each.fate === 'permanent') ?? failures[0]
 }
 
+interface Concluded {
+  decision: Exclude<Decision, { kind: 'expire' }>
+  outcome: Outcome
+  workload: WorkloadFinding
+}
+
 function obstacleOf(
   { acted }: ConcludeInput,
-  decision: Exclude<Decision, { kind: 'expire' }>,
-  outcome: Outcome,
+  { decision, outcome, workload }: Concluded,
 ): Findings['obstacle'] {
   const failure = worst(acted.failures)
   if (failure) return failureObstacle(failure, outcome)
   if (decision.kind === 'converge') {
     const { obstacle } = decision
-    return (waitsForTurn(obstacle) ? undefined : obstacle) ?? contested(acted.children) ?? obstacle
+    const lacked = lackedBy(workload, acted)
+    return (
+      (waitsForTurn(obstacle) ? undefined : obstacle) ??
+      (lacked && failureObstacle(lacked, outcome)) ??
+      contested(acted.children) ??
+      obstacle
+    )
   }
   if (decision.kind === 'leave') return decision.obstacle
   // Without a template that it may build from, a pass knows no more than one that only looks.

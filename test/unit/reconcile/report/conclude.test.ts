@@ -389,3 +389,34 @@ describe('a pass that has no template to build from', () => {
     expect(after.conditions).toContainEqual(expect.objectContaining({ type: 'Stalled', status: 'True' }))
   })
 })
+
+describe('a workload that lacks something', () => {
+  const lacks = new OperatorError('PullSecretUnusable', 'Secret "late" does not exist.')
+  const concluded = (available: boolean) => {
+    const seen = observed({
+      instance: withStatus({ phase: 'Provisioning', children: [recordedChild()] }),
+      deployment: deployment(available),
+    })
+    const decision = decide(seen, config, now)
+    const acted = { children: [recordedChild()], writes: [], failures: [], converged: true, lacks }
+    const { outcome, findings } = conclude({
+      ...{ observed: seen, decision, acted, pass, configuration, now, random: 0.5 },
+      exposure: config.exposure,
+    })
+    return { outcome, status: write(findings as Findings) }
+  }
+
+  it('says so while it does not serve, and looks again', () => {
+    const { outcome, status } = concluded(false)
+    expect(outcome).toMatchObject({ kind: 'requeue', reason: 'PullSecretUnusable' })
+    expect(status).toMatchObject({ phase: 'Provisioning', reason: 'PullSecretUnusable' })
+    expect(status.conditions?.find(({ type }) => type === 'Stalled')?.status).toBe('False')
+  })
+
+  it('says nothing while it serves, and sets no timer', () => {
+    const { outcome, status } = concluded(true)
+    expect(outcome).toEqual({ kind: 'settled' })
+    expect(status.phase).toBe('Ready')
+    expect(status.reason).toBeUndefined()
+  })
+})
