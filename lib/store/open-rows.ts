@@ -2,7 +2,7 @@ import { type RawBuilder, sql } from 'kysely'
 import { deleteDeadClaims } from './claim-host.ts'
 import { type Database, inTransaction } from './database.ts'
 import { sqlState } from './errors.ts'
-import { endpointOf, newestOf, rowOf, statusOf } from './platform-rows.ts'
+import { endpointOf, newestOf, rowOf, sharedTeam, statusOf } from './platform-rows.ts'
 import { storable } from './storable.ts'
 import type { OpenRow, RowScope } from './store.ts'
 
@@ -96,7 +96,7 @@ async function readPage(
   } catch (thrown) {
     // Class 42: a table or column is missing, or the role may not read it.
     if (!/^42/.test(sqlState(thrown) ?? '')) throw thrown
-    return read(knownProblem, sql``)
+    return read(noPlatformRow, sql``)
   }
 }
 
@@ -123,12 +123,17 @@ function pageQuery({ scope, after, inStep, joins }: PageQuery) {
     ORDER BY own.uid`
 }
 
-/** `UrlTooLong` does not count: the platform then has a row without the address, and that row can be compared. */
-const knownProblem = sql<boolean>`coalesce(own.platform_problem, 'UrlTooLong') <> 'UrlTooLong'`
+/**
+ * Whether it is known that the platform has no row to be compared. `UrlTooLong` does not count: the platform then has a row
+ * without the address, and that row can be compared.
+ */
+const noPlatformRow = sql<boolean>`(
+  own.team_id = ${sql.lit(sharedTeam)} OR coalesce(own.platform_problem, 'UrlTooLong') <> 'UrlTooLong'
+)`
 
 /** An older instance of a pair has no row of its own on the platform, so nothing about it can differ. */
 const platformRowMatches = sql<boolean>`(
-  ${knownProblem} OR newest.uid <> own.uid OR (platform_row.status, platform_row.endpoint_url)
+  ${noPlatformRow} OR newest.uid <> own.uid OR (platform_row.status, platform_row.endpoint_url)
     IS NOT DISTINCT FROM (${statusOf(sql.ref('own.phase'))}, ${endpointOf(sql.ref('own.url'))})
 )`
 

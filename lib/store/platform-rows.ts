@@ -10,6 +10,9 @@ export interface Pair {
   template: string
 }
 
+/** Nobody's in particular: an instance of this team is shared by all, and has no row on the platform. */
+export const sharedTeam = 0
+
 /** Width of the platform's `endpoint_url`, in characters. */
 const urlLimit = 200
 
@@ -40,6 +43,7 @@ interface MirroredPair {
  * Lets the platform's row of a team and challenge follow the newest open instance of the pair. A change notifies the
  * listeners of `team_service_instance` with `{id, team_id, challenge_id, status, endpoint_url}`. If the platform has
  * duplicates, the row with the lowest id is written. A row without a difference is not written, and `last_check_at` never.
+ * The team 0 is none of the platform's.
  * @param uid the instance whose problem is returned
  * @returns the reason why the row does not show this instance as it is
  * @throws PlatformRowRefused
@@ -49,6 +53,7 @@ export async function mirrorPair(
   pair: Pair,
   uid: string,
 ): Promise<Extract<PlatformProblem, 'ChallengeUnknown' | 'UrlTooLong'> | undefined> {
+  if (Number(pair.teamId) === sharedTeam) return undefined
   try {
     const [row] = (await mirrorStatement(pair).execute(transaction)).rows
     if (row === undefined) return 'ChallengeUnknown'

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import type { Deployment, NetworkPolicy, Pod, Secret, Service } from '../../lib/crd/objects.ts'
 import { waitUntil } from '../../local/process/wait.ts'
-import { childKindNames, platformRowsOf } from '../support/consistency.ts'
+import { childKindNames, platformRowsOf, untilConsistent } from '../support/consistency.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import {
   eventually,
@@ -95,6 +95,14 @@ describe('the life of an instance', () => {
       operator.signal,
     )
   })
+})
+
+test('an instance of team 0 runs, has our row, and has none on the platform', async () => {
+  await create(instanceOf(operator.namespace, 'for-all', 'web', 0))
+  await untilConsistent(operator, 'for-all', 'Ready')
+  expect(await platformRowsOf(operator, 0, 'web')).toEqual([])
+  const pod = await get<Deployment>('Deployment', 'for-all')
+  expect(pod?.spec.template.spec.containers?.[0]?.env).toContainEqual({ name: 'TEAM_ID', value: '0' })
 })
 
 describe('a change of a running instance', () => {

@@ -196,7 +196,8 @@ export const goodTemplates: [what: string, change: Change][] = [
 export const badInstances: [what: string, message: string, change: Change][] = [
   ['no template', 'spec.templateRef', { templateRef: '' }],
   ['no owner', 'spec.owner: Required value', { owner: undefined }],
-  ['team 0', 'spec.owner.teamId', { owner: { teamId: 0, eventId: 1 } }],
+  ['a team below 0', 'spec.owner.teamId', { owner: { teamId: -1, eventId: 1 } }],
+  ['event 0', 'spec.owner.eventId', { owner: { teamId: 1, eventId: 0 } }],
   ['a team in words', 'spec.owner.teamId', { owner: { teamId: '1', eventId: 1 } }],
   ['a team beyond what a double holds', 'spec.owner.teamId', { owner: { teamId: 2 ** 53, eventId: 1 } }],
   ...badDates.map((date): [string, string, Change] => [`an end at ${date}`, dateAdvice, { expiresAt: date }]),
@@ -219,6 +220,7 @@ export const badInstances: [what: string, message: string, change: Change][] = [
 
 export const goodInstances: [what: string, change: Change][] = [
   ['the least', {}],
+  ['team 0, which is nobody in particular', { owner: { teamId: 0, eventId: 1 } }],
   ...goodDates.map((date): [string, Change] => [`an end at ${date}`, { expiresAt: date }]),
   ['notes of 32 KB', { annotations: { a: 'x'.repeat(32_767) } }],
   ['notes in characters of four bytes', { annotations: { a: '👋'.repeat(32_767) } }],

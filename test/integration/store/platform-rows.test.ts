@@ -109,6 +109,28 @@ describe('the platform row', () => {
   })
 })
 
+describe('an instance of team 0, which all teams share', () => {
+  const shared = instanceRecord({ teamId: 0 })
+
+  it('has our row and its events, and no row on the platform', async () => {
+    expect(await store.record(shared, soon())).toEqual({ problem: undefined, events: 1, closed: false })
+    const failed = { ...shared, phase: 'Failed' } as const
+    expect(await store.record(failed, soon())).toMatchObject({ problem: undefined, events: 1 })
+    expect(await inStep()).toEqual({ 'uid-1': true })
+    expect(await store.close('uid-1', 'deleted', soon())).toMatchObject({ problem: undefined, events: 1 })
+    expect(await database.platformRows()).toEqual([])
+  })
+
+  it('is in step with a platform without its tables', async () => {
+    const bare = await storeDatabase({ platform: false })
+    const alone = openStore(bare.db)
+    expect(await alone.record(shared, soon())).toMatchObject({ problem: undefined })
+    const rows = (await Array.fromAsync(alone.openRows(everywhere, soon()))).flat()
+    expect(rows).toMatchObject([{ uid: 'uid-1', platformInStep: true }])
+    await bare.remove()
+  })
+})
+
 describe('the part of the platform row that the platform owns', () => {
   it('keeps last_check_at across transitions', async () => {
     await store.record(instanceRecord(), soon())
