@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { type Challenge, runningParts } from './support/challenges.ts'
 import { ports, type RunningPod } from './support/probe-pod.ts'
 import { needs, openWorld, type World, workload } from './support/world.ts'
@@ -53,6 +53,20 @@ describe('an edited template', () => {
     expect(web.serviceAddresses).toEqual(before.serviceAddresses)
     for (const host of web.serviceAddresses)
       await world.packets.expectOpen(platform, { host, port: ports.tcp })
+  })
+
+  test('opens the internet with another network profile, to a new pod', async context => {
+    needs(context, 'policies', 'outside')
+    const { outside } = inject('suite')
+    await world.packets.expectClosed(web.pod, outside)
+    await world.challenges.applyTemplate(
+      web.namespace,
+      'web',
+      workload({ flagStrategy, networkProfile: 'open' }),
+    )
+    web = await replaced(web)
+    await world.packets.expectOpen(web.pod, outside)
+    await world.packets.expectOpen(platform, { host: web.pod.addresses[0] ?? '', port: ports.tcp })
   })
 
   test('moves the ports that the platform reaches', async context => {

@@ -1,17 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
-import type { ChallengeInstance, Child } from '../../lib/crd/challenge-instance.ts'
-import type { ChallengeTemplate, ChallengeTemplateSpec } from '../../lib/crd/challenge-template.ts'
+import type { ChallengeTemplateSpec } from '../../lib/crd/challenge-template.ts'
 import { annotations, finalizer, labels } from '../../lib/crd/group.ts'
 import type { Deployment, NetworkPolicy, Pod, Stored } from '../../lib/crd/objects.ts'
-import { referenceTo as referenceToObject } from '../../lib/crd/reference.ts'
-import { desiredState } from '../../lib/desired/desired.ts'
-import { noGround } from '../../lib/desired/exposure/exposure.ts'
 import { policyName } from '../../lib/desired/identity.ts'
 import { sharedPolicy } from '../../lib/desired/objects/network-policy.ts'
 import { policyRules, policyRulesText } from '../../lib/desired/policy-rules.ts'
-import { isProblem } from '../../lib/desired/problem.ts'
 import { trustMs } from '../../lib/desired/unused.ts'
-import { childVersion } from '../../lib/observed/child-version.ts'
 import { createIntactCheck, isSamePolicy } from '../../lib/observed/policy-digest.ts'
 import { createCollectUnused } from '../../lib/reconcile/collect-unused.ts'
 import { createSharedPolicyGuard } from '../../lib/reconcile/policy/shared-policy-guard.ts'
@@ -22,6 +16,7 @@ import { childrenOf, instanceCalled, untilConsistent } from '../support/consiste
 import { countedCluster } from '../support/counted-cluster.ts'
 import { create, edit, remove } from '../support/edits.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
+import { createFormerInstance, resumeInstance } from '../support/former-instance.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { eventually, phaseOf, referenceTo } from '../support/operator.ts'
 import { policyNameOf, policyOf } from '../support/policies.ts'
@@ -227,48 +222,10 @@ test('an instance costs six calls until children and status are there, if its po
 describe('an instance of a release that gave it a policy of its own', () => {
   const name = 'former'
 
-  /** Makes what that release made, with its record, while the instance is paused. */
   beforeAll(async () => {
-    const { cluster, namespace, signal, config } = operator
-    await create(operator, templateOf(namespace, 'former'))
-    const { metadata, ...rest } = instanceOf(namespace, name, 'former', 7)
-    await create(operator, {
-      ...rest,
-      metadata: { ...metadata, finalizers: [finalizer], annotations: { [annotations.paused]: 'true' } },
-    })
-    const instance = (await phaseOf(operator, name, 'Pending', 'Paused')) as Stored<ChallengeInstance>
-    const template = await cluster.get<ChallengeTemplate>(
-      referenceTo(operator, 'ChallengeTemplate', 'former'),
-      signal,
-    )
-    if (template === undefined) throw new Error('no template')
-    const input = {
-      instance,
-      template,
-      config,
-      flag: undefined,
-      env: {},
-      placementNamespace: namespace,
-      exposure: noGround,
-    }
-    const desired = desiredState({ ...input, ownPolicy: true })
-    if (isProblem(desired)) throw new Error(desired.message)
-    const children: Child[] = []
-    for (const { object, hash } of desired.children) {
-      const made = await cluster.create(object, signal)
-      if (made === 'exists') throw new Error(`${object.kind} exists`)
-      children.push({ ...referenceToObject(object), version: childVersion(made), hash })
-    }
-    const { uid, generation = 0 } = template.metadata
-    const status = {
-      ...instance.status,
-      children,
-      template: { uid, generation, hash: desired.templateHash },
-    }
-    expect(await cluster.putStatus({ ...instance, status }, signal)).toBeDefined()
-    await edit(operator, 'ChallengeInstance', name, {
-      metadata: { annotations: { [annotations.paused]: null } },
-    })
+    await create(operator, templateOf(operator.namespace, 'former'))
+    await createFormerInstance(operator, { name, template: 'former', team: 7 })
+    await resumeInstance(operator, name)
     await untilConsistent(operator, name, 'Ready')
   })
 
