@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
+import type { Placement } from '../../lib/crd/challenge-template.ts'
 import { insideKinds } from '../../lib/crd/child-kinds.ts'
-import { apiVersion } from '../../lib/crd/group.ts'
+import { apiVersion, labels, managedBySelector } from '../../lib/crd/group.ts'
 import type { KubernetesObject } from '../../lib/crd/objects.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import type { WatchTarget } from '../../lib/kubernetes/cluster.ts'
@@ -19,10 +21,10 @@ export interface Arrivals {
   at(name: string, milestone: Milestone): Promise<number>
 }
 
-/** Watches until the signal aborts. Resolves once every list is complete. */
+/** Watches until the signal aborts. Resolves once every list is complete. @param namespace of the instances */
 export async function watchArrivals(
   client: KubernetesClient,
-  namespace: string,
+  { namespace, placement }: { namespace: string; placement: Placement },
   signal: AbortSignal,
 ): Promise<Arrivals> {
   const reached = new Map<string, number>()
@@ -50,7 +52,9 @@ export async function watchArrivals(
     if (status?.phase === 'Ready') reach(name, 'ready')
   }
   const onChild = ({ kind, metadata }: KubernetesObject) => {
-    const { name = '' } = metadata
+    const { [labels.instance]: name, [labels.instanceNamespace]: home } = metadata.labels ?? {}
+    // Policies that instances share are of no instance.
+    if (name === undefined || home !== namespace) return
     const seen = children.get(name) ?? new Set()
     children.set(name, seen.add(kind))
     check(name)
@@ -66,13 +70,16 @@ export async function watchArrivals(
         onGone: (gone: { metadata: { name?: string } }) => onGone(gone.metadata.name ?? ''),
         onListed: resolve,
       }
-      watch<T>(client, { ...target, namespace }, handlers, { log: silentLog }, signal).catch(reject)
+      watch<T>(client, target, handlers, { log: silentLog }, signal).catch(reject)
     })
+  const childScope = placement === 'Shared' ? { namespace } : { labelSelector: managedBySelector }
   await Promise.all([
-    started<ChallengeInstance>({ apiVersion, kind: 'ChallengeInstance' }, onInstance, name =>
+    started<ChallengeInstance>({ apiVersion, kind: 'ChallengeInstance', namespace }, onInstance, name =>
       reach(name, 'gone'),
     ),
-    ...insideKinds.map(({ apiVersion, kind }) => started({ apiVersion, kind, metadataOnly: true }, onChild)),
+    ...insideKinds.map(({ apiVersion, kind }) =>
+      started({ ...childScope, apiVersion, kind, metadataOnly: true }, onChild),
+    ),
   ])
   return {
     at(name, milestone) {
@@ -82,4 +89,16 @@ export async function watchArrivals(
       return new Promise(resolve => waiting.set(key, resolve))
     },
   }
+}
+
+const soonMs = 60_000
+
+/** Waits for a milestone of one instance that nothing else delays. @throws Error after a minute */
+export async function soon(reached: Promise<number>, what: string, signal: AbortSignal): Promise<number> {
+  const ended = new AbortController()
+  const until = AbortSignal.any([signal, ended.signal])
+  const late = sleep(soonMs, undefined, { signal: until }).then(() => {
+    throw new Error(`a minute has passed without ${what}`)
+  })
+  return Promise.race([reached, late]).finally(() => ended.abort())
 }

@@ -13,7 +13,7 @@ import { type AuditLog, openAuditLog } from './audit-log.ts'
 import { type BareClient, openBareClient } from './bare-client.ts'
 import { type Child, startChild } from './child.ts'
 import { pinControlPlane } from './pinned.ts'
-import { floor, operated, template } from './sample.ts'
+import { floor, operated, type Sample } from './sample.ts'
 
 /** A cluster with CRDs, policies and templates, and queues. The operator does not run in it yet. */
 export interface BenchCluster {
@@ -39,10 +39,11 @@ export interface BenchClusterOptions {
   full: boolean
   /** API server and etcd run on a core of their own. */
   pinned: boolean
+  sample: Sample
 }
 
 export async function openBenchCluster(
-  { full, pinned }: BenchClusterOptions,
+  { full, pinned, sample }: BenchClusterOptions,
   signal: AbortSignal,
 ): Promise<BenchCluster> {
   const stack = new AsyncDisposableStack()
@@ -62,7 +63,7 @@ export async function openBenchCluster(
     const client = openClient({ connection, userAgent: 'bench-watch' })
     stack.defer(() => client.close())
     stack.defer(() => ended.abort())
-    await furnish({ bare, client, full }, signal)
+    await furnish({ bare, client, full, sample }, signal)
     const audit = openAuditLog(auditLog, bare)
     const addresses = await queues.ask<BenchCluster['addresses']>('addresses')
     const lifetime = AbortSignal.any([signal, ended.signal])
@@ -75,7 +76,12 @@ export async function openBenchCluster(
 
 /** Creates two namespaces, CRDs, policies, and a template in each namespace. */
 async function furnish(
-  { bare, client, full }: Pick<BenchCluster, 'bare' | 'client'> & { full: boolean },
+  {
+    bare,
+    client,
+    full,
+    sample,
+  }: Pick<BenchCluster, 'bare' | 'client'> & Pick<BenchClusterOptions, 'full' | 'sample'>,
   signal: AbortSignal,
 ): Promise<void> {
   const namespaces = [operated, floor]
@@ -84,7 +90,7 @@ async function furnish(
   await installManifests(client, { allowedRegistries: [] }, signal)
   for (const name of namespaces) {
     const path = collectionPath({ apiVersion, kind: 'ChallengeTemplate' }, name)
-    await bare.call('POST', path, JSON.stringify(template(name)), signal)
+    await bare.call('POST', path, JSON.stringify(sample.template(name)), signal)
     if (full) await accountMade(client, name, signal)
   }
 }

@@ -8,6 +8,7 @@ import { metAim, type Result, rounded, tableOf } from './figures.ts'
 import { fullLife } from './full-life.ts'
 import { idleForwarder } from './idle-forwarder.ts'
 import { pinBench } from './pinned.ts'
+import { placements, sampleOf } from './sample.ts'
 import type { Scale } from './scale.ts'
 
 const { values: options } = parseArgs({
@@ -15,6 +16,7 @@ const { values: options } = parseArgs({
     quick: { type: 'boolean', default: false },
     json: { type: 'string' },
     only: { type: 'string' },
+    placement: { type: 'string', default: 'Shared' },
     profile: { type: 'string' },
     pinned: { type: 'boolean', default: false },
   },
@@ -23,8 +25,11 @@ const { values: options } = parseArgs({
 const sizes = options.quick
   ? { quiet: 20, burst: 300, full: 100, ready: 2_000 }
   : { quiet: 100, burst: 1_000, full: 1_000, ready: 10_000 }
-const scale: Scale = { ...sizes, profile: options.profile, pinned: options.pinned }
-if (options.pinned) await pinBench()
+const placement = placements.find(each => each === options.placement)
+if (placement === undefined) throw new Error(`--placement is one of ${placements.join(', ')}`)
+const { profile, pinned } = options
+const scale: Scale = { ...sizes, profile, pinned, sample: sampleOf(placement) }
+if (pinned) await pinBench()
 
 const scenarios = { creation, life: fullLife, forwarder: idleForwarder }
 
@@ -58,7 +63,8 @@ const report = {
   version,
   at: new Date(began).toISOString(),
   quick: options.quick,
-  pinned: options.pinned,
+  pinned,
+  placement,
   machine,
   node: process.version,
   results: results.map(({ figures, ...rest }) => ({

@@ -2,8 +2,10 @@ import type { AuditedCall } from './audit-log.ts'
 
 const functionOf = /^challenge-operator\/\S+ \((?<name>[^)]+)\)$/
 
-/** Verbs of calls that serve no single instance: watches and the sweep's pages. */
-const standing = new Set(['watch', 'list'])
+/** Whether a call serves no single instance: the lease, watches, and the pages of sweep and forwarder. */
+function isStanding(name: string, { verb, resource }: AuditedCall): boolean {
+  return resource === 'leases' || verb === 'watch' || (verb === 'list' && name !== 'reconcile')
+}
 
 export interface CallCounts {
   /** Calls of all functions for each instance. */
@@ -26,7 +28,7 @@ export function countCalls(calls: readonly AuditedCall[], instances: number): Ca
   for (const call of calls) {
     const name = functionOf.exec(call.userAgent)?.groups?.name
     if (name === undefined) continue
-    if (standing.has(call.verb) || call.resource === 'leases') {
+    if (isStanding(name, call)) {
       aside += 1
       continue
     }

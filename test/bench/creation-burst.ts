@@ -18,7 +18,7 @@ export async function runCreationBurst(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Result> {
-  const { cluster, operator, create, floor, seen } = contest
+  const { cluster, operator, create, placement, floor, seen } = contest
   const options = { milestone: 'applied', limitMs, progress } as const
   const run = async (who: 'operator' | 'floor', names: string[]) => {
     const begin = { operator: create.withFinalizer, floor }[who]
@@ -48,7 +48,7 @@ export async function runCreationBurst(
       { name: 'create to applied, p99', value: own.p99, unit: 'ms' },
       { name: 'the same calls bare, before', value: before.perSecond, unit: 'a second' },
       { name: 'the same calls bare, after', value: after.perSecond, unit: 'a second' },
-      callsFigure(total, callsUntilApplied),
+      callsFigure(total, callsUntilApplied[placement]),
       { name: 'passes for each instance', value: passes, unit: '' },
       ...spentFigures('operator', own.spent),
       ...spentFigures('API server', own.spent),

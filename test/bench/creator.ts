@@ -1,3 +1,4 @@
+import type { Placement } from '../../lib/crd/challenge-template.ts'
 import { apiVersion, finalizer } from '../../lib/crd/group.ts'
 import { collectionPath } from '../../lib/kubernetes/client/paths.ts'
 import type { BareClient } from './bare-client.ts'
@@ -7,7 +8,7 @@ import { instance, operated } from './sample.ts'
 export type Create = (name: string, signal: AbortSignal) => Promise<unknown>
 
 /** API calls of the operator for a new instance that came with its finalizer, until children and status are written. */
-export const callsUntilApplied = 6
+export const callsUntilApplied: Record<Placement, number> = { Shared: 6, Event: 6, Instance: 12 }
 
 /** The operator adds a missing finalizer by one call more. */
 export const callsForFinalizer = 1

@@ -1,3 +1,5 @@
+import type { Placement } from '../../lib/crd/challenge-template.ts'
+
 /** One measured number, with an aim if the design names one. */
 export interface Figure {
   name: string
@@ -11,6 +13,11 @@ export interface Result {
   scenario: string
   figures: Figure[]
   calls?: Record<string, number>
+}
+
+/** Names the placement in the title of a scenario. */
+export function inPlacement(result: Result, placement: Placement): Result {
+  return { ...result, scenario: `${result.scenario}, placement ${placement}` }
 }
 
 export function metAim({ value, aim }: Figure): boolean | undefined {

@@ -13,7 +13,7 @@ import type { PartAddresses } from '../../local/parts/part-addresses.ts'
 import { serve, type Usage, usage } from './child-side.ts'
 
 export interface ForwarderStart {
-  namespace: string
+  env: Record<string, string>
   kubeconfig: string
   addresses: Pick<PartAddresses, 'queues' | 'sqs'>
 }
@@ -33,7 +33,7 @@ let running: Promise<void> = Promise.resolve()
 let sent = 0
 
 /** Resolves when the first whole table with rows in it was judged. */
-async function start({ namespace, kubeconfig, addresses }: ForwarderStart): Promise<Judged> {
+async function start({ env, kubeconfig, addresses }: ForwarderStart): Promise<Judged> {
   // This call loads the SDK, which a forwarder without messages would never load.
   await queueDepth(addresses.queues.changesUrl, addresses.sqs, AbortSignal.timeout(10_000))
   const started = performance.now()
@@ -58,7 +58,7 @@ async function start({ namespace, kubeconfig, addresses }: ForwarderStart): Prom
         resolve({ startMs: performance.now() - started, rows, judgeMs: milliseconds })
       },
     }
-    const config = parseOperatorConfig({ OPERATOR_NAMESPACE: namespace })
+    const config = parseOperatorConfig(env)
     running = composeForward({ client: open, changes: counted, config, log })(stopping.signal)
     running.catch(reject)
   })

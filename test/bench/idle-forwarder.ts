@@ -6,9 +6,9 @@ import { bundle } from './bundle.ts'
 import { namesOf } from './burst.ts'
 import { startChild } from './child.ts'
 import type { Usage } from './child-side.ts'
-import type { Result } from './figures.ts'
+import { inPlacement, type Result } from './figures.ts'
 import type { ForwarderStart, Judged } from './forwarder-process.ts'
-import { operated } from './sample.ts'
+import type { Sample } from './sample.ts'
 import type { Progress, Scale } from './scale.ts'
 import { createServingObjects } from './serving-objects.ts'
 
@@ -25,12 +25,12 @@ export async function idleForwarder(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Result[]> {
-  const count = scale.ready
+  const { ready: count, sample } = scale
   progress('starting API server, etcd and SQS')
-  const cluster = await openBenchCluster({ full: false, pinned: scale.pinned }, signal)
+  const cluster = await openBenchCluster({ ...scale, full: false }, signal)
   try {
     progress(`forwarder: laying ${count} Ready instances with children and pods`)
-    const settle = await createServingObjects(cluster.bare, signal)
+    const settle = await createServingObjects(cluster.bare, sample, signal)
     const names = namesOf('ready', count).entries()
     const work = async () => {
       for (const [index, name] of names) {
@@ -45,13 +45,13 @@ export async function idleForwarder(
     cluster.stack.defer(() => rm(folder, { recursive: true }))
     const bundled = await bundle('forwarder-process.ts', folder)
     progress('forwarder: starting, bundled as its function')
-    const deployed = await observe(cluster, count, bundled, signal)
+    const deployed = await observe(cluster, { sample, count, file: bundled }, signal)
     progress('forwarder: starting, as `challenge-operator forward`')
-    const fromSources = await observe(cluster, count, 'forwarder-process.ts', signal)
+    const fromSources = await observe(cluster, { sample, count, file: 'forwarder-process.ts' }, signal)
     return [
       result(`forwarder: started over ${count} Ready instances, bundled as its function`, count, deployed),
       result('the same as `challenge-operator forward`, from its sources', count, fromSources),
-    ]
+    ].map(each => inPlacement(each, sample.placement))
   } finally {
     await cluster.stack.disposeAsync()
   }
@@ -65,15 +65,14 @@ interface Seen {
 
 async function observe(
   { addresses, plane }: BenchCluster,
-  count: number,
-  file: string,
+  { sample, count, file }: { sample: Sample; count: number; file: string },
   signal: AbortSignal,
 ): Promise<Seen> {
   const forwarder = startChild(file, { nodeOptions: ['--expose-gc'], env: asDeployed })
   try {
     const empty = await forwarder.ask<Usage>('usage')
     const { kubeconfig } = plane
-    const start: ForwarderStart = { namespace: operated, kubeconfig, addresses }
+    const start: ForwarderStart = { env: sample.environment, kubeconfig, addresses }
     const judged = await forwarder.ask<Judged>('start', start)
     if (judged.rows !== count) throw new Error(`${judged.rows} of ${count} Ready instances were judged`)
     await sleep(watchedMs, undefined, { signal })

@@ -5,16 +5,17 @@ import { startTestPostgres } from '../support/postgres.ts'
 import type { BenchCluster } from './bench-cluster.ts'
 import { type Child, startChild } from './child.ts'
 import type { OperatorStart } from './operator-process.ts'
-import { environment, templateName } from './sample.ts'
+import { type Sample, templateName } from './sample.ts'
 
 /**
  * Starts Postgres and the operator, each in a process of its own. They end with the cluster.
  * @param teams number of teams that the platform knows, with the ids from 1
  * @param profile folder for a V8 CPU profile of the operator
+ * @param sample what the operator is going to be asked for
  */
 export async function startOperator(
   cluster: BenchCluster,
-  { teams, profile }: { teams: number; profile: string | undefined },
+  { teams, profile, sample }: { teams: number; profile: string | undefined; sample: Sample },
   signal: AbortSignal,
 ): Promise<Child> {
   const { plane, addresses, stack } = cluster
@@ -32,7 +33,7 @@ export async function startOperator(
   const operator = startChild('operator-process.ts', { nodeOptions: ['--expose-gc', ...profiling] })
   stack.defer(() => operator.stop())
   await operator.ask('start', {
-    env: environment,
+    env: sample.environment,
     kubeconfig: plane.kubeconfig,
     addresses: { ...addresses, databaseUrl: postgres.url },
   } satisfies OperatorStart)

@@ -1,4 +1,6 @@
-/** The number of instances in each scenario of one run. */
+import type { Sample } from './sample.ts'
+
+/** The number of instances in each scenario of one run, and what they are. */
 export interface Scale {
   /** Creations one after the other. */
   quiet: number
@@ -12,6 +14,7 @@ export interface Scale {
   profile: string | undefined
   /** API server and etcd run on a core of their own. */
   pinned: boolean
+  sample: Sample
 }
 
 /** Prints the progress of a run. */

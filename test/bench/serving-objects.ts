@@ -10,24 +10,24 @@ import { workloadVerdict } from '../../lib/observed/workload.ts'
 import { appliedStatus } from './applied-status.ts'
 import type { BareClient } from './bare-client.ts'
 import { finalized } from './creator.ts'
-import { desiredOf, instance, operated, template } from './sample.ts'
+import { instance, operated, type Sample } from './sample.ts'
 
 /**
  * Creates Ready instances by bare calls, with Deployment, Service and pod, under the policies that they share.
  * Their Secrets are left out, because no forwarder reads them.
  */
-export async function createServingObjects(bare: BareClient, signal: AbortSignal) {
+export async function createServingObjects(bare: BareClient, sample: Sample, signal: AbortSignal) {
   const post = async <T extends KubernetesObject>(object: T): Promise<Stored<T>> =>
-    parsed(await bare.call('POST', collectionPath(object, operated), JSON.stringify(object), signal))
+    parsed(await bare.call('POST', pathFor(object), JSON.stringify(object), signal))
   const putStatus = async <T extends KubernetesObject>(
     object: Stored<T>,
     status: unknown,
   ): Promise<Stored<T>> => {
     const { apiVersion, kind, metadata } = object
-    const path = objectPath({ apiVersion, kind, namespace: operated, name: metadata.name })
+    const path = objectPath({ apiVersion, kind, ...metadata })
     return parsed(await bare.call('PUT', `${path}/status`, JSON.stringify({ ...object, status }), signal))
   }
-  const { metadata } = template(operated)
+  const { metadata } = sample.template(operated)
   const at = objectPath({
     apiVersion,
     kind: 'ChallengeTemplate',
@@ -38,15 +38,20 @@ export async function createServingObjects(bare: BareClient, signal: AbortSignal
   const stored = parsed<ChallengeTemplate>(await bare.call('GET', at, undefined, signal))
 
   const posted = new Map<string, Promise<unknown>>()
-  const postOnce = (policy: Named<KubernetesObject>) => {
-    const underWay = posted.get(policy.metadata.name) ?? post(policy)
-    posted.set(policy.metadata.name, underWay)
+  const postOnce = (object: KubernetesObject) => {
+    const { namespace = '', name = '' } = object.metadata
+    const key = `${object.kind} ${namespace}/${name}`
+    const underWay = posted.get(key) ?? post(object)
+    posted.set(key, underWay)
     return underWay
   }
 
   return async (name: string, teamId: number): Promise<void> => {
     const made = await post<ChallengeInstance>(finalized(instance(operated, name, teamId)))
-    const desired = desiredOf(made)
+    const desired = sample.desiredOf(made)
+    const place = sample.placeOf(made)
+    if (place) await postOnce(place.namespace)
+    for (const object of place?.contents ?? []) await postOnce(object)
     if (desired.sharedPolicy) await postOnce(desired.sharedPolicy)
     const children = await Promise.all(
       desired.children.map(async ({ object }) => {
@@ -63,6 +68,10 @@ export async function createServingObjects(bare: BareClient, signal: AbortSignal
       appliedStatus({ instance: made, template: stored, desired, made: children, verdict }),
     )
   }
+}
+
+function pathFor(object: KubernetesObject): string {
+  return collectionPath(object, object.metadata.namespace)
 }
 
 function parsed<T>(text: string): T {
@@ -84,7 +93,7 @@ function headless(object: KubernetesObject): KubernetesObject {
 
 /** The pod as a ReplicaSet names and owns it. */
 function podOf({ metadata, spec }: Stored<Deployment>): Pod {
-  const { name, uid } = metadata
+  const { namespace, name, uid } = metadata
   const owner = {
     apiVersion: 'apps/v1',
     kind: 'ReplicaSet',
@@ -98,7 +107,7 @@ function podOf({ metadata, spec }: Stored<Deployment>): Pod {
     metadata: {
       ...spec?.template?.metadata,
       name: `${name}-7d4b9c6f5d-x2x7k`,
-      namespace: operated,
+      namespace,
       ownerReferences: [owner],
     },
     spec: { ...spec?.template?.spec, nodeName: 'node-0' },
