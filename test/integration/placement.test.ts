@@ -45,7 +45,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await operator?.stop()
   await counted?.stop()
-  await other?.remove()
 })
 
 const resync = () => sweepOnce(operator, queues)

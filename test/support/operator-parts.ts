@@ -66,7 +66,7 @@ export async function openOperatorParts(options: OperatorPartsOptions): Promise<
   const { signal } = ending
   const plane = options.plane ?? sharedControlPlane()
   const [namespace, db, queues, bus] = await Promise.all([
-    options.plane ? { name: options.plane.namespace ?? 'default', remove: async () => {} } : testNamespace(),
+    options.plane ? { name: options.plane.namespace ?? 'default' } : testNamespace(),
     options.databaseUrl ? { url: options.databaseUrl, remove: async () => {} } : testDatabase(),
     options.queues ?? testQueues(),
     startTestEventBus(),
@@ -124,7 +124,6 @@ export async function openOperatorParts(options: OperatorPartsOptions): Promise<
       await database.destroy()
       await Promise.all(clients.map(each => each.close()))
       await bus.stop()
-      await namespace.remove()
       await db.remove()
     },
   }

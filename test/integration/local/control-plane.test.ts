@@ -102,8 +102,9 @@ describe('the full control plane of the run', () => {
 
   it('makes a Deployment available within seconds, and finishes the deletion of its namespace', async () => {
     const { api } = sharedControlPlane()
-    const namespace = await testNamespace()
-    const path = `/apis/apps/v1/namespaces/${namespace.name}/deployments`
+    const { name } = await testNamespace()
+    const namespace = `/api/v1/namespaces/${name}`
+    const path = `/apis/apps/v1/namespaces/${name}/deployments`
     const labels = { app: 'web' }
     const container = { name: 'main', image: 'registry.example/web:1' }
     const template = {
@@ -117,8 +118,8 @@ describe('the full control plane of the run', () => {
       return JSON.parse(body).status.availableReplicas
     }
     await expect.poll(available, { timeout: 5_000 }).toBe(2)
-    await namespace.remove()
-    const gone = () => api.call('GET', `/api/v1/namespaces/${namespace.name}`, undefined, signal)
+    expect((await api.call('DELETE', namespace, undefined, signal)).status).toBe(200)
+    const gone = () => api.call('GET', namespace, undefined, signal)
     await expect.poll(async () => (await gone()).status, { timeout: 20_000 }).toBe(404)
   })
 })
