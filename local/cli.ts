@@ -5,12 +5,24 @@ import { Command, Option } from 'commander'
 import { OperatorMisconfigured } from '../lib/config/section.ts'
 import { OperatorError } from '../lib/errors.ts'
 import { version } from '../lib/version.ts'
+import type { SimpleCommand } from './commands/actions/commands.ts'
+import {
+  actionOptionsOf,
+  date,
+  selectionOf,
+  wholeNumber,
+  withActionOptions,
+  withOutput,
+  withSelection,
+} from './commands/actions/options.ts'
+import { declareDeadLetters } from './commands/dead-letters/declare.ts'
 
 const localDirectory = join(import.meta.dirname, '..', '.local')
 /** Time in which a process whose command has ended closes its last connections. */
 const lastMs = 5_000
 const { env } = process
 const print = (line: string): void => void process.stdout.write(`${line}\n`)
+const printError = (line: string): void => void process.stderr.write(`${line}\n`)
 
 /** The first Ctrl-C ends everything in order. The second one ends this process at once, and its child processes follow. */
 function stopOnSignal(): AbortSignal {
@@ -89,13 +101,15 @@ program
     await runCloseRows(env, options, print, stopOnSignal())
   })
 
-program
-  .command('get')
-  .description('show all instances, or only those with the given names')
-  .argument('[names...]')
-  .action(async (names: string[]) => {
+withOutput(withSelection(program.command('get')))
+  .description('show instances: all, those with the given names, or those that fit the options')
+  .option('-w, --watch', 'go on and show every change, until Ctrl-C', false)
+  .action(async (names: string[], { watch, output, ...selectors }) => {
     const { runGet } = await import('./commands/get.ts')
-    process.exitCode = await runGet(env, names, print, stopOnSignal())
+    const json = output === 'json'
+    const selection = selectionOf(names, selectors)
+    const options = { selection, watch, json, print, warn: json ? printError : print }
+    process.exitCode = await runGet(env, options, stopOnSignal())
   })
 
 program
@@ -109,6 +123,38 @@ program
     const { runTimeline } = await import('./commands/timeline.ts')
     process.exitCode = await runTimeline(env, { name, output }, print, stopOnSignal())
   })
+
+withActionOptions(program.command('renew'))
+  .description(
+    'move the end of instances to a later date; without --minutes and --until, by the TTL of the template from now',
+  )
+  .option('--minutes <number>', 'the end is so many minutes from now', wholeNumber(1))
+  .option('--until <date>', 'the end is this date, in RFC 3339', date)
+  .action(async (names: string[], { minutes, until, ...options }) => {
+    const { runRenew } = await import('./commands/actions/commands.ts')
+    const renewal = { ...actionOptionsOf(names, options), minutes, until }
+    process.exitCode = await runRenew(env, renewal, print, stopOnSignal())
+  })
+
+simpleAction(withActionOptions(program.command('stop')).description('delete instances'), 'stop')
+simpleAction(
+  withActionOptions(program.command('sleep')).description(
+    'remove the pods of instances and keep the instances',
+  ),
+  'sleep',
+)
+simpleAction(
+  withActionOptions(program.command('wake')).description('give sleeping instances their pods again'),
+  'wake',
+)
+simpleAction(withActionOptions(program.command('restart')).description('give instances new pods'), 'restart')
+
+declareDeadLetters(
+  program
+    .command('dead-letters')
+    .description('list messages that could not be handled, or retry what they are about'),
+  { env, print, stopOnSignal },
+)
 
 try {
   await program.parseAsync()
@@ -124,6 +170,19 @@ try {
 
 // Everything has ended in order by now. A function that ignored its signal must not keep the process.
 setTimeout(() => process.exit(), lastMs).unref()
+
+function simpleAction(command: Command, name: SimpleCommand): void {
+  command.action(async (names: string[], options) => {
+    const { runSimpleAction } = await import('./commands/actions/commands.ts')
+    process.exitCode = await runSimpleAction(
+      name,
+      env,
+      actionOptionsOf(names, options),
+      print,
+      stopOnSignal(),
+    )
+  })
+}
 
 /**
  * 78 is EX_CONFIG of sysexits.h: the command fails again until the configuration changes or `challenge-operator crds` has
