@@ -37,7 +37,7 @@ export interface HeldRollout {
 }
 
 /** The kinds of objects with messages of their own, beside instances. */
-export const messageKinds = ['Revision', 'Namespace', 'Policy'] as const
+export const messageKinds = ['Revision', 'Namespace', 'Policy', 'Clock'] as const
 
 export type MessageKind = (typeof messageKinds)[number]
 
@@ -48,8 +48,8 @@ export interface ChangeMessage extends InstanceKey {
    * What the key names; undefined: an instance. `Revision`: the Secret of a template's revision that no instance uses. An old
    * function takes it for an instance that is gone, and finds nothing to clean up. `Namespace`: the namespace of an event,
    * under its name as namespace and name, that no instance uses (cause `orphan`), or whose quota is not the one that is
-   * configured (cause `drift`). `Policy`: a policy that instances share, which is unused
-   * (cause `orphan`), or absent or changed (cause `drift`).
+   * configured (cause `drift`). `Policy`: a policy that instances share, which is unused (cause `orphan`), or absent or
+   * changed (cause `drift`). `Clock`: the organiser's ConfigMap, which the state of the clock does not follow yet.
    */
   kind?: MessageKind
   /** Version of the object whose change caused the message. Empty if no single object did. */
@@ -63,6 +63,11 @@ export interface ChangeMessage extends InstanceKey {
   held?: HeldRollout
   /** An instance that needs the policy. Its template tells what the policy has to say. */
   neededBy?: ObjectKey
+  /**
+   * Version of the state of the organiser's clock that the sender knew; `noClock`: there was none. It speaks for the time of
+   * `at` only, so a timer carries none.
+   */
+  clock?: string
   /** Number of failed passes in a row that counted as attempts. */
   attempt: number
   /** Number of passes in a row that ended in a wait (requeue, database or cluster away). It lengthens the next wait only. */
@@ -157,6 +162,7 @@ const isUsable = new Map<string, (content: unknown) => boolean>([
   ['workloadNamespace', content => typeof content === 'string' && content !== ''],
   ['held', isHeldRollout],
   ['neededBy', isObjectName],
+  ['clock', content => typeof content === 'string' && content !== ''],
   ['waits', content => Number.isInteger(content) && (content as number) >= 0],
   ['trace', content => typeof content === 'string' && traceparent.test(content)],
   ['resourceVersion', content => typeof content === 'string'],

@@ -1,4 +1,5 @@
 import type { SQSRecord } from 'aws-lambda'
+import { clockStamp } from '../../lib/clock/version.ts'
 import type { Cause, ChangeMessage, MessageKind } from '../../lib/messages.ts'
 import { parseChange } from '../../lib/messages.ts'
 import type { Pass } from '../../lib/reconcile/pass/outcome.ts'
@@ -89,6 +90,7 @@ function passOf(change: ChangeMessage, { attributes }: SQSRecord): Pass {
     pod,
     workloadNamespaces: workloadNamespace === undefined ? [] : [workloadNamespace],
     held,
+    clock: clockStamp(change),
     attempt,
     waits,
     trace,
@@ -105,6 +107,7 @@ function unite(older: Pass, newer: Pass): Pass {
     pod: newer.pod ?? older.pod,
     workloadNamespaces: [...new Set([...newer.workloadNamespaces, ...older.workloadNamespaces])],
     held: newer.held ?? older.held,
+    clock: newer.clock ?? older.clock,
     attempt: Math.max(older.attempt, newer.attempt),
     waits: Math.max(older.waits, newer.waits),
     trace: newer.trace ?? older.trace,

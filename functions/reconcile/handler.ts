@@ -5,6 +5,7 @@ import { redeliverSoon } from '../../lib/aws/redelivery.ts'
 import { operatorError } from '../../lib/errors.ts'
 import type { DeadlineContext } from '../../lib/middleware/deadline.ts'
 import { invocation } from '../../lib/middleware/invocation.ts'
+import type { TakeUpClock } from '../../lib/reconcile/clock/take-up.ts'
 import type { CollectUnused } from '../../lib/reconcile/collect-unused.ts'
 import type { CollectNamespace } from '../../lib/reconcile/namespace/collect-namespace.ts'
 import type { RepairNamespace } from '../../lib/reconcile/namespace/repair-namespace.ts'
@@ -34,6 +35,7 @@ export interface ReconcileHandlerOptions {
   collectNamespace: CollectNamespace
   repairNamespace: RepairNamespace
   repairPolicy: RepairPolicy
+  takeUpClock: TakeUpClock
   /** Tells whether this operator watches a namespace. Instances of other namespaces are not its business. */
   watches: (namespace: string) => boolean
   /** Checks that the cluster knows our schema. Throws `SchemaOutdated` until the CRDs are upgraded. */
@@ -201,11 +203,20 @@ async function handleSharedObject(
 /** Workloads, and what they share, may be in other namespaces than the instances that this operator watches. */
 async function sharedObjectWork(
   change: SharedObjectStep['change'],
-  { collectUnused, collectNamespace, repairNamespace, repairPolicy, watches }: ReconcileHandlerOptions,
+  {
+    collectUnused,
+    collectNamespace,
+    repairNamespace,
+    repairPolicy,
+    takeUpClock,
+    watches,
+  }: ReconcileHandlerOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const { kind, namespace, cause, neededBy } = change
   switch (kind) {
+    case 'Clock':
+      return takeUpClock(signal)
     case 'Namespace':
       return cause === 'drift' ? repairNamespace(change, signal) : collectNamespace(change, signal)
     case 'Policy':

@@ -9,6 +9,7 @@ import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { configured, once } from '../../lib/middleware/start-up.ts'
 import { createPublish } from '../../lib/publish.ts'
+import { createTakeUpClock } from '../../lib/reconcile/clock/take-up.ts'
 import { createCollectUnused } from '../../lib/reconcile/collect-unused.ts'
 import { createCollectNamespace } from '../../lib/reconcile/namespace/collect-namespace.ts'
 import { createRepairNamespace } from '../../lib/reconcile/namespace/repair-namespace.ts'
@@ -52,6 +53,7 @@ export const handler = createHandler({
   collectNamespace: createCollectNamespace({ ...parts, graceMs: eventGraceMs(operator.placement) }),
   repairNamespace: createRepairNamespace(parts),
   repairPolicy: createRepairPolicy(parts),
+  takeUpClock: createTakeUpClock({ ...parts, namespace: operator.leaseNamespace }),
   watches: watchedBy(operator.namespaces),
   ready: once(signal => checkSchema(client, signal)),
   publish,

@@ -3,7 +3,6 @@ import { openQueues } from '../../lib/aws/sqs.ts'
 import { clusterSection, queueSection } from '../../lib/config/connections.ts'
 import { operatorSection } from '../../lib/config/operator.ts'
 import { placesElsewhere } from '../../lib/config/placement.ts'
-import { firstNamespace } from '../../lib/crd/namespaces.ts'
 import { configurationOf } from '../../lib/desired/configuration.ts'
 import { keepHeapSmall } from '../../lib/forward/dispatch/heap.ts'
 import { createForward, type ForwardDependencies } from '../../lib/forward.ts'
@@ -22,10 +21,9 @@ const { operator, cluster, queues, log } = configured({
   environment: process.env,
   sections: { operator: operatorSection, cluster: clusterSection, queues: queueSection },
 })
-const { namespaces } = operator
+const { namespaces, leaseNamespace: namespace } = operator
 const { client, time } = withServerTime(clientFor('watch-forwarder', cluster))
 const identity = randomUUID()
-const namespace = firstNamespace(namespaces)
 const parts = {
   watch: (target, handlers, signal) => watch(client, target, handlers, { log }, signal),
   elect: (callbacks, signal) => elect({ client, namespace, identity, log, ...callbacks }, signal),

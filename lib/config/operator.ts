@@ -1,4 +1,4 @@
-import type { WatchedNamespaces } from '../crd/namespaces.ts'
+import { firstNamespace, type WatchedNamespaces } from '../crd/namespaces.ts'
 import { parseCidr } from './cidr.ts'
 import { dnsDefault, parseDns } from './dns.ts'
 import { type ExposureConfig, exposureConfig, ingressCidrs } from './exposure.ts'
@@ -10,6 +10,8 @@ import { unknownVariables } from './unknown.ts'
 
 export interface OperatorConfig {
   namespaces: WatchedNamespaces
+  /** The namespace of what exists once for the operator: the forwarder's Lease and the organiser's clock. */
+  leaseNamespace: string
   /** Seconds between sweeps. */
   intervalSeconds: number
   /** Minutes between verifications of all children. */
@@ -57,8 +59,10 @@ export const operatorSection: Section<OperatorConfig> = variables => {
     variables.addProblem(
       `FLAG_SECRET is too short to make flags from; write at least ${flagSecretLength} random characters (openssl rand -hex 32)`,
     )
+  const watched = namespaces(variables)
   return {
-    namespaces: namespaces(variables),
+    namespaces: watched,
+    leaseNamespace: leaseNamespace(variables) ?? firstNamespace(watched),
     intervalSeconds: variables.integer('OPERATOR_INTERVAL', 1, 3600, 'seconds') ?? 15,
     resyncMinutes: variables.integer('OPERATOR_RESYNC_MINUTES', 1, 1440, 'minutes') ?? 10,
     placement: placement(variables),
@@ -87,6 +91,14 @@ function namespaces(variables: Variables): WatchedNamespaces {
   if (variables.text('OPERATOR_NAMESPACE')?.trim() === '*') return '*'
   const expected = 'the name of a namespace, or * alone for all'
   return variables.list('OPERATOR_NAMESPACE', namespaceName, expected) ?? ['default']
+}
+
+function leaseNamespace(variables: Variables): string | undefined {
+  const name = 'OPERATOR_LEASE_NAMESPACE'
+  const value = variables.text(name)
+  if (value === undefined || namespaceName.test(value)) return value
+  variables.addProblem(`${name} is not the name of a namespace: ${JSON.stringify(value)}`)
+  return undefined
 }
 
 function clusterCidrs(variables: Variables): string[] {

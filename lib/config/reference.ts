@@ -36,6 +36,11 @@ export const configurationReference: readonly ConfigurationVariable[] = [
     'default',
     'Watched namespaces: one, several with commas between, or `*` for all.',
   ),
+  row(
+    'OPERATOR_LEASE_NAMESPACE',
+    undefined,
+    "Namespace of the forwarder's Lease and of the organiser's clock; unset: the first watched one, or default for `*`.",
+  ),
   row('OPERATOR_INTERVAL', '15', 'Seconds between sweeps, 1 to 3600.'),
   row('OPERATOR_RESYNC_MINUTES', '10', 'Minutes between verifications of all children, 1 to 1440.'),
   row(
@@ -195,7 +200,6 @@ export const notYet: readonly string[] = [
   'OPERATOR_PLATFORM',
   'OPERATOR_IDLE_MILLICORES',
   'OPERATOR_WARN_MINUTES',
-  'OPERATOR_LEASE_NAMESPACE',
 ]
 
 /**

@@ -59,6 +59,10 @@ export const annotations = {
   triedAgain: `${group}/tried-again`,
   /** On a shared policy: the rules of templates that it is built from, as JSON. */
   policyRules: `${group}/policy-rules`,
+  /** On the ConfigMap with the state of the organiser's clock: uid and version of the organiser's ConfigMap that it follows. */
+  clockSource: `${group}/clock-source`,
+  /** On the same: why the organiser's ConfigMap is not followed. */
+  clockProblem: `${group}/clock-problem`,
 } as const
 
 /** Name of the standing default-deny policy of a workload namespace. */

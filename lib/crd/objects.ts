@@ -294,6 +294,11 @@ export interface Pod extends KubernetesObject {
   }
 }
 
+export interface ConfigMap extends KubernetesObject {
+  data?: Record<string, string>
+  binaryData?: Record<string, string>
+}
+
 export interface GatewayListener {
   name: string
   protocol: string

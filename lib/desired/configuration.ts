@@ -22,6 +22,7 @@ export interface PresentSettings {
  */
 const effects: Readonly<Record<keyof OperatorConfig, 'settings' | 'policies' | 'keys' | 'none'>> = {
   namespaces: 'none',
+  leaseNamespace: 'none',
   intervalSeconds: 'none',
   resyncMinutes: 'none',
   placement: 'settings',
@@ -60,6 +61,12 @@ export function configurationOf(config: OperatorConfig): Configuration {
     settingsOfOwnPolicy: hashOf('settings', 'policies'),
     keys: keysOf(config),
   }
+}
+
+/** The settings during a lockdown, which closes the policy of an instance's own. */
+export function underLockdown<T extends PresentSettings>(settings: T): T {
+  const { settingsOfOwnPolicy: open } = settings
+  return { ...settings, settingsOfOwnPolicy: shortHash({ open, lockdown: true }) }
 }
 
 /** Whether an instance that recorded this hash was built with the present settings. */

@@ -31,6 +31,8 @@ export interface DesiredInput {
   /** The namespace that the workload runs in. */
   placementNamespace: string
   exposure: ExposureGround
+  /** See `PolicySettings`. */
+  lockdown?: boolean
   /** Builds the instance with the policy of its own that an earlier release gave it. Without it with a shared one. */
   ownPolicy?: boolean
 }
@@ -95,7 +97,8 @@ export function desiredState(input: DesiredInput): Desired | Problem {
   const addresses = endpoints(own, ports)
   const exposure = desiredExposure({ instance, spec, identity: own, config, ground: input.exposure })
   const rules = policyRules(spec)
-  const shared = input.ownPolicy ? undefined : sharedPolicy(placementNamespace, rules, config)
+  const settings = { ...config, ...(input.lockdown && { lockdown: true }) }
+  const shared = input.ownPolicy ? undefined : sharedPolicy(placementNamespace, rules, settings)
 
   return {
     namespace: placementNamespace,
@@ -104,7 +107,7 @@ export function desiredState(input: DesiredInput): Desired | Problem {
       ...(flag === undefined || given === undefined
         ? []
         : [{ object: secret(own, flag), hash: shortHash(secret(own, given.fingerprint)) }]),
-      ...(shared === undefined ? [hashed(ownPolicy(own, rules, config))] : []),
+      ...(shared === undefined ? [hashed(ownPolicy(own, rules, settings))] : []),
       hashed(service(own, ports)),
       hashed(deployment({ ...workload, policy: shared?.metadata.name })),
       ...(exposure?.object ? [{ ...hashed(exposure.object), exposes: true as const }] : []),

@@ -7,6 +7,7 @@ import { workloadNamespace } from '../desired/identity.ts'
 import { isProblem, type Problem } from '../desired/problem.ts'
 import {
   clockSkewMs,
+  creditsReported,
   dateAdvice,
   expiredAt,
   expiresAt,
@@ -20,6 +21,7 @@ import { type Reason, reasons } from '../reasons.ts'
 import { type Causes, expectsEnd } from './pass/causes.ts'
 import type { Obstacle } from './pass/findings.ts'
 import type { Observed, TemplateSource } from './pass/observation.ts'
+import { wouldChange } from './pass/would-change.ts'
 import { keepsPod, mayKeepOwnPolicy } from './policy/own-policy.ts'
 
 /** What to do about what was observed. An instance that lives on has its dates, whatever else is decided about it. */
@@ -36,6 +38,8 @@ export type Decision =
 type LiveDecision =
   /** Only report the workload. */
   | { kind: 'look' }
+  /** The organiser's clock is paused, and nothing is held back: report the workload, and change nothing. */
+  | { kind: 'hold' }
   /** Leave everything as it is and report the obstacle. */
   | { kind: 'leave'; obstacle: Obstacle }
   /** Apply the desired state. */
@@ -50,13 +54,27 @@ type LiveDecision =
 
 /** @param now a time that the API server has reached, in epoch milliseconds */
 export function decide(observed: Observed, config: OperatorConfig, now: number): Decision {
-  const { instance } = observed
+  const { instance, clock } = observed
   const built = firstUsable(observed, config)
-  const at = expiresAt(instance, built?.source.template, { ...config, credits: [] })
+  const at = expiresAt(instance, built?.source.template, { ...config, ...clock })
   const isOver = at !== undefined && at <= now
-  if (isOver && !isPaused(instance.metadata) && observed.template.kind !== 'unread') return { kind: 'expire' }
+  const ends = isOver && !isPaused(instance.metadata) && observed.template.kind !== 'unread'
+  if (ends && !clock.paused) return { kind: 'expire' }
   const availableFrom = opensAt(observed, built, now)
-  return { ...decideLive(observed, built, availableFrom), expiresAt: at, availableFrom }
+  const live = decideLive(observed, built, availableFrom)
+  const held = clock.paused ? heldBack(observed, live, ends) : live
+  return { ...held, expiresAt: at, availableFrom }
+}
+
+const clockPaused = 'The organiser has paused the operator. What is due is done when the pause ends.'
+
+/** During a pause of the organiser's clock: says so where something would be done, and changes nothing. */
+function heldBack(observed: Observed, live: LiveDecision, ends: boolean): LiveDecision {
+  if (ends) return leave('Paused', clockPaused)
+  if (live.kind === 'leave') return live
+  return live.kind === 'converge' && wouldChange(observed, live)
+    ? leave('Paused', clockPaused)
+    : { kind: 'hold' }
 }
 
 /**
@@ -65,24 +83,29 @@ export function decide(observed: Observed, config: OperatorConfig, now: number):
  * @param times `now`: the most likely time, `reached`: one that the API server has reached. Epoch milliseconds.
  */
 export function endsInMs(
-  { instance }: Observed,
+  { instance, clock }: Observed,
   decision: Decision,
   pass: Causes,
   { now, reached }: { now: number; reached: number },
 ): number | undefined {
-  if (decision.kind === 'expire' || decision.expiresAt === undefined || isPaused(instance.metadata))
-    return undefined
+  if (decision.kind === 'expire' || decision.expiresAt === undefined) return undefined
+  if (isPaused(instance.metadata) || clock.paused) return undefined
   const end = decision.expiresAt
   const ahead = end > now ? end - now : end - reached
   return expectsEnd(pass) && ahead > 0 && ahead <= clockSkewMs ? ahead : undefined
 }
 
-/** Whether the time of an instance is over that could not be observed. @param now a time that the API server has reached */
-export function isOverUnobserved(instance: ChallengeInstance, config: OperatorConfig, now: number): boolean {
-  return (
-    !isPaused(instance.metadata) &&
-    expiredAt(instance, undefined, { ...config, credits: [] }, now) !== undefined
-  )
+/**
+ * Whether the time of an instance is over that could not be observed. A reported end that lacks a credit is not believed.
+ * @param now a time that the API server has reached
+ */
+export function isOverUnobserved(
+  { instance, clock }: Pick<Observed, 'instance' | 'clock'>,
+  config: OperatorConfig,
+  now: number,
+): boolean {
+  if (isPaused(instance.metadata) || clock.paused || !creditsReported(instance, clock)) return false
+  return expiredAt(instance, undefined, { ...config, ...clock }, now) !== undefined
 }
 
 /** A later opening stops no instance that runs. */
@@ -175,7 +198,8 @@ function desiredOf(
   const value = isProblem(source) ? source : flagValue(source, uid, config, referenced)
   const flag = isProblem(value) ? undefined : value.flag
   const env = isProblem(environment) ? {} : environment.env
-  const input = { instance, template, config, flag, env, placementNamespace, exposure }
+  const { lockdown } = observed.clock
+  const input = { instance, template, config, flag, env, placementNamespace, exposure, lockdown }
   const desired = withPolicy(observed, input)
   // A template that cannot be used at all is reported before an environment or a flag that is wrong.
   return [desired, environment, value].find(isProblem) ?? desired

@@ -23,7 +23,7 @@ export function readInstance(
 
 export async function observe(
   dependencies: SourceDependencies,
-  instance: Stored<ChallengeInstance>,
+  { instance, clock }: Pick<Observed, 'instance' | 'clock'>,
   pass: Pass,
   signal: AbortSignal,
 ): Promise<Observed> {
@@ -52,6 +52,7 @@ export async function observe(
       : await templateSources(dependencies, { instance, existing, pass }, signal)
   return {
     instance,
+    clock,
     template,
     held: pass.held,
     sources,

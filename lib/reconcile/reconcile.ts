@@ -1,9 +1,10 @@
 import { sleep } from '../abort.ts'
+import { type ClockState, openClock } from '../clock/state.ts'
 import type { OperatorConfig } from '../config/operator.ts'
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
 import type { Stored } from '../crd/objects.ts'
 import { childKey } from '../crd/reference.ts'
-import { configurationOf } from '../desired/configuration.ts'
+import { configurationOf, underLockdown } from '../desired/configuration.ts'
 import { defaultDeny } from '../desired/objects/default-deny.ts'
 import { OperatorError } from '../errors.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
@@ -16,6 +17,7 @@ import type { Acted } from './act/acted.ts'
 import { createCopiedSecrets } from './act/copied-secrets.ts'
 import { createDefaultDenyGuard } from './act/default-deny.ts'
 import { createWorkloadNamespaceGuard } from './act/workload-namespace.ts'
+import { createClockReader } from './clock/reader.ts'
 import { decide, endsInMs, isOverUnobserved } from './decide.ts'
 import { observe, readInstance } from './observe.ts'
 import { rechecksRow } from './pass/causes.ts'
@@ -83,6 +85,8 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
     now,
   })
   const configuration = configurationOf(config)
+  const closedConfiguration = underLockdown(configuration)
+  const readClock = createClockReader({ cluster, namespace: config.leaseNamespace, now })
   const revisions = createRevisions({ cluster, now, log })
   const exposureGround = createExposureGround(deps)
   const reportTemplate = createReportTemplate({ cluster, config, log })
@@ -98,18 +102,20 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
     signal: AbortSignal,
   ): Promise<PassResult> {
     const ended = await tearDown(deps, instance, pass, signal)
-    return 'thrown' in ended ? reportFailedRead(deps, { instance, pass, ...ended }, signal) : ended
+    if (!('thrown' in ended)) return ended
+    return reportFailedRead(deps, { instance, clock: openClock, pass, ...ended }, signal)
   }
 
   /** Without what was read, the end of an instance is carried out all the same; anything else is only reported. */
   async function endOrReport(
-    instance: Stored<ChallengeInstance>,
+    known: { instance: Stored<ChallengeInstance>; clock: ClockState },
     thrown: unknown,
     pass: Pass,
     signal: AbortSignal,
   ): Promise<PassResult | 'again'> {
-    if (!isOverUnobserved(instance, config, reached()))
-      return reportFailedRead(deps, { instance, thrown, pass }, signal)
+    const { instance } = known
+    if (!isOverUnobserved(known, config, reached()))
+      return reportFailedRead(deps, { ...known, thrown, pass }, signal)
     const ended = (await expire(cluster, instance, signal)) === 'ended'
     return ended ? { outcome: { kind: 'settled' }, events: 0 } : 'again'
   }
@@ -121,13 +127,13 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
     signal: AbortSignal,
   ): Promise<PassResult | 'again'> {
     if (found.metadata.deletionTimestamp !== undefined) return tearDownAndReport(found, pass, signal)
-    const instance = await ensureFinalizer(cluster, found, signal)
-    const observed = await observe({ cluster, revisions, exposureGround }, instance, pass, signal).catch(
-      thrown => ({
-        thrown,
-      }),
+    const clock = await readClock(pass.clock, signal)
+    const instance = clock.paused ? found : await ensureFinalizer(cluster, found, signal)
+    const known = { instance, clock }
+    const observed = await observe({ cluster, revisions, exposureGround }, known, pass, signal).catch(
+      thrown => ({ thrown }),
     )
-    if ('thrown' in observed) return endOrReport(instance, observed.thrown, pass, signal)
+    if ('thrown' in observed) return endOrReport(known, observed.thrown, pass, signal)
     const decision = decide(observed, config, reached())
     const endsIn = endsInMs(observed, decision, pass, { now: now(), reached: reached() })
     if (endsIn !== undefined) {
@@ -145,7 +151,7 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
       acted,
       pass,
       exposure: config.exposure,
-      configuration,
+      configuration: clock.lockdown ? closedConfiguration : configuration,
       now: judgedAt,
       random: random(),
     })

@@ -3,7 +3,6 @@ import { hostname } from 'node:os'
 import type { ChangesQueue } from '../../lib/aws/queue-ports.ts'
 import type { OperatorConfig } from '../../lib/config/operator.ts'
 import { placesElsewhere } from '../../lib/config/placement.ts'
-import { firstNamespace } from '../../lib/crd/namespaces.ts'
 import { configurationOf } from '../../lib/desired/configuration.ts'
 import { createForward, type Forward, type ForwardDependencies } from '../../lib/forward.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
@@ -50,7 +49,7 @@ export function composeForward(
       elect(
         {
           client,
-          namespace: firstNamespace(namespaces),
+          namespace: config.leaseNamespace,
           identity,
           log,
           times: leaseTimes,

@@ -15,6 +15,7 @@ import { configurationOf } from '../../lib/desired/configuration.ts'
 import { withServerTime } from '../../lib/kubernetes/client/server-time.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { createPublish } from '../../lib/publish.ts'
+import { createTakeUpClock } from '../../lib/reconcile/clock/take-up.ts'
 import { createCollectUnused } from '../../lib/reconcile/collect-unused.ts'
 import { createCollectNamespace } from '../../lib/reconcile/namespace/collect-namespace.ts'
 import { createRepairNamespace } from '../../lib/reconcile/namespace/repair-namespace.ts'
@@ -111,6 +112,7 @@ export function composeOperator(
       collectNamespace: createCollectNamespace({ ...parts, graceMs: eventGraceMs(config.placement) }),
       repairNamespace: createRepairNamespace(parts),
       repairPolicy: createRepairPolicy(parts),
+      takeUpClock: createTakeUpClock({ ...parts, namespace: config.leaseNamespace }),
       watches: watchedBy(config.namespaces),
       publish,
       log,

@@ -7,7 +7,11 @@ import { egressRules } from './egress.ts'
 import { type IngressSettings, ingressRules } from './ingress.ts'
 
 /** The settings that are content of policies. Their change is written into the policies and restarts no pod. */
-export type PolicySettings = IngressSettings & Pick<OperatorConfig, 'dns'>
+export type PolicySettings = IngressSettings &
+  Pick<OperatorConfig, 'dns'> & {
+    /** During a lockdown nothing reaches a pod, and a pod reaches nothing. Undefined: there is none. */
+    lockdown?: boolean
+  }
 
 /**
  * Builds the policy that all pods of a namespace with the same rules share. It opens the ports and ranges that the rules
@@ -60,7 +64,7 @@ function policySpec(
   return {
     podSelector: { matchLabels },
     policyTypes: ['Ingress', 'Egress'],
-    ingress: ingressRules(rules, settings),
-    egress: egressRules(rules, settings),
+    ingress: settings.lockdown ? [] : ingressRules(rules, settings),
+    egress: settings.lockdown ? [] : egressRules(rules, settings),
   }
 }

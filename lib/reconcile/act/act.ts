@@ -51,6 +51,8 @@ export async function act(
   switch (decision.kind) {
     case 'look':
       return removeOwnPolicy(cluster, { observed, acted: nothing }, signal)
+    case 'hold':
+      return nothing
     case 'leave':
       return { ...nothing, children: children.map(child => withoutPastRepairs(child, now())) }
     case 'expire': {

@@ -1,3 +1,4 @@
+import type { ClockState } from '../../clock/state.ts'
 import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
 import type { ChallengeTemplate, KnownTemplate } from '../../crd/challenge-template.ts'
 import type { Deployment, KubernetesObject, Pod, Secret, Stored } from '../../crd/objects.ts'
@@ -8,6 +9,8 @@ import type { HeldRollout, InstanceKey } from '../../messages.ts'
 /** Everything that a pass decides on. It is read up front. */
 export interface Observed {
   instance: Stored<ChallengeInstance>
+  /** The state of the organiser's clock. */
+  clock: ClockState
   template: ObservedTemplate
   /** Why the roll-out of the template is held, as the message says; undefined: it says nothing. */
   held: HeldRollout | undefined

@@ -1,3 +1,4 @@
+import type { ClockStamp } from '../../clock/version.ts'
 import type { OperatorError } from '../../errors.ts'
 import type { Cause, HeldRollout, InstanceKey } from '../../messages.ts'
 import { countsAsAttempt } from '../../reason-rules.ts'
@@ -17,6 +18,8 @@ export interface Pass {
   workloadNamespaces: readonly string[]
   /** Why the roll-out of a newer template is held, as the forwarder says. */
   held: HeldRollout | undefined
+  /** What the newest message that says so knew of the organiser's clock. */
+  clock?: ClockStamp | undefined
   /** Failed passes that counted, since the last one that did not fail. */
   attempt: number
   /** Passes that ended in a wait. They lengthen the next wait only. */

@@ -1,3 +1,4 @@
+import { clockStamp } from '../../clock/version.ts'
 import type { OperatorConfig } from '../../config/operator.ts'
 import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
 import type { ChallengeTemplate } from '../../crd/challenge-template.ts'
@@ -11,11 +12,12 @@ import type { Cluster } from '../../kubernetes/cluster.ts'
 import type { ChangeMessage } from '../../messages.ts'
 import { rulesOf } from '../../observed/policy-rules.ts'
 import type { Log } from '../../telemetry/log.ts'
+import { createClockReader } from '../clock/reader.ts'
 import { createRevisions, type Revisions } from '../template/revisions.ts'
 import { putPolicy } from './put-policy.ts'
 
 /** A policy that instances share and that is absent or changed, and an instance that needs it. */
-export type WrongPolicy = Pick<ChangeMessage, 'namespace' | 'name' | 'neededBy'>
+export type WrongPolicy = Pick<ChangeMessage, 'namespace' | 'name' | 'neededBy' | 'clock' | 'at'>
 
 export type RepairPolicy = (wrong: WrongPolicy, signal: AbortSignal) => Promise<void>
 
@@ -29,12 +31,13 @@ interface Parts {
 /**
  * Creates the step that puts back a policy that instances share. No instance has a pass for it.
  *
- * The content follows from the rules of the policy and from the present configuration. The annotation of the policy keeps
+ * The content follows from the rules of the policy, the present configuration, and whether there is a lockdown. The annotation of the policy keeps
  * the rules. If the policy is gone, or somebody has changed the annotation, they follow from the template of an instance
  * that needs the policy. Rules of another name are never used.
  */
 export function createRepairPolicy({ cluster, config, now, log }: Parts): RepairPolicy {
   const revisions = createRevisions({ cluster, now, log })
+  const readClock = createClockReader({ cluster, namespace: config.leaseNamespace, now })
 
   async function wanted(wrong: WrongPolicy, signal: AbortSignal): Promise<Named<NetworkPolicy> | undefined> {
     const { namespace, name } = wrong
@@ -42,7 +45,8 @@ export function createRepairPolicy({ cluster, config, now, log }: Parts): Repair
     const reference = { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', namespace, name }
     const found = await cluster.get<NetworkPolicy>(reference, signal)
     const rules = (found && rulesOf(found)) ?? (await rulesOfInstance({ cluster, revisions }, wrong, signal))
-    return rules && sharedPolicy(namespace, rules, config)
+    const { lockdown } = await readClock(clockStamp(wrong), signal)
+    return rules && sharedPolicy(namespace, rules, { ...config, lockdown })
   }
 
   return async (wrong, signal) => {

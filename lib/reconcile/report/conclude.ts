@@ -1,6 +1,7 @@
+import { creditMinutes, creditScope } from '../../clock/credits.ts'
 import type { ExposureConfig } from '../../config/exposure.ts'
-import type { ChallengeInstance, Child } from '../../crd/challenge-instance.ts'
-import type { Deployment, Stored } from '../../crd/objects.ts'
+import type { Child } from '../../crd/challenge-instance.ts'
+import type { Deployment } from '../../crd/objects.ts'
 import type { Configuration } from '../../desired/configuration.ts'
 import type { OperatorError } from '../../errors.ts'
 import { deploymentDigest } from '../../observed/deployment.ts'
@@ -68,7 +69,7 @@ export function conclude(input: ConcludeInput): Conclusion {
     observesGeneration: observes,
     handlesSync: observes && answersForceSync(input.pass),
     terminating: false,
-    end: { at: decision.expiresAt },
+    end: { at: decision.expiresAt, creditMinutes: creditsOf(observed) },
     opening: observed.template.kind === 'unread' ? undefined : { at: decision.availableFrom },
     complete: decision.kind === 'converge' && acted.failures.length === 0,
     exposure,
@@ -78,9 +79,18 @@ export function conclude(input: ConcludeInput): Conclusion {
       observes,
       ownPolicy: built ? built.desired.sharedPolicy === undefined : mayKeepOwnPolicy(observed),
     }),
-    template: templateAfter(observed, { built: built && builtOf(built), observes }),
+    // During a pause of the clock no template is taken up, nor refused.
+    template: templateAfter(observed, {
+      built: built && builtOf(built),
+      observes: observes && decision.kind !== 'hold',
+    }),
   }
   return { outcome, findings, flagHmac: built?.desired.flagHmac }
+}
+
+/** The minutes of credits that count for an instance. */
+function creditsOf({ instance, clock }: Pick<Observed, 'instance' | 'clock'>): number {
+  return creditMinutes(creditScope(instance), clock.credits)
 }
 
 /**
@@ -88,7 +98,7 @@ export function conclude(input: ConcludeInput): Conclusion {
  * `expiresAt`: the end as far as the instance alone says, in epoch milliseconds.
  */
 export function concludeFailedRead(
-  instance: Stored<ChallengeInstance>,
+  { instance, clock }: Pick<Observed, 'instance' | 'clock'>,
   failure: OperatorError,
   { pass, random, expiresAt }: { pass: Pass; random: number; expiresAt: number | undefined },
 ): { outcome: Outcome; findings: Findings } {
@@ -102,7 +112,7 @@ export function concludeFailedRead(
     observesGeneration: observes,
     handlesSync: observes && answersForceSync(pass),
     terminating: false,
-    end: { at: expiresAt },
+    end: { at: expiresAt, creditMinutes: creditsOf({ instance, clock }) },
   }
   return { outcome, findings }
 }

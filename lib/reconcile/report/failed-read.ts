@@ -1,3 +1,4 @@
+import type { ClockState } from '../../clock/state.ts'
 import type { OperatorConfig } from '../../config/operator.ts'
 import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
 import type { Stored } from '../../crd/objects.ts'
@@ -11,6 +12,8 @@ import { type Reporting, report } from './report.ts'
 
 interface FailedRead {
   instance: Stored<ChallengeInstance>
+  /** The state of the organiser's clock. A teardown reports no end, and needs none. */
+  clock: ClockState
   thrown: unknown
   pass: Pass
   /** Findings of a teardown that failed after it had found the children. */
@@ -24,15 +27,19 @@ interface FailedRead {
  */
 export async function reportFailedRead(
   deps: Reporting & { config: OperatorConfig; random: () => number },
-  { instance, thrown, pass, teardown }: FailedRead,
+  { instance, clock, thrown, pass, teardown }: FailedRead,
   signal: AbortSignal,
 ): Promise<PassResult> {
   const failure = operatorError(thrown)
   if (signal.aborted || reasons[failure.reason].recovery === 'outage') throw failure
   const { namespace, name, uid } = instance.metadata
   deps.log.warn('instance not observed', { namespace, name, uid, error: failure })
-  const end = expiresAt(instance, undefined, { ...deps.config, credits: [] })
-  const concluded = concludeFailedRead(instance, failure, { pass, random: deps.random(), expiresAt: end })
+  const end = expiresAt(instance, undefined, { ...deps.config, ...clock })
+  const concluded = concludeFailedRead({ instance, clock }, failure, {
+    pass,
+    random: deps.random(),
+    expiresAt: end,
+  })
   const { outcome, findings } = concluded
   const { events } = await report(
     deps,

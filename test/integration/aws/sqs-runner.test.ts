@@ -188,6 +188,7 @@ describe('reconcile and timer over the event source mapping', () => {
       collectNamespace: async () => {},
       repairNamespace: async () => {},
       repairPolicy: async () => {},
+      takeUpClock: async () => {},
       reconcile: async pass => {
         passes.push({ ...pass, startedAt: Date.now() })
         if (passes.length === 1) throw new OperatorError('Internal', 'no answer')
@@ -227,6 +228,7 @@ describe('reconcile and timer over the event source mapping', () => {
       collectNamespace: async () => {},
       repairNamespace: async () => {},
       repairPolicy: async () => {},
+      takeUpClock: async () => {},
       reconcile: async pass => {
         passes.push(pass)
         return { outcome: { kind: 'requeue', afterMs: 60_000, reason: 'NameTaken' }, events: 0 }

@@ -9,6 +9,7 @@ describe('parseOperatorConfig', () => {
   it('gives the documented defaults for an empty environment', () => {
     expect(parseOperatorConfig({})).toMatchObject({
       namespaces: ['default'],
+      leaseNamespace: 'default',
       intervalSeconds: 15,
       resyncMinutes: 10,
       placement: {
@@ -37,6 +38,16 @@ describe('parseOperatorConfig', () => {
   it('reads namespaces as a list without blanks and duplicates', () => {
     expect(parseOperatorConfig({ OPERATOR_NAMESPACE: 'a, b,a' }).namespaces).toEqual(['a', 'b'])
     expect(parseOperatorConfig({ OPERATOR_NAMESPACE: '*' }).namespaces).toBe('*')
+  })
+
+  it('puts what exists once into the first watched namespace, unless another one is named', () => {
+    const placeOf = (environment: Record<string, string>) => parseOperatorConfig(environment).leaseNamespace
+    expect(placeOf({ OPERATOR_NAMESPACE: 'b,a' })).toBe('b')
+    expect(placeOf({ OPERATOR_NAMESPACE: '*' })).toBe('default')
+    expect(placeOf({ OPERATOR_NAMESPACE: '*', OPERATOR_LEASE_NAMESPACE: 'ops' })).toBe('ops')
+    expect(() => placeOf({ OPERATOR_LEASE_NAMESPACE: 'a,b' })).toThrow(
+      'OPERATOR_LEASE_NAMESPACE is not the name',
+    )
   })
 
   it('reads registries with folders and ports in the order of their names, and * alone as a list that allows all', () => {

@@ -1,3 +1,4 @@
+import { openClock } from '../../../lib/clock/state.ts'
 import type { KnownTemplate } from '../../../lib/crd/challenge-template.ts'
 import { noGround } from '../../../lib/desired/exposure/exposure.ts'
 import { revisionName } from '../../../lib/desired/template-revision.ts'
@@ -11,6 +12,7 @@ export function observation({ source, ...parts }: Observation = {}): Observed {
   const { template = { kind: 'read', template: storedTemplate() } } = parts
   return {
     instance: storedInstance(),
+    clock: openClock,
     template,
     held: undefined,
     sources: template.kind === 'read' ? [sourceOf(template.template, source)] : [],

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { openClock } from '../../../lib/clock/state.ts'
 import { labels } from '../../../lib/crd/group.ts'
 import type { Pod, Stored } from '../../../lib/crd/objects.ts'
 import { noGround } from '../../../lib/desired/exposure/exposure.ts'
@@ -32,7 +33,7 @@ async function podsOf(existing: Stored<Pod>[], names: { hint?: string; reported?
   const pass = somePass({ pod: names.hint })
   const { pods } = await observe(
     { cluster, revisions, exposureGround },
-    storedInstance({ status }),
+    { instance: storedInstance({ status }), clock: openClock },
     pass,
     signal,
   )

@@ -34,6 +34,7 @@ function setUp(options: Partial<ReconcileHandlerOptions> = {}) {
     collectNamespace: async () => {},
     repairNamespace: async () => {},
     repairPolicy: async () => {},
+    takeUpClock: async () => {},
     ...options,
     reconcile: (pass, signal) => {
       passes.push(pass)

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { openClock } from '../../../../lib/clock/state.ts'
 import { parseOperatorConfig } from '../../../../lib/config/operator.ts'
 import type { ChallengeInstance, ChallengeInstanceStatus } from '../../../../lib/crd/challenge-instance.ts'
 import { annotations, finalizer } from '../../../../lib/crd/group.ts'
@@ -70,8 +71,12 @@ function statusAfterRead(parts: Observation, failure?: OperatorError): Challenge
 }
 
 function statusAfterFailedRead(read: Stored<ChallengeInstance>, failure: OperatorError) {
-  const at = expiresAt(read, undefined, { ...config, credits: [] })
-  const { findings } = concludeFailedRead(read, failure, { pass, random: 0.5, expiresAt: at })
+  const at = expiresAt(read, undefined, { ...config, ...openClock })
+  const { findings } = concludeFailedRead({ instance: read, clock: openClock }, failure, {
+    pass,
+    random: 0.5,
+    expiresAt: at,
+  })
   return write(findings)
 }
 
@@ -181,8 +186,8 @@ describe('the end of an instance that gets no further', () => {
     const status = statusAfterFailedRead(instance(), new OperatorError(reason, 'not read'))
     expect(status.expiresAt).toBe(shown)
     expect(causeAt(withStatus(status), end)).toBe('expiry')
-    expect(isOverUnobserved(withStatus(status), config, end - 1)).toBe(false)
-    expect(isOverUnobserved(withStatus(status), config, end)).toBe(true)
+    expect(isOverUnobserved({ instance: withStatus(status), clock: openClock }, config, end - 1)).toBe(false)
+    expect(isOverUnobserved({ instance: withStatus(status), clock: openClock }, config, end)).toBe(true)
   })
 
   it.each<[Reason, Observation]>([
@@ -249,7 +254,7 @@ describe('the end of an instance that gets no further', () => {
     const still = withStatus(status, { metadata: paused })
     expect(causeAt(still, end)).toBeUndefined()
     expect(decide(observed({ instance: still }), config, end)).toMatchObject({ kind: 'leave' })
-    expect(isOverUnobserved(still, config, end)).toBe(false)
+    expect(isOverUnobserved({ instance: still, clock: openClock }, config, end)).toBe(false)
     expect(causeAt(withStatus(status), end)).toBe('expiry')
     expect(decide(observed({ instance: withStatus(status) }), config, end)).toEqual({ kind: 'expire' })
   })

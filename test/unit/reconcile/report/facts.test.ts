@@ -1,5 +1,6 @@
 import { array, asyncProperty, assert as check, constantFrom, option, record } from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { openClock } from '../../../../lib/clock/state.ts'
 import { parseOperatorConfig } from '../../../../lib/config/operator.ts'
 import type { ChallengeInstanceStatus } from '../../../../lib/crd/challenge-instance.ts'
 import type { Deployment, KubernetesObject, Stored } from '../../../../lib/crd/objects.ts'
@@ -72,12 +73,12 @@ async function statusAfter(
         revisions,
         exposureGround: async () => ({ ground: noGround, asked: true, wakes: [] }),
       },
-      instance,
+      { instance, clock: openClock },
       pass,
       signal,
     )
   } catch (thrown) {
-    const { findings } = concludeFailedRead(instance, thrown as OperatorError, {
+    const { findings } = concludeFailedRead({ instance, clock: openClock }, thrown as OperatorError, {
       pass,
       random: 0.5,
       expiresAt: undefined,

@@ -1,0 +1,40 @@
+import { takeUp } from '../../clock/kept.ts'
+import { clockName, clockStateName } from '../../clock/state.ts'
+import type { ConfigMap } from '../../crd/objects.ts'
+import type { Cluster } from '../../kubernetes/cluster.ts'
+import type { Log } from '../../telemetry/log.ts'
+
+/** Takes up the organiser's ConfigMap as it is now. */
+export type TakeUpClock = (signal: AbortSignal) => Promise<void>
+
+/**
+ * Creates the step that checks the organiser's ConfigMap and keeps the last valid state in a ConfigMap of ours, on which all
+ * functions act. The message says only that something changed. Two steps at the same time are harmless: the forwarder sends
+ * a further message until the state follows the ConfigMap.
+ */
+export function createTakeUpClock({
+  cluster,
+  namespace,
+  now,
+  log,
+}: {
+  cluster: Cluster
+  namespace: string
+  /** Epoch milliseconds. */
+  now: () => number
+  log: Log
+}): TakeUpClock {
+  const configMap = { apiVersion: 'v1', kind: 'ConfigMap', namespace }
+  return async signal => {
+    const source = await cluster.get<ConfigMap>({ ...configMap, name: clockName }, signal)
+    const kept = await cluster.get<ConfigMap>({ ...configMap, name: clockStateName }, signal)
+    const taken = takeUp(namespace, source, kept, now())
+    if (taken === undefined) return
+    if (kept) await cluster.applyOver(kept, taken.kept, signal)
+    else await cluster.apply(taken.kept, signal)
+    const { problem } = taken
+    const fields = { namespace, name: clockName }
+    if (problem === undefined) log.info("organiser's clock taken up", fields)
+    else log.warn("organiser's clock not followed", { ...fields, problem })
+  }
+}

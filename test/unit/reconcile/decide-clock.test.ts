@@ -1,0 +1,153 @@
+import { describe, expect, it } from 'vitest'
+import { type ClockState, openClock } from '../../../lib/clock/state.ts'
+import { parseOperatorConfig } from '../../../lib/config/operator.ts'
+import type { ChallengeInstanceStatus } from '../../../lib/crd/challenge-instance.ts'
+import { keyOfObject, referenceTo } from '../../../lib/crd/reference.ts'
+import { revisionName } from '../../../lib/desired/template-revision.ts'
+import type { Decision } from '../../../lib/reconcile/decide.ts'
+import { decide, isOverUnobserved } from '../../../lib/reconcile/decide.ts'
+import { storedInstance, storedTemplate } from '../../support/objects.ts'
+import { type Observation, observation } from './observations.ts'
+
+const created = '2026-11-21T08:00:00Z'
+const now = Date.parse('2026-11-21T09:00:00Z')
+const config = parseOperatorConfig({})
+const hour = storedTemplate({ spec: { ttlMinutes: 60 } })
+const endless = storedTemplate()
+
+const clockWith = (parts: Partial<ClockState>): ClockState => ({ ...openClock, ...parts })
+const paused = clockWith({ paused: true })
+const credited = (minutes: number) =>
+  clockWith({ credits: [{ id: 'a', minutes, at: Date.parse(created) + 1 }] })
+
+function decided(
+  clock: ClockState,
+  template = hour,
+  parts: Observation = {},
+  status?: ChallengeInstanceStatus,
+) {
+  const instance = storedInstance({ metadata: { creationTimestamp: created }, ...(status && { status }) })
+  return decide(observation({ instance, template: { kind: 'read', template }, clock, ...parts }), config, now)
+}
+
+/** The status of an instance that was built from the template and changed by nobody since. */
+function builtStatus(template = endless): ChallengeInstanceStatus {
+  const decision = decided(openClock, template) as Extract<Decision, { kind: 'converge' }>
+  return {
+    observedGeneration: 1,
+    template: { uid: 'template-uid', generation: 1, hash: 'h', revision: revisionName(template) },
+    children: decision.desired.children.map(({ object, hash }) => ({
+      ...referenceTo(object),
+      version: '1',
+      hash,
+    })),
+  }
+}
+
+/** The same Deployment as the record has it. */
+const deployment = {
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: {
+    name: 'web-7',
+    namespace: 'ctf',
+    uid: 'd',
+    resourceVersion: '1',
+    generation: 1,
+    creationTimestamp: created,
+  },
+} as NonNullable<Observation['deployment']>
+
+describe('credits', () => {
+  it('move the end that a pass decides by', () => {
+    expect(decided(openClock)).toEqual({ kind: 'expire' })
+    expect(decided(credited(10))).toMatchObject({ kind: 'converge', expiresAt: now + 600_000 })
+    expect(decided(credited(-10), storedTemplate({ spec: { ttlMinutes: 70 } }))).toEqual({ kind: 'expire' })
+  })
+
+  it('keep an instance that could not be observed from ending on its old date', () => {
+    const over = (clock: ClockState, creditMinutes?: number) => {
+      const status = {
+        observedGeneration: 1,
+        expiresAt: '2026-11-21T08:59:00Z',
+        ...(creditMinutes && { creditMinutes }),
+      }
+      const instance = storedInstance({ metadata: { creationTimestamp: created }, status })
+      return isOverUnobserved({ instance, clock }, config, now)
+    }
+    expect(over(openClock)).toBe(true)
+    expect(over(credited(10))).toBe(false)
+    expect(over(credited(10), 10)).toBe(true)
+    // The credit was taken away, so the reported end is too late and not known exactly.
+    expect(over(openClock, 10)).toBe(false)
+    expect(over(paused)).toBe(false)
+  })
+})
+
+describe('a pause', () => {
+  const reason = (decision: Decision) =>
+    decision.kind === 'leave' ? decision.obstacle.reason : decision.kind
+
+  it('ends nobody, and says so', () => {
+    expect(reason(decided(paused))).toBe('Paused')
+  })
+
+  it('creates nothing, and says so', () => {
+    expect(reason(decided(paused, endless))).toBe('Paused')
+  })
+
+  it('says nothing of an instance for which there is nothing to do', () => {
+    const settled = builtStatus()
+    expect(reason(decided(paused, endless, { deployment }, settled))).toBe('hold')
+    expect(
+      reason(decided(paused, endless, { deployment, template: { kind: 'unread' }, sources: [] }, settled)),
+    ).toBe('hold')
+  })
+
+  it('holds a repair back', () => {
+    expect(reason(decided(paused, endless, {}, builtStatus()))).toBe('Paused')
+    const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'web-7', namespace: 'ctf' } }
+    const verified = new Map([[keyOfObject(service), undefined]])
+    expect(reason(decided(paused, endless, { deployment, verified }, builtStatus()))).toBe('Paused')
+  })
+
+  it('holds a changed template back, also one whose children are the same', () => {
+    const changed = storedTemplate({ spec: { ttlMinutes: 600 }, metadata: { generation: 2 } })
+    expect(reason(decided(paused, changed, { deployment }, builtStatus()))).toBe('Paused')
+  })
+
+  it('shows the end that a renewal gives', () => {
+    const instance = storedInstance({
+      metadata: { creationTimestamp: created, generation: 2 },
+      spec: { expiresAt: '2026-11-21T12:00:00Z' },
+      status: builtStatus(),
+    })
+    const seen = observation({
+      instance,
+      template: { kind: 'read', template: endless },
+      clock: paused,
+      deployment,
+    })
+    expect(decide(seen, config, now)).toMatchObject({ kind: 'hold', expiresAt: now + 3 * 3_600_000 })
+  })
+
+  it('leaves what would not be done anyway as it is told', () => {
+    expect(reason(decided(paused, endless, { template: { kind: 'missing' }, sources: [] }))).toBe(
+      'TemplateMissing',
+    )
+  })
+})
+
+describe('a lockdown', () => {
+  it('closes the policy of an instance under its own name, and restarts no pod', () => {
+    const open = decided(openClock, endless) as Extract<Decision, { kind: 'converge' }>
+    const closed = decided(clockWith({ lockdown: true }), endless) as typeof open
+    expect(closed.desired.sharedPolicy?.metadata).toEqual(open.desired.sharedPolicy?.metadata)
+    expect(closed.desired.sharedPolicy?.spec).toMatchObject({
+      policyTypes: ['Ingress', 'Egress'],
+      ingress: [],
+      egress: [],
+    })
+    expect(closed.desired.children).toEqual(open.desired.children)
+  })
+})
