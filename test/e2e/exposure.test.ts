@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import type { ChallengeInstance, Endpoint } from '../../lib/crd/challenge-instance.ts'
-import type { ExposureType, NetworkProfile } from '../../lib/crd/challenge-template.ts'
+import type { ExposureType, NetworkProfile, Placement } from '../../lib/crd/challenge-template.ts'
 import { labels } from '../../lib/crd/group.ts'
 import type { Challenge } from './support/challenges.ts'
 import { type Forward, openForward } from './support/forward.ts'
@@ -9,10 +9,12 @@ import type { Target } from './support/packets.ts'
 import { certificateOf, getByHost } from './support/player.ts'
 import { ports, type RunningPod } from './support/probe-pod.ts'
 import type { Ability } from './support/variables.ts'
-import { needs, openWorld, type World, workload } from './support/world.ts'
+import { needs, openWorld, placements, type World, workload } from './support/world.ts'
 
 const domain = 'ctf.example.com'
 const profiles = ['isolated-egress-dns-only', 'egress-allowlist', 'open'] as const satisfies NetworkProfile[]
+
+const templateName = (kind: string, placement: Placement) => `${kind}-${placement.toLowerCase()}`
 
 /** The ability that a type needs. */
 const abilityOf = {
@@ -51,7 +53,10 @@ let platform: RunningPod
 beforeAll(async () => {
   world = await openWorld({
     purpose: 'exposure',
-    templates: ['web', 'udp', 'secure', 'moving', ...profiles],
+    templates: placements.flatMap(placement =>
+      ['web', 'udp', 'secure', 'moving', ...profiles].map(each => templateName(each, placement)),
+    ),
+    everyPlacement: true,
     env: namespaces => ({
       OPERATOR_DOMAIN: domain,
       OPERATOR_PUBLIC_PORTS: 'http=80',
@@ -73,18 +78,17 @@ afterAll(() => world?.close())
 /** Each instance has a name of its own: a test that fails leaves its instance to the end of the file. */
 let started = 0
 
+type ExposedSpec = NonNullable<Parameters<typeof workload>[0]> & { port?: string; placement: Placement }
+
 /** Starts an instance of a template of its own, exposed in this way. */
-async function startExposed(
-  template: string,
-  type: ExposureType,
-  spec: Parameters<typeof workload>[0] & { port?: string } = {},
-): Promise<Challenge> {
+async function startExposed(kind: string, type: ExposureType, spec: ExposedSpec): Promise<Challenge> {
   const { port, ...rest } = spec
   const namespace = world.namespaces[0]
+  const template = templateName(kind, spec.placement)
   const exposure = { type, ...(port && { port }) }
   await world.challenges.applyTemplate(namespace, template, workload({ ...rest, exposure }))
   started += 1
-  return world.challenges.start({ namespace, name: `${template}-${started}` }, { template, team: 1 })
+  return world.challenges.start({ namespace, name: `${kind}-${started}` }, { template, team: 1 })
 }
 
 function hostOf({ instance }: Pick<Challenge, 'instance'>): string {
@@ -103,10 +107,10 @@ async function expectServed(of: Challenge, service: typeof ingressService): Prom
 }
 
 /** By kind, the names of what exposes an instance. The instance's own Service is left out. */
-async function exposingObjects({ namespace, name, instance }: Challenge): Promise<Record<string, string[]>> {
+async function exposingObjects({ pod, name, instance }: Challenge): Promise<Record<string, string[]>> {
   const selector = encodeURIComponent(`${labels.instanceUid}=${instance.metadata.uid}`)
   const found = Object.entries(exposing).map(async ([kind, path]) => {
-    const collection = `${path.replace('{namespace}', namespace)}?labelSelector=${selector}`
+    const collection = `${path.replace('{namespace}', pod.namespace)}?labelSelector=${selector}`
     const { status, body } = await world.client.request('GET', collection, {}, world.signal)
     const { items = [] } = status === 200 ? (body as { items?: { metadata: { name: string } }[] }) : {}
     const names = items
@@ -126,7 +130,7 @@ function available(...types: Exposing[]): Exposing[] {
   return types.filter(type => suite.abilities.includes(abilityOf[type]))
 }
 
-describe('a challenge behind a controller', () => {
+describe.each(placements)('a challenge behind a controller, placed as %s', placement => {
   test.for([
     ['Ingress', ingressService],
     ['HTTPRoute', gatewayService],
@@ -134,8 +138,10 @@ describe('a challenge behind a controller', () => {
     'is reached by its host through an %s, and by no other one',
     async ([type, service], context) => {
       needs(context, abilityOf[type])
-      const web = await startExposed('web', type)
-      expect(web.instance.status?.url).toMatch(/^http:\/\/web-\d+-[0-9a-f]{16}\.ctf\.example\.com$/)
+      const web = await startExposed('web', type, { placement })
+      expect(web.pod.namespace === web.namespace).toBe(placement === 'Shared')
+      expect(hostOf(web)).toMatch(new RegExp(`^${web.name}-[0-9a-f]{16}\\.ctf\\.example\\.com$`))
+      expect(web.instance.status?.url).toBe(`http://${hostOf(web)}`)
       await expectServed(web, service)
       const guessed = await getByHost(forward, service, { host: `${web.name}.${domain}`, path: '/hostname' })
       expect(guessed.status).not.toBe(200)
@@ -151,6 +157,7 @@ describe('a challenge behind a controller', () => {
   test('shows its own certificate to a player who comes by TLSRoute', async context => {
     needs(context, 'tls-route')
     const secure = await startExposed('secure', 'TLSRoute', {
+      placement,
       args: [
         'netexec',
         `--http-port=${ports.tcp}`,
@@ -168,8 +175,8 @@ describe('a challenge behind a controller', () => {
 
   test('lets its controller and the platform in, and nobody else', async context => {
     needs(context, 'policies', 'ingress')
-    const web = await startExposed('web', 'Ingress')
-    const other = await world.startProbe('other', world.namespaces[1])
+    const web = await startExposed('web', 'Ingress', { placement })
+    const other = await world.startProbe(`other-${placement.toLowerCase()}`, world.namespaces[1])
     await expectServed(web, ingressService)
     for (const host of [...web.pod.addresses, ...web.serviceAddresses]) {
       await world.packets.expectOpen(platform, { host, port: ports.tcp })
@@ -180,10 +187,10 @@ describe('a challenge behind a controller', () => {
   })
 })
 
-describe('a challenge at a node port', () => {
+describe.each(placements)('a challenge at a node port, placed as %s', placement => {
   test('is reached by UDP, on the exposed port alone', async context => {
     needs(context, 'node-port')
-    const udp = await startExposed('udp', 'NodePort', { port: 'udp' })
+    const udp = await startExposed('udp', 'NodePort', { placement, port: 'udp' })
     expect(udp.instance.status?.url).toMatch(/^udp:\/\/ctf\.example\.com:\d+$/)
     await world.packets.expectOpen(platform, nodePort(udp, 'udp'))
     await world.packets.expectClosed(platform, nodePort(udp, 'tcp'))
@@ -195,32 +202,36 @@ describe('a challenge at a node port', () => {
   describe.concurrent.each(profiles)('with the profile %s', profile => {
     test('is reached by TCP from outside, and by no other team through its node port', async context => {
       needs(context, 'node-port', 'policies')
-      const victim = await startExposed(profile, 'NodePort', { networkProfile: profile })
+      const spec = { placement, networkProfile: profile }
+      const victim = await startExposed(profile, 'NodePort', spec)
       const target = nodePort(victim, 'tcp')
       await world.packets.expectOpen(platform, target)
       const attackers = await Promise.all(
         world.namespaces.map(async namespace => {
+          const template = templateName(profile, placement)
           if (namespace !== victim.namespace)
-            await world.challenges.applyTemplate(namespace, profile, workload({ networkProfile: profile }))
-          const at = { namespace, name: `attacker-${profiles.indexOf(profile)}` }
-          return world.challenges.start(at, { template: profile, team: 2 })
+            await world.challenges.applyTemplate(namespace, template, workload(spec))
+          // With the placement Event the one in the other namespace of instances is of another event.
+          const index = world.namespaces.indexOf(namespace)
+          const at = { namespace, name: `attacker-${index}-${templateName(profile, placement)}` }
+          return world.challenges.start(at, { template, team: 2, event: index + 1 })
         }),
       )
-      for (const attacker of attackers) {
-        await world.packets.expectClosed(attacker.pod, target)
-        for (const host of [...victim.pod.addresses, ...victim.serviceAddresses])
-          await world.packets.expectClosed(attacker.pod, { host, port: ports.tcp })
-      }
+      const inside = [...victim.pod.addresses, ...victim.serviceAddresses]
+      const targets = [target, ...inside.map(host => ({ host, port: ports.tcp }))]
+      await Promise.all(
+        attackers.flatMap(({ pod }) => targets.map(each => world.packets.expectClosed(pod, each))),
+      )
       await world.packets.expectOpen(platform, target)
       await Promise.all([victim, ...attackers].map(each => world.challenges.delete(each)))
     })
   })
 })
 
-describe('a challenge behind a load balancer', () => {
+describe.each(placements)('a challenge behind a load balancer, placed as %s', placement => {
   test('is reached by its address', async context => {
     needs(context, 'load-balancer')
-    const web = await startExposed('web', 'LoadBalancer')
+    const web = await startExposed('web', 'LoadBalancer', { placement })
     const { hostname, port } = new URL(web.instance.status?.url ?? '')
     await world.packets.expectOpen(platform, { host: hostname, port: Number(port) })
     await world.challenges.delete(web)
@@ -229,14 +240,29 @@ describe('a challenge behind a load balancer', () => {
   })
 })
 
-describe('a template whose exposure is edited', () => {
+/** The status that a player gets who asks for a host. */
+async function statusOf(host: string, type: 'Ingress' | 'HTTPRoute'): Promise<number> {
+  const service = type === 'Ingress' ? ingressService : gatewayService
+  return (await getByHost(forward, service, { host, path: '/' })).status
+}
+
+/** Waits until players get through. The challenge speaks no TLS, so nothing comes of a TLSRoute. */
+async function expectReached(challenge: Challenge, type: Exposing): Promise<void> {
+  if (type === 'NodePort') await world.packets.expectOpen(platform, nodePort(challenge, 'tcp'))
+  if (type === 'Ingress' || type === 'HTTPRoute')
+    await expect.poll(() => statusOf(hostOf(challenge), type), { timeout: routedMs }).toBe(200)
+}
+
+describe.each(placements)('a template with the placement %s whose exposure is edited', placement => {
   test('moves its instances to each type of the cluster, and leaves nothing of the former one', async context => {
     const types = available('Ingress', 'HTTPRoute', 'NodePort', 'TLSRoute')
     if (types.length < 2) context.skip('this cluster has fewer than two types of exposure')
-    let moving = await startExposed('moving', types[0] ?? 'None')
-    const { namespace, name } = moving
+    const template = templateName('moving', placement)
+    const exposed = await startExposed('moving', types[0] ?? 'None', { placement })
+    const { namespace, name } = exposed
+    let moving = exposed
     for (const type of types) {
-      await world.challenges.applyTemplate(namespace, 'moving', workload({ exposure: { type } }))
+      await world.challenges.applyTemplate(namespace, template, workload({ placement, exposure: { type } }))
       const isThere = (instance: ChallengeInstance) =>
         instance.status?.exposure?.type === type && isExposed(instance)
       moving = { ...moving, instance: await world.challenges.until({ namespace, name }, isThere) }
@@ -244,10 +270,13 @@ describe('a template whose exposure is edited', () => {
       await expect
         .poll(async () => Object.keys(await exposingObjects(moving)), { timeout: routedMs })
         .toEqual([kind])
+      await expectReached(moving, type)
     }
-    await world.challenges.applyTemplate(namespace, 'moving', workload())
+    await world.challenges.applyTemplate(namespace, template, workload({ placement }))
     await world.challenges.until({ namespace, name }, each => each.status?.exposure === undefined)
     await expect.poll(() => exposingObjects(moving), { timeout: routedMs }).toEqual({})
+    for (const type of types.filter(each => each === 'Ingress' || each === 'HTTPRoute'))
+      await expect.poll(() => statusOf(hostOf(exposed), type), { timeout: routedMs }).toBe(404)
     await world.challenges.delete(moving)
     await world.challenges.untilGone(moving)
   })

@@ -11,6 +11,8 @@ export default defineConfig({
     globalSetup: ['test/e2e/support/global-setup.ts'],
     // One file at a time: a small cluster shall not start the pods of several files at once.
     maxWorkers: 1,
+    // Concurrent tests wait for packets that must not arrive. Each pod bounds its commands itself.
+    maxConcurrency: 15,
     // It prints why a test was skipped.
     reporters: ['verbose'],
     // A pod that is scheduled to a node without the image waits for a download.

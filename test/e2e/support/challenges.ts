@@ -24,16 +24,20 @@ export interface Challenge extends InstanceName {
   serviceAddresses: string[]
 }
 
+/** The template of an instance and the team that it belongs to. */
+export interface Owner {
+  template: string
+  team: number
+  /** Default: 1. */
+  event?: number
+}
+
 export interface Challenges {
   /** Makes a template, or changes it. */
   applyTemplate(namespace: string, name: string, spec: Partial<ChallengeTemplateSpec>): Promise<void>
-  create(
-    at: InstanceName,
-    owner: { template: string; team: number },
-    spec?: Partial<ChallengeInstanceSpec>,
-  ): Promise<void>
+  create(at: InstanceName, owner: Owner, spec?: Partial<ChallengeInstanceSpec>): Promise<void>
   /** Makes an instance and waits until it is Ready. */
-  start(at: InstanceName, owner: { template: string; team: number }): Promise<Challenge>
+  start(at: InstanceName, owner: Owner): Promise<Challenge>
   /** Waits until the instance is as wanted. @throws Error with its last status */
   until(
     at: InstanceName,
@@ -68,8 +72,12 @@ export function openChallenges(cluster: Cluster, signal: AbortSignal): Challenge
 
   const remove = async (at: InstanceName) => void (await cluster.delete(reference(at), {}, signal))
 
-  const create: Challenges['create'] = async ({ namespace, name }, { template, team }, spec = {}) => {
-    const created = await cluster.create(instanceOf(namespace, name, template, team, spec), signal)
+  const create: Challenges['create'] = async ({ namespace, name }, { template, team, event = 1 }, spec) => {
+    const owner = { teamId: team, eventId: event }
+    const created = await cluster.create(
+      instanceOf(namespace, name, template, team, { owner, ...spec }),
+      signal,
+    )
     if (created === 'exists') throw new Error(`${name} exists already`)
   }
 

@@ -1,5 +1,5 @@
 import { inject, type TestContext } from 'vitest'
-import type { ChallengeTemplateSpec } from '../../../lib/crd/challenge-template.ts'
+import type { ChallengeTemplateSpec, Placement } from '../../../lib/crd/challenge-template.ts'
 import { openClient } from '../../../lib/kubernetes/client/client.ts'
 import type { KubernetesClient } from '../../../lib/kubernetes/client/http.ts'
 import type { Cluster } from '../../../lib/kubernetes/cluster.ts'
@@ -8,7 +8,7 @@ import { startTestOperator, type TestOperator } from '../../support/operator.ts'
 import { testDatabase, testQueues } from '../../support/shared-parts.ts'
 import { type Challenges, openChallenges } from './challenges.ts'
 import { openExecutor } from './execute.ts'
-import { makeNamespace } from './namespaces.ts'
+import { makeNamespace, placementPrefix, removeNamespacesWith } from './namespaces.ts'
 import { openPackets, type Packets } from './packets.ts'
 import { ports, type RunningPod, startProbePod } from './probe-pod.ts'
 import { type Ability, abilities } from './variables.ts'
@@ -20,7 +20,11 @@ export interface WorldOptions {
   templates: string[]
   /** Variables of the operator, besides those of the shell. */
   env?: (namespaces: { platform: string }) => Record<string, string>
+  /** Whether templates may have each placement. Default: `Shared` alone. */
+  everyPlacement?: boolean
 }
+
+export const placements = ['Shared', 'Event', 'Instance'] as const satisfies Placement[]
 
 /** The cluster as one test file uses it: namespaces of its own, and an operator that watches those with challenges. */
 export interface World {
@@ -28,6 +32,8 @@ export interface World {
   namespaces: readonly [string, string]
   /** A namespace that the operator does not watch. */
   platformNamespace: string
+  /** Begins the names of the namespaces that the operator makes. */
+  namespacePrefix: string
   cluster: Cluster
   client: KubernetesClient
   challenges: Challenges
@@ -64,7 +70,7 @@ export function workload(spec: Partial<ChallengeTemplateSpec> = {}): Partial<Cha
   }
 }
 
-export async function openWorld({ purpose, templates, env }: WorldOptions): Promise<World> {
+export async function openWorld({ purpose, templates, env, everyPlacement }: WorldOptions): Promise<World> {
   const suite = inject('suite')
   const ending = new AbortController()
   const { signal } = ending
@@ -78,6 +84,11 @@ export async function openWorld({ purpose, templates, env }: WorldOptions): Prom
     makeNamespace(client, `${purpose}-second`, signal),
     makeNamespace(client, `${purpose}-platform`, signal),
   ])
+  const namespacePrefix = placementPrefix()
+  const placementVariables = everyPlacement && {
+    OPERATOR_PLACEMENTS: placements.join(','),
+    OPERATOR_NAMESPACE_PREFIX: namespacePrefix,
+  }
   const database = await testDatabase(suite.postgresUrl)
   const start = async (changed: Record<string, string> = {}) => {
     // New queues: the poll of an operator that has ended may take a message, which then stays hidden for a minute.
@@ -88,7 +99,12 @@ export async function openWorld({ purpose, templates, env }: WorldOptions): Prom
       databaseUrl: database.url,
       queues,
       challenges: templates,
-      env: { ...suite.operatorVariables, ...env?.({ platform: platform.name }), ...changed },
+      env: {
+        ...suite.operatorVariables,
+        ...placementVariables,
+        ...env?.({ platform: platform.name }),
+        ...changed,
+      },
     })
   }
   let running: TestOperator | undefined = await start()
@@ -100,6 +116,7 @@ export async function openWorld({ purpose, templates, env }: WorldOptions): Prom
   return {
     namespaces: [first.name, second.name],
     platformNamespace: platform.name,
+    namespacePrefix,
     cluster,
     client,
     challenges,
@@ -118,6 +135,7 @@ export async function openWorld({ purpose, templates, env }: WorldOptions): Prom
     async close() {
       if (running) await challenges.endAll([first.name, second.name])
       await stopOperator()
+      await removeNamespacesWith(client, namespacePrefix, signal)
       await Promise.all([first, second, platform].map(each => each.remove()))
       await database.remove()
       await client.close()
