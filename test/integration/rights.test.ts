@@ -61,6 +61,8 @@ const excused: Record<string, string> = {
   'reconcile delete httproutes': withoutGatewayApi,
   'reconcile delete tlsroutes': withoutGatewayApi,
   'reconcile get gateways': withoutGatewayApi,
+  'reconcile list httproutes': withoutGatewayApi,
+  'reconcile list tlsroutes': withoutGatewayApi,
   'sweep list httproutes': withoutGatewayApi,
   'sweep list tlsroutes': withoutGatewayApi,
   'watch-forwarder list httproutes': withoutGatewayApi,

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { configurationReference, notYet, restrictionsNotYet } from '../../lib/config/reference.ts'
 import { annotationFamilies } from '../../lib/desired/exposure/annotations.ts'
 import { type Reason, reasons } from '../../lib/reasons.ts'
+import { lookedFor, lookedForIfServed } from '../../lib/reconcile/namespace/contents.ts'
 import { metricUnits } from '../../lib/telemetry/metrics.ts'
 import { abilities, variableReference } from '../e2e/support/variables.ts'
 
@@ -51,6 +52,14 @@ describe('the documentation', () => {
       reason => `\`${reason}\` (_${reasons[reason].recovery.replace('-', ' ')}_)`,
     )
     expect(explained.toSorted()).toEqual(expected.toSorted())
+  })
+
+  it('names every kind that keeps a namespace in isolation.md', () => {
+    const [, rest = ''] = text('docs/isolation.md').split('if it is of one of these kinds:\n\n')
+    const [list = ''] = rest.split('\n\n')
+    const named = [...list.matchAll(/[A-Z]\w+/g)].map(([kind]) => kind)
+    const kinds = [...lookedFor.map(({ kind }) => kind), ...lookedForIfServed]
+    expect(named.toSorted()).toEqual(kinds.toSorted())
   })
 
   it('lists every annotation that a template may set in exposure.md, by family', () => {

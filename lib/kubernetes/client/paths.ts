@@ -12,9 +12,11 @@ const resources: Record<string, [resource: string, scope: Scope]> = {
   'v1 Namespace': ['namespaces', 'cluster'],
   'v1 PersistentVolumeClaim': ['persistentvolumeclaims', 'namespaced'],
   'v1 Pod': ['pods', 'namespaced'],
+  'v1 ReplicationController': ['replicationcontrollers', 'namespaced'],
   'v1 ResourceQuota': ['resourcequotas', 'namespaced'],
   'v1 Secret': ['secrets', 'namespaced'],
   'v1 Service': ['services', 'namespaced'],
+  'v1 ServiceAccount': ['serviceaccounts', 'namespaced'],
   'admissionregistration.k8s.io/v1 MutatingAdmissionPolicy': ['mutatingadmissionpolicies', 'cluster'],
   'admissionregistration.k8s.io/v1 MutatingAdmissionPolicyBinding': [
     'mutatingadmissionpolicybindings',
@@ -33,6 +35,7 @@ const resources: Record<string, [resource: string, scope: Scope]> = {
   'authentication.k8s.io/v1 SelfSubjectReview': ['selfsubjectreviews', 'cluster'],
   'authorization.k8s.io/v1 SelfSubjectAccessReview': ['selfsubjectaccessreviews', 'cluster'],
   'authorization.k8s.io/v1 SubjectAccessReview': ['subjectaccessreviews', 'cluster'],
+  'autoscaling/v2 HorizontalPodAutoscaler': ['horizontalpodautoscalers', 'namespaced'],
   'batch/v1 CronJob': ['cronjobs', 'namespaced'],
   'batch/v1 Job': ['jobs', 'namespaced'],
   'coordination.k8s.io/v1 Lease': ['leases', 'namespaced'],
@@ -44,6 +47,9 @@ const resources: Record<string, [resource: string, scope: Scope]> = {
   'networking.k8s.io/v1 Ingress': ['ingresses', 'namespaced'],
   'networking.k8s.io/v1 IngressClass': ['ingressclasses', 'cluster'],
   'networking.k8s.io/v1 NetworkPolicy': ['networkpolicies', 'namespaced'],
+  'policy/v1 PodDisruptionBudget': ['poddisruptionbudgets', 'namespaced'],
+  'rbac.authorization.k8s.io/v1 Role': ['roles', 'namespaced'],
+  'rbac.authorization.k8s.io/v1 RoleBinding': ['rolebindings', 'namespaced'],
 }
 
 /** Returns the path of a collection, of all namespaces if none is given. @throws Error for a kind that is not in the table */
