@@ -5,6 +5,7 @@ import { flagSource, flagValue } from '../desired/flag/flag.ts'
 import { referencedFlag } from '../desired/flag/referenced-flag.ts'
 import { workloadNamespace } from '../desired/identity.ts'
 import { isProblem, type Problem } from '../desired/problem.ts'
+import { placementProblem } from '../desired/validation/placement-problems.ts'
 import {
   clockSkewMs,
   creditsReported,
@@ -202,7 +203,8 @@ function desiredOf(
   const input = { instance, template, config, flag, env, placementNamespace, exposure, lockdown }
   const desired = withPolicy(observed, input)
   // A template that cannot be used at all is reported before an environment or a flag that is wrong.
-  return [desired, environment, value].find(isProblem) ?? desired
+  const place = placementProblem(instance, placement, placementNamespace)
+  return [desired, place, environment, value].find(isProblem) ?? desired
 }
 
 /** The desired state with a shared policy, or with that of the instance's own for as long as its pod stays. */

@@ -135,6 +135,55 @@ describe('an instance with the placement Instance', () => {
     ).toBeDefined()
   })
 
+  it('says what holds its namespace in deletion, running or ending, and both go on when that is gone', async () => {
+    const { cluster, client, signal } = operator
+    await made('stuck', 'own')
+    const instance = await phaseOf(operator, 'stuck', 'Ready')
+    const namespace = ownOf(instance)
+    const held = { apiVersion: 'v1', kind: 'ConfigMap', namespace, name: 'held' } as const
+    const finalizers = ['example.com/hold']
+    await createIn(operator, namespace, {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'held', finalizers },
+    })
+    await cluster.delete({ apiVersion: 'v1', kind: 'Namespace', name: namespace }, {}, signal)
+    const saysWhat = (phase: string) => (each: ChallengeInstance | undefined) =>
+      each?.status?.phase === phase &&
+      each.status.reason === 'NamespaceStuck' &&
+      each.status.message?.includes('example.com/hold') === true
+    const kind = 'ChallengeInstance'
+    const waiting = await eventually<ChallengeInstance>(operator, kind, 'stuck', saysWhat('Pending'), 60_000)
+    expect(waiting?.status?.message).toContain(`Namespace "${namespace}" is being deleted`)
+    await remove(operator, kind, 'stuck')
+    await eventually<ChallengeInstance>(operator, kind, 'stuck', saysWhat('Terminating'), 60_000)
+    expect(await placedObject(operator, ['v1', 'ConfigMap'], held)).toBeDefined()
+    const path = objectPath(held)
+    const contentType = 'application/merge-patch+json'
+    await client.request('PATCH', path, { body: { metadata: { finalizers: null } }, contentType }, signal)
+    await gone('stuck')
+    expect(await namespaceCalled(operator, namespace)).toBeUndefined()
+  })
+
+  it('does not touch a namespace that has the name of its own', async () => {
+    const { signal } = operator
+    await made('collides', 'not-there-yet')
+    const instance = await phaseOf(operator, 'collides', 'Pending', 'TemplateMissing')
+    const name = ownOf(instance)
+    await create(operator, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } })
+    await create(operator, templateOf(operator.namespace, 'not-there-yet', { placement: 'Instance' }))
+    const { status } = await phaseOf(operator, 'collides', 'Pending', 'NameTaken')
+    expect(status?.message).toContain(`Namespace "${name}" exists already`)
+    await remove(operator, 'ChallengeInstance', 'collides')
+    await gone('collides')
+    const { metadata } = (await namespaceCalled(operator, name)) ?? {}
+    expect([metadata?.labels?.[labels.managedBy], metadata?.deletionTimestamp]).toEqual([
+      undefined,
+      undefined,
+    ])
+    await operator.cluster.delete({ apiVersion: 'v1', kind: 'Namespace', name }, {}, signal)
+  })
+
   it('does not touch a namespace of its name that the operator did not make', async () => {
     await create(operator, {
       apiVersion: 'v1',

@@ -102,6 +102,22 @@ describe('decide', () => {
     })
   })
 
+  test('refuses a placement whose namespace would be that of the instance, unless it runs there', () => {
+    const placing = parseOperatorConfig({ OPERATOR_PLACEMENTS: 'Shared,Event', FLAG_SECRET: 'a'.repeat(64) })
+    const inside = { metadata: { namespace: 'ctf-event-1' } }
+    const decidedFor = (placement: 'Shared' | 'Event', parts: InstanceParts = inside) =>
+      decide(observation({ instance: instance(parts), template: template({ placement }) }), placing, now)
+    expect(decidedFor('Event')).toMatchObject({
+      kind: 'leave',
+      obstacle: { reason: 'NameTaken', stalled: false, message: expect.stringContaining('"ctf-event-1"') },
+    })
+    expect(decidedFor('Shared').kind).toBe('converge')
+    expect(decidedFor('Event', { metadata: { namespace: 'ctf-event-2' } }).kind).toBe('converge')
+    const children = [recordedChild({ namespace: 'ctf-event-1' })]
+    const running = { ...inside, status: { namespace: 'ctf-event-1', children } }
+    expect(decidedFor('Event', running).kind).toBe('converge')
+  })
+
   test('waits for the Secret of a flag', () => {
     const referring = template({ flagStrategy: { type: 'static', secretRef: { name: 'flags', key: 'web' } } })
     expect(decided({ template: referring })).toMatchObject({
