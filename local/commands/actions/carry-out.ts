@@ -44,7 +44,8 @@ export async function carryOut(
       return await changeOne(cluster, action, instance, signal)
     } catch (thrown) {
       const { reason, message } = operatorError(thrown)
-      if (reason === 'ClusterUnavailable') stopped ??= 'not tried, because the cluster does not answer'
+      if (reason === 'ClusterUnavailable' && !signal.aborted)
+        stopped ??= 'not tried, because the cluster does not answer'
       return failed(instance, message)
     }
   }
