@@ -6,6 +6,7 @@ export const eventTypes = [
   'instance.idle',
   'instance.woken',
   'instance.renewed',
+  'instance.expiring',
   'instance.expired',
   'instance.deleted',
 ] as const

@@ -36,6 +36,8 @@ export interface ForwardDependencies {
   gateway: { namespace: string; name: string } | undefined
   /** The settings that instances should be built with, see `configurationOf`. */
   settings: PresentSettings
+  /** See `OperatorConfig`. */
+  warnMinutes: number
   /** The settings that policies should be built with. */
   policySettings: PolicySettings
   log: Log
@@ -94,6 +96,7 @@ export function createForward(deps: ForwardDependencies): Forward {
     const dispatch = createDispatch({
       ...tools,
       settings: deps.settings,
+      warnMinutes: deps.warnMinutes,
       gatewayIsMissing: () => gateway.isMissing(),
     })
     const table = createTable(

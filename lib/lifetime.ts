@@ -89,6 +89,14 @@ export function notYetAvailable({ spec }: ChallengeTemplate, now: number): numbe
   return opens !== undefined && opens > now ? opens : undefined
 }
 
+/**
+ * Returns when the platform is warned of an end, in epoch milliseconds; undefined: never.
+ * @param end epoch milliseconds
+ */
+export function warnedAt(end: number | undefined, warnMinutes: number): number | undefined {
+  return end === undefined || warnMinutes === 0 ? undefined : end - warnMinutes * minute
+}
+
 /** Formats a time as a status has it, without a fraction of zero. */
 export function rfc3339(at: number): string {
   return new Date(at).toISOString().replace('.000Z', 'Z')

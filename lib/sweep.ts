@@ -40,6 +40,7 @@ import {
   resumed,
   rowMismatches,
   slowTeardowns,
+  unwarned,
 } from './sweep/mismatch.ts'
 import { eventNamespacesToLookAt, ownNamespacesLeft, withOutdatedQuota } from './sweep/namespaces.ts'
 import { paced } from './sweep/pace.ts'
@@ -71,6 +72,8 @@ export interface SweepDependencies {
   policySettings: PolicySettings
   /** Days for which published events and closed rows are kept. */
   historyDays: number
+  /** See `OperatorConfig`. */
+  warnMinutes: number
   /** The time between two sweeps. */
   intervalSeconds: number
   /** Epoch milliseconds. */
@@ -110,7 +113,18 @@ export type Sweep = (options: { resync: boolean }, signal: AbortSignal) => Promi
  * look like an orphan. A list that breaks off throws, so a partial list condemns no object.
  */
 export function createSweep(deps: SweepDependencies): Sweep {
-  const { cluster, changes, namespaces, placement, keys, policySettings, intervalSeconds, now, log } = deps
+  const {
+    cluster,
+    changes,
+    namespaces,
+    placement,
+    keys,
+    policySettings,
+    intervalSeconds,
+    warnMinutes,
+    now,
+    log,
+  } = deps
   const { tlsSecret } = deps
   const flagsSentAt = new Map<string, number>()
   const watched = watchedBy(namespaces)
@@ -137,6 +151,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
       ...wrongRows.now,
       ...overdue(instances.values(), at, sinceMs),
       ...opened(instances.values(), at, sinceMs),
+      ...unwarned(instances.values(), warnMinutes, { now: at, sinceMs }),
       ...resumed(instances.values()),
       ...slowTeardowns(instances.values(), at, sinceMs),
       ...flagsToSend(instances, { keys, secrets }, { resync, at }),

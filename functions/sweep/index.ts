@@ -22,7 +22,7 @@ const { operator, cluster, database, queues, log } = configured({
     queues: queueSection,
   },
 })
-const { namespaces, placement, intervalSeconds, resyncMinutes } = operator
+const { namespaces, placement, intervalSeconds, resyncMinutes, warnMinutes } = operator
 const { client, time } = withServerTime(clientFor('sweep', cluster))
 const store = openStore(openDatabase({ ...database, max: 1, applicationName: 'challenge-operator sweep' }))
 const { changes } = openQueues(queues)
@@ -37,6 +37,7 @@ const parts = {
   policySettings: operator,
   historyDays: operator.historyDays,
   intervalSeconds,
+  warnMinutes,
   now: time.likely,
   log,
 }

@@ -32,6 +32,7 @@ const parts = {
   gateway: operator.exposure.gateway,
   settings: configurationOf(operator),
   policySettings: operator,
+  warnMinutes: operator.warnMinutes,
   log,
   now: time.likely,
 } satisfies Omit<ForwardDependencies, 'served'>

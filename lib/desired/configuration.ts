@@ -28,6 +28,7 @@ const effects: Readonly<Record<keyof OperatorConfig, 'settings' | 'policies' | '
   placement: 'settings',
   defaultTtlMinutes: 'settings',
   historyDays: 'none',
+  warnMinutes: 'none',
   ingressNamespaces: 'policies',
   clusterCidrs: 'policies',
   // The cluster's guardrails hold them. Nothing is built from them.

@@ -10,10 +10,22 @@ export function rowDigest(
   { spec }: Pick<ChallengeInstance, 'spec'>,
   status: ChallengeInstanceStatus | undefined,
 ): string {
-  const { phase, reason, message, url, expiresAt, template, configuration, conditions = [] } = status ?? {}
+  const {
+    phase,
+    reason,
+    message,
+    url,
+    expiresAt,
+    warnedOf,
+    template,
+    configuration,
+    conditions = [],
+  } = status ?? {}
   const ready = conditions.find(each => each.type === 'Ready' && each.status === 'True')
   const notes = Object.entries(spec.annotations ?? {}).sort()
   const flag = [template?.hash, template?.flagVersion, configuration]
   const facts = [phase, reason, message, url, expiresAt, ready?.lastTransitionTime, flag, notes]
+  // A status without a warning has the digest that an earlier release gave it.
+  if (warnedOf !== undefined) facts.push(warnedOf)
   return createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 16)
 }

@@ -150,7 +150,7 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
       decision,
       acted,
       pass,
-      exposure: config.exposure,
+      config,
       configuration: clock.lockdown ? closedConfiguration : configuration,
       now: judgedAt,
       random: random(),

@@ -18,6 +18,7 @@ type MutableColumns = Pick<
   | 'notes'
   | 'ready_at'
   | 'expires_at'
+  | 'warned_of'
   | 'cluster'
   | 'workload_namespace'
   | 'digest'
@@ -68,6 +69,7 @@ export function rowAfter(
     notes: storableNotes(record.notes),
     ready_at: instant('readyAt', record.readyAt),
     expires_at: instant('expiresAt', record.expiresAt),
+    warned_of: instant('warnedOf', record.warnedOf) ?? before?.warned_of ?? null,
     cluster: record.cluster ?? before?.cluster ?? null,
     workload_namespace: record.workloadNamespace ?? before?.workload_namespace ?? null,
     digest: record.digest,
@@ -135,6 +137,7 @@ function encodedColumns(row: InstanceRow) {
     notes: JSON.stringify(row.notes),
     ready_at: row.ready_at?.toISOString() ?? null,
     expires_at: row.expires_at?.toISOString() ?? null,
+    warned_of: row.warned_of?.toISOString() ?? null,
     deleted_at: row.deleted_at?.toISOString() ?? null,
   } satisfies Updateable<InstanceTable>
 }

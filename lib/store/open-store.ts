@@ -126,6 +126,7 @@ async function recordIn(
   const events = transitionEvents(found?.deleted_at ? undefined : before && stateOf(before), {
     phase: record.phase,
     expiresAt: record.expiresAt === undefined ? undefined : Date.parse(record.expiresAt),
+    warnedOf: record.warnedOf === undefined ? undefined : Date.parse(record.warnedOf),
   })
   const row = rowAfter(before, record, events.length) ?? (found?.deleted_at ? before : undefined)
   if (row)
@@ -226,6 +227,6 @@ async function writeProblem(
     .execute()
 }
 
-function stateOf({ phase, expires_at }: InstanceRow) {
-  return { phase, expiresAt: expires_at?.getTime() }
+function stateOf({ phase, expires_at, warned_of }: InstanceRow) {
+  return { phase, expiresAt: expires_at?.getTime(), warnedOf: warned_of?.getTime() }
 }

@@ -34,6 +34,8 @@ export interface InstanceTable {
   created_at: Instant
   ready_at: NullableInstant
   expires_at: NullableInstant
+  /** The end of which `instance.expiring` was written last. Null: of none. */
+  warned_of: NullableInstant
   /** Written by the proxy in front of the instances, never by the operator. */
   last_active_at: NullableInstant
   deleted_at: NullableInstant

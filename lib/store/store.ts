@@ -28,6 +28,8 @@ export interface InstanceRecord {
   createdAt: string
   readyAt: string | undefined
   expiresAt: string | undefined
+  /** The end of which the platform is warned. Undefined: none, and the row keeps what it has. */
+  warnedOf: string | undefined
   /** `spec.annotations` of the instance: notes of the platform. */
   notes: Record<string, string>
   /** `rowDigest` of the instance. */

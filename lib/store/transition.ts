@@ -6,6 +6,8 @@ export interface InstanceState {
   phase: Phase
   /** Epoch milliseconds. Undefined: the instance does not expire. */
   expiresAt: number | undefined
+  /** The end of which the platform is warned, in epoch milliseconds. Undefined: none. */
+  warnedOf: number | undefined
 }
 
 const eventOnEntering: Partial<Record<Phase, EventType>> = {
@@ -21,7 +23,8 @@ const eventOnEntering: Partial<Record<Phase, EventType>> = {
  * - Entering a phase emits its event, also on re-entering it: an instance that is provisioning again does not serve.
  * - Pending and Terminating have no event. `instance.deleted` follows when the row is closed.
  * - Leaving Idle for any phase but Terminating emits `instance.woken` first.
- * - A later expiry emits `instance.renewed` last.
+ * - A later expiry emits `instance.renewed`.
+ * - A warning of an end that was not warned of before emits `instance.expiring` last.
  * @param before undefined: the instance is new
  */
 export function transitionEvents(before: InstanceState | undefined, after: InstanceState): EventType[] {
@@ -31,6 +34,7 @@ export function transitionEvents(before: InstanceState | undefined, after: Insta
   const phaseEvent = before?.phase === after.phase ? undefined : eventOnEntering[after.phase]
   if (phaseEvent !== undefined) events.push(phaseEvent)
   if (before !== undefined && renewed(before, after)) events.push('instance.renewed')
+  if (after.warnedOf !== undefined && after.warnedOf !== before?.warnedOf) events.push('instance.expiring')
   return events
 }
 

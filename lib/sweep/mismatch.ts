@@ -3,6 +3,7 @@ import { labels } from '../crd/group.ts'
 import type { KubernetesObject, Stored } from '../crd/objects.ts'
 import { keyOfObject } from '../crd/reference.ts'
 import { usualDeadlineSeconds } from '../desired/objects/deployment.ts'
+import { warnedAt } from '../lifetime.ts'
 import type { Cause, InstanceKey } from '../messages.ts'
 import { isSameVersion } from '../observed/child-version.ts'
 import { pausedUntil } from '../observed/repairs.ts'
@@ -60,6 +61,24 @@ export function overdue(instances: Iterable<SweptInstance>, now: number, sinceMs
         mayAct(instance) && ageThresholdCrossed(now - (expiresAt ?? now), 1, sinceMs),
     )
     .map(instance => mismatch(instance, 'expiry'))
+}
+
+/**
+ * Returns instances whose end is near and of which the platform was not warned.
+ * @param sinceMs milliseconds since the last sweep
+ */
+export function unwarned(
+  instances: Iterable<SweptInstance>,
+  warnMinutes: number,
+  { now, sinceMs }: { now: number; sinceMs: number },
+): Mismatch[] {
+  return [...instances]
+    .filter(({ expiresAt, warnedOf, ...instance }) => {
+      const due = warnedAt(expiresAt, warnMinutes)
+      if (due === undefined || warnedOf === expiresAt || !mayAct(instance)) return false
+      return ageThresholdCrossed(now - due, 1, sinceMs)
+    })
+    .map(instance => mismatch(instance, 'changed'))
 }
 
 /**

@@ -30,6 +30,8 @@ export interface SweptInstance extends InstanceKey {
   resumed: boolean
   deletingSince: number | undefined
   expiresAt: number | undefined
+  /** The end that the platform was warned of. */
+  warnedOf: number | undefined
   /** When the template opens that the instance waits for. */
   availableFrom: number | undefined
   /** When a phase that flaps is told again; undefined if it is not held back. */
@@ -66,6 +68,7 @@ export function sweptInstance({ metadata, spec, status }: Stored<ChallengeInstan
     resumed: status?.reason === 'Paused' && !isPaused(metadata),
     deletingSince: epochMs(metadata.deletionTimestamp),
     expiresAt: epochMs(status?.expiresAt),
+    warnedOf: epochMs(status?.warnedOf),
     availableFrom: epochMs(status?.availableFrom),
     phaseHeldUntil: status?.reason === 'Flapping' ? heldUntil(status) : undefined,
     changedAt: Math.max(...times.map(time => epochMs(time) ?? 0)),

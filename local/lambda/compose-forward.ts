@@ -62,6 +62,7 @@ export function composeForward(
     gateway: config.exposure.gateway,
     settings: configurationOf(config),
     policySettings: config,
+    warnMinutes: config.warnMinutes,
     log,
     now,
     ...(timers === undefined ? {} : { timers }),

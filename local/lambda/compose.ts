@@ -134,7 +134,7 @@ export function composeOperator(
   }
 
   function runSweep(stopping: AbortSignal): Promise<void> {
-    const { namespaces, placement, intervalSeconds, historyDays } = config
+    const { namespaces, placement, intervalSeconds, historyDays, warnMinutes } = config
     const { client, time } = withServerTime(clientFor('sweep'))
     const cluster = openCluster(client)
     const log = logOf('sweep')
@@ -143,7 +143,7 @@ export function composeOperator(
     const { tlsSecret } = config.exposure
     const parts = {
       ...{ cluster, store, changes, namespaces, placement, keys, policySettings, intervalSeconds },
-      ...{ tlsSecret, historyDays },
+      ...{ tlsSecret, historyDays, warnMinutes },
     }
     const sweep = createSweep({ ...parts, now: time.likely, log })
     return playSchedule('sweep', sweepHandler({ sweep, ...config, log, stopping }), stopping)

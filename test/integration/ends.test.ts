@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ChallengeInstance, ChallengeInstanceSpec } from '../../lib/crd/challenge-instance.ts'
 import { annotations } from '../../lib/crd/group.ts'
+import { outboxOf } from '../support/consistency.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import {
   eventually,
@@ -13,7 +14,7 @@ import {
 let operator: TestOperator
 
 beforeAll(async () => {
-  operator = await startTestOperator()
+  operator = await startTestOperator({ env: { OPERATOR_WARN_MINUTES: '1' } })
   const envSchema = { properties: { LEVEL: { type: 'integer' } } }
   await operator.cluster.create(templateOf(operator.namespace, 'web', { envSchema }), operator.signal)
 })
@@ -57,6 +58,34 @@ describe.concurrent('the end of an instance', () => {
       expect((await goneBy(name)) - end).toBeLessThan(inTimeMs)
     },
   )
+
+  test('the platform is warned of an end once, a minute before it, and again of the end that a renewal brings', async () => {
+    await create('warned', 'web', { expiresAt: inSeconds(65) })
+    const running = await phaseOf(operator, 'warned', 'Ready')
+    expect(running.status?.warnedOf).toBeUndefined()
+    const told = await eventually<ChallengeInstance>(
+      operator,
+      'ChallengeInstance',
+      'warned',
+      each => each?.status?.warnedOf !== undefined && each.status.warnedOf === each.status.expiresAt,
+    )
+    const later = inSeconds(600)
+    const renewal = { op: 'replace', path: '/spec/expiresAt', value: later } as const
+    await operator.cluster.patchJson(
+      referenceTo(operator, 'ChallengeInstance', 'warned'),
+      [renewal],
+      operator.signal,
+    )
+    const isLater = (each?: ChallengeInstance) =>
+      Date.parse(each?.status?.expiresAt ?? '') === Date.parse(later)
+    const renewed = await eventually(operator, 'ChallengeInstance', 'warned', isLater)
+    expect(renewed?.status?.warnedOf).toBeUndefined()
+    const events = await outboxOf(operator, told?.metadata.uid ?? '')
+    expect(events.filter(each => ['instance.expiring', 'instance.renewed'].includes(each))).toEqual([
+      'instance.expiring',
+      'instance.renewed',
+    ])
+  })
 
   test('a paused instance ends as soon as the pause does', async () => {
     const end = await create('paused', 'web', {}, true)

@@ -111,6 +111,7 @@ export async function startFaultyOperator(options: FaultyOperatorOptions = {}): 
       keys: configurationOf(config).keys,
       policySettings: config,
       historyDays: config.historyDays,
+      warnMinutes: config.warnMinutes,
       intervalSeconds,
       now: () => Date.now() + sweepAheadMs,
       log,

@@ -34,6 +34,7 @@ export async function sweepOnce(
     keys: configurationOf(operator.config).keys,
     policySettings: operator.config,
     historyDays: operator.config.historyDays,
+    warnMinutes: operator.config.warnMinutes,
     intervalSeconds: operator.config.intervalSeconds,
     now: () => Date.now() + aheadMs,
     log,

@@ -36,6 +36,8 @@ export interface DispatchOptions {
   timers: Timers
   /** The settings that instances should be built with. */
   settings: PresentSettings
+  /** See `OperatorConfig`. */
+  warnMinutes: number
   /** See `GatewaySight`. */
   gatewayIsMissing: () => boolean
   log: Log
@@ -61,7 +63,7 @@ export interface Dispatch {
 }
 
 export function createDispatch(options: DispatchOptions): Dispatch {
-  const { sender, isActive, now, timers, trace, settings, gatewayIsMissing, log } = options
+  const { sender, isActive, now, timers, trace, settings, warnMinutes, gatewayIsMissing, log } = options
   const clock = createClock<Row>(evaluate, now, timers)
   const latency = createEffectLatency({ patience })
   const messages: Messages = {
@@ -92,7 +94,11 @@ export function createDispatch(options: DispatchOptions): Dispatch {
   }
 
   function judgeRow(row: Row, at: number): Verdict {
-    return judge(row, row.template?.digest, at, settings, gatewayIsMissing())
+    return judge(row, row.template?.digest, at, {
+      settings,
+      warnMinutes,
+      gatewayIsMissing: gatewayIsMissing(),
+    })
   }
 
   function effectSeen(subject: string, outstanding: Outstanding, at: number): void {

@@ -1,5 +1,6 @@
 import { generationOfNoTemplate } from '../../crd/challenge-instance.ts'
 import { isBuiltWith, type PresentSettings } from '../../desired/configuration.ts'
+import { warnedAt } from '../../lifetime.ts'
 import type { Cause } from '../../messages.ts'
 import type { InstanceDigest } from '../table/instance-digest.ts'
 import type { Row, TemplateDigest } from '../table/row.ts'
@@ -15,6 +16,16 @@ import type { Verdict, Wake } from './verdict.ts'
  */
 const templateMissingMs = 1_000
 
+/** What instances are judged by beside the objects themselves. */
+export interface JudgeRules {
+  /** The settings that instances should be built with. */
+  settings?: PresentSettings
+  /** The Gateway of routes is watched and does not exist. */
+  gatewayIsMissing?: boolean
+  /** See `OperatorConfig`. */
+  warnMinutes?: number
+}
+
 /**
  * Decides whether the objects show that work is left. Nothing else is read, so the answer survives any restart. A
  * settled instance shows no mismatch, and the status and finalizer writes of the operator never cause one. The verdict
@@ -28,6 +39,7 @@ const templateMissingMs = 1_000
  *                 spec, pause, finalizer                  changed
  *                 force-sync                              manual
  *                 its template has opened                 changed
+ *                 its end is near, and untold             changed
  *                 another template than considered        template
  *                 built with other settings               changed
  *                 children other than recorded            child
@@ -37,22 +49,19 @@ const templateMissingMs = 1_000
  * Call it only after every list has ended.
  * @param template undefined: there is no such template
  * @param now epoch milliseconds
- * @param settings the settings that instances should be built with
- * @param gatewayIsMissing the Gateway of routes is watched and does not exist
  */
 export function judge(
   row: Row,
   template: TemplateDigest | undefined,
   now: number,
-  settings?: PresentSettings,
-  gatewayIsMissing = false,
+  { settings, gatewayIsMissing = false, warnMinutes = 0 }: JudgeRules = {},
 ): Verdict {
   const { instance } = row
   if (instance === undefined) return { wake: orphaned(row, undefined) }
   if (instance.deleting) return { wake: teardownUnfinished(row, instance) ?? teardownAskedAbout(instance) }
   const own = pauseUnreflected(instance) ?? generationUnobserved(instance)
   if (instance.paused) return { wake: own }
-  const dueAt = nextDate(instance, now)
+  const dueAt = nextDate(instance, now, warnMinutes)
   const takeover = instance.adopting && !expired(instance, now) ? takeoverDue(instance, template) : undefined
   if (takeover) return { rollout: takeover, dueAt }
   const pressing =
@@ -60,7 +69,8 @@ export function judge(
     own ??
     finalizerMissing(instance) ??
     syncUnhandled(instance) ??
-    opened(instance, now)
+    opened(instance, now) ??
+    expiring(instance, now, warnMinutes)
   if (pressing) return { wake: pressing, dueAt }
   const rollout = templateUnconsidered(instance, template)
   if (rollout && !hasWorkload(instance)) return { wake: rollout, dueAt }
@@ -76,9 +86,10 @@ export function judge(
   return { wake, rollout, settings: outdated, dueAt: next }
 }
 
-/** The next date in the status: the opening of the template, or the end. */
-function nextDate({ availableFrom, expiresAt }: InstanceDigest, now: number): number | undefined {
-  return earliest([availableFrom, expiresAt], now)
+/** The next date in the status: the opening of the template, the end, or the warning of it. */
+function nextDate(instance: InstanceDigest, now: number, warnMinutes: number): number | undefined {
+  const { availableFrom, expiresAt } = instance
+  return earliest([availableFrom, warnedAt(expiresAt, warnMinutes), expiresAt], now)
 }
 
 /** The earliest of the times that are still to come. */
@@ -125,6 +136,14 @@ function expired(instance: InstanceDigest, now: number): Wake | undefined {
   const { expiresAt } = instance
   if (expiresAt === undefined || expiresAt > now) return undefined
   return wakeOf(instance, 'expiry', { kind: 'expired', expiresAt })
+}
+
+/** A pass that was told of a date by a clock that is ahead looks again at the end, so a little time is left for that. */
+function expiring(instance: InstanceDigest, now: number, warnMinutes: number): Wake | undefined {
+  const { expiresAt, warnedOf } = instance
+  const due = warnedAt(expiresAt, warnMinutes)
+  if (expiresAt === undefined || due === undefined || due > now || warnedOf === expiresAt) return undefined
+  return wakeOf(instance, 'changed', { kind: 'expiring', expiresAt })
 }
 
 function opened(instance: InstanceDigest, now: number): Wake | undefined {

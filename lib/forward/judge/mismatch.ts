@@ -9,6 +9,8 @@ export type Mismatch =
   /** `wanted`: see `InstanceDigest.syncWanted`. */
   | { kind: 'force-sync'; wanted: string }
   | { kind: 'expired'; expiresAt: number }
+  /** The end is near, and the platform was not warned of it. */
+  | { kind: 'expiring'; expiresAt: number }
   /** The template has opened, and no pass has started the instance. */
   | { kind: 'opened'; availableFrom: number }
   /** No pass has considered this template; undefined: the template is gone, and no pass has reported it. */
@@ -56,6 +58,8 @@ export function mismatchKey(mismatch: Mismatch): string {
       return `${kind} ${mismatch.wanted}`
     case 'expired':
       return `${kind} ${mismatch.expiresAt}`
+    case 'expiring':
+      return `${kind} ${mismatch.expiresAt}`
     case 'opened':
       return `${kind} ${mismatch.availableFrom}`
     case 'template':
@@ -89,7 +93,7 @@ export function mismatchKey(mismatch: Mismatch): string {
 
 /** Whether the mismatch came at a date, so that nothing else will happen to the instance. */
 export function isOfDate({ kind }: Mismatch): boolean {
-  return kind === 'expired' || kind === 'opened'
+  return kind === 'expired' || kind === 'expiring' || kind === 'opened'
 }
 
 /**

@@ -70,6 +70,8 @@ export interface InstanceDigest {
   /** What the instance was built with; undefined for an instance of an earlier release. */
   configuration: Pick<RecordedConfiguration, 'settings' | 'served'> | undefined
   expiresAt: number | undefined
+  /** The end that the platform was warned of. */
+  warnedOf: number | undefined
   /** When the template opens that the instance waits for. */
   availableFrom: number | undefined
   /** How often the phase changed of late; undefined: it did not. */
@@ -119,6 +121,7 @@ export function instanceDigest(
     served: status?.template?.served === true,
     configuration: configurationDigest(status?.configuration, intern),
     expiresAt: epochMs(status?.expiresAt),
+    warnedOf: epochMs(status?.warnedOf),
     availableFrom: epochMs(status?.availableFrom),
     phaseChanges: phaseChangesOf(status),
     exposure: status?.exposure && exposureDigest(status, intern),

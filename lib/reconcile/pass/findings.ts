@@ -18,8 +18,11 @@ export interface Findings {
   obstacle: Obstacle | 'not-examined' | undefined
   children: Child[]
   granted?: Granted
-  /** When the instance ends, in epoch milliseconds; `at` is undefined: never. `creditMinutes`: the credits in it. */
-  end?: { at: number | undefined; creditMinutes: number } | undefined
+  /**
+   * When the instance ends, in epoch milliseconds; `at` is undefined: never. `creditMinutes`: the credits in it. `isNear`:
+   * the platform is warned of it.
+   */
+  end?: { at: number | undefined; creditMinutes: number; isNear: boolean } | undefined
   /** When the instance may start, in epoch milliseconds; `at` is undefined: now. */
   opening?: { at: number | undefined } | undefined
   /** Undefined: as before. */

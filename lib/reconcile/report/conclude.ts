@@ -1,9 +1,10 @@
 import { creditMinutes, creditScope } from '../../clock/credits.ts'
-import type { ExposureConfig } from '../../config/exposure.ts'
+import type { OperatorConfig } from '../../config/operator.ts'
 import type { Child } from '../../crd/challenge-instance.ts'
 import type { Deployment } from '../../crd/objects.ts'
 import type { Configuration } from '../../desired/configuration.ts'
 import type { OperatorError } from '../../errors.ts'
+import { warnedAt } from '../../lifetime.ts'
 import { deploymentDigest } from '../../observed/deployment.ts'
 import { podDigest } from '../../observed/pod.ts'
 import { isContested } from '../../observed/repairs.ts'
@@ -34,7 +35,7 @@ export interface ConcludeInput {
   decision: Decision
   acted: Acted
   pass: Pass
-  exposure: ExposureConfig
+  config: Pick<OperatorConfig, 'exposure' | 'warnMinutes'>
   /** The settings that this pass builds with. */
   configuration: Configuration
   /** Epoch milliseconds. */
@@ -52,12 +53,12 @@ export interface Conclusion {
 
 /** Derives the outcome and the findings of a pass from what it observed, decided and did. */
 export function conclude(input: ConcludeInput): Conclusion {
-  const { observed, decision, acted, configuration } = input
+  const { observed, decision, acted, configuration, config } = input
   if (decision.kind === 'expire')
     return { outcome: { kind: 'settled' }, findings: undefined, flagHmac: undefined }
   const workload = workloadOf(input)
   const built = decision.kind === 'converge' && acted.converged ? decision : undefined
-  const exposure = built && exposureFinding({ ...built, acted, pods: observed.pods, config: input.exposure })
+  const exposure = built && exposureFinding({ ...built, acted, pods: observed.pods, config: config.exposure })
   const outcome = withRepair(outcomeOf(input, workload, exposure), acted, input.now)
   // Nothing is acted on during a pause, so a change of the spec is still to be taken up when the pause goes.
   const observes = observesGeneration(outcome) && !isPaused(decision)
@@ -69,7 +70,11 @@ export function conclude(input: ConcludeInput): Conclusion {
     observesGeneration: observes,
     handlesSync: observes && answersForceSync(input.pass),
     terminating: false,
-    end: { at: decision.expiresAt, creditMinutes: creditsOf(observed) },
+    end: {
+      at: decision.expiresAt,
+      creditMinutes: creditsOf(observed),
+      isNear: endIsNear(input, decision.expiresAt),
+    },
     opening: observed.template.kind === 'unread' ? undefined : { at: decision.availableFrom },
     complete: decision.kind === 'converge' && acted.failures.length === 0,
     exposure,
@@ -112,9 +117,16 @@ export function concludeFailedRead(
     observesGeneration: observes,
     handlesSync: observes && answersForceSync(pass),
     terminating: false,
-    end: { at: expiresAt, creditMinutes: creditsOf({ instance, clock }) },
+    // A warning of an end that is known in part only could be wrong.
+    end: { at: expiresAt, creditMinutes: creditsOf({ instance, clock }), isNear: false },
   }
   return { outcome, findings }
+}
+
+/** An end that a pause holds back is not warned of. */
+function endIsNear({ config, decision, now }: ConcludeInput, at: number | undefined): boolean {
+  const warned = warnedAt(at, config.warnMinutes)
+  return warned !== undefined && warned <= now && decision.kind !== 'hold' && !isPaused(decision)
 }
 
 function observesGeneration(outcome: Outcome): boolean {

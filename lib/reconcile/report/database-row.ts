@@ -187,6 +187,7 @@ export function recordOf(
     createdAt: creationTimestamp,
     readyAt: ready?.status === 'True' ? ready.lastTransitionTime : undefined,
     expiresAt: status.expiresAt,
+    warnedOf: status.warnedOf,
     notes: spec.annotations ?? {},
     digest: rowDigest({ spec }, status),
   }

@@ -34,12 +34,14 @@ export function statusOf(findings: Findings, now: string): ChallengeInstanceStat
   assign(status, 'reason', reason)
   assign(status, 'exposure', facts.exposure?.recorded)
   if (end) {
-    assign(status, 'expiresAt', end.at === undefined ? undefined : rfc3339(end.at))
+    const at = end.at === undefined ? undefined : rfc3339(end.at)
+    assign(status, 'expiresAt', at)
     assign(
       status,
       'creditMinutes',
-      end.at === undefined || end.creditMinutes === 0 ? undefined : end.creditMinutes,
+      at === undefined || end.creditMinutes === 0 ? undefined : end.creditMinutes,
     )
+    assign(status, 'warnedOf', end.isNear || before.warnedOf === at ? at : undefined)
   }
   if (opening) assign(status, 'availableFrom', opening.at === undefined ? undefined : rfc3339(opening.at))
   assign(status, 'podName', facts.workload ? facts.workload.podName : before.podName)

@@ -50,6 +50,7 @@ const details: Record<EventType, Detail> = {
   'instance.idle': why,
   'instance.woken': () => undefined,
   'instance.renewed': ends,
+  'instance.expiring': ends,
   'instance.expired': ({ expiresAt }) => (expiresAt === null ? undefined : `its end was ${expiresAt}`),
   'instance.deleted': () => undefined,
 }

@@ -75,6 +75,7 @@ export const everywhere: RowScope = { cluster: 'cluster-1', namespaces: '*' }
 export function instanceRecord(changes: Partial<InstanceRecord> = {}): InstanceRecord {
   return {
     uid: 'uid-1',
+    warnedOf: undefined,
     cluster: everywhere.cluster,
     namespace: 'default',
     name: 'web-1-team-1',

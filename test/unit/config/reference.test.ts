@@ -37,13 +37,11 @@ describe('a variable of a later release', () => {
 
   it('is named as one without effect when it is set', () => {
     const environment = {
-      OPERATOR_WARN_MINUTES: '5',
+      OPERATOR_PLATFORM: 'none',
       OPERATOR_IDLE_MILLICORES: '',
       OPERATOR_NAMESPACE: 'ctf',
     }
-    expect(variablesWithoutEffect(environment)).toEqual([
-      'OPERATOR_WARN_MINUTES has no effect in this release.',
-    ])
+    expect(variablesWithoutEffect(environment)).toEqual(['OPERATOR_PLATFORM has no effect in this release.'])
   })
 
   it.each(restrictionsNotYet)('is refused if it is a restriction: %s', name => {

@@ -127,6 +127,7 @@ function forwarderWithFailingWatch() {
   const forward = createForward({
     served: new Map(),
     gateway: undefined,
+    warnMinutes: 10,
     watch: async (target, _, signal) => {
       if (target.kind === 'Pod') throw new Error('no such kind')
       await untilStopped(signal)

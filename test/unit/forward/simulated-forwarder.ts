@@ -34,6 +34,7 @@ export function simulatedForwarder(
       handlers.set(target.kind, given as unknown as WatchHandlers<KubernetesObject>)
       return aborted
     },
+    warnMinutes: 0,
     elect: callbacks => {
       lease = callbacks
       return aborted

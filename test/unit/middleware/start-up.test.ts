@@ -24,7 +24,7 @@ async function startUp(
 
 describe('configured', () => {
   it('warns once about all variables that have no effect', async () => {
-    const { code, stdout, stderr } = await startUp({ OPERATOR_WARN_MINUTES: '5', OPERATOR_PLATFORM: 'none' })
+    const { code, stdout, stderr } = await startUp({ OPERATOR_PLATFORM: 'none' })
     const lines = `${stdout}${stderr}`.trim().split('\n')
     expect(code).toBe(0)
     expect(lines.map(line => JSON.parse(line))).toMatchObject([
@@ -32,10 +32,7 @@ describe('configured', () => {
         level: 'WARN',
         service: 'timer',
         message: 'variables without effect',
-        variables: [
-          'OPERATOR_PLATFORM has no effect in this release.',
-          'OPERATOR_WARN_MINUTES has no effect in this release.',
-        ],
+        variables: ['OPERATOR_PLATFORM has no effect in this release.'],
       },
     ])
   })

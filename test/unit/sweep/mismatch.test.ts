@@ -19,6 +19,7 @@ import {
   resumed,
   rowMismatches,
   slowTeardowns,
+  unwarned,
 } from '../../../lib/sweep/mismatch.ts'
 import { sweptChild } from '../../../lib/sweep/swept-child.ts'
 import type { SweptInstance } from '../../../lib/sweep/swept-instance.ts'
@@ -59,6 +60,7 @@ function instance(parts: Partial<SweptInstance> = {}): SweptInstance {
     resumed: false,
     deletingSince: undefined,
     expiresAt: undefined,
+    warnedOf: undefined,
     availableFrom: undefined,
     phaseHeldUntil: undefined,
     changedAt: now - 60_000,
@@ -262,6 +264,26 @@ describe('overdue', () => {
   it('leaves an instance alone that is paused, also in a resync', () => {
     const paused = instance({ expiresAt: now - 1, reason: 'Paused' })
     expect(overdue([paused], now, Number.POSITIVE_INFINITY)).toEqual([])
+  })
+})
+
+describe('unwarned', () => {
+  const inTenMinutes = now + 600_000
+  const times = { now, sinceMs: 15_000 }
+
+  it('finds an instance whose end is near, once for each end', () => {
+    const near = instance({ expiresAt: inTenMinutes - 1 })
+    const told = instance({ expiresAt: inTenMinutes - 1, warnedOf: inTenMinutes - 1 })
+    const renewed = instance({ expiresAt: inTenMinutes - 1, warnedOf: now, uid: 'v' })
+    const all = [near, told, renewed, instance({ expiresAt: inTenMinutes + 1 }), instance()]
+    expect(summaryOf(unwarned(all, 10, times))).toEqual(['changed u', 'changed v'])
+    expect(unwarned(all, 0, times)).toEqual([])
+  })
+
+  it('leaves an instance alone that is paused or being deleted', () => {
+    const near = { expiresAt: inTenMinutes - 1 }
+    const all = [instance({ ...near, reason: 'Paused' }), instance({ ...near, deletingSince: now })]
+    expect(unwarned(all, 10, { ...times, sinceMs: Number.POSITIVE_INFINITY })).toEqual([])
   })
 })
 

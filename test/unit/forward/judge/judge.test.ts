@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { ChallengeInstanceStatus } from '../../../../lib/crd/challenge-instance.ts'
 import { annotations, labels } from '../../../../lib/crd/group.ts'
 import type { Deployment, KubernetesObject, Stored } from '../../../../lib/crd/objects.ts'
@@ -471,4 +471,35 @@ test('judge returns orphans with the uid that the labels of the children name', 
   children.forEach(table.put)
   const [row] = table.rows() as Iterable<Row>
   expect(row && judge(row, undefined, start).wake).toMatchObject({ cause: 'orphan', uid: 'uid-team-1' })
+})
+
+describe('the end of an instance that is near', () => {
+  const end = start + 3_600_000
+  const rules = { warnMinutes: 10 }
+  const verdictAt = (at: number, status: ChallengeInstanceStatus = {}) => {
+    const table = createTable(watchedEverywhere, { onRow() {}, onInstanceGone() {}, onRowEmpty() {} })
+    const { instance, children, pod } = settled()
+    const expiresAt = new Date(end).toISOString()
+    instance.status = { ...instance.status, expiresAt, ...status }
+    for (const object of [instance, ...children, pod, template()]) table.put(object)
+    const [row] = table.rows() as Iterable<Row>
+    return row && judge(row, row.template?.digest, at, rules)
+  }
+
+  test('is told once, ten minutes before, and the end itself is the next date', () => {
+    expect(verdictAt(end - 600_001)).toMatchObject({ wake: undefined, dueAt: end - 600_000 })
+    const told = { kind: 'expiring', expiresAt: end }
+    expect(verdictAt(end - 600_000)).toMatchObject({ wake: { cause: 'changed', mismatch: told }, dueAt: end })
+    const warnedOf = new Date(end).toISOString()
+    expect(verdictAt(end - 600_000, { warnedOf })).toMatchObject({ wake: undefined, dueAt: end })
+  })
+
+  test('is told again after a renewal', () => {
+    const warnedOf = new Date(end - 60_000).toISOString()
+    expect(verdictAt(end - 1, { warnedOf })?.wake?.mismatch.kind).toBe('expiring')
+  })
+
+  test('is not told when it has come', () => {
+    expect(verdictAt(end)?.wake?.mismatch.kind).toBe('expired')
+  })
 })

@@ -65,7 +65,7 @@ function statusAfterRead(parts: Observation, failure?: OperatorError): Challenge
   const acted = { children, writes: [], failures: failure ? [failure] : [], converged }
   const { findings } = conclude({
     ...{ observed: seen, decision, acted, pass, configuration, now, random: 0.5 },
-    exposure: config.exposure,
+    config,
   })
   return write(findings as Findings)
 }
@@ -129,7 +129,7 @@ describe('a child that nobody watches and that was left during a pause', () => {
     const done = { children: [], writes: [], failures: [], converged: true, ...acted }
     return conclude({
       ...{ observed: seen, decision, acted: done, pass, configuration, now, random: 0 },
-      exposure: config.exposure,
+      config,
     }).outcome
   }
 
@@ -319,7 +319,7 @@ describe('a pass of an instance whose newer template waits for its turn', () => 
     const acted = { children: [recordedChild()], writes: [], failures: [], converged: true }
     return conclude({
       ...{ observed: seen, decision, acted, pass, configuration, now, random: 0.5 },
-      exposure: config.exposure,
+      config,
     })
   }
 
@@ -406,7 +406,7 @@ describe('a workload that lacks something', () => {
     const acted = { children: [recordedChild()], writes: [], failures: [], converged: true, lacks }
     const { outcome, findings } = conclude({
       ...{ observed: seen, decision, acted, pass, configuration, now, random: 0.5 },
-      exposure: config.exposure,
+      config,
     })
     return { outcome, status: write(findings as Findings) }
   }

@@ -89,7 +89,7 @@ async function statusAfter(
   const acted = actedOn(world, before, decision.kind === 'converge')
   const { findings } = conclude({
     ...{ observed, decision, acted, pass, configuration, now, random: 0.5 },
-    exposure: config.exposure,
+    config,
   })
   return {
     status: statusOf(findings as Findings, new Date(now).toISOString()),

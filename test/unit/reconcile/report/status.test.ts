@@ -128,6 +128,19 @@ describe('statusOf', () => {
     expect(handled(false)).toBe('before')
   })
 
+  test('tells the end that the platform is warned of, until another end is known', () => {
+    const [end, later] = [Date.parse('2026-11-28T12:00:00Z'), Date.parse('2026-11-28T13:00:00Z')]
+    const warnedOf = (before: string | undefined, at: number | undefined, isNear: boolean) => {
+      const reported = instance(before === undefined ? {} : { warnedOf: before })
+      return statusOf(findings({ instance: reported, end: { at, isNear, creditMinutes: 0 } }), early).warnedOf
+    }
+    expect(warnedOf(undefined, end, false)).toBeUndefined()
+    expect(warnedOf(undefined, end, true)).toBe('2026-11-28T12:00:00Z')
+    expect(warnedOf('2026-11-28T12:00:00Z', end, false)).toBe('2026-11-28T12:00:00Z')
+    expect(warnedOf('2026-11-28T12:00:00Z', later, false)).toBeUndefined()
+    expect(warnedOf('2026-11-28T12:00:00Z', undefined, false)).toBeUndefined()
+  })
+
   test('forgets a force-sync that was removed', () => {
     const status = statusOf(findings({ instance: instance({ handledSync: 'before' }) }), early)
     expect(status).not.toHaveProperty('handledSync')
