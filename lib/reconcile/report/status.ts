@@ -1,7 +1,7 @@
 import type { ChallengeInstanceStatus, Phase } from '../../crd/challenge-instance.ts'
 import { annotations } from '../../crd/group.ts'
 import { childKey } from '../../crd/reference.ts'
-import { rfc3339 } from '../../lifetime.ts'
+import { parseTime, rfc3339 } from '../../lifetime.ts'
 import { isAdopting } from '../../observed/adopting.ts'
 import { type Reason, reasons } from '../../reasons.ts'
 import type { Findings } from '../pass/findings.ts'
@@ -12,6 +12,7 @@ import type { Facts } from './status-facts.ts'
 
 const servingSentence = 'The challenge is running.'
 const underWaySentence = 'The challenge is starting.'
+const earlierEndSentence = 'It ends earlier than was asked for, since its template allows no later end.'
 
 /** The status without `Synced`, which is known only after the database has answered. @param now RFC 3339 */
 export function statusOf(findings: Findings, now: string): ChallengeInstanceStatus {
@@ -27,7 +28,7 @@ export function statusOf(findings: Findings, now: string): ChallengeInstanceStat
     ...before,
     ...granted,
     phase,
-    message: messageOf(facts, phase, reason),
+    message: messageOf(facts, { phase, reason, endsEarlier: endsEarlier(findings) }),
     children: findings.children,
     conditions: conditionsOf(findings, facts, now),
   }
@@ -99,15 +100,23 @@ function reasonOf(
 
 function messageOf(
   { obstacle, workload, exposure }: Facts,
-  phase: Phase,
-  reason: Reason | undefined,
+  { phase, reason, endsEarlier }: { phase: Phase; reason: Reason | undefined; endsEarlier: boolean },
 ): string {
   if (obstacle) return obstacle.message
   if (reason === 'Flapping') return reasons.Flapping.sentence
   const lost = lostExposure(workload, exposure)
   if (reason && lost && reason === lost.reason) return lost.message
   if (reason) return workload?.message || reasons[reason].sentence
-  return phase === 'Ready' ? servingSentence : underWaySentence
+  const sentence = phase === 'Ready' ? servingSentence : underWaySentence
+  return endsEarlier ? `${sentence} ${earlierEndSentence}` : sentence
+}
+
+/** Whether a renewal asks for more than the template allows. A pass that does not know the end says what was said. */
+function endsEarlier({ instance, end }: Findings): boolean {
+  const { spec, status } = instance
+  const at = end ? end.at : parseTime(status?.expiresAt)
+  const asked = parseTime(spec.expiresAt)
+  return at !== undefined && asked !== undefined && at < asked
 }
 
 /** The pod serves, and players do not reach it. The phase stays, since the challenge itself is well. */

@@ -47,6 +47,7 @@ describe('Store.record', () => {
         created_at: new Date('2026-11-23T10:00:00Z'),
         ready_at: new Date('2026-11-23T10:00:05Z'),
         expires_at: new Date('2026-11-24T10:00:00.123Z'),
+        warned_of: null,
         last_active_at: null,
         deleted_at: null,
         sequence: 1,

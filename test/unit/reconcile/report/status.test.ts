@@ -128,6 +128,20 @@ describe('statusOf', () => {
     expect(handled(false)).toBe('before')
   })
 
+  test('says that an end is earlier than a renewal asked for', () => {
+    const asked = Date.parse('2026-11-28T12:00:00Z')
+    const messageAt = (at: number | undefined) => {
+      const renewed = storedInstance({ spec: { expiresAt: '2026-11-28T12:00:00Z' } })
+      const ready = { children: [child], workload: observed(serving) }
+      return statusOf(findings({ ...ready, instance: renewed, end: { at, isNear: false } }), early).message
+    }
+    expect(messageAt(asked)).toBe('The challenge is running.')
+    expect(messageAt(asked + 600_000)).toBe('The challenge is running.')
+    expect(messageAt(asked - 1)).toBe(
+      'The challenge is running. It ends earlier than was asked for, since its template allows no later end.',
+    )
+  })
+
   test('tells the end that the platform is warned of, until another end is known', () => {
     const [end, later] = [Date.parse('2026-11-28T12:00:00Z'), Date.parse('2026-11-28T13:00:00Z')]
     const warnedOf = (before: string | undefined, at: number | undefined, isNear: boolean) => {
