@@ -133,7 +133,10 @@ describe('statusOf', () => {
     const messageAt = (at: number | undefined) => {
       const renewed = storedInstance({ spec: { expiresAt: '2026-11-28T12:00:00Z' } })
       const ready = { children: [child], workload: observed(serving) }
-      return statusOf(findings({ ...ready, instance: renewed, end: { at, isNear: false } }), early).message
+      return statusOf(
+        findings({ ...ready, instance: renewed, end: { at, isNear: false, creditMinutes: 0 } }),
+        early,
+      ).message
     }
     expect(messageAt(asked)).toBe('The challenge is running.')
     expect(messageAt(asked + 600_000)).toBe('The challenge is running.')
