@@ -108,7 +108,7 @@ export function createForward(deps: ForwardDependencies): Forward {
 
     const policies = createStandingPolicies({
       ...tools,
-      rows: table.rows,
+      table,
       settings: deps.policySettings,
     })
 

@@ -7,14 +7,15 @@ import { createIntactCheck, isStandingPolicyName, policyDigest } from '../../obs
 import type { Log } from '../../telemetry/log.ts'
 import { policyChange } from '../send/outgoing-change.ts'
 import type { Sender } from '../send/sender.ts'
+import { createIntern } from '../table/intern.ts'
 import type { Row } from '../table/row.ts'
+import type { Table } from '../table/table.ts'
 import { createClock, type Due } from './clock.ts'
-import { createPolicyUsers, policiesNeededBy } from './policy-users.ts'
+import { findPolicyUser, policiesNeededBy } from './policy-users.ts'
 
 export interface StandingPoliciesOptions {
   sender: Pick<Sender, 'put'>
-  /** Every row of the table. It is read only while a policy is wrong. */
-  rows: () => Iterable<Row>
+  table: Pick<Table, 'rows' | 'dependentsIn'>
   /** The settings that the policies should be built with. */
   settings: PolicySettings
   isActive: () => boolean
@@ -38,6 +39,8 @@ export interface StandingPolicies {
   rowChanged(row: Row): void
   evaluateAll(): void
   stop(): void
+  /** The number of policies that are kept. */
+  readonly size: number
 }
 
 /** What is known of one policy. */
@@ -74,18 +77,20 @@ export function isStandingPolicy({ kind, metadata }: KubernetesObject): boolean 
 }
 
 export function createStandingPolicies(options: StandingPoliciesOptions): StandingPolicies {
-  const { sender, rows, settings, isActive, now, timers, trace, log } = options
-  const policies = new Map<string, Standing>()
-  const users = createPolicyUsers(rows)
+  const { sender, table, settings, isActive, now, timers, trace, log } = options
+  // The names are few. A namespace that has no policy any more has no entry in their maps.
+  const policies = new Map<string, Map<string, Standing>>()
+  const intern = createIntern()
   const isIntact = createIntactCheck(settings)
   const clock = createClock<Standing>(evaluate, now, timers)
 
   function standingOf({ namespace, name }: ObjectKey): Standing {
-    const known = policies.get(keyOf({ namespace, name }))
+    const named = policies.get(name) ?? new Map<string, Standing>()
+    const known = named.get(namespace)
     if (known) return known
     const standing: Standing = {
       namespace,
-      name,
+      name: intern(name),
       uid: undefined,
       digest: undefined,
       intact: false,
@@ -95,30 +100,44 @@ export function createStandingPolicies(options: StandingPoliciesOptions): Standi
       clockIndex: -1,
       dueAt: 0,
     }
-    policies.set(keyOf(standing), standing)
+    policies.set(standing.name, named.set(namespace, standing))
     return standing
+  }
+
+  function forget({ namespace, name }: Standing): void {
+    const named = policies.get(name)
+    named?.delete(namespace)
+    if (named?.size === 0) policies.delete(name)
+  }
+
+  function* all(): Iterable<Standing> {
+    for (const named of policies.values()) yield* named.values()
+  }
+
+  function neededBy(standing: Standing): ObjectKey | undefined {
+    return findPolicyUser(standing, standing.sent?.count ?? 0, table.dependentsIn)
   }
 
   function evaluate(standing: Standing): void {
     if (!isActive()) return
     const at = now()
-    const neededBy = standing.intact ? undefined : users.find(standing, standing.sent?.count ?? 0)
-    if (neededBy === undefined) {
+    const user = standing.intact ? undefined : neededBy(standing)
+    if (user === undefined) {
       standing.absentSince = undefined
       clock.set(standing, undefined)
-      if (standing.digest === undefined) policies.delete(keyOf(standing))
+      if (standing.digest === undefined) forget(standing)
       return
     }
-    if (sendAt(standing, at) <= at) send(standing, neededBy, at)
+    if (sendAt(standing, at) <= at) send(standing, user, at)
     clock.set(standing, sendAt(standing, at))
   }
 
-  function send(standing: Standing, neededBy: ObjectKey, at: number): void {
+  function send(standing: Standing, user: ObjectKey, at: number): void {
     const { namespace, name, uid, digest, version, sent } = standing
-    const wrong = { namespace, name, uid, digest, resourceVersion: version, neededBy }
+    const wrong = { namespace, name, uid, digest, resourceVersion: version, neededBy: user }
     const repeated = sent?.version === version
     const change = policyChange(wrong, { at, trace: trace(), repeated })
-    sender.put({ subject: `Policy ${keyOf(standing)}`, change, urgency: 'first' })
+    sender.put({ subject: `Policy ${namespace}/${name}`, change, urgency: 'first' })
     const count = sent !== undefined && at - sent.at < calmMs ? sent.count + 1 : 1
     standing.sent = { count, at, version }
     log.warn(warningOf(name), { namespace, policy: name, absent: digest === undefined, count })
@@ -128,7 +147,7 @@ export function createStandingPolicies(options: StandingPoliciesOptions): Standi
     put(policy) {
       const standing = standingOf(policy.metadata)
       standing.uid = policy.metadata.uid
-      standing.digest = policyDigest(policy)
+      standing.digest = intern(policyDigest(policy))
       standing.intact = isIntact(policy)
       standing.version = policy.metadata.resourceVersion
       evaluate(standing)
@@ -137,24 +156,26 @@ export function createStandingPolicies(options: StandingPoliciesOptions): Standi
       const standing = standingOf(metadata)
       standing.digest = undefined
       standing.intact = false
-      evaluate(standing)
-      // A standby evaluates nothing. It must not remember the namespaces that came and went meanwhile.
-      if (!isActive() && users.find(standing, 0) === undefined) policies.delete(keyOf(standing))
+      if (isActive()) evaluate(standing)
+      // A standby would keep the namespaces that came and went meanwhile. It finds what is needed when it takes over.
+      else forget(standing)
     },
     rowChanged(row) {
-      users.forget()
+      if (!isActive()) return
       for (const needed of policiesNeededBy(row)) {
         const standing = standingOf(needed)
         if (!standing.intact && standing.clockIndex === -1) evaluate(standing)
       }
     },
-    evaluateAll: () => policies.forEach(evaluate),
+    evaluateAll() {
+      for (const row of table.rows()) policiesNeededBy(row).forEach(standingOf)
+      for (const standing of all()) evaluate(standing)
+    },
+    get size() {
+      return [...all()].length
+    },
     stop: () => clock.clear(),
   }
-}
-
-function keyOf({ namespace, name }: ObjectKey): string {
-  return `${namespace}/${name}`
 }
 
 function warningOf(name: string): string {

@@ -5,7 +5,7 @@ import { childVersion } from '../../observed/child-version.ts'
 import { deploymentDigest } from '../../observed/deployment.ts'
 import { exposureState } from '../../observed/exposure.ts'
 import { podDigest } from '../../observed/pod.ts'
-import type { Intern } from './instance-digest.ts'
+import { type Intern, namespaceFor } from './intern.ts'
 import type { Dependent, Row } from './row.ts'
 import type { Watched } from './targets.ts'
 
@@ -33,7 +33,7 @@ export function dependentOf(object: Stored<KubernetesObject>, row: Row, intern: 
   const version = kind === 'Pod' ? '' : childVersion(object)
   return {
     kind: intern(kind),
-    namespace: intern(namespace),
+    namespace: namespaceFor(row, namespace),
     name: name === row.name ? row.name : name,
     resourceVersion,
     ownerUid: ownerUid === instanceUid ? instanceUid : ownerUid,

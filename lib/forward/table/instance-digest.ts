@@ -11,6 +11,7 @@ import { isPaused } from '../../observed/paused.ts'
 import type { Repairs } from '../../observed/repairs.ts'
 import { isReason } from '../../reason-rules.ts'
 import type { Reason } from '../../reasons.ts'
+import { type Intern, type NamesNamespaces, namespaceFor } from './intern.ts'
 import { isWatchedChild, type Watched } from './targets.ts'
 
 /** An entry of `status.children`. */
@@ -84,19 +85,25 @@ export interface InstanceDigest {
   children: readonly RecordedChild[]
 }
 
-/** Returns the same string object for equal strings. Each parsed object brings its own copies. */
-export type Intern = (text: string) => string
+export interface DigestContext {
+  /** The row that the digest is for. */
+  row: NamesNamespaces
+  watched: Watched
+  intern: Intern
+}
 
 export function instanceDigest(
   { metadata, spec, status }: Stored<ChallengeInstance>,
-  watched: Watched,
-  intern: Intern,
+  { row, watched, intern }: DigestContext,
 ): InstanceDigest {
   const condition = (type: string) => status?.conditions?.find(each => each.type === type)
   const ready = condition('Ready')
   const stalled = condition('Stalled')
   const userAnnotations = metadata.annotations ?? {}
   const { name, uid, resourceVersion } = metadata
+  const workloadNamespace = status?.namespace
+  const shared = (namespace: string) =>
+    namespaceFor(row, namespace === workloadNamespace ? workloadNamespace : namespace)
   return {
     uid,
     resourceVersion,
@@ -130,7 +137,7 @@ export function instanceDigest(
       .filter(child => isWatchedChild(child.kind, child.namespace, watched))
       .map(child => ({
         kind: intern(child.kind),
-        namespace: intern(child.namespace),
+        namespace: shared(child.namespace),
         name: child.name === name ? name : child.name,
         version: child.version,
         repairs: child.repairs,

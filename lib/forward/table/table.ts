@@ -1,9 +1,10 @@
-import { remember } from '../../bounded-cache.ts'
 import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
 import type { ChallengeTemplate } from '../../crd/challenge-template.ts'
 import type { GoneObject, KubernetesObject, Stored } from '../../crd/objects.ts'
+import { type ByNamespace, createByNamespace } from './by-namespace.ts'
 import { dependentOf, ownerOf } from './dependent.ts'
 import { type InstanceDigest, instanceDigest } from './instance-digest.ts'
+import { createIntern, type Intern } from './intern.ts'
 import { createRow, type Dependent, type Row, type TemplateEntry } from './row.ts'
 import type { Watched } from './targets.ts'
 
@@ -21,16 +22,9 @@ export interface Table {
   put(object: Stored<KubernetesObject>): void
   remove(kind: string, object: GoneObject): void
   rows(): Iterable<Row>
+  /** The children and pods that lie in a namespace. */
+  dependentsIn(namespace: string): Iterable<Dependent>
 }
-
-/** Namespace → name → value. The two strings exist already; a joined key would be one more string for each object. */
-type ByName<T> = Map<string, Map<string, T>>
-
-/**
- * The most strings that are shared. The names of templates and namespaces that are gone would pile up otherwise, and a
- * forwarder may run for weeks. A cluster has fewer at the same time.
- */
-const internLimit = 20_000
 
 /**
  * Creates an empty table.
@@ -40,22 +34,16 @@ export function createTable(
   watched: Watched,
   events: TableEvents,
   unserved: ReadonlySet<string> = new Set(),
+  intern: Intern = createIntern(),
 ): Table {
-  const rows: ByName<Row> = new Map()
-  const templates: ByName<TemplateEntry> = new Map()
-  const dependents = new Map<string, ByName<Dependent>>()
-  const interned = new Map<string, string>()
-
-  function intern(text: string): string {
-    const known = interned.get(text)
-    if (known === undefined) remember(interned, internLimit, text, text)
-    return known ?? text
-  }
+  const rows = createByNamespace<Row>()
+  const templates = createByNamespace<TemplateEntry>()
+  const dependents = new Map<string, ByNamespace<Dependent>>()
 
   function putInstance(object: Stored<ChallengeInstance>): void {
     const row = rowOf(object.metadata.namespace, object.metadata.name)
     const before = row.instance
-    row.instance = instanceDigest(object, watched, intern)
+    row.instance = instanceDigest(object, { row, watched, intern })
     if (unserved.size > 0)
       row.instance.children = row.instance.children.filter(({ kind }) => !unserved.has(kind))
     const template = templateOf(row.namespace, row.instance.templateRef)
@@ -69,7 +57,7 @@ export function createTable(
   }
 
   function removeInstance({ metadata }: GoneObject): void {
-    const row = rows.get(metadata.namespace)?.get(metadata.name)
+    const row = rows.get(metadata.namespace, metadata.name)
     const gone = row?.instance
     if (row === undefined || gone === undefined || gone.uid !== metadata.uid) return
     row.instance = undefined
@@ -87,39 +75,39 @@ export function createTable(
   }
 
   function removeTemplate({ metadata }: GoneObject): void {
-    const entry = templates.get(metadata.namespace)?.get(metadata.name)
+    const entry = templates.get(metadata.namespace, metadata.name)
     if (entry?.digest?.uid !== metadata.uid) return
     entry.digest = undefined
     entry.rows.forEach(events.onRow)
-    if (entry.rows.size === 0) drop(templates, entry)
+    if (entry.rows.size === 0) templates.drop(entry)
   }
 
   function putDependent(object: Stored<KubernetesObject>): void {
     const owner = ownerOf(object, watched)
-    const ofKind: ByName<Dependent> = dependents.get(object.kind) ?? new Map()
+    const ofKind = dependents.get(object.kind) ?? createByNamespace<Dependent>()
     dependents.set(object.kind, ofKind)
-    const before = ofKind.get(object.metadata.namespace)?.get(object.metadata.name)
+    const before = ofKind.get(object.metadata.namespace, object.metadata.name)
     if (owner === undefined) {
       if (before) unlink(ofKind, before)
       return
     }
-    const row = rowOf(intern(owner.namespace), owner.name)
+    const row = rowOf(owner.namespace, owner.name)
     const after = dependentOf(object, row, intern)
     if (before) before.row.dependents = before.row.dependents.filter(each => each !== before)
     row.dependents = [...row.dependents, after]
-    place(ofKind, after.namespace, after.name, after)
+    ofKind.put(after)
     if (before && before.row !== row) rowChanged(before.row)
     events.onRow(row)
   }
 
   function removeDependent(kind: string, { metadata }: GoneObject): void {
     const ofKind = dependents.get(kind)
-    const before = ofKind?.get(metadata.namespace)?.get(metadata.name)
+    const before = ofKind?.get(metadata.namespace, metadata.name)
     if (ofKind && before) unlink(ofKind, before)
   }
 
-  function unlink(ofKind: ByName<Dependent>, before: Dependent): void {
-    drop(ofKind, before)
+  function unlink(ofKind: ByNamespace<Dependent>, before: Dependent): void {
+    ofKind.drop(before)
     before.row.dependents = before.row.dependents.filter(each => each !== before)
     rowChanged(before.row)
   }
@@ -128,7 +116,7 @@ export function createTable(
     const { template } = row
     row.template = undefined
     template?.rows.delete(row)
-    if (template?.rows.size === 0 && template.digest === undefined) drop(templates, template)
+    if (template?.rows.size === 0 && template.digest === undefined) templates.drop(template)
   }
 
   /** Drops the row if nothing is left of it. */
@@ -137,24 +125,30 @@ export function createTable(
       events.onRow(row)
       return
     }
-    drop(rows, row)
+    rows.drop(row)
     events.onRowEmpty(row)
   }
 
   function rowOf(namespace: string, name: string): Row {
-    return rows.get(namespace)?.get(name) ?? place(rows, namespace, name, createRow(intern(namespace), name))
+    return rows.get(namespace, name) ?? rows.put(createRow(homeNamespace(namespace), name))
   }
 
   function templateOf(namespace: string, name: string): TemplateEntry {
-    const found = templates.get(namespace)?.get(name)
+    const found = templates.get(namespace, name)
     if (found) return found
-    const entry = {
-      namespace: intern(namespace),
+    return templates.put({
+      namespace: homeNamespace(namespace),
       name: intern(name),
       digest: undefined,
       rows: new Set<Row>(),
-    }
-    return place(templates, namespace, name, entry)
+    })
+  }
+
+  /** Returns the name of a namespace of instances, as the string object that its rows and templates have already. */
+  function homeNamespace(name: string): string {
+    for (const index of [rows, templates])
+      for (const { namespace } of index.inNamespace(name)) return namespace
+    return name
   }
 
   return {
@@ -168,20 +162,9 @@ export function createTable(
       else if (kind === 'ChallengeTemplate') removeTemplate(object)
       else removeDependent(kind, object)
     },
-    *rows() {
-      for (const named of rows.values()) yield* named.values()
+    rows: rows.values,
+    *dependentsIn(namespace) {
+      for (const ofKind of dependents.values()) yield* ofKind.inNamespace(namespace)
     },
   }
-}
-
-function place<T>(index: ByName<T>, namespace: string, name: string, value: T): T {
-  const named = index.get(namespace) ?? new Map<string, T>()
-  index.set(namespace, named.set(name, value))
-  return value
-}
-
-function drop<T extends { namespace: string; name: string }>(index: ByName<T>, value: T): void {
-  const named = index.get(value.namespace)
-  named?.delete(value.name)
-  if (named?.size === 0) index.delete(value.namespace)
 }
