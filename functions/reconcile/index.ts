@@ -5,6 +5,7 @@ import { operatorSection } from '../../lib/config/operator.ts'
 import { eventGraceMs } from '../../lib/config/placement.ts'
 import { watchedBy } from '../../lib/crd/namespaces.ts'
 import { withServerTime } from '../../lib/kubernetes/client/server-time.ts'
+import { openEventRecorder } from '../../lib/kubernetes/event-recorder.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { configured, once } from '../../lib/middleware/start-up.ts'
@@ -39,6 +40,7 @@ const publish = createPublish({ outbox, bus: openEventBus({ busName: bus.name })
 const parts = {
   cluster: openCluster(client),
   store: openStore(db, { bus: bus.name }),
+  recorder: openEventRecorder(client, 'reconcile', log),
   config: operator,
   now: time.likely,
   reached: time.reached,

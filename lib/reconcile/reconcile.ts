@@ -8,6 +8,7 @@ import { configurationOf, underLockdown } from '../desired/configuration.ts'
 import { defaultDeny } from '../desired/objects/default-deny.ts'
 import { OperatorError } from '../errors.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
+import type { EventRecorder } from '../kubernetes/event-recorder.ts'
 import { contestedFrom } from '../observed/repairs.ts'
 import { reasons } from '../reasons.ts'
 import type { Store } from '../store/store.ts'
@@ -27,6 +28,7 @@ import { type Outcome, type Pass, type PassResult, type Reconcile, waitOutcome }
 import { createSharedPolicyGuard } from './policy/shared-policy-guard.ts'
 import { conclude } from './report/conclude.ts'
 import { reportFailedRead } from './report/failed-read.ts'
+import { recordEvents } from './report/record-events.ts'
 import { report } from './report/report.ts'
 import type { Sync } from './report/status-facts.ts'
 import { cleanUpDeleted } from './teardown/deleted-instances.ts'
@@ -45,6 +47,7 @@ const readLimit = 6
 export interface ReconcileDependencies {
   cluster: Cluster
   store: Store
+  recorder: EventRecorder
   config: OperatorConfig
   /** Epoch milliseconds. */
   now: () => number
@@ -117,7 +120,14 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
     if (!isOverUnobserved(known, config, reached()))
       return reportFailedRead(deps, { ...known, thrown, pass }, signal)
     const ended = (await expire(cluster, instance, signal)) === 'ended'
-    return ended ? { outcome: { kind: 'settled' }, events: 0 } : 'again'
+    if (!ended) return 'again'
+    await recordEnd(instance, signal)
+    return { outcome: { kind: 'settled' }, events: 0 }
+  }
+
+  function recordEnd(instance: Stored<ChallengeInstance>, signal: AbortSignal): Promise<void> {
+    const { status } = instance
+    return recordEvents(deps, { instance, before: status, after: status ?? {}, expired: true }, signal)
   }
 
   /** The pass over an instance that exists. @returns 'again' if the instance has to be read anew */
@@ -143,6 +153,7 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
     }
     const acted = await act(actors, { observed, decision, pass }, signal)
     if (acted.overtaken) return 'again'
+    if (decision.kind === 'expire') await recordEnd(instance, signal)
     logActed(log, pass, acted)
     const judgedAt = judgingTime(pass, now())
     const concluded = conclude({
@@ -159,7 +170,11 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
     if (findings === undefined) return { outcome, events: 0 }
     const recheckRow = rechecksRow(pass)
     const reporting = { ...deps, now: () => judgedAt }
-    const { sync, events } = await report(reporting, { findings, flagHmac, recheckRow, pass }, signal)
+    const { sync, events } = await report(
+      reporting,
+      { findings, flagHmac, recheckRow, pass, writes: acted.writes },
+      signal,
+    )
     const wakes = observed.sources.flatMap(source => source.wakes)
     return { outcome: withSyncOutcome(outcome, sync, pass, random()), events, wakes }
   }

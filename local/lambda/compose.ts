@@ -13,6 +13,7 @@ import { eventGraceMs } from '../../lib/config/placement.ts'
 import { watchedBy } from '../../lib/crd/namespaces.ts'
 import { configurationOf } from '../../lib/desired/configuration.ts'
 import { withServerTime } from '../../lib/kubernetes/client/server-time.ts'
+import { openEventRecorder } from '../../lib/kubernetes/event-recorder.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { createPublish } from '../../lib/publish.ts'
 import { createTakeUpClock } from '../../lib/reconcile/clock/take-up.ts'
@@ -102,7 +103,8 @@ export function composeOperator(
     const cluster = openCluster(client)
     const log = logOf('reconcile')
     const times = { now: time.likely, reached: time.reached }
-    const parts = { cluster, store, config, ...times, random: Math.random, log }
+    const recorder = openEventRecorder(client, 'reconcile', log)
+    const parts = { cluster, store, recorder, config, ...times, random: Math.random, log }
     const reconcile = createReconcile(parts)
     const handler = reconcileHandler({
       ...queues,

@@ -3,7 +3,7 @@ import { countCalls } from './call-counts.ts'
 import type { Usage } from './child-side.ts'
 import type { Contest } from './creation.ts'
 import { callsUntilApplied } from './creator.ts'
-import { callsFigure, type Figure, type Result } from './figures.ts'
+import { callsFigure, type Figure, kubernetesEventsFigure, type Result } from './figures.ts'
 import { processorMs } from './processor-time.ts'
 import type { Progress } from './scale.ts'
 
@@ -32,7 +32,7 @@ export async function runCreationBurst(
   const own = await run('operator', namesOf('burst', count))
   const to = await cluster.audit.mark(signal)
   const after = await run('floor', namesOf('after', half))
-  const { total, byKind, passes } = countCalls(await cluster.audit.calls(from, to), count)
+  const { total, byKind, passes, kubernetesEvents } = countCalls(await cluster.audit.calls(from, to), count)
   const floorRate = 2 / (1 / before.perSecond + 1 / after.perSecond)
   const { rssMb } = await operator.ask<Usage>('usage')
   return {
@@ -50,6 +50,7 @@ export async function runCreationBurst(
       { name: 'the same calls bare, after', value: after.perSecond, unit: 'a second' },
       callsFigure(total, callsUntilApplied[placement]),
       { name: 'passes for each instance', value: passes, unit: '' },
+      kubernetesEventsFigure(kubernetesEvents),
       ...spentFigures('operator', own.spent),
       ...spentFigures('API server', own.spent),
       ...spentFigures('API server', after.spent, ', bare'),

@@ -34,6 +34,12 @@ export function callsFigure(value: number, most?: number): Figure {
   return most === undefined ? figure : { ...figure, aim: { bound: 'at most', value: most + sharedCalls } }
 }
 
+/** @param most aim for the events of one instance; undefined: no aim */
+export function kubernetesEventsFigure(value: number, most?: number): Figure {
+  const figure = { name: 'Kubernetes Events for each, beside the calls', value, unit: '' }
+  return most === undefined ? figure : { ...figure, aim: { bound: 'at most', value: most } }
+}
+
 /** Rounds to four significant digits; further digits are noise. */
 export function rounded(value: number): number {
   return Number(value.toPrecision(4))

@@ -7,7 +7,7 @@ import { type Burst, type BurstOptions, burst, namesOf } from './burst.ts'
 import { type CallCounts, countCalls } from './call-counts.ts'
 import type { Usage } from './child-side.ts'
 import { type Create, callsUntilApplied, creator } from './creator.ts'
-import { callsFigure, type Figure, inPlacement, type Result } from './figures.ts'
+import { callsFigure, type Figure, inPlacement, kubernetesEventsFigure, type Result } from './figures.ts'
 import { quantile } from './latency.ts'
 import { startOperator } from './operator.ts'
 import { operated } from './sample.ts'
@@ -155,6 +155,10 @@ function speed(what: string, { perSecond, p50, p99 }: Burst): Figure[] {
   ]
 }
 
-function callsOf({ total, passes }: CallCounts, most?: number): Figure[] {
-  return [callsFigure(total, most), { name: 'passes for each instance', value: passes, unit: '' }]
+function callsOf({ total, passes, kubernetesEvents }: CallCounts, most?: number): Figure[] {
+  return [
+    callsFigure(total, most),
+    kubernetesEventsFigure(kubernetesEvents, most === undefined ? undefined : 1),
+    { name: 'passes for each instance', value: passes, unit: '' },
+  ]
 }

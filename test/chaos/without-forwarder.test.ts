@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ChallengeInstance, ChallengeInstanceSpec } from '../../lib/crd/challenge-instance.ts'
 import type { Deployment, Pod } from '../../lib/crd/objects.ts'
 import { withServerTime } from '../../lib/kubernetes/client/server-time.ts'
+import { openEventRecorder } from '../../lib/kubernetes/event-recorder.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import type { Cause } from '../../lib/messages.ts'
 import type { Pass } from '../../lib/reconcile/pass/outcome.ts'
@@ -136,6 +137,7 @@ test.each([
     const reconcile = createReconcile({
       ...{ cluster: openCluster(client), store, config, random: Math.random, log: silentLog },
       ...{ now: time.likely, reached: time.reached },
+      recorder: openEventRecorder(client, 'reconcile', silentLog),
     })
     const pass: Pass = {
       namespace,

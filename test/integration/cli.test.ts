@@ -484,6 +484,8 @@ describe('the commands with external parts', () => {
     expect([...new Set(made.map(({ resource }) => resource))].toSorted()).toEqual([
       'configmaps',
       'customresourcedefinitions',
+      // What went wrong with the instance.
+      'events',
       'leases',
       'validatingadmissionpolicies',
       'validatingadmissionpolicybindings',

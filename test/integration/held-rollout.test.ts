@@ -4,6 +4,7 @@ import type { Deployment } from '../../lib/crd/objects.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { instanceCalled } from '../support/consistency.ts'
 import { create, edit, remove } from '../support/edits.ts'
+import { untilEvent } from '../support/kubernetes-events.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { eventually, phaseOf, startTestOperator, type TestOperator } from '../support/operator.ts'
 
@@ -44,6 +45,9 @@ describe('a roll-out of a template that no pod becomes Ready with', () => {
       expect(status?.conditions?.find(({ type }) => type === 'Stalled')?.status).toBe('False')
       expect(await imageOf(metadata.name ?? '')).not.toBe(broken)
     }
+    const events = await untilEvent(operator, 'RolloutHeld', 'web', 'ChallengeTemplate')
+    const [held] = events.filter(({ reason }) => reason === 'RolloutHeld')
+    expect(held).toMatchObject({ type: 'Warning', note: (await waiting())[0]?.status?.message })
   })
 
   it('is not brought along by the repair of an instance that waits, which goes on to say so', async () => {

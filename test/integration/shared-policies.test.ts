@@ -6,6 +6,7 @@ import { policyName } from '../../lib/desired/identity.ts'
 import { sharedPolicy } from '../../lib/desired/objects/network-policy.ts'
 import { policyRules, policyRulesText } from '../../lib/desired/policy-rules.ts'
 import { trustMs } from '../../lib/desired/unused.ts'
+import { openEventRecorder } from '../../lib/kubernetes/event-recorder.ts'
 import { createIntactCheck, isSamePolicy } from '../../lib/observed/policy-digest.ts'
 import { createCollectUnused } from '../../lib/reconcile/collect-unused.ts'
 import { createSharedPolicyGuard } from '../../lib/reconcile/policy/shared-policy-guard.ts'
@@ -191,12 +192,13 @@ describe('a policy that nothing needs any more', () => {
 })
 
 test('an instance costs six calls until children and status are there, if its policies are known', async () => {
-  const { cluster, config, store, namespace, signal } = operator
+  const { cluster, client, config, store, namespace, signal } = operator
   // The operator of this test would make a pass of its own.
   await forwarder.stop()
   const counted = countedCluster(cluster)
   const times = { now: Date.now, reached: Date.now }
-  const parts = { cluster: counted, store, config, ...times, random: () => 0, log: silentLog }
+  const recorder = openEventRecorder(client, 'reconcile', silentLog)
+  const parts = { cluster: counted, store, recorder, config, ...times, random: () => 0, log: silentLog }
   const reconcile = createReconcile(parts)
   await create(operator, templateOf(namespace, 'counted', { flagStrategy: { type: 'hmac-per-instance' } }))
   const callsOf = async (name: string) => {

@@ -1,4 +1,5 @@
 import type { Deployment, Pod } from '../../lib/crd/objects.ts'
+import { openEventRecorder } from '../../lib/kubernetes/event-recorder.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import type { Cause } from '../../lib/messages.ts'
 import type { Pass } from '../../lib/reconcile/pass/outcome.ts'
@@ -90,6 +91,7 @@ export async function startLife(
       const reconcile = createReconcile({
         cluster: openCluster(process.client),
         store: process.store,
+        recorder: openEventRecorder(operator.client, 'reconcile', silentLog),
         config,
         now: Date.now,
         reached: Date.now,

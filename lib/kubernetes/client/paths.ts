@@ -39,6 +39,7 @@ const resources: Record<string, [resource: string, scope: Scope]> = {
   'batch/v1 CronJob': ['cronjobs', 'namespaced'],
   'batch/v1 Job': ['jobs', 'namespaced'],
   'coordination.k8s.io/v1 Lease': ['leases', 'namespaced'],
+  'events.k8s.io/v1 Event': ['events', 'namespaced'],
   'gateway.networking.k8s.io/v1 Gateway': ['gateways', 'namespaced'],
   'gateway.networking.k8s.io/v1 HTTPRoute': ['httproutes', 'namespaced'],
   'gateway.networking.k8s.io/v1 TLSRoute': ['tlsroutes', 'namespaced'],

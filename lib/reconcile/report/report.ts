@@ -4,19 +4,23 @@ import type { Stored } from '../../crd/objects.ts'
 import { referenceTo } from '../../crd/reference.ts'
 import { OperatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
+import type { EventRecorder } from '../../kubernetes/event-recorder.ts'
 import { rowDigest } from '../../observed/row-digest.ts'
 import type { Store } from '../../store/store.ts'
 import type { Log } from '../../telemetry/log.ts'
+import type { ChildWrite } from '../act/acted.ts'
 import type { Findings } from '../pass/findings.ts'
 import type { Pass } from '../pass/outcome.ts'
 import { syncOf, withSync } from './conditions.ts'
 import { recordOf, recordRow } from './database-row.ts'
+import { recordEvents } from './record-events.ts'
 import { statusOf } from './status.ts'
 import type { Sync } from './status-facts.ts'
 
 export interface Reporting {
   cluster: Cluster
   store: Store
+  recorder: EventRecorder
   now: () => number
   log: Log
 }
@@ -26,6 +30,8 @@ interface ToReport {
   flagHmac?: string | undefined
   /** Compares the row even if the status does not change. */
   recheckRow?: boolean
+  /** The writes of the pass to the children, for the Kubernetes Events. */
+  writes?: readonly ChildWrite[]
   pass: Pick<Pass, 'waits'>
 }
 
@@ -36,12 +42,12 @@ export interface Reported {
 }
 
 /**
- * Writes the row first, then the status, which says whether the database has the row.
+ * Writes the row first, then the status, which says whether the database has the row, then the Kubernetes Events.
  * Writes nothing if nothing differs from what was reported before.
  */
 export async function report(
   deps: Reporting,
-  { findings, flagHmac, recheckRow = false, pass }: ToReport,
+  { findings, flagHmac, recheckRow = false, writes = [], pass }: ToReport,
   signal: AbortSignal,
 ): Promise<Reported> {
   const { cluster, now } = deps
@@ -55,7 +61,9 @@ export async function report(
     rowIsKnown && !recheckRow
       ? { sync: { ok: true, reason: undefined, message: known.message }, events: 0 }
       : await recordRow(deps, recordOf(instance, status, flagHmac), pass, signal)
-  await writeStatus(cluster, instance, withSync(status, generation, sync, at), signal)
+  const after = withSync(status, generation, sync, at)
+  await writeStatus(cluster, instance, after, signal)
+  await recordEvents(deps, { instance, before: instance.status, after, writes }, signal)
   return { sync, events }
 }
 
