@@ -60,9 +60,23 @@ export async function runAction(
   const results = await carryOut(cluster, action, selected, { onResult }, signal)
   if (selected.length > linesForEach)
     for (const each of results) if (each.outcome === 'failed') print(resultLine(each, action))
-  for (const line of signal.aborted ? [] : await finish(results)) print(line)
+  for (const line of await afterwards(results, finish, signal)) print(line)
   if (selected.length > 1) print(resultSummary(results, action))
   return missing.length > 0 || results.some(({ outcome }) => outcome === 'failed') ? 1 : 0
+}
+
+/** An interruption takes the further lines, and not the summary of what was done. */
+async function afterwards(
+  results: readonly Result[],
+  finish: (results: readonly Result[]) => Promise<string[]>,
+  signal: AbortSignal,
+): Promise<string[]> {
+  try {
+    return signal.aborted ? [] : await finish(results)
+  } catch (thrown) {
+    if (signal.aborted) return []
+    throw thrown
+  }
 }
 
 /** With a selector beside it, a name may be that of an instance that does not fit. */
