@@ -12,6 +12,7 @@ import {
   type StandingPolicies,
 } from './forward/dispatch/standing-policies.ts'
 import { createSender } from './forward/send/sender.ts'
+import { createFollowedKinds, type FollowedKindsOptions } from './forward/table/followed-kinds.ts'
 import { createGatewaySight, type GatewaySight } from './forward/table/gateway-sight.ts'
 import type { Row } from './forward/table/row.ts'
 import { createTable, type Table, type TableEvents } from './forward/table/table.ts'
@@ -30,8 +31,8 @@ export interface ForwardDependencies {
   elect: (callbacks: { onLeading(): void; onFollowing(): void }, signal: AbortSignal) => Promise<void>
   changes: Pick<ChangesQueue, 'sendBatch'>
   watching: Watching
-  /** The optional kinds that the cluster serves, as they were asked for at the start. The others are not watched. */
-  served: ServedKinds
+  /** Asks which of the optional kinds the cluster serves. The others are not watched. */
+  discover: (signal: AbortSignal) => Promise<ServedKinds>
   /** The Gateway of routes, if one is configured. */
   gateway: { namespace: string; name: string } | undefined
   /** The settings that instances should be built with, see `configurationOf`. */
@@ -86,7 +87,9 @@ export function createForward(deps: ForwardDependencies): Forward {
     const sending = new AbortController()
     const ended = new AbortController()
     const stop = AbortSignal.any([signal, ended.signal])
-    const targets = watchTargets(deps.watching, deps)
+    const served = await servedAtFirst(deps, signal)
+    if (served === undefined) return
+    const targets = watchTargets(deps.watching, { served, gateway: deps.gateway })
     const unlisted = new Set(targets)
     let leading = false
 
@@ -101,10 +104,13 @@ export function createForward(deps: ForwardDependencies): Forward {
     })
     const table = createTable(
       watchedIn(deps.watching),
-      eventsFor(dispatch, row => policies.rowChanged(row)),
-      unservedKinds(deps.served),
+      {
+        ...eventsFor(dispatch, row => policies.rowChanged(row)),
+        onUnwatched: () => kinds.askSoon(),
+      },
+      unservedKinds(served),
     )
-    const gateway = createGatewaySight(targets, table.rows, dispatch.evaluate)
+    const gateway = createGatewaySight(table.rows, dispatch.evaluate)
 
     const policies = createStandingPolicies({
       ...tools,
@@ -121,13 +127,17 @@ export function createForward(deps: ForwardDependencies): Forward {
       log.info('whole table judged', { rows, milliseconds, pending: sender.pending })
     }
     const seen = receiverOf({ table, policies, gateway })
-    const handlersOf = (target: WatchTarget): WatchHandlers<KubernetesObject> => ({
-      onObject: object => seen.put(target, object),
-      onGone: object => seen.remove(target, object),
-      onListed: () => {
+    const follows = (kind: string, isWatched: boolean) =>
+      kind === gatewayKind.kind ? gateway.follow(isWatched) : table.watches(kind, isWatched)
+    const kinds = createFollowedKinds({
+      ...{ targets, watching: deps.watching, gateway: deps.gateway, discover: deps.discover, timers, log },
+      watch: watchInto(deps.watch, seen, () => sender.drained(stop)),
+      onListed: target => {
+        if (isGateway(target)) gateway.follow(true)
         if (unlisted.delete(target) && unlisted.size === 0) evaluateAll()
       },
-      drained: () => sender.drained(stop),
+      onServed: kind => follows(kind, true),
+      onDropped: kind => follows(kind, false),
     })
     const callbacks = {
       onLeading: () => {
@@ -144,8 +154,7 @@ export function createForward(deps: ForwardDependencies): Forward {
 
     const late = timers.set(() => warnOfLists(unlisted, log), listsLateMs)
     try {
-      const watches = targets.map(target => deps.watch(target, handlersOf(target), stop))
-      await endTogether([...watches, deps.elect(callbacks, stop)], ended)
+      await endTogether([kinds.follow(served, stop, ended), deps.elect(callbacks, stop)], ended)
     } finally {
       timers.clear(late)
       dispatch.stop()
@@ -153,6 +162,32 @@ export function createForward(deps: ForwardDependencies): Forward {
       await sender.flushed(AbortSignal.timeout(flushMs))
       sending.abort()
     }
+  }
+}
+
+/** Watches a collection, and hands on what is reported. */
+function watchInto(
+  watch: ForwardDependencies['watch'],
+  seen: ReturnType<typeof receiverOf>,
+  drained: () => Promise<void>,
+): FollowedKindsOptions['watch'] {
+  return (target, onListed, signal) => {
+    const onObject = (object: Stored<KubernetesObject>) => seen.put(target, object)
+    const onGone = (object: GoneObject) => seen.remove(target, object)
+    return watch(target, { onObject, onGone, onListed, drained }, signal)
+  }
+}
+
+/** A forwarder that is stopped before it has begun to watch ends like one that watches: undefined. */
+async function servedAtFirst(
+  { discover }: Pick<ForwardDependencies, 'discover'>,
+  signal: AbortSignal,
+): Promise<ServedKinds | undefined> {
+  try {
+    return await discover(signal)
+  } catch (thrown) {
+    if (signal.aborted) return undefined
+    throw thrown
   }
 }
 

@@ -5,7 +5,7 @@ import { operatorSection } from '../../lib/config/operator.ts'
 import { placesElsewhere } from '../../lib/config/placement.ts'
 import { configurationOf } from '../../lib/desired/configuration.ts'
 import { keepHeapSmall } from '../../lib/forward/dispatch/heap.ts'
-import { createForward, type ForwardDependencies } from '../../lib/forward.ts'
+import { createForward } from '../../lib/forward.ts'
 import { withServerTime } from '../../lib/kubernetes/client/server-time.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { elect } from '../../lib/kubernetes/lease/elect.ts'
@@ -24,21 +24,19 @@ const { operator, cluster, queues, log } = configured({
 const { namespaces, leaseNamespace: namespace } = operator
 const { client, time } = withServerTime(clientFor('watch-forwarder', cluster))
 const identity = randomUUID()
-const parts = {
+const forward = createForward({
   watch: (target, handlers, signal) => watch(client, target, handlers, { log }, signal),
   elect: (callbacks, signal) => elect({ client, namespace, identity, log, ...callbacks }, signal),
   changes: openQueues(queues).changes,
   watching: { namespaces, everywhere: placesElsewhere(operator.placement) },
+  discover: signal => readServedKinds(client, signal),
   gateway: operator.exposure.gateway,
   settings: configurationOf(operator),
   policySettings: operator,
   warnMinutes: operator.warnMinutes,
   log,
   now: time.likely,
-} satisfies Omit<ForwardDependencies, 'served'>
-/** A window asks once, at its start, which of the kinds are served that a cluster may lack. */
-const forward = async (signal: AbortSignal) =>
-  createForward({ ...parts, served: await readServedKinds(client, signal) })(signal)
+})
 
 export const handler = createHandler({
   forward,

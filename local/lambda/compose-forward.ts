@@ -43,7 +43,7 @@ export function composeForward(
   const identity = `${hostname()}_${randomUUID()}`
   const realWatch: ForwardDependencies['watch'] = (target, handlers, signal) =>
     watch(client, target, handlers, { log, times: watchTimes }, signal)
-  const parts: Omit<ForwardDependencies, 'served'> = {
+  return createForward({
     watch: wrapWatch?.(realWatch) ?? realWatch,
     elect: (callbacks, signal) =>
       elect(
@@ -59,6 +59,7 @@ export function composeForward(
       ),
     changes,
     watching: { namespaces, everywhere: placesElsewhere(config.placement) },
+    discover: signal => readServedKinds(client, signal),
     gateway: config.exposure.gateway,
     settings: configurationOf(config),
     policySettings: config,
@@ -66,12 +67,5 @@ export function composeForward(
     log,
     now,
     ...(timers === undefined ? {} : { timers }),
-  }
-  return async signal => {
-    const served = await readServedKinds(client, signal).catch(thrown => {
-      if (!signal.aborted) throw thrown
-    })
-    // A forwarder that is stopped before it has begun to watch ends like one that watches.
-    if (served) await createForward({ ...parts, served })(signal)
-  }
+  })
 }

@@ -5,7 +5,6 @@ import { gatewayKind } from '../../lib/crd/child-kinds.ts'
 import type { GatewayRoute, Stored } from '../../lib/crd/objects.ts'
 import { route } from '../../lib/desired/exposure/route.ts'
 import { identity } from '../../lib/desired/identity.ts'
-import { openClient } from '../../lib/kubernetes/client/client.ts'
 import { collectionPath } from '../../lib/kubernetes/client/paths.ts'
 import { readServedKinds } from '../../lib/kubernetes/served-kinds.ts'
 import type { ControlPlane } from '../../local/control-plane/start.ts'
@@ -27,13 +26,12 @@ let operator: TestOperator
 beforeAll(async () => {
   plane = await startTestControlPlane({ full: true })
   await installEverywhere(plane.kubeconfig)
-  const admin = openClient({ connection: { kind: 'kubeconfig', path: plane.kubeconfig }, userAgent: 'test' })
-  await installGatewayApi(plane, admin, { tlsRoute }, AbortSignal.timeout(60_000))
-  await admin.close()
   operator = await startTestOperator({
     plane,
     env: { OPERATOR_DOMAIN: 'play.example.com', OPERATOR_GATEWAY: `default/${gatewayName}` },
   })
+  // The forwarder runs already, and takes up the kinds without a restart.
+  await installGatewayApi(plane, operator.client, { tlsRoute }, AbortSignal.timeout(60_000))
 })
 afterAll(async () => {
   await operator?.stop()

@@ -23,6 +23,7 @@ export function childrenUnrecorded(row: Row, instance: InstanceDigest, now: numb
   for (const recorded of instance.children) {
     const { repairs } = recorded
     const seen = lookUp(row, recorded)
+    if (seen === undefined && !recorded.isWatched) continue
     const differs = seen === undefined || !isSameVersion(recorded.version, seen.version)
     const at = differs ? pausedUntil(repairs) : contestEndsAt(repairs)
     if (at === undefined) continue

@@ -22,6 +22,8 @@ export interface RecordedChild {
   version: string
   /** Something else keeps changing the child, so it is repaired with pauses. */
   repairs: Repairs | undefined
+  /** If the child is absent from the table, it does not exist. Otherwise its kind is not watched, or not listed yet. */
+  isWatched: boolean
 }
 
 export interface ExposureDigest {
@@ -81,7 +83,7 @@ export interface InstanceDigest {
   exposure: ExposureDigest | undefined
   /** The workload has another namespace than the instance. */
   placedElsewhere: boolean
-  /** Recorded children of watched kinds and namespaces. If one of them is absent from the table, it does not exist. */
+  /** Recorded children of kinds and namespaces that are watched, or will be once the cluster serves the kind. */
   children: readonly RecordedChild[]
 }
 
@@ -90,11 +92,13 @@ export interface DigestContext {
   row: NamesNamespaces
   watched: Watched
   intern: Intern
+  /** Kinds that are not watched, or not listed yet. */
+  unserved: ReadonlySet<string>
 }
 
 export function instanceDigest(
   { metadata, spec, status }: Stored<ChallengeInstance>,
-  { row, watched, intern }: DigestContext,
+  { row, watched, intern, unserved }: DigestContext,
 ): InstanceDigest {
   const condition = (type: string) => status?.conditions?.find(each => each.type === type)
   const ready = condition('Ready')
@@ -141,6 +145,7 @@ export function instanceDigest(
         name: child.name === name ? name : child.name,
         version: child.version,
         repairs: child.repairs,
+        isWatched: !unserved.has(child.kind),
       })),
   }
 }

@@ -15,6 +15,8 @@ export interface TableEvents {
   onInstanceGone(row: Row, gone: InstanceDigest): void
   /** Nothing is left of the row. The table has dropped it. */
   onRowEmpty(row: Row): void
+  /** A status names a child of a kind that is not watched. */
+  onUnwatched?(): void
 }
 
 /** Everything that the watches have reported, as digests. The objects themselves are not kept. */
@@ -24,28 +26,29 @@ export interface Table {
   rows(): Iterable<Row>
   /** The children and pods that lie in a namespace. */
   dependentsIn(namespace: string): Iterable<Dependent>
+  /** From now on, the absence of an object of this kind means that it does not exist, or means nothing. */
+  watches(kind: string, isWatched: boolean): void
 }
 
 /**
  * Creates an empty table.
- * @param unserved kinds whose absence from the table means nothing
+ * @param unservedAtFirst kinds whose absence from the table means nothing
  */
 export function createTable(
   watched: Watched,
   events: TableEvents,
-  unserved: ReadonlySet<string> = new Set(),
+  unservedAtFirst: ReadonlySet<string> = new Set(),
   intern: Intern = createIntern(),
 ): Table {
   const rows = createByNamespace<Row>()
   const templates = createByNamespace<TemplateEntry>()
   const dependents = new Map<string, ByNamespace<Dependent>>()
+  const unserved = new Set(unservedAtFirst)
 
   function putInstance(object: Stored<ChallengeInstance>): void {
     const row = rowOf(object.metadata.namespace, object.metadata.name)
     const before = row.instance
-    row.instance = instanceDigest(object, { row, watched, intern })
-    if (unserved.size > 0)
-      row.instance.children = row.instance.children.filter(({ kind }) => !unserved.has(kind))
+    row.instance = instanceDigest(object, { row, watched, intern, unserved })
     const template = templateOf(row.namespace, row.instance.templateRef)
     if (row.template !== template) {
       unlinkTemplate(row)
@@ -53,6 +56,7 @@ export function createTable(
       row.template = template
     }
     if (before !== undefined && before.uid !== row.instance.uid) events.onInstanceGone(row, before)
+    if (row.instance.children.some(({ isWatched }) => !isWatched)) events.onUnwatched?.()
     events.onRow(row)
   }
 
@@ -151,6 +155,16 @@ export function createTable(
     return name
   }
 
+  function watches(kind: string, isWatched: boolean): void {
+    if (isWatched) unserved.delete(kind)
+    else unserved.add(kind)
+    for (const row of rows.values()) {
+      const ofKind = row.instance?.children.filter(child => child.kind === kind) ?? []
+      for (const child of ofKind) child.isWatched = isWatched
+      if (ofKind.length > 0) events.onRow(row)
+    }
+  }
+
   return {
     put(object) {
       if (object.kind === 'ChallengeInstance') putInstance(object as Stored<ChallengeInstance>)
@@ -166,5 +180,6 @@ export function createTable(
     *dependentsIn(namespace) {
       for (const ofKind of dependents.values()) yield* ofKind.inNamespace(namespace)
     },
+    watches,
   }
 }

@@ -4,7 +4,7 @@ import type { ChallengeInstanceStatus } from '../../../lib/crd/challenge-instanc
 import { gatewayKind } from '../../../lib/crd/child-kinds.ts'
 import type { GatewayRoute, KubernetesObject, Stored } from '../../../lib/crd/objects.ts'
 import { withoutGateway } from '../../../lib/observed/exposure.ts'
-import { simulatedForwarder } from './simulated-forwarder.ts'
+import { gatewayApi, simulatedForwarder } from './simulated-forwarder.ts'
 import { start } from './virtual-time.ts'
 import { instance, namespace, pod, settled, status, template, withStatus } from './watched-objects.ts'
 
@@ -194,10 +194,103 @@ test('an instance whose first Ready waits for its exposure is at rest while its 
 
 test('a cluster without the Gateway API lets nothing wait for its kinds', async () => {
   const world = simulatedForwarder()
+  await world.advance()
   expect([...world.handlers.keys()]).not.toContain('HTTPRoute')
   const { all } = routed('team-1', 'accepted')
   await world.begin(template(), ...all.filter(each => each.kind !== 'HTTPRoute'))
   await world.advance(60_000)
   expect(world.takeSent()).toEqual([])
   await world.end()
+})
+
+describe('the Gateway API', () => {
+  const withoutRoute = ({ all }: ReturnType<typeof routed>) => all.filter(each => each.kind !== 'HTTPRoute')
+  const listed = (world: ReturnType<typeof simulatedForwarder>) =>
+    world.listed('HTTPRoute', 'TLSRoute', 'Gateway')
+
+  test('is watched soon after its installation, once a status names a route, and tells what was missed', async () => {
+    const world = simulatedForwarder([namespace], config, [])
+    await world.begin(template())
+    await world.advance(60_000)
+    world.cluster.served = gatewayApi
+    const one = routed('team-1', 'pending')
+    world.see(...withoutRoute(one))
+    await world.advance()
+    world.see(gateway, routeOf(one.service, 'True'))
+    await world.advance(1_000)
+    expect(world.takeSent()).toEqual(['child team-1'])
+    listed(world)
+    await world.advance(10_000)
+    expect(world.takeSent()).toEqual([])
+    await world.end()
+  })
+
+  test('lets a route count as gone only after its kind was listed', async () => {
+    const world = simulatedForwarder([namespace], config, [])
+    await world.begin(template(), ...withoutRoute(routed('team-1', 'accepted')))
+    world.cluster.served = gatewayApi
+    await world.advance(20_000)
+    world.see(gateway)
+    expect(world.takeSent()).toEqual([])
+    listed(world)
+    await world.advance(2_000)
+    expect(world.takeSent()).toEqual(['child team-1'])
+    await world.end()
+  })
+
+  test('makes the missing Gateway known when it is installed without it', async () => {
+    const world = simulatedForwarder([namespace], config, gatewayApi.slice(1))
+    await world.begin(template(), ...routed('team-1', 'accepted').all)
+    world.cluster.served = gatewayApi
+    await world.advance(300_000)
+    expect(world.takeSent()).toEqual([])
+    listed(world)
+    await world.advance(1_000)
+    expect(world.takeSent()).toEqual(['child team-1'])
+    await world.end()
+  })
+
+  test('is asked for every five minutes at most while nothing happens, and never without a Gateway', async () => {
+    const world = simulatedForwarder([namespace], config, [])
+    await world.begin(template())
+    await world.advance(3_600_000)
+    expect(world.cluster.asked).toBe(1 + 12)
+    await world.end()
+    const inside = simulatedForwarder()
+    await inside.begin(template(), ...withoutRoute(routed('team-1', 'accepted')))
+    await inside.advance(3_600_000)
+    expect(inside.cluster.asked).toBe(1)
+    await inside.end()
+  })
+
+  test('is watched no more after its removal, and its routes are missed by nobody', async () => {
+    const world = simulatedForwarder([namespace], config)
+    const { route, all } = routed('team-1', 'accepted')
+    await world.begin(template(), gateway, ...all)
+    world.cluster.served = []
+    await world.advance(300_000)
+    expect([...world.handlers.keys()]).not.toContain('HTTPRoute')
+    expect([...world.handlers.keys()]).toContain('Ingress')
+    expect(world.takeSent()).toEqual([])
+    world.cluster.served = gatewayApi
+    await world.advance(300_000)
+    world.see(gateway, route)
+    listed(world)
+    await world.advance(60_000)
+    expect(world.takeSent()).toEqual([])
+    await world.end()
+  })
+
+  test('is watched in the version that is served, also when that changes', async () => {
+    const world = simulatedForwarder([namespace], config)
+    await world.begin(template(), gateway)
+    const before = world.handlers.get('TLSRoute')
+    world.cluster.served = gatewayApi.map(([kind, version]) => [kind, kind === 'TLSRoute' ? older : version])
+    await world.advance(300_000)
+    expect(world.handlers.get('TLSRoute')).toBeDefined()
+    expect(world.handlers.get('TLSRoute')).not.toBe(before)
+    await world.end()
+  })
+
+  const older = 'gateway.networking.k8s.io/v1alpha2'
 })

@@ -61,6 +61,7 @@ test('the forwarder sends nothing when it starts over settled instances', async 
 test('the forwarder judges nothing before every list has ended', async () => {
   const world = simulatedForwarder()
   const { all } = settled()
+  await world.advance()
   world.lead()
   world.see(standingPolicy(), ...all.filter(each => each.kind !== 'Pod'), template())
   world.listed('ChallengeInstance', 'ChallengeTemplate', 'Deployment', 'Service', 'NetworkPolicy', 'Ingress')
@@ -75,6 +76,7 @@ test('the forwarder judges nothing before every list has ended', async () => {
 
 test('a standby sends nothing, and judges its whole table when it takes over', async () => {
   const world = simulatedForwarder()
+  await world.advance()
   world.see(template(), instance('a'), instance('b'))
   world.listed()
   await world.advance(5_000)
@@ -125,7 +127,7 @@ function forwarderWithFailingWatch() {
       }),
     )
   const forward = createForward({
-    served: new Map(),
+    discover: async () => new Map(),
     gateway: undefined,
     warnMinutes: 10,
     watch: async (target, _, signal) => {

@@ -13,26 +13,34 @@ export const presentSettings = 's1'
 export const presentSettingsOfOwnPolicy = 's1-own'
 
 /** What a cluster serves that has the Gateway API. */
-const gatewayApi = ['Gateway', 'HTTPRoute', 'TLSRoute'].map(
-  kind => [kind, 'gateway.networking.k8s.io/v1'] as const,
+export const gatewayApi = ['Gateway', 'HTTPRoute', 'TLSRoute'].map(
+  (kind): readonly [kind: string, version: string] => [kind, 'gateway.networking.k8s.io/v1'],
 )
 
 /** A forwarder on a virtual clock. The test controls its watches, its lease and its queue. */
 export function simulatedForwarder(
   namespaces: WatchedNamespaces = [namespace],
   config: OperatorConfig = parseOperatorConfig({}),
+  served: readonly (readonly [kind: string, version: string])[] = config.exposure.gateway ? gatewayApi : [],
 ) {
   const time = virtualTime()
   const handlers = new Map<string, WatchHandlers<KubernetesObject>>()
   const sent: OutgoingChange[] = []
   const queue = { refuses: false }
+  const cluster = { served, asked: 0 }
   let lease: { onLeading(): void; onFollowing(): void } | undefined
   const stop = new AbortController()
   const aborted = new Promise<void>(resolve => stop.signal.addEventListener('abort', () => resolve()))
   const forward = createForward({
-    watch: (target, given) => {
-      handlers.set(target.kind, given as unknown as WatchHandlers<KubernetesObject>)
-      return aborted
+    watch: ({ kind }, given, signal) => {
+      const own = given as unknown as WatchHandlers<KubernetesObject>
+      handlers.set(kind, own)
+      return new Promise<void>(resolve =>
+        signal.addEventListener('abort', () => {
+          if (handlers.get(kind) === own) handlers.delete(kind)
+          resolve()
+        }),
+      )
     },
     warnMinutes: 0,
     elect: callbacks => {
@@ -47,7 +55,10 @@ export function simulatedForwarder(
       },
     },
     watching: { namespaces, everywhere: false },
-    served: new Map(config.exposure.gateway ? gatewayApi : []),
+    discover: async () => {
+      cluster.asked += 1
+      return new Map(cluster.served)
+    },
     gateway: config.exposure.gateway,
     settings: { settings: presentSettings, settingsOfOwnPolicy: presentSettingsOfOwnPolicy },
     policySettings: config,
@@ -65,6 +76,8 @@ export function simulatedForwarder(
     handlers,
     sent,
     queue,
+    /** What the cluster serves of the optional kinds, and how often it was asked. */
+    cluster,
     see,
     gone: (...objects: Stored<KubernetesObject>[]) => {
       for (const object of objects) handlers.get(object.kind)?.onGone(object)
@@ -77,6 +90,7 @@ export function simulatedForwarder(
     },
     /** Ends every list after these objects and the default-deny policy, and takes the lease. */
     async begin(...objects: Stored<KubernetesObject>[]) {
+      await time.advance()
       see(standingPolicy(), ...objects)
       for (const each of handlers.values()) each.onListed()
       lease?.onLeading()
