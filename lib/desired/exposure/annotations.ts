@@ -9,9 +9,18 @@ interface Family {
 
 /**
  * The annotations that a template may set, by family of controllers. They bound, time and balance the traffic to the
- * challenge itself. An annotation is left out that holds configuration (snippets), sends requests to another address
- * (auth-url, mirror-target, canary, server-alias, middlewares, actions), or takes an address, a host or a balancer that
- * others have (group.name, allow-shared-ip, hostname).
+ * challenge itself. An annotation is left out that
+ * - holds configuration (snippets),
+ * - sends requests to another address (auth-url, mirror-target, canary, server-alias, middlewares, actions),
+ * - leaves out a check that the controller makes (enable-global-auth, satisfy, the entry points of Traefik),
+ * - takes an address, a host or a balancer that others have (group.name, allow-shared-ip, hostname), or counts for all
+ *   Ingresses of one balancer (scheme, inbound-cidrs, ip-address-type and ssl-redirect of AWS),
+ * - a controller reads from a Service and not from an Ingress (`service.` of Traefik, cookie-persistence of HAProxy).
+ *
+ * Every name stands in the documentation or the source of its controller: ingress-nginx dbb11b92d, traefik fd5a576df2,
+ * haproxytech/kubernetes-ingress fc120676, jcmoraisjr/haproxy-ingress 465a51ce, aws-load-balancer-controller 225f44568,
+ * cloud-provider-aws 63ec440c, cloud-provider-azure 7b31c76ce, ingress-gce acbcf5d66, metallb 7938d3f89,
+ * hcloud-cloud-controller-manager 6485324f.
  */
 export const annotationFamilies: readonly Family[] = [
   {
@@ -50,19 +59,7 @@ export const annotationFamilies: readonly Family[] = [
   {
     types: ['Ingress'],
     prefix: 'traefik.ingress.kubernetes.io/',
-    names: [
-      'router.entrypoints',
-      'router.tls',
-      'service.nativelb',
-      'service.passhostheader',
-      'service.serversscheme',
-      'service.sticky.cookie',
-      'service.sticky.cookie.httponly',
-      'service.sticky.cookie.maxage',
-      'service.sticky.cookie.name',
-      'service.sticky.cookie.samesite',
-      'service.sticky.cookie.secure',
-    ],
+    names: ['router.tls'],
   },
   {
     types: ['Ingress'],
@@ -71,7 +68,6 @@ export const annotationFamilies: readonly Family[] = [
       'allow-list',
       'check',
       'check-interval',
-      'cookie-persistence',
       'deny-list',
       'load-balance',
       'pod-maxconn',
@@ -83,7 +79,6 @@ export const annotationFamilies: readonly Family[] = [
       'ssl-redirect',
       'timeout-check',
       'timeout-server',
-      'timeout-tunnel',
     ],
   },
   {
@@ -120,10 +115,6 @@ export const annotationFamilies: readonly Family[] = [
       'healthcheck-protocol',
       'healthcheck-timeout-seconds',
       'healthy-threshold-count',
-      'inbound-cidrs',
-      'ip-address-type',
-      'scheme',
-      'ssl-redirect',
       'success-codes',
       'target-group-attributes',
       'target-type',

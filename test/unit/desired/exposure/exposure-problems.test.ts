@@ -60,3 +60,78 @@ describe('the exposure of a template', () => {
     expect(problemOf(spec)?.message).toContain(sentence)
   })
 })
+
+describe('a template', () => {
+  it.each([
+    ...[
+      'configuration-snippet',
+      'server-snippet',
+      'stream-snippet',
+      'auth-snippet',
+      'modsecurity-snippet',
+    ].map(nginx),
+    ...['auth-url', 'auth-signin', 'auth-secret', 'auth-tls-secret', 'enable-global-auth', 'satisfy'].map(
+      nginx,
+    ),
+    ...['permanent-redirect', 'temporal-redirect', 'rewrite-target', 'app-root', 'use-regex'].map(nginx),
+    ...['server-alias', 'upstream-vhost', 'default-backend', 'mirror-target', 'canary', 'canary-weight'].map(
+      nginx,
+    ),
+    ...['service-upstream', 'proxy-ssl-secret', 'ssl-passthrough', 'custom-headers', 'limit-whitelist'].map(
+      nginx,
+    ),
+    ...['router.middlewares', 'router.entrypoints', 'router.priority', 'router.pathmatcher'].map(traefik),
+    ...['service.serverstransport', 'service.middlewares', 'service.sticky.cookie'].map(traefik),
+    ...['backend-config-snippet', 'route-acl', 'set-host', 'request-redirect', 'standalone-backend'].map(
+      haproxy,
+    ),
+    ...['ssl-certificate', 'auth-secret', 'cookie-persistence', 'timeout-tunnel'].map(haproxy),
+    ...['config-backend', 'auth-url', 'server-alias', 'redirect-to', 'oauth'].map(haproxyIngress),
+    ...['group.name', 'actions.forward', 'scheme', 'inbound-cidrs', 'ssl-redirect', 'auth-type'].map(alb),
+    ...['load-balancer-name', 'certificate-arn', 'security-groups', 'load-balancer-attributes'].map(alb),
+  ])('may not set %s on an Ingress', name => {
+    const problem = problemOf({ exposure: { type: 'Ingress', annotations: { [name]: 'x' } } })
+    expect(problem).toMatchObject({ reason: 'TemplateInvalid' })
+    expect(problem?.message).toContain(name)
+  })
+
+  it.each([
+    'metallb.io/allow-shared-ip',
+    'metallb.io/loadBalancerIPs',
+    'metallb.universe.tf/loadBalancerIPs',
+    'service.beta.kubernetes.io/aws-load-balancer-security-groups',
+    'service.beta.kubernetes.io/aws-load-balancer-eip-allocations',
+    'service.beta.kubernetes.io/aws-load-balancer-name',
+    'service.beta.kubernetes.io/azure-pip-name',
+    'service.beta.kubernetes.io/azure-additional-public-ips',
+    'service.beta.kubernetes.io/azure-disable-load-balancer-nsg-rule',
+    'load-balancer.hetzner.cloud/id',
+    'load-balancer.hetzner.cloud/node-selector',
+    'load-balancer.hetzner.cloud/hostname',
+    'external-dns.alpha.kubernetes.io/hostname',
+  ])('may not set %s on a load balancer', name => {
+    expect(
+      problemOf({ exposure: { type: 'LoadBalancer', annotations: { [name]: 'x' } } })?.message,
+    ).toContain(name)
+  })
+})
+
+function nginx(name: string): string {
+  return `nginx.ingress.kubernetes.io/${name}`
+}
+
+function traefik(name: string): string {
+  return `traefik.ingress.kubernetes.io/${name}`
+}
+
+function haproxy(name: string): string {
+  return `haproxy.org/${name}`
+}
+
+function haproxyIngress(name: string): string {
+  return `haproxy-ingress.github.io/${name}`
+}
+
+function alb(name: string): string {
+  return `alb.ingress.kubernetes.io/${name}`
+}
