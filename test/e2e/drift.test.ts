@@ -1,11 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Placement } from '../../lib/crd/challenge-template.ts'
 import { fieldManager, labels } from '../../lib/crd/group.ts'
 import type { NetworkPolicy, Stored } from '../../lib/crd/objects.ts'
 import type { Challenge } from './support/challenges.ts'
 import { ports, type RunningPod } from './support/probe-pod.ts'
-import { needs, openWorld, type World, workload } from './support/world.ts'
+import { needs, openWorld, placements, type World, workload } from './support/world.ts'
 
 const kind = { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy' }
+
+const templateName = (placement: Placement) => `web-${placement.toLowerCase()}`
 
 /** A wide bound: the repair itself takes seconds. */
 const repairedMs = 60_000
@@ -14,8 +17,11 @@ let world: World
 let platform: RunningPod
 
 beforeAll(async () => {
-  world = await openWorld({ purpose: 'drift', templates: ['web'] })
-  for (const namespace of world.namespaces) await world.challenges.applyTemplate(namespace, 'web', workload())
+  const templates = placements.map(templateName)
+  world = await openWorld({ purpose: 'drift', templates, everyPlacement: true })
+  for (const namespace of world.namespaces)
+    for (const placement of placements)
+      await world.challenges.applyTemplate(namespace, templateName(placement), workload({ placement }))
   platform = await world.startProbe('platform')
 })
 afterAll(() => world?.close())
@@ -32,9 +38,9 @@ async function policies(namespace: string): Promise<Stored<NetworkPolicy>[]> {
   return found
 }
 
-/** By name, what each policy says. */
+/** By namespace and name, what each policy says. */
 const specsOf = (found: readonly Stored<NetworkPolicy>[]) =>
-  Object.fromEntries(found.map(({ metadata, spec }) => [metadata.name, spec]))
+  Object.fromEntries(found.map(({ metadata, spec }) => [`${metadata.namespace}/${metadata.name}`, spec]))
 
 /** What somebody does to policies by hand. */
 const edits = {
@@ -49,46 +55,59 @@ const edits = {
     world.cluster.delete({ ...kind, namespace, name }, {}, world.signal),
 }
 
-// Each in a namespace of its own, since both concern the policy that all pods of a namespace share.
-describe.each([
-  ['opened', 0],
-  ['deleted', 1],
-] as const)('policies that are %s by hand', (word, index) => {
-  const edit = edits[word]
-  let attacker: Challenge
-  let victim: Challenge
-  beforeAll(async () => {
-    const namespace = world.namespaces[index]
-    const start = (name: string, team: number) =>
-      world.challenges.start({ namespace, name: `${name}-${word}` }, { template: 'web', team })
-    ;[attacker, victim] = await Promise.all([start('attacker', 1), start('victim', 2)])
-  })
+const cases = placements.flatMap(placement => [
+  { word: 'opened' as const, placement, index: 0 as const },
+  { word: 'deleted' as const, placement, index: 1 as const },
+])
 
-  test('isolate the teams again as soon as the operator is there', async context => {
-    needs(context, 'policies')
-    const target = { host: victim.pod.addresses[0] ?? '', port: ports.tcp }
-    await world.packets.expectClosed(attacker.pod, target)
-    // Without the operator the hole stays long enough to be seen by packets.
-    await world.stopOperator()
-    try {
-      for (const policy of await policies(victim.namespace)) await edit(policy)
-      await world.packets.expectOpen(attacker.pod, target)
-    } finally {
-      await world.startOperator()
-    }
-    await world.packets.expectClosed(attacker.pod, target)
-    await world.packets.expectOpen(platform, target)
-  })
+// Each in a namespace or event of its own, since they concern policies that all pods of a namespace share.
+describe.each(cases)(
+  'policies of the placement $placement that are $word by hand',
+  ({ word, placement, index }) => {
+    const edit = edits[word]
+    let attacker: Challenge
+    let victim: Challenge
+    beforeAll(async () => {
+      const namespace = world.namespaces[index]
+      const start = (name: string, team: number) => {
+        const at = { namespace, name: `${name}-${word}-${placement.toLowerCase()}` }
+        return world.challenges.start(at, { template: templateName(placement), team, event: index + 1 })
+      }
+      ;[attacker, victim] = await Promise.all([start('attacker', 1), start('victim', 2)])
+    })
+    // A small cluster has no room for those of all cases at once.
+    afterAll(() => Promise.all([attacker, victim].map(each => world.challenges.delete(each))))
 
-  test('isolate the teams again while the operator runs', async context => {
-    needs(context, 'policies')
-    const target = { host: victim.pod.addresses[0] ?? '', port: ports.tcp }
-    const before = await policies(victim.namespace)
-    for (const policy of before) await edit(policy)
-    await expect
-      .poll(async () => specsOf(await policies(victim.namespace)), { timeout: repairedMs })
-      .toEqual(specsOf(before))
-    await world.packets.expectClosed(attacker.pod, target)
-    await world.packets.expectOpen(platform, target)
-  })
-})
+    // With the placement Instance the two have policies of their own, and either keeps the packets out.
+    const concerned = () => new Set([attacker, victim].map(({ pod }) => pod.namespace))
+    const policiesOfBoth = async () => (await Promise.all([...concerned()].map(policies))).flat()
+
+    test('isolate the teams again as soon as the operator is there', async context => {
+      needs(context, 'policies')
+      const target = { host: victim.pod.addresses[0] ?? '', port: ports.tcp }
+      await world.packets.expectClosed(attacker.pod, target)
+      // Without the operator the hole stays long enough to be seen by packets.
+      await world.stopOperator()
+      try {
+        for (const policy of await policiesOfBoth()) await edit(policy)
+        await world.packets.expectOpen(attacker.pod, target)
+      } finally {
+        await world.startOperator()
+      }
+      await world.packets.expectClosed(attacker.pod, target)
+      await world.packets.expectOpen(platform, target)
+    })
+
+    test('isolate the teams again while the operator runs', async context => {
+      needs(context, 'policies')
+      const target = { host: victim.pod.addresses[0] ?? '', port: ports.tcp }
+      const before = await policiesOfBoth()
+      for (const policy of before) await edit(policy)
+      await expect
+        .poll(async () => specsOf(await policiesOfBoth()), { timeout: repairedMs })
+        .toEqual(specsOf(before))
+      await world.packets.expectClosed(attacker.pod, target)
+      await world.packets.expectOpen(platform, target)
+    })
+  },
+)

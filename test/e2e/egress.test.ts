@@ -4,14 +4,14 @@ import type { Challenge } from './support/challenges.ts'
 import type { Target } from './support/packets.ts'
 import { ports, type RunningPod } from './support/probe-pod.ts'
 import type { Ability } from './support/variables.ts'
-import { needs, openWorld, type World, workload } from './support/world.ts'
+import { needs, openWorld, placements, type World, workload } from './support/world.ts'
 
 const suite = inject('suite')
 
-/** By template: its profile, and the servers on the internet that it reaches. */
+/** By profile: what the template says, and the servers on the internet that it reaches. */
 const profiles: Record<string, { spec: Partial<ChallengeTemplateSpec>; reaches: readonly Target[] }> = {
-  'dns-only': { spec: {}, reaches: [] },
-  listed: {
+  'isolated-egress-dns-only': { spec: {}, reaches: [] },
+  'egress-allowlist': {
     spec: {
       networkProfile: 'egress-allowlist',
       egressAllowlist: [{ cidr: `${suite.outside.host}/32`, ports: [{ port: suite.outside.port }] }],
@@ -21,15 +21,27 @@ const profiles: Record<string, { spec: Partial<ChallengeTemplateSpec>; reaches: 
   open: { spec: { networkProfile: 'open' }, reaches: [suite.outside, suite.outsideOther] },
 }
 
+/** Each profile in each placement. The name is that of a template and of an instance. */
+const cases = Object.entries(profiles).flatMap(([profile, { spec, reaches }]) =>
+  placements.map(placement => ({
+    profile,
+    placement,
+    name: `${profile}-${placement.toLowerCase()}`,
+    spec: { ...spec, placement },
+    reaches,
+  })),
+)
+
 let world: World
 let free: RunningPod
 let platform: RunningPod
 const challenges = new Map<string, Challenge>()
 
 beforeAll(async () => {
-  world = await openWorld({ purpose: 'egress', templates: Object.keys(profiles) })
+  const templates = cases.map(({ name }) => name)
+  world = await openWorld({ purpose: 'egress', templates, everyPlacement: true })
   const namespace = world.namespaces[0]
-  const starting = Object.entries(profiles).map(async ([name, { spec }]) => {
+  const starting = cases.map(async ({ name, spec }) => {
     await world.challenges.applyTemplate(namespace, name, workload(spec))
     challenges.set(name, await world.challenges.start({ namespace, name }, { template: name, team: 1 }))
   })
@@ -49,19 +61,20 @@ const forbidden: [name: string, ability: Ability | undefined, targets: () => rea
   ],
 ]
 
-const cases = Object.entries(profiles)
+function podOf(name: string): RunningPod {
+  const challenge = challenges.get(name)
+  if (challenge === undefined) throw new Error(`${name} did not start`)
+  return challenge.pod
+}
 
 // Most of the time is spent on waiting for answers that do not come.
-describe.concurrent.each(cases)('a challenge with the profile of template %s', (name, { reaches }) => {
-  const from = () => {
-    const challenge = challenges.get(name)
-    if (challenge === undefined) throw new Error(`${name} did not start`)
-    return challenge.pod
-  }
+describe.concurrent.each(cases)('a challenge with the profile $profile, placed as $placement', each => {
+  const { name, reaches } = each
+  const from = () => podOf(name)
 
   test('resolves names', async () => {
     // A name that exists ends in a connection or in none. agnhost tells a name that does not resolve from both.
-    const host = `${name}.${world.namespaces[0]}.svc.cluster.local`
+    const host = `${name}.${from().namespace}.svc.cluster.local`
     expect(await world.packets.connect(from(), { host, port: ports.tcp })).not.toBe('DNS')
     expect(await world.packets.connect(from(), { host: 'no-such-name.invalid', port: 80 })).toBe('DNS')
   })
@@ -91,6 +104,5 @@ test('an allow list opens no other port of the same server', async context => {
     (await world.packets.connect(free, other)) !== 'open',
     'E2E_OUTSIDE does not answer on port 80',
   )
-  const listed = challenges.get('listed')
-  if (listed) await world.packets.expectClosed(listed.pod, other)
+  await world.packets.expectClosed(podOf('egress-allowlist-shared'), other)
 })
