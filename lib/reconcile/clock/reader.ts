@@ -29,14 +29,33 @@ interface Parts {
  * Creates the reader of the clock's state, for a function that remembers no more than its sandbox does.
  *
  * A fresh message says by its stamp which version is the newest, so a sandbox that holds that version makes no call. For a
- * message without a stamp, or with one that is older than the trust, it reads at most once in that time. A cold sandbox
- * believes a fresh message that there is no clock.
+ * message without a stamp, or with one that is older than the trust, it reads at most once in that time. Passes that want to
+ * read at the same time share one read. A cold sandbox believes a fresh message that there is no clock.
  *
  * Errors: throws `ClusterUnavailable` while the state cannot be known: somebody has deleted it or made it unreadable, and it
  * is written anew. So no instance ends on a date that a credit has moved.
  */
 export function createClockReader({ cluster, namespace, now }: Parts): ReadClock {
   let held: Held | undefined
+  let underWay: { version: string; done: Promise<void> } | undefined
+
+  async function read(version: string, signal: AbortSignal): Promise<void> {
+    const at = now()
+    const found = await readState({ cluster, namespace }, { expected: version !== noClock }, signal)
+    if (held === undefined || !isNewerClock(held.version, found.version) || found.version === noClock)
+      held = { ...found, knownAt: at }
+  }
+
+  /** Shares a read that is under way, unless a newer version is known of now: the read may have missed it. */
+  function readTogether(version: string, signal: AbortSignal): Promise<void> {
+    if (underWay !== undefined && !isNewerClock(version, underWay.version)) return underWay.done
+    const done = read(version, signal).finally(() => {
+      if (underWay === started) underWay = undefined
+    })
+    const started = { version, done }
+    underWay = started
+    return done
+  }
 
   return async (stamp, signal) => {
     const at = now()
@@ -48,11 +67,8 @@ export function createClockReader({ cluster, namespace, now }: Parts): ReadClock
       if (isFresh) held.knownAt = Math.max(held.knownAt, sentAt)
       if (isFresh || at - held.knownAt < trustMs) return held.state
     }
-    const expected = stamp !== undefined && stamp.version !== noClock
-    const { version, state } = await readState({ cluster, namespace }, { expected }, signal)
-    if (held === undefined || !isNewerClock(held.version, version) || version === noClock)
-      held = { version, state, knownAt: at }
-    return held.state
+    await readTogether(stamp?.version ?? noClock, signal)
+    return (held as Held).state
   }
 }
 

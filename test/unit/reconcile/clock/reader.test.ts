@@ -75,6 +75,28 @@ describe('the reader of the clock', () => {
     expect(world.calls).toBe(4)
   })
 
+  it('reads once for messages that are handled at the same time', async () => {
+    const { world, put, read } = sandbox()
+    put(kept('9', { paused: 'true' }))
+    const states = await Promise.all(Array.from({ length: 20 }, () => read('9', 10_000)))
+    expect(states.map(({ paused }) => paused)).toEqual(Array(20).fill(true))
+    expect(world.calls).toBe(1)
+    world.now += 20_000
+    await Promise.all(Array.from({ length: 20 }, () => read()))
+    expect(world.calls).toBe(2)
+  })
+
+  it('does not share a read that began before a newer version was known', async () => {
+    const { world, put, read } = sandbox()
+    put(kept('9', {}))
+    const early = read('9')
+    put(kept('10', { lockdown: 'true' }))
+    expect((await read('10')).lockdown).toBe(true)
+    await early
+    expect(world.calls).toBe(2)
+    expect((await read('10')).lockdown).toBe(true)
+  })
+
   it('does not take an old message for the word of now', async () => {
     const { world, put, read } = sandbox()
     put(kept('9', {}))
