@@ -253,9 +253,16 @@ function isAbout(outstanding: Outstanding | undefined, { uid, cause, mismatch }:
 /**
  * Whether the message for the last step of the teardown was sent. Either its pass has removed the finalizer, or its
  * message is still to come and will find the instance gone. The DELETED event carries the object as it was *before* the
- * write that removed the last finalizer, so the event does not show that write.
+ * write that removed the last finalizer, so the event does not show that write. While a teardown waits for a namespace, a
+ * timer stands for the message.
  */
 function isLastStepSent(row: Row, gone: InstanceDigest, outstanding: Outstanding | undefined): boolean {
   const workloadExists = row.dependents.some(each => each.kind === 'Deployment')
-  return !workloadExists && outstanding?.cause === 'deleted' && outstanding.uid === gone.uid
+  const isSent = outstanding?.cause === 'deleted' && outstanding.uid === gone.uid
+  return !workloadExists && (isSent || waitsForNamespace(gone))
+}
+
+/** Whether nothing of the instance was left but the namespace that it had for itself. */
+function waitsForNamespace({ deleting, phase, placedElsewhere, children }: InstanceDigest): boolean {
+  return deleting && phase === 'Terminating' && placedElsewhere && children.length === 0
 }

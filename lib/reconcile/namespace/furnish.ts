@@ -5,6 +5,7 @@ import { defaultDeny } from '../../desired/objects/default-deny.ts'
 import { limitRange, namespaceDefaultsName } from '../../desired/objects/limit-range.ts'
 import { resourceQuota } from '../../desired/objects/resource-quota.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
+import { putPolicy } from '../policy/put-policy.ts'
 import { putStanding } from './standing-object.ts'
 
 export interface ToFurnish {
@@ -22,8 +23,8 @@ export async function furnish(
   signal: AbortSignal,
 ): Promise<void> {
   const quota = placement === 'Event' && eventQuota ? [resourceQuota(name, eventQuota)] : []
-  const standing = [defaultDeny(name), limitRange(name), ...quota]
-  const put = standing.map(object => putStanding(cluster, object, signal))
+  const standing = [limitRange(name), ...quota].map(object => putStanding(cluster, object, signal))
+  const put = [putPolicy(cluster, defaultDeny(name), signal), ...standing]
   const mayHaveQuota = placement === 'Event' && quota.length === 0 && !made
   await Promise.all(mayHaveQuota ? [...put, removeQuota(cluster, name, signal)] : put)
 }

@@ -32,6 +32,28 @@ test('a deletion is sent when it is marked and when the workload is gone, and no
   await world.end()
 })
 
+test('an instance whose teardown waited for its own namespace is not sent when it is gone: a timer brings its last pass', async () => {
+  const world = simulatedForwarder()
+  const { instance: whole } = settled()
+  await world.begin(template())
+  const metadata = { ...whole.metadata, generation: 2, deletionTimestamp: new Date(start).toISOString() }
+  const status = {
+    ...whole.status,
+    phase: 'Terminating',
+    observedGeneration: 2,
+    namespace: 'ctf-team-1-01234567',
+    children: [],
+  } as const
+  const waiting = { ...whole, metadata, status: { ...status, children: [] } }
+  world.see(waiting)
+  await world.advance(100)
+  world.takeSent()
+  world.gone(waiting)
+  await world.advance(60_000)
+  expect(world.takeSent()).toEqual([])
+  await world.end()
+})
+
 test('an instance that is gone without a teardown is sent as deleted, then its children as orphans', async () => {
   const world = simulatedForwarder()
   const { instance: whole, all } = settled()
