@@ -51,6 +51,39 @@ describe('the host of an instance', () => {
     expect(problem).toHaveProperty('message', expect.stringContaining('FLAG_SECRET'))
   })
 
+  it('has at most 253 characters and 63 in each label, whatever its name, or one clear answer', () => {
+    const names = ['a', `a${'b'.repeat(62)}`, `a${'-b'.repeat(31)}`]
+    const domains = [
+      'play.example.com',
+      `${'a.'.repeat(80)}ab`,
+      `${'a.'.repeat(95)}ab`,
+      `${'a.'.repeat(117)}ab`,
+    ]
+    const templates = [
+      '{name}-{hash}.{domain}',
+      '{hash}.{domain}',
+      '{hash}-{name}.{template}.e{event}.{domain}',
+    ]
+    const answers = names.flatMap(name =>
+      domains.flatMap(domain =>
+        templates.map(template => hostOf({ name, template, env: { OPERATOR_DOMAIN: domain } })),
+      ),
+    )
+    const hosts = answers.filter(each => typeof each === 'string')
+    expect(hosts.length).toBeGreaterThan(15)
+    for (const host of hosts) {
+      expect(host.length).toBeLessThanOrEqual(253)
+      expect(host).toMatch(/(^|[.-])[0-9a-f]{16}[.-]/)
+      for (const label of host.split('.')) expect(label).toMatch(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/)
+    }
+    const refused = answers.filter(each => typeof each !== 'string')
+    expect(refused.length).toBeGreaterThan(3)
+    for (const each of refused) {
+      expect(each.reason).toBe('ExposureUnsupported')
+      expect(each.message).toMatch(/has \d{3} characters.*shorten OPERATOR_DOMAIN or the host template/)
+    }
+  })
+
   it('is refused with one clear sentence when the whole name is too long', () => {
     const domain = `${'a.'.repeat(110)}example`
     const problem = hostOf({ env: { OPERATOR_DOMAIN: domain } })
