@@ -48,10 +48,11 @@ function refusalOf(attempt: Attempt, status: ApiStatus): Refusal {
     return { reason: 'NamespaceStuck', message: `Cannot ${what}: its namespace is being deleted.` }
   if (/status unknown for quota/.test(message))
     return unavailable(`Cannot ${what} yet: the cluster has not counted its quota so far.`)
-  if (/failed to allocate a nodePort/.test(message))
+  const exhausted = exhaustedRange(message)
+  if (exhausted)
     return {
       reason: 'QuotaExceeded',
-      message: `Cannot ${what}: the cluster has no node port left; the organisers need to free some, or to widen its range.`,
+      message: `Cannot ${what}: the cluster has no ${exhausted} left; the organisers need to free some, or to widen its range.`,
     }
   if (invalid(status)) return invalidity(attempt, status)
   switch (code) {
@@ -71,6 +72,15 @@ function refusalOf(attempt: Attempt, status: ApiStatus): Refusal {
   if (code >= 500 || code === 408)
     return unavailable(`Cannot ${what}: the cluster answered ${codeText(status)}.`)
   return { reason: 'Internal', message: `Cannot ${what}: the cluster answered ${codeText(status)}.` }
+}
+
+/**
+ * Returns what a cluster has run out of: Services get their ports and addresses from a range. Such an answer is a 500. A
+ * Service of type LoadBalancer needs a second node port, for health checks.
+ */
+function exhaustedRange(message: string): string | undefined {
+  if (/failed to allocate (a nodePort|a HealthCheck NodePort)/.test(message)) return 'node port'
+  return /failed to allocate a serviceIP/.test(message) ? 'address for a Service' : undefined
 }
 
 function unavailable(message: string): Refusal {

@@ -48,6 +48,12 @@ describe('the reason of apiError', () => {
     ],
     ['Forbidden', 401, 'Unauthorized'],
     ['QuotaExceeded', 500, 'Internal error occurred: failed to allocate a nodePort: range is full'],
+    ['QuotaExceeded', 500, 'failed to allocate a HealthCheck NodePort 0: range is full'],
+    [
+      'QuotaExceeded',
+      500,
+      'Internal error occurred: failed to allocate a serviceIP for Service "web": range is full',
+    ],
     ['ClusterUnavailable', 500, 'Internal error occurred: failed calling webhook "x": connection refused'],
     [
       'ClusterUnavailable',
