@@ -10,9 +10,11 @@ import type { Kind, KubernetesObject, Stored } from './crd/objects.ts'
 import type { PolicySettings } from './desired/objects/network-policy.ts'
 import { operatorError } from './errors.ts'
 import type { Cluster, ListOptions } from './kubernetes/cluster.ts'
+import type { PodMetrics } from './kubernetes/pod-metrics.ts'
 import { createIntactCheck } from './observed/policy-digest.ts'
 import type { OpenRow, Store } from './store/store.ts'
 import { outdatedCopies } from './sweep/copied-secrets.ts'
+import { createFindUse } from './sweep/find-use.ts'
 import {
   type FlagInputs,
   type FlagSecretVersion,
@@ -60,6 +62,7 @@ import type { Log } from './telemetry/log.ts'
 
 export interface SweepDependencies {
   cluster: Cluster
+  podMetrics: PodMetrics
   store: Store
   changes: Pick<ChangesQueue, 'send'>
   namespaces: WatchedNamespaces
@@ -74,6 +77,8 @@ export interface SweepDependencies {
   historyDays: number
   /** See `OperatorConfig`. */
   warnMinutes: number
+  /** See `OperatorConfig`. */
+  idleMillicores: number | undefined
   /** The time between two sweeps. */
   intervalSeconds: number
   /** Epoch milliseconds. */
@@ -131,6 +136,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
   const isIntact = createIntactCheck(policySettings)
   const everywhere = placesElsewhere(placement)
   const placed = createPlacementLists(cluster)
+  const findUse = createFindUse({ ...deps, everywhere })
 
   return async ({ resync }, signal) => {
     const rows = await openRowsByUid(deps, signal)
@@ -144,6 +150,8 @@ export function createSweep(deps: SweepDependencies): Sweep {
     const copies = await placed.pullSecretCopies(templates, instances.values(), signal)
     if (resync) copies.push(...(await tlsCopies(deps, tlsSecret, instances.values(), signal)))
     const at = now()
+    const listed = async () => (resync ? templates : listTemplates(signal))
+    const used = rows ? await findUse({ instances, rows, listTemplates: listed, now: at }, signal) : []
     const sinceMs = resync ? Number.POSITIVE_INFINITY : intervalSeconds * 1_000
     const wrongRows = paced(rows ? rowMismatches(rows, instances, at) : [], at, intervalSeconds)
     if (wrongRows.left > 0) log.warn('sweep leaves rows to the next ones', { rows: wrongRows.left })
@@ -152,6 +160,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
       ...overdue(instances.values(), at, sinceMs),
       ...opened(instances.values(), at, sinceMs),
       ...unwarned(instances.values(), warnMinutes, { now: at, sinceMs }),
+      ...used,
       ...resumed(instances.values()),
       ...slowTeardowns(instances.values(), at, sinceMs),
       ...flagsToSend(instances, { keys, secrets }, { resync, at }),

@@ -5,6 +5,7 @@ import { configurationOf } from '../../lib/desired/configuration.ts'
 import { withServerTime } from '../../lib/kubernetes/client/server-time.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
+import { openPodMetrics } from '../../lib/kubernetes/pod-metrics.ts'
 import { configured, once } from '../../lib/middleware/start-up.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { openStore } from '../../lib/store/open-store.ts'
@@ -28,6 +29,7 @@ const store = openStore(openDatabase({ ...database, max: 1, applicationName: 'ch
 const { changes } = openQueues(queues)
 const parts = {
   cluster: openCluster(client),
+  podMetrics: openPodMetrics(client),
   store,
   changes,
   namespaces,
@@ -38,6 +40,7 @@ const parts = {
   historyDays: operator.historyDays,
   intervalSeconds,
   warnMinutes,
+  idleMillicores: operator.idleMillicores,
   now: time.likely,
   log,
 }

@@ -20,6 +20,8 @@ export interface OperatorConfig {
   defaultTtlMinutes: number | undefined
   /** Days for which published events and closed rows are kept. */
   historyDays: number
+  /** Thousandths of a core. More than that counts as activity of players; undefined: processor time says nothing. */
+  idleMillicores: number | undefined
   /** Minutes before its end at which the platform is warned of an instance; 0: it is not warned. */
   warnMinutes: number
   /** Namespaces whose pods may reach challenges. If undefined, every pod that is no challenge may. */
@@ -70,6 +72,7 @@ export const operatorSection: Section<OperatorConfig> = variables => {
     placement: placement(variables),
     defaultTtlMinutes: variables.integer('OPERATOR_DEFAULT_TTL_MINUTES', 1, ttlLimit, 'minutes'),
     historyDays: variables.integer('OPERATOR_HISTORY_DAYS', 1, 3650, 'days') ?? 30,
+    idleMillicores: variables.integer('OPERATOR_IDLE_MILLICORES', 1, 100_000, 'thousandths of a core'),
     warnMinutes: variables.integer('OPERATOR_WARN_MINUTES', 0, 1440, 'minutes') ?? 10,
     ingressNamespaces: variables.set('OPERATOR_INGRESS_NAMESPACES', namespaceName, 'the name of a namespace'),
     clusterCidrs: clusterCidrs(variables),

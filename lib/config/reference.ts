@@ -75,6 +75,11 @@ export const configurationReference: readonly ConfigurationVariable[] = [
     'Days for which events that were published, and rows of instances that are gone, stay in the database, 1 to 3650.',
   ),
   row(
+    'OPERATOR_IDLE_MILLICORES',
+    undefined,
+    'Processor time in thousandths of a core; more counts as activity of players, by metrics.k8s.io; unset: it does not count.',
+  ),
+  row(
     'OPERATOR_WARN_MINUTES',
     '10',
     'Minutes before its end at which `instance.expiring` is published for an instance, 0 to 1440; 0: it is not.',
@@ -201,7 +206,7 @@ export const configurationReference: readonly ConfigurationVariable[] = [
  * Variables that belong to features of later releases and restrict nothing. This release accepts them, so that one set
  * of variables suits several releases, and reads none of them. Start-up and `doctor` name those that are set.
  */
-export const notYet: readonly string[] = ['OPERATOR_PLATFORM', 'OPERATOR_IDLE_MILLICORES']
+export const notYet: readonly string[] = ['OPERATOR_PLATFORM']
 
 /**
  * Restrictions of later releases. They are refused: a user who sets one believes that it is enforced, and a warning in a

@@ -28,6 +28,7 @@ const effects: Readonly<Record<keyof OperatorConfig, 'settings' | 'policies' | '
   placement: 'settings',
   defaultTtlMinutes: 'settings',
   historyDays: 'none',
+  idleMillicores: 'none',
   warnMinutes: 'none',
   ingressNamespaces: 'policies',
   clusterCidrs: 'policies',

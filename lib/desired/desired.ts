@@ -31,6 +31,8 @@ export interface DesiredInput {
   /** The namespace that the workload runs in. */
   placementNamespace: string
   exposure: ExposureGround
+  /** The instance has no pod. */
+  hibernated?: boolean
   /** See `PolicySettings`. */
   lockdown?: boolean
   /** Builds the instance with the policy of its own that an earlier release gave it. Without it with a shared one. */
@@ -91,7 +93,7 @@ export function desiredState(input: DesiredInput): Desired | Problem {
     env: input.env,
     flag: given,
     scheduling: config.scheduling,
-    replicas: instance.spec.suspend ? 0 : 1,
+    replicas: input.hibernated ? 0 : 1,
     restartedAt: instance.spec.restartedAt,
   } as const
   const addresses = endpoints(own, ports)

@@ -1,3 +1,4 @@
+import type { Hibernation } from '../crd/challenge-instance.ts'
 import type { Reason } from '../reasons.ts'
 import { refusalReason, refusalText } from '../refusal.ts'
 import type { DeploymentDigest } from './deployment.ts'
@@ -37,15 +38,17 @@ export const readyReasons = { serving: 'Available', underWay: 'Progressing' } as
  * Returns the verdict on a workload. Reconcile reports it, and the forwarder compares it with the reported one.
  * @param pods 'unknown' if the caller has not read them. The Deployment alone counts then
  * @param now epoch milliseconds
+ * @param hibernatedFor why the instance has no pod, if it is hibernated
  */
 export function workloadVerdict(
   deployment: DeploymentDigest,
   pods: readonly PodDigest[] | 'unknown',
   now: number,
+  hibernatedFor: Hibernation['reason'] = 'Suspended',
 ): WorkloadVerdict {
   const pod = pods === 'unknown' ? undefined : current(pods)
   const podName = pod?.name
-  if (deployment.hibernated) return { ...underWay, podName: undefined, reason: 'Suspended' }
+  if (deployment.hibernated) return hibernatedVerdict(hibernatedFor)
   const trouble = pod && podTrouble(pod, now)
   const lost = pods === 'unknown' || deployment.available ? undefined : lostPod(pods)
   const ownTrouble = trouble?.reason !== 'Unschedulable' ? trouble?.reason : undefined
@@ -67,6 +70,11 @@ export function workloadVerdict(
   if (deployment.deadlineExceeded && !isStarting)
     return { ready: false, failed: true, reason: 'ProgressDeadlineExceeded', podName, dueAt }
   return { ...underWay, podName, dueAt }
+}
+
+/** The verdict on a workload that has no pod because nobody needs one. */
+export function hibernatedVerdict(reason: Hibernation['reason']): WorkloadVerdict {
+  return { ...underWay, reason }
 }
 
 const underWay: WorkloadVerdict = {

@@ -19,8 +19,9 @@ import {
 import type { HeldRollout } from '../messages.ts'
 import { isPaused } from '../observed/paused.ts'
 import { type Reason, reasons } from '../reasons.ts'
+import { useOf } from './hibernation.ts'
 import { type Causes, expectsEnd } from './pass/causes.ts'
-import type { Obstacle } from './pass/findings.ts'
+import type { Obstacle, Use } from './pass/findings.ts'
 import type { Observed, TemplateSource } from './pass/observation.ts'
 import { wouldChange } from './pass/would-change.ts'
 import { keepsPod, mayKeepOwnPolicy } from './policy/own-policy.ts'
@@ -51,12 +52,13 @@ type LiveDecision =
       source: TemplateSource
       /** Why the instance stays on an earlier template. */
       obstacle: Obstacle | undefined
+      use: Use
     }
 
 /** @param now a time that the API server has reached, in epoch milliseconds */
 export function decide(observed: Observed, config: OperatorConfig, now: number): Decision {
   const { instance, clock } = observed
-  const built = firstUsable(observed, config)
+  const built = firstUsable(observed, config, now)
   const at = expiresAt(instance, built?.source.template, { ...config, ...clock })
   const isOver = at !== undefined && at <= now
   const ends = isOver && !isPaused(instance.metadata) && observed.template.kind !== 'unread'
@@ -127,7 +129,7 @@ function decideLive(
     return template.kind === 'missing'
       ? leave('TemplateMissing', templateMissing(instance))
       : { kind: 'look' }
-  const { source, desired, refused } = built
+  const { source, desired, refused, use } = built
   if (availableFrom !== undefined)
     return leave(
       'NotYetAvailable',
@@ -139,26 +141,30 @@ function decideLive(
   const obstacle = problem
     ? obstacleOf(problem.reason, problem.message)
     : (endUnreadable(instance) ?? rolloutWaiting(observed, source))
-  return { kind: 'converge', desired, source, obstacle }
+  return { kind: 'converge', desired, source, obstacle, use }
 }
 
 /** What a source gives. `refused`: the problem of a source that is preferred to it. */
 interface Built {
   source: TemplateSource
   desired: Desired | Problem
+  use: Use
   refused?: Problem
 }
 
 /** The desired state of the first source without a problem; if each has one, the problem of the first. */
-function firstUsable(observed: Observed, config: OperatorConfig): Built | undefined {
+function firstUsable(observed: Observed, config: OperatorConfig, now: number): Built | undefined {
   const [preferred, inUse] = observed.sources
   if (preferred === undefined) return undefined
-  const desired = desiredOf(observed, preferred, config)
-  if (!isProblem(desired) || inUse === undefined) return { source: preferred, desired }
-  const stays = desiredOf(observed, inUse, config)
-  return isProblem(stays)
-    ? { source: preferred, desired }
-    : { source: inUse, desired: stays, refused: desired }
+  const first = built(observed, preferred, config, now)
+  if (!isProblem(first.desired) || inUse === undefined) return first
+  const stays = built(observed, inUse, config, now)
+  return isProblem(stays.desired) ? first : { ...stays, refused: first.desired }
+}
+
+function built(observed: Observed, source: TemplateSource, config: OperatorConfig, now: number): Built {
+  const use = useOf(observed, source.template.spec, config, now)
+  return { source, desired: desiredOf(observed, source, config, use), use }
 }
 
 /**
@@ -186,6 +192,7 @@ function desiredOf(
   observed: Observed,
   { template, flagSecret, environment, exposure }: TemplateSource,
   config: OperatorConfig,
+  use: Use,
 ): Desired | Problem {
   const { instance } = observed
   const { uid } = instance.metadata
@@ -200,7 +207,9 @@ function desiredOf(
   const flag = isProblem(value) ? undefined : value.flag
   const env = isProblem(environment) ? {} : environment.env
   const { lockdown } = observed.clock
-  const input = { instance, template, config, flag, env, placementNamespace, exposure, lockdown }
+  const hibernated = use.hibernation !== undefined
+  const given = { flag, env, placementNamespace, exposure, lockdown, hibernated }
+  const input = { instance, template, config, ...given }
   const desired = withPolicy(observed, input)
   // A template that cannot be used at all is reported before an environment or a flag that is wrong.
   const place = placementProblem(instance, placement, placementNamespace)

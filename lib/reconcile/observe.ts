@@ -7,8 +7,10 @@ import { childKey } from '../crd/reference.ts'
 import { isExposingChild } from '../desired/exposure/exposing-child.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
 import { isReason } from '../reason-rules.ts'
+import type { Store } from '../store/store.ts'
 import { readOwnPod } from './own-pod.ts'
-import { onlyLooks, verifiesChildren } from './pass/causes.ts'
+import { asksForActivity, onlyLooks, verifiesChildren } from './pass/causes.ts'
+import { databaseShareMs } from './pass/database-share.ts'
 import type { Observed, ObservedTemplate } from './pass/observation.ts'
 import type { Pass } from './pass/outcome.ts'
 import { type SourceDependencies, templateSources } from './template/template-sources.ts'
@@ -21,13 +23,17 @@ export function readInstance(
   return cluster.get({ apiVersion, kind: 'ChallengeInstance', namespace, name }, signal)
 }
 
+export interface ObserveDependencies extends SourceDependencies {
+  store: Pick<Store, 'lastActiveAt'>
+}
+
 export async function observe(
-  dependencies: SourceDependencies,
+  dependencies: ObserveDependencies,
   { instance, clock }: Pick<Observed, 'instance' | 'clock'>,
   pass: Pass,
   signal: AbortSignal,
 ): Promise<Observed> {
-  const { cluster } = dependencies
+  const { cluster, store } = dependencies
   const recorded = instance.status?.children ?? []
   const onlyLooks = needsNoTemplate(instance, pass)
   const workload = recorded.find(isWorkload)
@@ -36,8 +42,9 @@ export async function observe(
       child !== workload &&
       (verifiesChildren(pass) || (!onlyLooks && isExposingChild(child, instance.metadata.name))),
   )
-  const [readAtOnce, deployment, pods, ...compared] = await Promise.all([
+  const [readAtOnce, activity, deployment, pods, ...compared] = await Promise.all([
     onlyLooks ? ({ kind: 'unread' } as const) : readTemplate(cluster, instance, signal),
+    asksForActivity(pass) ? readActivity(store, instance, signal) : undefined,
     workload && cluster.get<Deployment>(workload, signal),
     workload ? readPods(cluster, { instance, pass, namespace: workload.namespace }, signal) : [],
     ...others.map(child => readToCompare(cluster, child, signal)),
@@ -57,8 +64,24 @@ export async function observe(
     held: pass.held,
     sources,
     deployment,
+    activity,
     pods,
     verified: new Map(others.map((child, index) => [childKey(child), compared[index]])),
+  }
+}
+
+/** Without the database it is not known who is idle, so nobody is hibernated. The sweep asks again. */
+async function readActivity(
+  store: Pick<Store, 'lastActiveAt'>,
+  { metadata }: Stored<ChallengeInstance>,
+  signal: AbortSignal,
+): Promise<Observed['activity']> {
+  try {
+    const within = AbortSignal.any([signal, AbortSignal.timeout(databaseShareMs(0))])
+    return { lastActiveAt: await store.lastActiveAt(metadata.uid, within) }
+  } catch {
+    signal.throwIfAborted()
+    return undefined
   }
 }
 

@@ -77,7 +77,7 @@ export interface ReconcileDependencies {
  * signal aborted. `failureOutcome` turns the error into an outcome.
  */
 export function createReconcile(deps: ReconcileDependencies): Reconcile {
-  const { cluster, config, now, reached, random, log } = deps
+  const { cluster, store, config, now, reached, random, log } = deps
   const ensureDefaultDeny = createDefaultDenyGuard(cluster, defaultDeny, now)
   const ensureCopiedSecret = createCopiedSecrets(cluster, now)
   const ensureNamespace = createWorkloadNamespaceGuard({
@@ -140,7 +140,7 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
     const clock = await readClock(pass.clock, signal)
     const instance = clock.paused ? found : await ensureFinalizer(cluster, found, signal)
     const known = { instance, clock }
-    const observed = await observe({ cluster, revisions, exposureGround }, known, pass, signal).catch(
+    const observed = await observe({ cluster, store, revisions, exposureGround }, known, pass, signal).catch(
       thrown => ({ thrown }),
     )
     if ('thrown' in observed) return endOrReport(known, observed.thrown, pass, signal)

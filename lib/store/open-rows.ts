@@ -6,11 +6,12 @@ import { endpointOf, newestOf, rowOf, sharedTeam, statusOf } from './platform-ro
 import { storable } from './storable.ts'
 import type { OpenRow, RowScope } from './store.ts'
 
-type Row = Omit<OpenRow, 'reason' | 'url' | 'digest' | 'workloadNamespace'> & {
+type Row = Omit<OpenRow, 'reason' | 'url' | 'digest' | 'workloadNamespace' | 'lastActiveAt'> & {
   reason: OpenRow['reason'] | null
   url: string | null
   digest: string | null
   workloadNamespace: string | null
+  lastActiveAt: Date | null
 }
 
 const pageSize = 500
@@ -39,20 +40,21 @@ export async function* openRowPages(
   await inTransaction(db, transaction => deleteDeadClaims(transaction, scope.cluster), signal)
 }
 
-function rowOfPage({ reason, url, digest, workloadNamespace, ...row }: Row): OpenRow {
+function rowOfPage({ reason, url, digest, workloadNamespace, lastActiveAt, ...row }: Row): OpenRow {
   return {
     ...row,
     reason: reason ?? undefined,
     url: url ?? undefined,
     digest: digest ?? undefined,
     workloadNamespace: workloadNamespace ?? undefined,
+    lastActiveAt: lastActiveAt?.getTime(),
   }
 }
 
 /** The columns of a page, but for `platformInStep`. */
 const ownColumns = sql`
   own.uid, own.namespace, own.name, own.phase, own.reason, own.url, own.digest,
-  own.workload_namespace AS "workloadNamespace"`
+  own.workload_namespace AS "workloadNamespace", own.last_active_at AS "lastActiveAt"`
 
 /** A few in each sweep: while the platform's tables refuse every write, their passes have no effect. */
 const unstoppedRows = 20

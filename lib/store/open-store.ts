@@ -1,6 +1,7 @@
 import type { Transaction } from 'kysely'
 import type { EventType } from '../events.ts'
 import type { PlatformProblem } from '../reasons.ts'
+import { readLastActive, recordActivityIn } from './activity.ts'
 import { claimHostIn, releaseHostIn } from './claim-host.ts'
 import { type Database, inTransaction } from './database.ts'
 import { storeError } from './errors.ts'
@@ -44,6 +45,9 @@ export function openStore(db: Database, { bus }: { bus?: string } = {}): Store {
       withErrors(db, transaction => releaseHostIn(transaction, instance), signal),
     workloadNamespaceOf: (uid, signal) =>
       withErrors(db, transaction => readWorkloadNamespace(transaction, uid), signal),
+    lastActiveAt: (uid, signal) => withErrors(db, transaction => readLastActive(transaction, uid), signal),
+    recordActivity: (uids, at, signal) =>
+      withErrors(db, transaction => recordActivityIn(transaction, uids, at), signal),
     prune: (old, signal) => withErrors(db, transaction => pruneIn(transaction, old), signal),
     async *openRows(scope, signal) {
       try {

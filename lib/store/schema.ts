@@ -36,7 +36,7 @@ export interface InstanceTable {
   expires_at: NullableInstant
   /** The end of which `instance.expiring` was written last. Null: of none. */
   warned_of: NullableInstant
-  /** Written by the proxy in front of the instances, never by the operator. */
+  /** The latest activity of players that the proxy in front of the instances reported, or that the processor time shows. */
   last_active_at: NullableInstant
   deleted_at: NullableInstant
   /** Sequence of the instance's last event, 0 before the first. */

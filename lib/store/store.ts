@@ -67,6 +67,8 @@ export interface OpenRow {
   digest: string | undefined
   /** Undefined: no workload was placed, or an earlier release wrote the row, whose workloads all ran beside their instances. */
   workloadNamespace: string | undefined
+  /** `last_active_at` in epoch milliseconds. Undefined: nothing has reported activity. */
+  lastActiveAt: number | undefined
   /** True if the platform's row agrees with this row, or if the reason why it cannot is recorded. */
   platformInStep: boolean
 }
@@ -118,6 +120,10 @@ export interface Store extends HostClaims, History {
    * row, or it names none.
    */
   workloadNamespaceOf(uid: string, signal: AbortSignal): Promise<string | undefined>
+  /** Returns `last_active_at` of an instance's row in epoch milliseconds. Undefined: there is no row, or none was reported. */
+  lastActiveAt(uid: string, signal: AbortSignal): Promise<number | undefined>
+  /** Writes that these instances were active at a time, in epoch milliseconds. A later time in a row stays. */
+  recordActivity(uids: readonly string[], at: number, signal: AbortSignal): Promise<void>
   /**
    * Yields the open rows that an operator may judge, by uid, in pages of at most 500. A last page has some of the closed
    * rows whose platform row could not be written. After it, claims of hosts that count no more are deleted.

@@ -4,6 +4,7 @@ import type { ObjectMeta, Stored } from '../crd/objects.ts'
 import { childKey } from '../crd/reference.ts'
 import { epochMs } from '../crd/time.ts'
 import type { InstanceKey } from '../messages.ts'
+import { type Activity, latestActivity } from '../observed/activity.ts'
 import { recordedConfiguration } from '../observed/configuration.ts'
 import { phaseChangesOf, phaseHeldUntil } from '../observed/flapping.ts'
 import { isPaused } from '../observed/paused.ts'
@@ -32,6 +33,12 @@ export interface SweptInstance extends InstanceKey {
   expiresAt: number | undefined
   /** The end that the platform was warned of. */
   warnedOf: number | undefined
+  /** Since when it is hibernated for being idle, in epoch milliseconds. */
+  idleSince: number | undefined
+  /** The latest activity that the instance itself tells, see `latestActivity`. */
+  activity: Activity
+  /** The status says that nothing tells of activity. */
+  lacksActivitySource: boolean
   /** When the template opens that the instance waits for. */
   availableFrom: number | undefined
   /** When a phase that flaps is told again; undefined if it is not held back. */
@@ -69,6 +76,9 @@ export function sweptInstance({ metadata, spec, status }: Stored<ChallengeInstan
     deletingSince: epochMs(metadata.deletionTimestamp),
     expiresAt: epochMs(status?.expiresAt),
     warnedOf: epochMs(status?.warnedOf),
+    idleSince: status?.hibernation?.reason === 'Idle' ? epochMs(status.hibernation.since) : undefined,
+    activity: latestActivity({ metadata, status }, undefined, Number.POSITIVE_INFINITY),
+    lacksActivitySource: conditions.some(each => each.type === 'IdleDetection' && each.status === 'False'),
     availableFrom: epochMs(status?.availableFrom),
     phaseHeldUntil: status?.reason === 'Flapping' ? heldUntil(status) : undefined,
     changedAt: Math.max(...times.map(time => epochMs(time) ?? 0)),

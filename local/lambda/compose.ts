@@ -12,9 +12,10 @@ import type { OperatorConfig } from '../../lib/config/operator.ts'
 import { eventGraceMs } from '../../lib/config/placement.ts'
 import { watchedBy } from '../../lib/crd/namespaces.ts'
 import { configurationOf } from '../../lib/desired/configuration.ts'
-import { withServerTime } from '../../lib/kubernetes/client/server-time.ts'
+import { type ServerTime, withServerTime } from '../../lib/kubernetes/client/server-time.ts'
 import { openEventRecorder } from '../../lib/kubernetes/event-recorder.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
+import { openPodMetrics } from '../../lib/kubernetes/pod-metrics.ts'
 import { createPublish } from '../../lib/publish.ts'
 import { createTakeUpClock } from '../../lib/reconcile/clock/take-up.ts'
 import { createCollectUnused } from '../../lib/reconcile/collect-unused.ts'
@@ -71,6 +72,8 @@ export interface OperatorSeams {
   /** Called at the end of every pass that did not throw. */
   onPass?: (pass: Pass, outcome: Outcome) => void
   forwarder?: ForwardSeams
+  /** The time of reconcile and sweep. */
+  time?: ServerTime
 }
 
 /** The deployed functions on one machine: the same factories and event shapes, with parts at other addresses. */
@@ -99,7 +102,8 @@ export function composeOperator(
   })
 
   function runReconcile(stopping: AbortSignal): Promise<void> {
-    const { client, time } = withServerTime(clientFor('reconcile'))
+    const { client, time: serverTime } = withServerTime(clientFor('reconcile'))
+    const { time = serverTime } = seams
     const cluster = openCluster(client)
     const log = logOf('reconcile')
     const times = { now: time.likely, reached: time.reached }
@@ -137,7 +141,8 @@ export function composeOperator(
 
   function runSweep(stopping: AbortSignal): Promise<void> {
     const { namespaces, placement, intervalSeconds, historyDays, warnMinutes } = config
-    const { client, time } = withServerTime(clientFor('sweep'))
+    const { client, time: serverTime } = withServerTime(clientFor('sweep'))
+    const { time = serverTime } = seams
     const cluster = openCluster(client)
     const log = logOf('sweep')
     const { keys } = configurationOf(config)
@@ -145,7 +150,8 @@ export function composeOperator(
     const { tlsSecret } = config.exposure
     const parts = {
       ...{ cluster, store, changes, namespaces, placement, keys, policySettings, intervalSeconds },
-      ...{ tlsSecret, historyDays, warnMinutes },
+      ...{ tlsSecret, historyDays, warnMinutes, idleMillicores: config.idleMillicores },
+      podMetrics: openPodMetrics(client),
     }
     const sweep = createSweep({ ...parts, now: time.likely, log })
     return playSchedule('sweep', sweepHandler({ sweep, ...config, log, stopping }), stopping)

@@ -5,6 +5,7 @@ import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
 import { configurationOf } from '../../lib/desired/configuration.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
+import { openPodMetrics } from '../../lib/kubernetes/pod-metrics.ts'
 import { openStore } from '../../lib/store/open-store.ts'
 import type { Store } from '../../lib/store/store.ts'
 import { createSweep, type Sweep } from '../../lib/sweep.ts'
@@ -112,6 +113,8 @@ export async function startFaultyOperator(options: FaultyOperatorOptions = {}): 
       policySettings: config,
       historyDays: config.historyDays,
       warnMinutes: config.warnMinutes,
+      idleMillicores: config.idleMillicores,
+      podMetrics: openPodMetrics(clientFor('sweep')),
       intervalSeconds,
       now: () => Date.now() + sweepAheadMs,
       log,

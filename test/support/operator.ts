@@ -3,7 +3,7 @@ import { childKinds } from '../../lib/crd/child-kinds.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
 import type { KubernetesObject } from '../../lib/crd/objects.ts'
 import { type Log, silentLog } from '../../lib/telemetry/log.ts'
-import { composeOperator } from '../../local/lambda/compose.ts'
+import { composeOperator, type OperatorSeams } from '../../local/lambda/compose.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { type OperatorParts, type OperatorPartsOptions, openOperatorParts } from './operator-parts.ts'
 
@@ -15,13 +15,14 @@ export interface TestOperator extends Omit<OperatorParts, 'addresses' | 'clientF
 
 export interface TestOperatorOptions extends OperatorPartsOptions {
   log?: Log
+  seams?: OperatorSeams
 }
 
 /** A whole operator over the shared parts, in a namespace, database and queues of its own. */
 export async function startTestOperator(options: TestOperatorOptions = {}): Promise<TestOperator> {
   const env = { OPERATOR_INTERVAL: '2', OPERATOR_RESYNC_MINUTES: '1', ...options.env }
   const parts = await openOperatorParts({ ...options, env })
-  const operator = composeOperator(parts.addresses, parts.config, options.log ?? silentLog)
+  const operator = composeOperator(parts.addresses, parts.config, options.log ?? silentLog, options.seams)
   const running = operator.run(parts.signal)
   return { ...parts, stop: () => parts.stop(running) }
 }

@@ -3,6 +3,7 @@ import { openQueues } from '../../lib/aws/sqs.ts'
 import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
 import { configurationOf } from '../../lib/desired/configuration.ts'
 import type { Cluster } from '../../lib/kubernetes/cluster.ts'
+import type { PodMetrics } from '../../lib/kubernetes/pod-metrics.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { openStore } from '../../lib/store/open-store.ts'
 import { createSweep, type Swept } from '../../lib/sweep.ts'
@@ -19,8 +20,9 @@ export async function sweepOnce(
   {
     resync = true,
     cluster = operator.cluster,
+    podMetrics = { millicores: async () => new Map() },
     log = silentLog,
-  }: { resync?: boolean; cluster?: Cluster; log?: Log } = {},
+  }: { resync?: boolean; cluster?: Cluster; podMetrics?: PodMetrics; log?: Log } = {},
 ): Promise<Swept> {
   const database = openDatabase({ url: operator.databaseUrl, max: 1, applicationName: 'sweep' })
   const sending = openQueues(queues)
@@ -35,6 +37,8 @@ export async function sweepOnce(
     policySettings: operator.config,
     historyDays: operator.config.historyDays,
     warnMinutes: operator.config.warnMinutes,
+    idleMillicores: operator.config.idleMillicores,
+    podMetrics,
     intervalSeconds: operator.config.intervalSeconds,
     now: () => Date.now() + aheadMs,
     log,

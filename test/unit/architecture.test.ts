@@ -42,7 +42,7 @@ const rooms: Array<[pattern: RegExp, layer: Layer, name?: string]> = [
   [/^lib\/(forward|sweep|publish|reconcile|api)(\/|\.ts$)/, 'story'],
   [/^lib\/(crd|config|telemetry)\//, 'ground', 'ground'],
   [
-    /^lib\/(abort|bounded-cache|concurrency|errors|events|messages|poll|reason-policy|reason-rules|reasons|refusal|version)\.ts$/,
+    /^lib\/(abort|bounded-cache|concurrency|errors|events|messages|poll|reason-policy|reason-rules|reasons|refusal|version|workload-reasons)\.ts$/,
     'ground',
     'ground',
   ],
@@ -53,14 +53,14 @@ const rooms: Array<[pattern: RegExp, layer: Layer, name?: string]> = [
 const pureFiles = [
   /^lib\/(crd|config|desired|observed)\//,
   /^lib\/clock\/(credits|serialise|state)\.ts$/,
-  /^lib\/(errors|events|lifetime|messages|reason-policy|reason-rules|reasons|refusal)\.ts$/,
-  /^lib\/reconcile\/(decide|json-patch|pass\/\w[\w-]*|report\/(conclude|configuration-after|conditions|exposure-fact|exposure-finding|facts|instance-events|phase-changes|status|status-facts|template-after)|act\/(acted|ownership))\.ts$/,
+  /^lib\/(errors|events|lifetime|messages|reason-policy|reason-rules|reasons|refusal|workload-reasons)\.ts$/,
+  /^lib\/reconcile\/(decide|hibernation|json-patch|pass\/\w[\w-]*|report\/(conclude|configuration-after|conditions|exposure-fact|exposure-finding|facts|instance-events|phase-changes|status|status-facts|template-after)|act\/(acted|ownership))\.ts$/,
   /^lib\/forward\/(judge\/\w[\w-]*|send\/outgoing-change)\.ts$/,
   /^lib\/kubernetes\/watch\/(step|known|backoff|failure)\.ts$/,
   /^lib\/kubernetes\/lease\/(step|record)\.ts$/,
   /^lib\/kubernetes\/errors\/(api-status|field-errors)\.ts$/,
   /^lib\/reconcile\/policy\/own-policy\.ts$/,
-  /^lib\/sweep\/(copied-secrets|flags|mismatch|pace|swept-instance)\.ts$/,
+  /^lib\/sweep\/(copied-secrets|flags|idle|mismatch|pace|swept-instance)\.ts$/,
   /^lib\/store\/(claim-step|storable|transition)\.ts$/,
 ]
 

@@ -37,6 +37,7 @@ describe('the table of reasons', () => {
       'Paused',
       'Suspended',
       'Idle',
+      'NoActivitySource',
     ])
   })
 })

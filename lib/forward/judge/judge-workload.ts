@@ -30,7 +30,7 @@ export function workloadUnreflected(row: Row, instance: InstanceDigest, now: num
   }
   const awaited = instance.exposure?.awaitedFor
   const verdict = heldByExposure(
-    workloadVerdict(seen.deployment, pods, now),
+    workloadVerdict(seen.deployment, pods, now, instance.hibernation),
     awaited && { reason: awaited, message: '' },
   )
   const { dueAt, failed, podName, ready } = verdict

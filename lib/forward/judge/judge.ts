@@ -39,6 +39,7 @@ export interface JudgeRules {
  *                 spec, pause, finalizer                  changed
  *                 force-sync                              manual
  *                 its template has opened                 changed
+ *                 a player came back to it                changed
  *                 its end is near, and untold             changed
  *                 another template than considered        template
  *                 built with other settings               changed
@@ -70,6 +71,7 @@ export function judge(
     finalizerMissing(instance) ??
     syncUnhandled(instance) ??
     opened(instance, now) ??
+    awaited(instance) ??
     expiring(instance, now, warnMinutes)
   if (pressing) return { wake: pressing, dueAt }
   const rollout = templateUnconsidered(instance, template)
@@ -144,6 +146,12 @@ function expiring(instance: InstanceDigest, now: number, warnMinutes: number): W
   const due = warnedAt(expiresAt, warnMinutes)
   if (expiresAt === undefined || due === undefined || due > now || warnedOf === expiresAt) return undefined
   return wakeOf(instance, 'changed', { kind: 'expiring', expiresAt })
+}
+
+/** A player waits for an instance that was idle. */
+function awaited(instance: InstanceDigest): Wake | undefined {
+  const { activityAfterIdle: at } = instance
+  return at === undefined ? undefined : wakeOf(instance, 'changed', { kind: 'activity', at })
 }
 
 function opened(instance: InstanceDigest, now: number): Wake | undefined {

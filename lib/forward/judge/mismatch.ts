@@ -13,6 +13,8 @@ export type Mismatch =
   | { kind: 'expiring'; expiresAt: number }
   /** The template has opened, and no pass has started the instance. */
   | { kind: 'opened'; availableFrom: number }
+  /** A player came back to an idle instance, and no pass has woken it. */
+  | { kind: 'activity'; at: number }
   /** No pass has considered this template; undefined: the template is gone, and no pass has reported it. */
   | { kind: 'template'; template: { uid: string; generation: number } | undefined }
   /** The roll-out of this template has been held for a while, and the status does not say so. */
@@ -60,6 +62,8 @@ export function mismatchKey(mismatch: Mismatch): string {
       return `${kind} ${mismatch.expiresAt}`
     case 'expiring':
       return `${kind} ${mismatch.expiresAt}`
+    case 'activity':
+      return `${kind} ${mismatch.at}`
     case 'opened':
       return `${kind} ${mismatch.availableFrom}`
     case 'template':

@@ -1,9 +1,15 @@
 import { createHash } from 'node:crypto'
-import type { ChallengeInstance, ChallengeInstanceStatus, Phase } from '../../crd/challenge-instance.ts'
+import type {
+  ChallengeInstance,
+  ChallengeInstanceStatus,
+  Hibernation,
+  Phase,
+} from '../../crd/challenge-instance.ts'
 import { annotations, finalizer } from '../../crd/group.ts'
 import type { Stored } from '../../crd/objects.ts'
 import { epochMs } from '../../crd/time.ts'
 import { isRoute } from '../../desired/exposure/exposing-type.ts'
+import { annotatedActivity, isAfter, type UsedInstance } from '../../observed/activity.ts'
 import { isAdopting } from '../../observed/adopting.ts'
 import { type RecordedConfiguration, recordedConfiguration } from '../../observed/configuration.ts'
 import { type PhaseChanges, phaseChangesOf } from '../../observed/flapping.ts'
@@ -77,6 +83,10 @@ export interface InstanceDigest {
   warnedOf: number | undefined
   /** When the template opens that the instance waits for. */
   availableFrom: number | undefined
+  /** Why the instance is hibernated; undefined: it is not. */
+  hibernation: Hibernation['reason'] | undefined
+  /** Activity that the annotation tells and that came after the instance was hibernated for being idle. */
+  activityAfterIdle: number | undefined
   /** How often the phase changed of late; undefined: it did not. */
   phaseChanges: PhaseChanges | undefined
   /** What the status says of the exposure; undefined: the instance is not exposed. */
@@ -134,6 +144,8 @@ export function instanceDigest(
     expiresAt: epochMs(status?.expiresAt),
     warnedOf: epochMs(status?.warnedOf),
     availableFrom: epochMs(status?.availableFrom),
+    hibernation: status?.hibernation && (intern(status.hibernation.reason) as Hibernation['reason']),
+    activityAfterIdle: activityAfterIdle({ metadata, status }),
     phaseChanges: phaseChangesOf(status),
     exposure: status?.exposure && exposureDigest(status, intern),
     placedElsewhere: status?.namespace !== undefined && status.namespace !== metadata.namespace,
@@ -148,6 +160,14 @@ export function instanceDigest(
         isWatched: !unserved.has(child.kind),
       })),
   }
+}
+
+/** The annotation matters only while it can wake the instance, so nothing is kept of it otherwise. */
+function activityAfterIdle(instance: UsedInstance): number | undefined {
+  const { hibernation } = instance.status ?? {}
+  if (hibernation?.reason !== 'Idle') return undefined
+  const at = annotatedActivity(instance)
+  return isAfter(at, epochMs(hibernation.since) ?? 0) ? at : undefined
 }
 
 function exposureDigest({ exposure, conditions }: ChallengeInstanceStatus, intern: Intern): ExposureDigest {

@@ -67,6 +67,11 @@ export function releasesTemplate({ causes }: Causes): boolean {
   return causes.has('template')
 }
 
+/** Whether the pass asks the database when a player was active last. */
+export function asksForActivity({ causes }: Causes): boolean {
+  return causes.has('idle')
+}
+
 /** Whether a released change is the only work of the pass. */
 export function onlyReleases({ causes }: Causes): boolean {
   return [...causes].every(cause => cause === 'template' || causesThatOnlyLook.includes(cause))

@@ -4,6 +4,7 @@ import type {
   Child,
   Endpoint,
   ExposureStatus,
+  Hibernation,
 } from '../../crd/challenge-instance.ts'
 import type { Stored } from '../../crd/objects.ts'
 import type { ExposureVerdict } from '../../observed/exposure.ts'
@@ -23,6 +24,8 @@ export interface Findings {
    * the platform is warned of it.
    */
   end?: { at: number | undefined; creditMinutes: number; isNear: boolean } | undefined
+  /** Undefined: as before. */
+  use?: Use | undefined
   /** When the instance may start, in epoch milliseconds; `at` is undefined: now. */
   opening?: { at: number | undefined } | undefined
   /** Undefined: as before. */
@@ -84,4 +87,14 @@ export interface Granted {
   endpoints: Endpoint[]
   cpuMillicores: number
   memMb: number
+}
+
+/** What is known of the use of an instance, and what follows from it. */
+export interface Use {
+  /** Undefined: the instance runs. */
+  hibernation: Hibernation | undefined
+  /** A wake, or a start that came later than the creation, in epoch milliseconds: the idle clock begins there. */
+  beganAt: number | undefined
+  /** Whether anything tells of activity; undefined: the pass did not ask. */
+  hasSource: boolean | undefined
 }

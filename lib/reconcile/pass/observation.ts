@@ -17,6 +17,8 @@ export interface Observed {
   /** See `templateSources`. Empty if the pass did not read the template. */
   sources: readonly TemplateSource[]
   deployment: Stored<Deployment> | undefined
+  /** `last_active_at` of the row in epoch milliseconds; undefined: the pass did not read the row. */
+  activity: { lastActiveAt: number | undefined } | undefined
   /** The pod that the message names, or the reported one, or both. There may be others. */
   pods: readonly Stored<Pod>[]
   /**

@@ -8,13 +8,13 @@ import { warnedAt } from '../../lifetime.ts'
 import { deploymentDigest } from '../../observed/deployment.ts'
 import { podDigest } from '../../observed/pod.ts'
 import { isContested } from '../../observed/repairs.ts'
-import { workloadVerdict } from '../../observed/workload.ts'
+import { hibernatedVerdict, workloadVerdict } from '../../observed/workload.ts'
 import { waitsForDate } from '../../reason-rules.ts'
 import { type Reason, reasons } from '../../reasons.ts'
 import type { Acted } from '../act/acted.ts'
 import type { Decision } from '../decide.ts'
 import { answersForceSync } from '../pass/causes.ts'
-import type { ExposureFinding, Findings, Granted, Obstacle, WorkloadFinding } from '../pass/findings.ts'
+import type { ExposureFinding, Findings, Granted, Obstacle, Use, WorkloadFinding } from '../pass/findings.ts'
 import type { Observed } from '../pass/observation.ts'
 import { failureObstacle } from '../pass/obstacle.ts'
 import {
@@ -78,6 +78,7 @@ export function conclude(input: ConcludeInput): Conclusion {
     opening: observed.template.kind === 'unread' ? undefined : { at: decision.availableFrom },
     complete: decision.kind === 'converge' && acted.failures.length === 0,
     exposure,
+    use: useAfter(decision, acted),
     ...(built && exposure ? { granted: grantedBy(built, exposure, observed) } : {}),
     configuration: configurationAfter(observed, {
       configuration,
@@ -234,16 +235,25 @@ function contested(children: readonly Child[]): Obstacle | undefined {
  * A workload that this pass has written is under way, whatever was observed before. A pod that is going says nothing about
  * the one that replaces it, so the Deployment alone counts then.
  */
-function workloadOf({ observed: { deployment, pods }, acted, now }: ConcludeInput): WorkloadFinding {
+function workloadOf({ observed, decision, acted, now }: ConcludeInput): WorkloadFinding {
+  const { deployment, pods, instance } = observed
+  const { hibernation } = useAfter(decision, acted) ?? {}
+  if (hibernation) return { kind: 'observed', verdict: hibernatedVerdict(hibernation.reason) }
   if (deployment === undefined || rolled(deployment, acted)) return { kind: 'none' }
   const staying = pods.map(podDigest).filter(pod => !pod.terminating || pod.nodeLost)
   const known = staying.length === 0 ? 'unknown' : staying
-  return { kind: 'observed', verdict: workloadVerdict(deploymentDigest(deployment), known, now) }
+  const { reason } = instance.status?.hibernation ?? {}
+  return { kind: 'observed', verdict: workloadVerdict(deploymentDigest(deployment), known, now, reason) }
 }
 
 /** Whether this pass changed the pods. A change of labels, annotations or the progress deadline keeps them. */
 function rolled(deployment: Deployment, { writes }: Acted): boolean {
   return writes.some(({ child, replacesPods }) => child.kind === deployment.kind && replacesPods)
+}
+
+/** Whether the instance is hibernated after the pass; undefined: as before. A child that was not applied changed nothing. */
+function useAfter(decision: Decision, { converged, failures }: Acted): Use | undefined {
+  return decision.kind === 'converge' && converged && failures.length === 0 ? decision.use : undefined
 }
 
 function builtOf({ desired, source }: Extract<Decision, { kind: 'converge' }>): Built {

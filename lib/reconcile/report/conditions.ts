@@ -15,8 +15,25 @@ type NewCondition = Omit<Condition, 'lastTransitionTime'>
 export function conditionsOf(findings: Findings, facts: Facts, now: string): Condition[] {
   const exposed = facts.exposure && exposedCondition(findings, facts.exposure)
   const before = findings.instance.status?.conditions ?? []
+  const detection = idleDetection(findings)
   const kept = exposed ? before : before.filter(each => each.type !== 'Exposed')
-  return merged(kept, [...currentConditions(findings, facts), ...(exposed ? [exposed] : [])], now)
+  return merged(
+    kept,
+    [...currentConditions(findings, facts), ...(exposed ? [exposed] : []), ...detection],
+    now,
+  )
+}
+
+/** Whether it can be told that an instance is idle. It is said as soon as it matters, and then kept right. */
+function idleDetection({ instance, use }: Findings): NewCondition[] {
+  const { status, metadata } = instance
+  const isSaid = status?.conditions?.some(each => each.type === 'IdleDetection') === true
+  const { hasSource } = use ?? {}
+  if (hasSource === undefined || (hasSource && !isSaid)) return []
+  const reason = hasSource ? 'ActivitySeen' : 'NoActivitySource'
+  const message = hasSource ? undefined : reasons.NoActivitySource.sentence
+  const { generation = 0 } = metadata
+  return [condition('IdleDetection', { holds: hasSource, reason, message, generation })]
 }
 
 /** A pass that did not examine the exposure says what was said before. */

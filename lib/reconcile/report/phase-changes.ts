@@ -14,7 +14,7 @@ export interface PhaseReport {
 
 /**
  * Decides whether the phase of these findings is told now. A change that a person asked for (an edit, another template, a
- * deletion) is no flapping and ends a burst.
+ * deletion), or a hibernation or a wake, is no flapping and ends a burst.
  * @param phase as it follows from the findings @param now epoch milliseconds
  */
 export function phaseReport(findings: Findings, phase: Phase, now: number): PhaseReport {
@@ -34,11 +34,13 @@ function told(changes: PhaseChanges | undefined): PhaseReport {
   return { held: false, flapping: false, phaseChanges: recorded(changes) }
 }
 
-function isAskedFor({ instance, template, terminating }: Findings): boolean {
+function isAskedFor({ instance, template, use, terminating }: Findings): boolean {
   const { status, metadata } = instance
+  const hibernates = use !== undefined && use.hibernation?.reason !== status?.hibernation?.reason
   const templateBefore = status?.template?.hash
   return (
     terminating ||
+    hibernates ||
     status?.observedGeneration !== metadata.generation ||
     (template !== undefined && template.hash !== templateBefore)
   )

@@ -18,7 +18,7 @@ const earlierEndSentence = 'It ends earlier than was asked for, since its templa
 export function statusOf(findings: Findings, now: string): ChallengeInstanceStatus {
   const { instance } = findings
   const before = instance.status ?? {}
-  const { granted, end, opening } = findings
+  const { granted, end, use, opening } = findings
   const fresh = factsOf(findings)
   const { held, flapping, phaseChanges } = phaseReport(findings, phaseOf(findings, fresh), Date.parse(now))
   const facts = held ? withKeptWorkload(fresh, instance.status) : fresh
@@ -43,6 +43,10 @@ export function statusOf(findings: Findings, now: string): ChallengeInstanceStat
       at === undefined || end.creditMinutes === 0 ? undefined : end.creditMinutes,
     )
     assign(status, 'warnedOf', end.isNear || before.warnedOf === at ? at : undefined)
+  }
+  if (use) {
+    assign(status, 'hibernation', use.hibernation)
+    if (use.beganAt !== undefined) assign(status, 'lastActivityAt', rfc3339(use.beganAt))
   }
   if (opening) assign(status, 'availableFrom', opening.at === undefined ? undefined : rfc3339(opening.at))
   assign(status, 'podName', facts.workload ? facts.workload.podName : before.podName)
@@ -78,7 +82,7 @@ function phaseOf(findings: Findings, facts: Facts): Phase {
   // The older operator reported a phase, and nothing that says why.
   if (found.kind === 'not-observed' && phase && conditions === undefined) return phase
   if (workload?.ready) return 'Ready'
-  if (workload?.reason === 'Suspended') return 'Idle'
+  if (workload?.reason === 'Suspended' || workload?.reason === 'Idle') return 'Idle'
   if (workload?.failed) return 'Failed'
   if (workload && children.length > 0) return 'Provisioning'
   if (stall) return reasons[stall.reason].whileStalled

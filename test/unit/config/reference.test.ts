@@ -38,7 +38,6 @@ describe('a variable of a later release', () => {
   it('is named as one without effect when it is set', () => {
     const environment = {
       OPERATOR_PLATFORM: 'none',
-      OPERATOR_IDLE_MILLICORES: '',
       OPERATOR_NAMESPACE: 'ctf',
     }
     expect(variablesWithoutEffect(environment)).toEqual(['OPERATOR_PLATFORM has no effect in this release.'])

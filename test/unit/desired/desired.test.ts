@@ -38,8 +38,8 @@ describe('the hash of a child', () => {
     expect(one.templateHash).toBe(two.templateHash)
   })
 
-  test('of the Deployment, and no other one, changes when the instance is suspended', () => {
-    const [up, down] = [built(), built({ instance: instance({ suspend: true }) })]
+  test('of the Deployment, and no other one, changes when the instance is hibernated', () => {
+    const [up, down] = [built(), built({ hibernated: true })]
     expect(Object.keys(hashes(up)).filter(kind => hashes(up)[kind] !== hashes(down)[kind])).toEqual([
       'Deployment',
     ])

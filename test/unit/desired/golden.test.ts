@@ -131,7 +131,7 @@ const shapes: Record<string, () => unknown> = {
       }),
     }),
   'udp-only': () => built({ template: template({ ports: [{ name: 'game', port: 9000, protocol: 'UDP' }] }) }),
-  suspended: () => built({ instance: instance({ suspend: true }) }),
+  suspended: () => built({ hibernated: true }),
   restarted: () => built({ instance: instance({ restartedAt: '2026-11-29T12:00:00Z' }) }),
   'ingress-namespaces': () =>
     built({

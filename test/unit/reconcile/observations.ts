@@ -17,6 +17,7 @@ export function observation({ source, ...parts }: Observation = {}): Observed {
     held: undefined,
     sources: template.kind === 'read' ? [sourceOf(template.template, source)] : [],
     deployment: undefined,
+    activity: undefined,
     pods: [],
     verified: new Map(),
     ...parts,

@@ -10,6 +10,7 @@ import { recordedChild, storedInstance } from '../../support/objects.ts'
 import { somePass } from './passes.ts'
 
 const { signal } = new AbortController()
+const store = { lastActiveAt: async () => undefined }
 const revisions: Revisions = { keep: async () => {}, read: async () => undefined }
 
 function pod(name: string, metadata: Pod['metadata'] = {}): Stored<Pod> {
@@ -32,7 +33,7 @@ async function podsOf(existing: Stored<Pod>[], names: { hint?: string; reported?
   const cluster = { get } as unknown as Cluster
   const pass = somePass({ pod: names.hint })
   const { pods } = await observe(
-    { cluster, revisions, exposureGround },
+    { cluster, store, revisions, exposureGround },
     { instance: storedInstance({ status }), clock: openClock },
     pass,
     signal,

@@ -61,6 +61,9 @@ function instance(parts: Partial<SweptInstance> = {}): SweptInstance {
     deletingSince: undefined,
     expiresAt: undefined,
     warnedOf: undefined,
+    idleSince: undefined,
+    activity: { at: now - 60_000, reported: false },
+    lacksActivitySource: false,
     availableFrom: undefined,
     phaseHeldUntil: undefined,
     changedAt: now - 60_000,
@@ -84,6 +87,7 @@ const row: OpenRow = {
   url: 'http://web-7',
   digest: 'digest-1',
   workloadNamespace: 'ctf',
+  lastActiveAt: undefined,
   platformInStep: true,
 }
 

@@ -71,6 +71,7 @@ async function statusAfter(
       {
         cluster: clusterOf(world, kind === 'failed read'),
         revisions,
+        store: { lastActiveAt: async () => undefined },
         exposureGround: async () => ({ ground: noGround, asked: true, wakes: [] }),
       },
       { instance, clock: openClock },

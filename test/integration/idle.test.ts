@@ -1,0 +1,102 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
+import { annotations } from '../../lib/crd/group.ts'
+import type { Deployment } from '../../lib/crd/objects.ts'
+import { openPodMetrics } from '../../lib/kubernetes/pod-metrics.ts'
+import { outboxOf, platformRowsOf, rowsOf } from '../support/consistency.ts'
+import { edit } from '../support/edits.ts'
+import { instanceOf, templateOf } from '../support/objects.ts'
+import { eventually, phaseOf, startTestOperator, type TestOperator } from '../support/operator.ts'
+
+let operator: TestOperator
+
+/** The shortest timeout has five minutes, so the clocks of reconcile and sweep go ahead of everything else. */
+let aheadMs = 0
+const operatorNow = () => Date.now() + aheadMs
+const at = (time: number) => new Date(time).toISOString()
+
+beforeAll(async () => {
+  const time = { likely: operatorNow, reached: operatorNow }
+  operator = await startTestOperator({ env: { OPERATOR_INTERVAL: '1' }, seams: { time } })
+  const { cluster, namespace, signal } = operator
+  await cluster.create(templateOf(namespace, 'web', { idleTimeoutMinutes: 5 }), signal)
+})
+afterAll(() => operator?.stop())
+
+async function running(name: string, team: number): Promise<string> {
+  const { cluster, namespace, signal } = operator
+  const made = await cluster.create(instanceOf(namespace, name, 'web', team), signal)
+  if (made === 'exists') throw new Error(`${name} exists`)
+  await phaseOf(operator, name, 'Ready')
+  return made.metadata.uid
+}
+
+/** Writes the row of an instance as a proxy does. */
+async function activeAt(uid: string, time: number): Promise<void> {
+  await operator.database
+    .updateTable('challenge_operator.instance')
+    .set({ last_active_at: at(time) })
+    .where('uid', '=', uid)
+    .execute()
+}
+
+const annotate = (name: string, time: number) =>
+  edit(operator, 'ChallengeInstance', name, {
+    metadata: { annotations: { [annotations.lastActivity]: at(time) } },
+  })
+
+const replicasOf = (name: string, replicas: number) =>
+  eventually<Deployment>(operator, 'Deployment', name, each => each?.spec?.replicas === replicas)
+
+const detectionOf = (instance: ChallengeInstance | undefined) =>
+  instance?.status?.conditions?.find(each => each.type === 'IdleDetection')
+
+test('a suspended instance has no pod and is Idle, and runs again when its spec does not say so', async () => {
+  await running('suspended', 1)
+  await edit(operator, 'ChallengeInstance', 'suspended', { spec: { suspend: true } })
+  const idle = await phaseOf(operator, 'suspended', 'Idle', 'Suspended')
+  expect(idle.status?.hibernation?.reason).toBe('Suspended')
+  expect(await platformRowsOf(operator, 1, 'web')).toMatchObject([{ status: 'stopped' }])
+  await replicasOf('suspended', 0)
+  await edit(operator, 'ChallengeInstance', 'suspended', { spec: { suspend: null } })
+  const woken = await phaseOf(operator, 'suspended', 'Ready')
+  expect(woken.status).not.toHaveProperty('hibernation')
+  expect(woken.status?.lastActivityAt).toBeDefined()
+})
+
+test('instances that nobody uses are hibernated, and woken by annotation or database; without a source nothing happens', async () => {
+  const names = ['annotated', 'recorded', 'unwired'] as const
+  const [annotated, recorded] = await Promise.all(names.map((name, index) => running(name, index + 1)))
+  await annotate('annotated', Date.now())
+  await activeAt(recorded ?? '', Date.now() + 360_000)
+  aheadMs = 360_000
+
+  const idle = await phaseOf(operator, 'annotated', 'Idle', 'Idle')
+  expect(idle.status?.message).toBe('The challenge is hibernated because nobody used it.')
+  await replicasOf('annotated', 0)
+  const [row] = await rowsOf(operator, 'annotated')
+  expect(row).toMatchObject({ phase: 'Idle', reason: 'Idle' })
+  const says = (each?: ChallengeInstance) => detectionOf(each)?.reason === 'NoActivitySource'
+  const unwired = await eventually(operator, 'ChallengeInstance', 'unwired', says)
+  expect(unwired?.status?.phase).toBe('Ready')
+  await phaseOf(operator, 'recorded', 'Ready')
+
+  await annotate('annotated', operatorNow())
+  const woken = await phaseOf(operator, 'annotated', 'Ready')
+  expect(Date.parse(woken.status?.lastActivityAt ?? '')).toBeGreaterThan(Date.now() + 300_000)
+  const events = await outboxOf(operator, annotated ?? '')
+  expect(events.filter(each => /idle|woken/.test(each))).toEqual(['instance.idle', 'instance.woken'])
+
+  await activeAt(recorded ?? '', operatorNow() - 360_000)
+  await phaseOf(operator, 'recorded', 'Idle', 'Idle')
+  await activeAt(recorded ?? '', operatorNow() + 1_000)
+  await phaseOf(operator, 'recorded', 'Ready')
+  await phaseOf(operator, 'unwired', 'Ready')
+})
+
+test('where nothing serves metrics.k8s.io, its reader says so', async () => {
+  const metrics = openPodMetrics(operator.client)
+  await expect(metrics.millicores(operator.namespace, operator.signal)).rejects.toMatchObject({
+    reason: 'ClusterUnavailable',
+  })
+})
