@@ -37,7 +37,7 @@ export interface HeldRollout {
 }
 
 /** The kinds of objects with messages of their own, beside instances. */
-export const messageKinds = ['Revision', 'Namespace', 'Policy', 'Clock'] as const
+export const messageKinds = ['Revision', 'Certificate', 'Namespace', 'Policy', 'Clock'] as const
 
 export type MessageKind = (typeof messageKinds)[number]
 
@@ -46,7 +46,8 @@ export interface ChangeMessage extends InstanceKey {
   v: 1
   /**
    * What the key names; undefined: an instance. `Revision`: the Secret of a template's revision that no instance uses. An old
-   * function takes it for an instance that is gone, and finds nothing to clean up. `Namespace`: the namespace of an event,
+   * function takes it for an instance that is gone, and finds nothing to clean up. `Certificate`: a copy of the certificate
+   * of Ingresses that no Ingress uses. `Namespace`: the namespace of an event,
    * under its name as namespace and name, that no instance uses (cause `orphan`), or whose quota is not the one that is
    * configured (cause `drift`). `Policy`: a policy that instances share, which is unused (cause `orphan`), or absent or
    * changed (cause `drift`). `Clock`: the organiser's ConfigMap, which the state of the clock does not follow yet.

@@ -13,6 +13,7 @@ import type { Cluster, ListOptions } from './kubernetes/cluster.ts'
 import type { PodMetrics } from './kubernetes/pod-metrics.ts'
 import { createIntactCheck } from './observed/policy-digest.ts'
 import type { OpenRow, Store } from './store/store.ts'
+import { namedCertificate, unusedCertificates, wrongCertificates } from './sweep/certificates.ts'
 import { outdatedCopies } from './sweep/copied-secrets.ts'
 import { createFindUse } from './sweep/find-use.ts'
 import {
@@ -99,6 +100,8 @@ interface Seen {
   occupied: Set<string>
   /** The shared policies that pods and Deployments need. */
   needs: PolicyNeed[]
+  /** The certificates that Ingresses name, see `namedCertificate`. */
+  certificates: Set<string>
 }
 
 interface PoliciesToCompare {
@@ -141,14 +144,14 @@ export function createSweep(deps: SweepDependencies): Sweep {
   return async ({ resync }, signal) => {
     const rows = await openRowsByUid(deps, signal)
     const made = resync && everywhere ? await placed.namespaces(signal) : []
-    const seen: Seen = { occupied: new Set(), needs: [] }
+    const seen: Seen = { occupied: new Set(), needs: [], certificates: new Set() }
     const children = resync ? await listChildren(seen, signal) : []
     const dependents = resync ? await listDependentOwners(seen, signal) : []
     const templates = resync ? await listTemplates(signal) : []
     const secrets = await flagSecretVersions(templates, signal)
     const instances = await listInstances(signal)
     const copies = await placed.pullSecretCopies(templates, instances.values(), signal)
-    if (resync) copies.push(...(await tlsCopies(deps, tlsSecret, instances.values(), signal)))
+    const tls = resync ? await tlsCopies(deps, tlsSecret, instances.values(), signal) : undefined
     const at = now()
     const listed = async () => (resync ? templates : listTemplates(signal))
     const used = rows ? await findUse({ instances, rows, listTemplates: listed, now: at }, signal) : []
@@ -171,7 +174,8 @@ export function createSweep(deps: SweepDependencies): Sweep {
             ...goneOwners(dependents, instances),
             ...missingRevisions({ children, templates }, instances.values(), at),
             ...ownNamespacesLeft(made, instances, watched),
-            ...outdatedCopies(copies, children, at),
+            ...outdatedCopies([...copies, ...(tls?.needed ?? [])], children, at),
+            ...wrongCertificates(children, instances, { source: tlsSecret, exists: tls?.exists, now: at }),
           ]
         : []),
     ]
@@ -181,6 +185,9 @@ export function createSweep(deps: SweepDependencies): Sweep {
     const outgoing = [
       ...unique(found).map(each => mismatchMessage(each, at)),
       ...unused.map(each => unusedMessage('Revision', each, at)),
+      ...unusedCertificates(children, seen.certificates, at).map(each =>
+        unusedMessage('Certificate', each, at),
+      ),
       ...unusedPlaces.map(each => unusedMessage('Namespace', each, at)),
       ...withOutdatedQuota(made, placement).map(each => outdatedNamespaceMessage(each, at)),
       ...(resync ? policyMessages({ children, needs: seen.needs, instances }, at) : []),
@@ -222,7 +229,10 @@ export function createSweep(deps: SweepDependencies): Sweep {
     return instances
   }
 
-  async function listChildren({ occupied, needs }: Seen, signal: AbortSignal): Promise<SweptChild[]> {
+  async function listChildren(
+    { occupied, needs, certificates }: Seen,
+    signal: AbortSignal,
+  ): Promise<SweptChild[]> {
     const children: SweptChild[] = []
     for (const kind of servedChildKinds(await cluster.servedKinds(signal))) {
       const selection = { metadataOnly: comparesMetadata(kind), labelSelector: managedBySelector }
@@ -230,6 +240,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
         for (const { metadata } of page)
           if (metadata.labels?.[labels.instanceUid] !== undefined) occupied.add(metadata.namespace)
         needs.push(...page.flatMap(each => policyNeed(each) ?? []))
+        for (const name of page.flatMap(namedCertificate)) certificates.add(name)
         const own = page.filter(each => isOfWatched(each, watched))
         children.push(...own.map(each => sweptChild(each, isIntact)))
       }

@@ -222,6 +222,8 @@ async function sharedObjectWork(
     case 'Policy':
       if (cause !== 'drift') return collectUnused({ ...change, kind }, signal)
       return neededBy && !watches(neededBy.namespace) ? undefined : repairPolicy(change, signal)
+    case 'Certificate':
+      return collectUnused({ ...change, kind }, signal)
     case 'Revision':
       return watches(namespace) ? collectUnused({ ...change, kind }, signal) : undefined
   }

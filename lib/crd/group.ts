@@ -22,6 +22,8 @@ export const labels = {
   placement: `${group}/placement`,
   /** On the Secret that keeps a template as instances took it up: the template's name. */
   templateRevision: `${group}/template-revision`,
+  /** On the copy of a certificate for Ingresses, with the value `true`. */
+  certificate: `${group}/certificate`,
   /** On a shared policy, and on the pods that it selects: the policy's name. */
   policy: `${group}/policy`,
 } as const

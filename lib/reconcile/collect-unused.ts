@@ -18,6 +18,7 @@ export type CollectUnused = (unused: UnusedObject, signal: AbortSignal) => Promi
 /** The kinds of messages about unused objects, with the objects that they name and the label that only those have. */
 const collectedKinds = {
   Revision: { object: { apiVersion: 'v1', kind: 'Secret' }, label: labels.templateRevision },
+  Certificate: { object: { apiVersion: 'v1', kind: 'Secret' }, label: labels.certificate },
   Policy: {
     object: { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy' },
     label: labels.policy,
@@ -25,7 +26,7 @@ const collectedKinds = {
 } as const satisfies Record<string, { object: Kind; label: string }>
 
 /**
- * Creates the step that removes revisions of templates, and policies, which no instance uses.
+ * Creates the step that removes revisions of templates, copies of certificates, and policies, which no instance uses.
  *
  * Flow: the first time, the object is marked with the time. When the sweep finds it unused again, and the mark is older
  * than `unusedMs`, it is deleted. A pass that trusts its memory of the object may still use it in between; the sweep then

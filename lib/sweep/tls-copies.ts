@@ -6,28 +6,39 @@ import type { Log } from '../telemetry/log.ts'
 import type { NeededCopy } from './copied-secrets.ts'
 import type { SweptInstance } from './swept-instance.ts'
 
-/**
- * Returns the copies of the certificate that Ingresses need, with the version of their source. A source that may not be
- * listed ends no sweep: its copies stay as they are.
- */
+/** What a resync finds out about the certificate of Ingresses. */
+export interface TlsCopies {
+  /** The copies that Ingresses need, with the version of their source. */
+  needed: NeededCopy[]
+  /** Whether the source exists; undefined: nothing asked for it, or it may not be listed. */
+  exists: boolean | undefined
+}
+
+/** A source that may not be listed ends no sweep: its copies stay as they are. */
 export async function tlsCopies(
   { cluster, log }: { cluster: Cluster; log: Log },
   source: ExposureConfig['tlsSecret'],
   instances: Iterable<SweptInstance>,
   signal: AbortSignal,
-): Promise<NeededCopy[]> {
-  if (source === undefined) return []
+): Promise<TlsCopies> {
+  if (source === undefined) return { needed: [], exists: undefined }
   const places = [...instances].flatMap(instance => {
     const ingress = [...instance.children.values()].find(({ kind }) => kind === 'Ingress')
-    return ingress && ingress.namespace !== source.namespace ? [{ instance, place: ingress.namespace }] : []
+    return ingress ? [{ instance, place: ingress.namespace }] : []
   })
-  if (places.length === 0) return []
-  const sourceVersion = await versionOf({ cluster, log }, source, signal)
-  return places.map(({ instance, place }) => ({
-    copy: { namespace: place, name: copiedSecretName(source, place) },
-    sourceVersion,
-    instance,
-  }))
+  if (places.length === 0) return { needed: [], exists: undefined }
+  const found = await versionOf({ cluster, log }, source, signal)
+  if (found === 'missing')
+    log.warn('certificate of Ingresses is missing', { ...source, ingresses: places.length })
+  const sourceVersion = found === 'missing' || found === 'unknown' ? undefined : found.version
+  const needed = places
+    .filter(({ place }) => place !== source.namespace)
+    .map(({ instance, place }) => ({
+      copy: { namespace: place, name: copiedSecretName(source, place) },
+      sourceVersion,
+      instance,
+    }))
+  return { needed, exists: found === 'unknown' ? undefined : found !== 'missing' }
 }
 
 /** Lists the Secret by its name, since the sweep has no right to get one. */
@@ -35,14 +46,15 @@ async function versionOf(
   { cluster, log }: { cluster: Cluster; log: Log },
   { namespace, name }: NonNullable<ExposureConfig['tlsSecret']>,
   signal: AbortSignal,
-): Promise<string | undefined> {
+): Promise<{ version: string } | 'missing' | 'unknown'> {
   const selection = { namespace, metadataOnly: true, fieldSelector: `metadata.name=${name}` }
   try {
     for await (const [found] of cluster.list({ apiVersion: 'v1', kind: 'Secret' }, selection, signal))
-      if (found) return found.metadata.resourceVersion
+      if (found) return { version: found.metadata.resourceVersion }
+    return 'missing'
   } catch (thrown) {
     signal.throwIfAborted()
     log.warn('certificate of Ingresses not compared', { namespace, name, error: operatorError(thrown) })
   }
-  return undefined
+  return 'unknown'
 }

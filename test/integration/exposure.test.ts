@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import type { ChallengeTemplateSpec } from '../../lib/crd/challenge-template.ts'
-import type { Ingress, KubernetesObject, Secret, Service, Stored } from '../../lib/crd/objects.ts'
+import { annotations } from '../../lib/crd/group.ts'
+import type { Ingress, KubernetesObject, Pod, Secret, Service, Stored } from '../../lib/crd/objects.ts'
 import { collectionPath } from '../../lib/kubernetes/client/paths.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { openStore } from '../../lib/store/open-store.ts'
@@ -9,21 +10,25 @@ import { waitUntil } from '../../local/process/wait.ts'
 import { create, edit, remove } from '../support/edits.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { eventually, phaseOf, startTestOperator, type TestOperator } from '../support/operator.ts'
+import { testQueues } from '../support/shared-parts.ts'
+import { sweepOnce } from '../support/sweeping.ts'
 
 /** The cluster is shared by the files of a run, so the class has a name of its own. */
 const className = `exposing-${process.pid}`
 const readTimeout = 'nginx.ingress.kubernetes.io/proxy-read-timeout'
 
 let operator: TestOperator
+let queues: Awaited<ReturnType<typeof testQueues>>
 beforeAll(async () => {
+  queues = await testQueues()
   operator = await startTestOperator({
+    queues,
     env: {
       OPERATOR_DOMAIN: 'play.example.com',
       OPERATOR_INGRESS_CLASS: className,
       OPERATOR_TLS_SECRET: `default/${className}`,
     },
   })
-  await setCertificate('POST')
 })
 afterAll(async () => {
   await setClass('DELETE')
@@ -93,8 +98,12 @@ describe('an Ingress', () => {
     expect(waiting.status?.message).toContain(`no IngressClass "${className}"`)
     expect(waiting.status?.url).toContain('.svc.cluster.local')
     expect(exposed(waiting)).toMatchObject({ status: 'False', reason: 'ExposureUnsupported' })
+    // The certificate does not exist yet, so players get the controller's own.
+    const bare = await eventually<Ingress>(operator, 'Ingress', 'web', found => found !== undefined)
+    expect(bare?.spec.tls).toEqual([{ hosts: [expect.stringMatching(/^web-/)] }])
 
     await setClass('POST')
+    await setCertificate('POST')
     await forceSync('web')
     const { status } = await phaseOf(operator, 'web', 'Ready')
     const host = /^https:\/\/(web-[0-9a-f]{16}\.play\.example\.com)$/.exec(status?.url ?? '')?.[1]
@@ -156,6 +165,29 @@ describe('an Ingress', () => {
     expect(exposed(inside)).toBeUndefined()
     await gone('Service', 'web-exposed')
   })
+
+  it('leaves a copy of the certificate behind, which is collected when nothing used it for long', async () => {
+    const { cluster, namespace, signal } = operator
+    const selector = {
+      namespace,
+      labelSelector: 'infra.ctf.example.com/certificate=true',
+      metadataOnly: true,
+    }
+    const copies = async () => {
+      for await (const page of cluster.list({ apiVersion: 'v1', kind: 'Secret' }, selector, signal))
+        return page
+      return []
+    }
+    const marked = async () => (await copies())[0]?.metadata.annotations?.[annotations.unusedSince]
+    // The copy was made a moment ago, and the clock of this sweep is ahead.
+    await sweepOnce(operator, queues)
+    await waitUntil('the mark', 20_000, async () => (await marked()) !== undefined, signal)
+    const [{ metadata: copy } = { metadata: { name: '' } }] = await copies()
+    const since = { metadata: { annotations: { [annotations.unusedSince]: '2020-01-01T00:00:00Z' } } }
+    await edit(operator, 'Secret', copy.name, since)
+    await sweepOnce(operator, queues)
+    await gone('Secret', copy.name)
+  })
 })
 
 describe('an operator without settings of exposure', () => {
@@ -178,6 +210,29 @@ describe('an operator without settings of exposure', () => {
     await create(plain, instanceOf(namespace, 'route', 'route'))
     const routed = await phaseOf(plain, 'route', 'Provisioning', 'ExposureUnsupported')
     expect(routed.status?.message).toContain('OPERATOR_GATEWAY is not set')
+  })
+
+  it.each([
+    ['TCP', 'http'],
+    ['UDP', 'udp'],
+  ] as const)("shows the address of the pod's node for a node port (%s)", async (protocol, scheme) => {
+    const name = `port-${scheme}`
+    const spec = { ports: [{ name: 'game', port: 9000, protocol }], exposure: { type: 'NodePort' as const } }
+    await create(plain, templateOf(plain.namespace, name, spec))
+    await create(plain, instanceOf(plain.namespace, name, name))
+    const { status } = await phaseOf(plain, name, 'Ready')
+    const pod = await eventually<Pod>(plain, 'Pod', status?.podName ?? '', found => found !== undefined)
+    const hostIP = pod?.status?.hostIP
+    expect(hostIP).toMatch(/^\d+\.\d+\.\d+\.\d+$/)
+    const service = await eventually<Service>(
+      plain,
+      'Service',
+      `${name}-exposed`,
+      found => found !== undefined,
+    )
+    expect(service?.spec).toMatchObject({ type: 'NodePort', externalTrafficPolicy: 'Local' })
+    expect(status?.url).toBe(`${scheme}://${hostIP}:${service?.spec.ports[0]?.nodePort}`)
+    expect(exposed({ status } as ChallengeInstance)).toMatchObject({ status: 'True' })
   })
 })
 

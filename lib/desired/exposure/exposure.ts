@@ -19,6 +19,8 @@ export interface ExposureGround {
   claim: 'held' | 'taken' | 'unknown'
   /** Whether the cluster has the configured IngressClass. `unknown`: nothing was asked. */
   ingressClass: 'exists' | 'missing' | 'unknown'
+  /** Whether the certificate of Ingresses is, or can be copied to, where the workload runs. `unknown`: nothing was asked. */
+  certificate: 'exists' | 'missing' | 'unknown'
   /** The API version in which the cluster serves the route's kind; undefined: it does not, or nothing was asked. */
   routeVersion: string | undefined
   /** The configured Gateway. `unknown`: nothing was asked. */
@@ -29,6 +31,7 @@ export interface ExposureGround {
 export const noGround: ExposureGround = {
   claim: 'unknown',
   ingressClass: 'unknown',
+  certificate: 'unknown',
   routeVersion: undefined,
   gateway: 'unknown',
 }
@@ -116,7 +119,8 @@ function byIngress(plan: Reached, { identity, spec, config, ground }: ExposureIn
     }
   const annotations = spec.exposure?.annotations ?? {}
   const certificate = tls ? certificateOf(identity, config) : undefined
-  const secretName = certificate?.copy.name
+  // A controller serves nothing, or complains, for a Secret that does not exist.
+  const secretName = ground.certificate === 'missing' ? undefined : certificate?.copy.name
   const isMissing = ground.ingressClass === 'missing'
   return {
     ...plan,

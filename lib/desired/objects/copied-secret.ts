@@ -1,6 +1,9 @@
 import { annotations, fieldManager, isManaged, labels } from '../../crd/group.ts'
 import type { KubernetesObject, Named, Secret, Stored } from '../../crd/objects.ts'
 
+/** The only type of Secrets that controllers take for certificates. */
+export const tlsSecretType = 'kubernetes.io/tls'
+
 /** Names a Secret without its kind. */
 export interface SecretName {
   namespace: string
@@ -16,7 +19,10 @@ export function copiedSecret(source: Stored<Secret>, { namespace, name }: Secret
     metadata: {
       name,
       namespace,
-      labels: { [labels.managedBy]: fieldManager },
+      labels: {
+        [labels.managedBy]: fieldManager,
+        ...(type === tlsSecretType && { [labels.certificate]: 'true' }),
+      },
       annotations: {
         [annotations.copiedFrom]: `${metadata.namespace}/${metadata.name}`,
         [annotations.copiedVersion]: metadata.resourceVersion,

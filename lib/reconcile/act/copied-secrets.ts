@@ -1,8 +1,12 @@
+import { annotations } from '../../crd/group.ts'
 import type { Secret, Stored } from '../../crd/objects.ts'
+import { referenceTo } from '../../crd/reference.ts'
 import { copiedSecret, isCopyOf, type SecretName } from '../../desired/objects/copied-secret.ts'
+import { unusedSince } from '../../desired/unused.ts'
 import { OperatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import type { Reason } from '../../reasons.ts'
+import { removeAnnotation, sameVersion } from '../json-patch.ts'
 import { nameTaken } from './name-taken.ts'
 import { createTrust } from './trust.ts'
 
@@ -63,7 +67,25 @@ async function put(cluster: Cluster, { found, copy, recheck }: ToPut, signal: Ab
   const isCurrent = Object.entries(wanted.metadata.annotations ?? {}).every(
     ([name, value]) => existing.metadata.annotations?.[name] === value,
   )
-  if (recheck || !isCurrent) await cluster.applyOver(existing, wanted, signal)
+  const unmarked = await withoutMark(cluster, existing, signal)
+  if (recheck || !isCurrent) await cluster.applyOver(unmarked, wanted, signal)
+}
+
+/** Nobody deletes the copy who has read the mark: a deletion names the version that was read. */
+async function withoutMark(
+  cluster: Cluster,
+  existing: Stored<Secret>,
+  signal: AbortSignal,
+): Promise<Stored<Secret>> {
+  if (unusedSince(existing.metadata) === undefined) return existing
+  const operations = [sameVersion(existing), removeAnnotation(annotations.unusedSince)]
+  const patched = await cluster.patchJson<Secret>(referenceTo(existing), operations, signal)
+  if (patched !== 'conflict' && patched !== undefined) return patched
+  const { namespace, name } = existing.metadata
+  throw new OperatorError(
+    'ClusterUnavailable',
+    `Secret ${namespace}/${name} was changed while it was ensured.`,
+  )
 }
 
 function secretNamed({ namespace, name }: SecretName) {

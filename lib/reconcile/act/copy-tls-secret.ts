@@ -1,10 +1,8 @@
 import type { DesiredExposure } from '../../desired/exposure/exposure.ts'
+import { tlsSecretType } from '../../desired/objects/copied-secret.ts'
 import { OperatorError, operatorError } from '../../errors.ts'
 import type { Converged } from './converge.ts'
 import type { EnsureCopiedSecret } from './copied-secrets.ts'
-
-/** The only type of Secrets that controllers take for certificates and that is copied. */
-const tlsSecretType = 'kubernetes.io/tls'
 
 /**
  * Copies the certificate of the Ingress to where the workload runs. Without it the controller answers with its default

@@ -4,9 +4,10 @@ import type { ChallengeInstance } from '../../crd/challenge-instance.ts'
 import type { KnownTemplate } from '../../crd/challenge-template.ts'
 import { gatewayKind } from '../../crd/child-kinds.ts'
 import type { Gateway, KubernetesObject, ObjectReference, Stored } from '../../crd/objects.ts'
-import { type Exposing, exposingType, hasHost, isRoute } from '../../desired/exposure/exposing-type.ts'
+import { exposingType, hasHost, isRoute } from '../../desired/exposure/exposing-type.ts'
 import { type ExposureGround, noGround } from '../../desired/exposure/exposure.ts'
 import { exposureHost } from '../../desired/exposure/host.ts'
+import { workloadNamespace } from '../../desired/identity.ts'
 import { templateProblem } from '../../desired/validation/template-problems.ts'
 import { operatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
@@ -15,9 +16,10 @@ import type { InstanceKey } from '../../messages.ts'
 import type { Store } from '../../store/store.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { claimHost } from '../act/claim-host.ts'
-import { rechecksRow } from '../pass/causes.ts'
+import { answersForceSync, rechecksRow } from '../pass/causes.ts'
 import { databaseShareMs } from '../pass/database-share.ts'
 import type { Pass } from '../pass/outcome.ts'
+import { createCertificateGround } from './certificate-ground.ts'
 
 /** What the exposure of an instance depends on besides its template. */
 export interface ExposureReading {
@@ -63,6 +65,7 @@ export interface GroundDependencies {
  */
 export function createExposureGround(deps: GroundDependencies): ReadExposureGround {
   const { cluster, config, now } = deps
+  const certificateGround = createCertificateGround(deps)
   const known = new Map<string, { found: Promise<KubernetesObject | undefined>; readAt: number }>()
 
   /** Callers at the same time share one read. A read that failed is repeated by the next caller. */
@@ -80,11 +83,21 @@ export function createExposureGround(deps: GroundDependencies): ReadExposureGrou
     return found
   }
 
-  async function byIngress(sentAt: number, signal: AbortSignal): Promise<Partial<ExposureGround>> {
+  async function byIngress(
+    { instance, template, pass }: ExposureQuestion,
+    sentAt: number,
+    signal: AbortSignal,
+  ): Promise<Partial<ExposureGround>> {
     const name = config.exposure.ingressClass
     if (name === undefined) return {}
     const reference = { apiVersion: 'networking.k8s.io/v1', kind: 'IngressClass', name }
-    return { ingressClass: (await read(reference, sentAt, signal)) ? 'exists' : 'missing' }
+    const { placement = config.placement.byDefault } = template.spec
+    const namespace = workloadNamespace(instance, placement, config.placement)
+    const [found, certificate] = await Promise.all([
+      read(reference, sentAt, signal),
+      certificateGround({ namespace, recheck: answersForceSync(pass) }, signal),
+    ])
+    return { ingressClass: found ? 'exists' : 'missing', certificate }
   }
 
   async function byRoute(
@@ -103,16 +116,15 @@ export function createExposureGround(deps: GroundDependencies): ReadExposureGrou
     return { routeVersion: served.get(kind), gateway: found ? { listeners } : 'missing' }
   }
 
-  async function groundOf(
-    type: Exposing | undefined,
-    sentAt: number,
-    signal: AbortSignal,
-  ): Promise<Partial<ExposureGround>> {
-    if (type === 'Ingress') return byIngress(sentAt, signal)
+  async function groundOf(question: ExposureQuestion, signal: AbortSignal): Promise<Partial<ExposureGround>> {
+    const type = exposingType(question.template.spec)
+    const sentAt = parseTime(question.pass.at) ?? now()
+    if (type === 'Ingress') return byIngress(question, sentAt, signal)
     return type !== undefined && isRoute(type) ? byRoute(type, sentAt, signal) : {}
   }
 
-  return async ({ instance, template, pass, mayAsk }, signal) => {
+  return async (question, signal) => {
+    const { instance, template, pass, mayAsk } = question
     const { spec } = template
     const asked = mayAsk && templateProblem(template, config) === undefined
     if (!hasHost(spec))
@@ -120,7 +132,7 @@ export function createExposureGround(deps: GroundDependencies): ReadExposureGrou
     const host = exposureHost(instance, spec, config)
     const [claim, ground] = await Promise.all([
       asked && typeof host === 'string' ? claimed(deps, { instance, pass, host }, signal) : unclaimed,
-      groundOf(exposingType(spec), parseTime(pass.at) ?? now(), signal),
+      groundOf(question, signal),
     ])
     return { ground: { ...noGround, ...ground, claim: claim.kind }, asked, wakes: claim.wakes }
   }

@@ -30,25 +30,48 @@ function cluster(answer: () => object[]): { cluster: Cluster; lists: number } {
 
 test('an Ingress needs the copy of the certificate, in the version of its source', async () => {
   const { cluster: port } = cluster(() => [{ metadata: { resourceVersion: '7' } }])
-  const needed = await tlsCopies({ cluster: port, log: silentLog }, source, [withIngress('ctf')], signal)
+  const deps = { cluster: port, log: silentLog }
+  const { needed, exists } = await tlsCopies(deps, source, [withIngress('ctf')], signal)
+  expect(exists).toBe(true)
   expect(needed).toMatchObject([{ copy: { namespace: 'ctf' }, sourceVersion: '7' }])
   expect(needed[0]?.copy.name).toMatch(/^wildcard-[0-9a-f]{8}$/)
 })
 
-test('nothing is listed without an Ingress elsewhere, or without a certificate', async () => {
+test('an Ingress beside the certificate needs no copy, and the certificate is looked for', async () => {
+  const { cluster: port } = cluster(() => [{ metadata: { resourceVersion: '7' } }])
+  const found = await tlsCopies({ cluster: port, log: silentLog }, source, [withIngress('ingress')], signal)
+  expect(found).toEqual({ needed: [], exists: true })
+})
+
+test('nothing is listed without an Ingress, or without a certificate', async () => {
   const seen = cluster(() => [])
   const deps = { cluster: seen.cluster, log: silentLog }
-  expect(
-    await tlsCopies(deps, source, [sweptInstance(storedInstance()), withIngress('ingress')], signal),
-  ).toEqual([])
-  expect(await tlsCopies(deps, undefined, [withIngress('ctf')], signal)).toEqual([])
+  const nothing = { needed: [], exists: undefined }
+  expect(await tlsCopies(deps, source, [sweptInstance(storedInstance())], signal)).toEqual(nothing)
+  expect(await tlsCopies(deps, undefined, [withIngress('ctf')], signal)).toEqual(nothing)
   expect(seen.lists).toBe(0)
+})
+
+test('a certificate that is missing is told, and leaves its copies as they are', async () => {
+  const lines: string[] = []
+  const log = { ...silentLog, warn: (message: string) => void lines.push(message) }
+  const { needed, exists } = await tlsCopies(
+    { cluster: cluster(() => []).cluster, log },
+    source,
+    [withIngress('ctf')],
+    signal,
+  )
+  expect(needed).toMatchObject([{ sourceVersion: undefined }])
+  expect(exists).toBe(false)
+  expect(lines).toEqual(['certificate of Ingresses is missing'])
 })
 
 test('a certificate that may not be listed leaves its copies as they are', async () => {
   const { cluster: port } = cluster(() => {
     throw new Error('forbidden')
   })
-  const needed = await tlsCopies({ cluster: port, log: silentLog }, source, [withIngress('ctf')], signal)
+  const deps = { cluster: port, log: silentLog }
+  const { needed, exists } = await tlsCopies(deps, source, [withIngress('ctf')], signal)
   expect(needed).toMatchObject([{ sourceVersion: undefined }])
+  expect(exists).toBeUndefined()
 })

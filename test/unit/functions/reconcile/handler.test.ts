@@ -272,6 +272,7 @@ describe('the reconcile function', () => {
 describe.each([
   ['a revision of a template', { kind: 'Revision', cause: 'orphan' }, 'collectUnused'],
   ['an unused policy', { kind: 'Policy', cause: 'orphan' }, 'collectUnused'],
+  ['an unused copy of a certificate', { kind: 'Certificate', cause: 'orphan' }, 'collectUnused'],
   ['the unused namespace of an event', { kind: 'Namespace', cause: 'orphan' }, 'collectNamespace'],
   ['an event with another quota', { kind: 'Namespace', cause: 'drift' }, 'repairNamespace'],
   [
