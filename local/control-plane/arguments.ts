@@ -84,12 +84,16 @@ export function schedulerArguments(kubeconfig: string): string[] {
   return [`--kubeconfig=${kubeconfig}`, '--leader-elect=false', '--secure-port=0', ...clientRate]
 }
 
+/** The address of each simulated node, of a range for documentation (RFC 5737): nothing listens there. */
+const nodeAddress = '192.0.2.10'
+
 export function kwokArguments(kubeconfig: string, stages: readonly string[]): string[] {
   return [
     `--kubeconfig=${kubeconfig}`,
     '--manage-all-nodes=true',
     '--node-lease-duration-seconds=40',
     `--cidr=${podRange}`,
+    `--node-ip=${nodeAddress}`,
     // The default level logs a line for every step of every pod.
     '--v=WARN',
     ...stages.map(file => `--config=${file}`),

@@ -67,6 +67,7 @@ ${lastState(frame)}
   state: ${frame.phase === 'Running' ? stillRunning : '{ waiting: { reason: ContainerCreating } }'}
 {{ end }}
 {{ end }}
+hostIP: {{ NodeIPWith .spec.nodeName | Quote }}
 {{ $address := or .status.podIP (PodIPWith .spec.nodeName false .metadata.uid .metadata.name .metadata.namespace) }}
 podIP: {{ $address | Quote }}
 podIPs: [ { ip: {{ $address | Quote }} } ]
