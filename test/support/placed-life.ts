@@ -77,7 +77,7 @@ async function live(operator: TestOperator, { resync, reconciling }: Rights): Pr
   const before = JSON.stringify(await version())
   await resync()
   const isPutBack = async () => JSON.stringify(await version()) !== before
-  await waitUntil('the LimitRange put back', 20_000, isPutBack, signal)
+  await waitUntil('the LimitRange put back', 60_000, isPutBack, signal)
 
   const { uid = '' } = (await namespaceCalled(operator, place))?.metadata ?? {}
   const unset = { placement: { ...operator.config.placement, eventQuota: undefined } }
@@ -93,5 +93,5 @@ async function live(operator: TestOperator, { resync, reconciling }: Rights): Pr
   await resync()
   const isMarked = async () =>
     (await namespaceCalled(operator, place))?.metadata.annotations?.[annotations.unusedSince] !== undefined
-  await waitUntil('the mark of the unused namespace', 20_000, isMarked, signal)
+  await waitUntil('the mark of the unused namespace', 60_000, isMarked, signal)
 }

@@ -37,9 +37,10 @@ export interface NamespaceChecks {
  *
  * A pull secret that does not exist keeps no workload from starting, since a node may have the image, or credentials of
  * its own. Kubernetes starts a pod without it, too.
- * @returns what the workload may lack
  *
- * Errors: `PullSecretUnusable` for a pull secret of another type, `NameTaken` for a namespace of somebody else, `NamespaceStuck` while one is being deleted.
+ * Errors: `PullSecretUnusable` for a pull secret of another type, `NameTaken` for a namespace of somebody else,
+ * `NamespaceStuck` while one is being deleted.
+ * @returns what the workload may lack
  */
 export type EnsureWorkloadNamespace = (
   workload: PlacedWorkload,
