@@ -213,6 +213,13 @@ export const reasons = {
     scope: 'instance',
     whileStalled: 'Pending',
   },
+  Queued: {
+    sentence: 'There is no room for this challenge yet; it starts by itself as soon as there is.',
+    recovery: 'recheck',
+    examinedBy: 'full',
+    scope: 'instance',
+    whileStalled: 'Pending',
+  },
   Suspended: {
     sentence: 'The challenge is hibernated.',
     recovery: 'on-change',

@@ -164,6 +164,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
       ...opened(instances.values(), at, sinceMs),
       ...unwarned(instances.values(), warnMinutes, { now: at, sinceMs }),
       ...used,
+      ...(rows ? await admittedNow(rows, signal) : []),
       ...resumed(instances.values()),
       ...slowTeardowns(instances.values(), at, sinceMs),
       ...flagsToSend(instances, { keys, secrets }, { resync, at }),
@@ -196,6 +197,13 @@ export function createSweep(deps: SweepDependencies): Sweep {
     // The sweep that found the database away would wait for it once more.
     if (rows) await pruneHistory(deps, signal)
     return { examined: instances.size, enqueued: outgoing.length - refused.length }
+  }
+
+  /** A limit may have been raised, or the message of an instance that got room may be lost. */
+  async function admittedNow(rows: ReadonlyMap<string, OpenRow>, signal: AbortSignal): Promise<Mismatch[]> {
+    if (!rows.values().some(({ reason }) => reason === 'Queued')) return []
+    const { wakes } = await deps.store.admitWaiting(await cluster.uid(signal), signal)
+    return wakes.map(key => ({ key, cause: 'drift', resourceVersion: '' }))
   }
 
   /** Policies that instances of another operator need are repaired by that one. */

@@ -25,7 +25,9 @@ const { operator, cluster, database, queues, log } = configured({
 })
 const { namespaces, placement, intervalSeconds, resyncMinutes, warnMinutes } = operator
 const { client, time } = withServerTime(clientFor('sweep', cluster))
-const store = openStore(openDatabase({ ...database, max: 1, applicationName: 'challenge-operator sweep' }))
+const store = openStore(openDatabase({ ...database, max: 1, applicationName: 'challenge-operator sweep' }), {
+  limits: operator.limits,
+})
 const { changes } = openQueues(queues)
 const parts = {
   cluster: openCluster(client),

@@ -2,8 +2,9 @@ import { firstNamespace, type WatchedNamespaces } from '../crd/namespaces.ts'
 import { parseCidr } from './cidr.ts'
 import { dnsDefault, parseDns } from './dns.ts'
 import { type ExposureConfig, exposureConfig, ingressCidrs } from './exposure.ts'
+import { type Limits, limits } from './limits.ts'
 import { type PlacementSettings, placement } from './placement.ts'
-import { configurationReference, notYet, restrictionsNotYet } from './reference.ts'
+import { configurationReference, notYet } from './reference.ts'
 import { type Scheduling, scheduling } from './scheduling.ts'
 import { type Environment, readConfig, type Section, type Variables } from './section.ts'
 import { unknownVariables } from './unknown.ts'
@@ -20,6 +21,7 @@ export interface OperatorConfig {
   defaultTtlMinutes: number | undefined
   /** Days for which published events and closed rows are kept. */
   historyDays: number
+  limits: Limits
   /** Thousandths of a core. More than that counts as activity of players; undefined: processor time says nothing. */
   idleMillicores: number | undefined
   /** Minutes before its end at which the platform is warned of an instance; 0: it is not warned. */
@@ -54,10 +56,8 @@ const flagSecretLength = 32
 const ttlLimit = 43_200
 
 export const operatorSection: Section<OperatorConfig> = variables => {
-  const known = [...configurationReference.map(({ name }) => name), ...notYet, ...restrictionsNotYet]
+  const known = [...configurationReference.map(({ name }) => name), ...notYet]
   for (const problem of unknownVariables(variables.names, known)) variables.addProblem(problem)
-  for (const name of variables.names.filter(each => restrictionsNotYet.includes(each)))
-    variables.addProblem(`${name} is a restriction that this release does not have; remove it`)
   const flagSecret = variables.secret('FLAG_SECRET')
   if (flagSecret !== undefined && flagSecret.length < flagSecretLength)
     variables.addProblem(
@@ -72,6 +72,7 @@ export const operatorSection: Section<OperatorConfig> = variables => {
     placement: placement(variables),
     defaultTtlMinutes: variables.integer('OPERATOR_DEFAULT_TTL_MINUTES', 1, ttlLimit, 'minutes'),
     historyDays: variables.integer('OPERATOR_HISTORY_DAYS', 1, 3650, 'days') ?? 30,
+    limits: limits(variables),
     idleMillicores: variables.integer('OPERATOR_IDLE_MILLICORES', 1, 100_000, 'thousandths of a core'),
     warnMinutes: variables.integer('OPERATOR_WARN_MINUTES', 0, 1440, 'minutes') ?? 10,
     ingressNamespaces: variables.set('OPERATOR_INGRESS_NAMESPACES', namespaceName, 'the name of a namespace'),

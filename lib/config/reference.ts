@@ -75,6 +75,13 @@ export const configurationReference: readonly ConfigurationVariable[] = [
     'Days for which events that were published, and rows of instances that are gone, stay in the database, 1 to 3650.',
   ),
   row(
+    'OPERATOR_MAX_PER_TEAM',
+    undefined,
+    'Instances of a team in an event that may hold a workload at once; the others wait; unset: any number.',
+  ),
+  row('OPERATOR_MAX_PER_EVENT', undefined, 'The same for all instances of an event.'),
+  row('OPERATOR_MAX_INSTANCES', undefined, 'The same for all instances of the cluster.'),
+  row(
     'OPERATOR_IDLE_MILLICORES',
     undefined,
     'Processor time in thousandths of a core; more counts as activity of players, by metrics.k8s.io; unset: it does not count.',
@@ -207,16 +214,6 @@ export const configurationReference: readonly ConfigurationVariable[] = [
  * of variables suits several releases, and reads none of them. Start-up and `doctor` name those that are set.
  */
 export const notYet: readonly string[] = ['OPERATOR_PLATFORM']
-
-/**
- * Restrictions of later releases. They are refused: a user who sets one believes that it is enforced, and a warning in a
- * log would not undo that.
- */
-export const restrictionsNotYet: readonly string[] = [
-  'OPERATOR_MAX_PER_TEAM',
-  'OPERATOR_MAX_PER_EVENT',
-  'OPERATOR_MAX_INSTANCES',
-]
 
 /** @returns one sentence for each variable of `notYet` that is set; an empty variable counts as unset */
 export function variablesWithoutEffect(environment: Environment): string[] {

@@ -28,6 +28,7 @@ const effects: Readonly<Record<keyof OperatorConfig, 'settings' | 'policies' | '
   placement: 'settings',
   defaultTtlMinutes: 'settings',
   historyDays: 'none',
+  limits: 'none',
   idleMillicores: 'none',
   warnMinutes: 'none',
   ingressNamespaces: 'policies',

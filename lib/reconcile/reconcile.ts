@@ -18,6 +18,7 @@ import type { Acted } from './act/acted.ts'
 import { createCopiedSecrets } from './act/copied-secrets.ts'
 import { createDefaultDenyGuard } from './act/default-deny.ts'
 import { createWorkloadNamespaceGuard } from './act/workload-namespace.ts'
+import { withAdmission } from './admission.ts'
 import { createClockReader } from './clock/reader.ts'
 import { decide, endsInMs, isOverUnobserved } from './decide.ts'
 import { observe, readInstance } from './observe.ts'
@@ -144,13 +145,18 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
       thrown => ({ thrown }),
     )
     if ('thrown' in observed) return endOrReport(known, observed.thrown, pass, signal)
-    const decision = decide(observed, config, reached())
-    const endsIn = endsInMs(observed, decision, pass, { now: now(), reached: reached() })
+    const wanted = decide(observed, config, reached())
+    const endsIn = endsInMs(observed, wanted, pass, { now: now(), reached: reached() })
     if (endsIn !== undefined) {
       await sleep(endsIn, signal)
       signal.throwIfAborted()
       return 'again'
     }
+    const { decision, wakes: admitted } = await withAdmission(
+      deps,
+      { observed, decision: wanted, pass },
+      signal,
+    )
     const acted = await act(actors, { observed, decision, pass }, signal)
     if (acted.overtaken) return 'again'
     if (decision.kind === 'expire') await recordEnd(instance, signal)
@@ -170,12 +176,12 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
     if (findings === undefined) return { outcome, events: 0 }
     const recheckRow = rechecksRow(pass)
     const reporting = { ...deps, now: () => judgedAt }
-    const { sync, events } = await report(
-      reporting,
-      { findings, flagHmac, recheckRow, pass, writes: acted.writes },
-      signal,
-    )
-    const wakes = observed.sources.flatMap(source => source.wakes)
+    const {
+      sync,
+      events,
+      wakes: freed,
+    } = await report(reporting, { findings, flagHmac, recheckRow, pass, writes: acted.writes }, signal)
+    const wakes = [...observed.sources.flatMap(source => source.wakes), ...admitted, ...freed]
     return { outcome: withSyncOutcome(outcome, sync, pass, random()), events, wakes }
   }
 

@@ -19,6 +19,8 @@ type MutableColumns = Pick<
   | 'ready_at'
   | 'expires_at'
   | 'warned_of'
+  | 'admitted_at'
+  | 'queued_at'
   | 'cluster'
   | 'workload_namespace'
   | 'digest'
@@ -73,6 +75,7 @@ export function rowAfter(
     cluster: record.cluster ?? before?.cluster ?? null,
     workload_namespace: record.workloadNamespace ?? before?.workload_namespace ?? null,
     digest: record.digest,
+    ...roomAfter(before, record),
   }
   if (before !== undefined) {
     const after = { ...before, ...columns, sequence: before.sequence + events }
@@ -91,9 +94,36 @@ export function rowAfter(
     created_at: createdAt,
     last_active_at: null,
     deleted_at: null,
+    max_instances: null,
     sequence: events,
     platform_problem: null,
   }
+}
+
+/** A hibernated instance gives its room up. One that no longer waits gives its place up. */
+function roomAfter(
+  before: InstanceRow | undefined,
+  record: InstanceRecord,
+): Pick<InstanceRow, 'admitted_at' | 'queued_at'> {
+  return {
+    admitted_at: sleeps(record) ? null : (before?.admitted_at ?? null),
+    queued_at: waits(record) ? (before?.queued_at ?? null) : null,
+  }
+}
+
+type State = Pick<InstanceRecord, 'phase'> & { reason?: InstanceRow['reason'] | undefined }
+
+function waits({ reason }: State): boolean {
+  return reason === 'Queued'
+}
+
+function sleeps(state: State): boolean {
+  return state.phase === 'Idle' && !waits(state)
+}
+
+/** Whether a record gives up the room of an instance that held some. */
+export function fallsAsleep(before: InstanceRow | undefined, record: InstanceRecord): boolean {
+  return before !== undefined && !sleeps(before) && sleeps(record)
 }
 
 /** Returns the statement that inserts or updates a row. */
@@ -105,7 +135,7 @@ export function writeInstance(
 }
 
 function insertRow(transaction: Transaction<Schema>, row: InstanceRow) {
-  const { created_at, last_active_at: _, deleted_at: __, ...rest } = row
+  const { created_at, last_active_at: _, deleted_at: __, admitted_at: ___, queued_at: ____, ...rest } = row
   return transaction
     .insertInto('challenge_operator.instance')
     .values({ ...rest, ...encodedColumns(row), created_at: created_at.toISOString() })
@@ -126,6 +156,9 @@ function updateRow(transaction: Transaction<Schema>, row: InstanceRow) {
       workload_namespace,
       digest,
       sequence,
+      // Another transaction may have admitted the instance since the row was read, so nothing is written of that.
+      ...(sleeps(row) && { admitted_at: null }),
+      ...(waits(row) ? {} : { queued_at: null }),
       ...encodedColumns(row),
     })
     .where('uid', '=', row.uid)

@@ -7,6 +7,7 @@ import * as hostClaims from './migrations/2026-11-29-host-claims.ts'
 import * as rowDigests from './migrations/2026-11-29-row-digests.ts'
 import * as unstoppedRows from './migrations/2026-11-29-unstopped-rows.ts'
 import * as workloadNamespaces from './migrations/2026-11-29-workload-namespaces.ts'
+import * as admissions from './migrations/2026-11-30-admissions.ts'
 import * as warnings from './migrations/2026-11-30-warnings.ts'
 
 /** Migrations by name, run in the order of their names. A released migration never changes; a change is a new one. */
@@ -19,5 +20,6 @@ export const migrations: Record<string, Migration> = {
   '2026-11-29-row-digests': rowDigests,
   '2026-11-29-unstopped-rows': unstoppedRows,
   '2026-11-29-workload-namespaces': workloadNamespaces,
+  '2026-11-30-admissions': admissions,
   '2026-11-30-warnings': warnings,
 }

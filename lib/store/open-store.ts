@@ -2,10 +2,12 @@ import type { Transaction } from 'kysely'
 import type { EventType } from '../events.ts'
 import type { PlatformProblem } from '../reasons.ts'
 import { readLastActive, recordActivityIn } from './activity.ts'
+import { admitIn, admitWaitingIn, makesRoom } from './admission.ts'
+import type { AdmissionLimits } from './admission-step.ts'
 import { claimHostIn, releaseHostIn } from './claim-host.ts'
 import { type Database, inTransaction } from './database.ts'
 import { storeError } from './errors.ts'
-import { type InstanceRow, readInstance, readWorkloadNamespace, rowAfter } from './instances.ts'
+import { fallsAsleep, type InstanceRow, readInstance, readWorkloadNamespace, rowAfter } from './instances.ts'
 import { openRowPages } from './open-rows.ts'
 import { drainOutbox, isSequenceTaken, numberedOn, writeTransition } from './outbox.ts'
 import { lockPair, mirrorPair, platformProblemOf } from './platform-rows.ts'
@@ -17,29 +19,49 @@ import { transitionEvents } from './transition.ts'
 
 const unchanged: Recorded = { problem: undefined, events: 0, closed: false }
 
-/** @param bus the name of the event bus that the events of every write are for; undefined: any */
-export function openStore(db: Database, { bus }: { bus?: string } = {}): Store {
+const noLimits: AdmissionLimits = { perTeam: undefined, perEvent: undefined, total: undefined }
+
+export interface StoreOptions {
+  /** The name of the event bus that the events of every write are for; undefined: any. */
+  bus?: string
+  /** How many instances may hold a workload. Default: any number. */
+  limits?: AdmissionLimits
+}
+
+export function openStore(db: Database, { bus, limits = noLimits }: StoreOptions = {}): Store {
   return {
     record: (record, signal) =>
-      withPlatform(db, (transaction, problem) => recordIn(transaction, { record, bus }, problem), signal),
+      withPlatform(
+        db,
+        (transaction, problem) => recordIn(transaction, { record, bus, limits }, problem),
+        signal,
+      ),
     reopen: (record, signal) =>
       withPlatform(
         db,
-        (transaction, problem) => recordIn(transaction, { record, bus, reopens: true }, problem),
+        (transaction, problem) => recordIn(transaction, { record, bus, limits, reopens: true }, problem),
         signal,
       ),
     close: (uid, why, signal) =>
-      withPlatform(db, (transaction, problem) => closeIn(transaction, { uid, why, bus }, problem), signal),
+      withPlatform(
+        db,
+        (transaction, problem) => closeIn(transaction, { uid, why, bus, limits }, problem),
+        signal,
+      ),
     closeGone: ({ uid, namespace, cluster }, signal) => {
       const toClose: ToClose = {
         uid,
         why: 'deleted',
         bus,
+        limits,
         claimsOf: { cluster, namespace },
         where: row => row.cluster === cluster && row.namespace === namespace,
       }
       return withPlatform(db, (transaction, problem) => closeIn(transaction, toClose, problem), signal)
     },
+    admit: (request, signal) => withErrors(db, transaction => admitIn(transaction, request, limits), signal),
+    admitWaiting: (cluster, signal) =>
+      withErrors(db, transaction => admitWaitingIn(transaction, cluster, limits), signal),
     claimHost: (claim, signal) => withErrors(db, transaction => claimHostIn(transaction, claim), signal),
     releaseHost: (instance, signal) =>
       withErrors(db, transaction => releaseHostIn(transaction, instance), signal),
@@ -116,9 +138,16 @@ async function withPlatform(
   }
 }
 
+interface ToRecord {
+  record: InstanceRecord
+  bus: string | undefined
+  limits: AdmissionLimits
+  reopens?: boolean
+}
+
 async function recordIn(
   transaction: Transaction<Schema>,
-  { record, bus, reopens = false }: { record: InstanceRecord; bus: string | undefined; reopens?: boolean },
+  { record, bus, limits, reopens = false }: ToRecord,
   { problem: known, sequenceIsTaken }: Repeated,
 ): Promise<Recorded> {
   const pair = { teamId: String(record.teamId), template: storable(record.template) }
@@ -144,13 +173,27 @@ async function recordIn(
   const problem = known ?? (await mirrorPair(transaction, pair, record.uid))
   if ((before?.platform_problem ?? undefined) !== problem)
     await writeProblem(transaction, record.uid, problem)
-  return { problem, events: events.length, closed: false }
+  const recorded = { problem, events: events.length, closed: false }
+  return fallsAsleep(before, record) ? withRoom(transaction, recorded, before, limits) : recorded
+}
+
+/** Gives the room of a row that needs none any more to those that wait for it. */
+async function withRoom(
+  transaction: Transaction<Schema>,
+  recorded: Recorded,
+  row: InstanceRow | undefined,
+  limits: AdmissionLimits,
+): Promise<Recorded> {
+  if (!row?.cluster || !makesRoom(row, limits)) return recorded
+  const { wakes } = await admitWaitingIn(transaction, row.cluster, limits)
+  return { ...recorded, wakes: [...(recorded.wakes ?? []), ...wakes] }
 }
 
 interface ToClose {
   uid: string
   why: 'deleted' | 'expired'
   bus: string | undefined
+  limits: AdmissionLimits
   /** Whose claim of a host is given up. Default: that of the instance, whatever cluster and namespace it names. */
   claimsOf?: { cluster: string | null; namespace: string }
   /** The row is closed only if this holds for it. */
@@ -166,12 +209,12 @@ async function closeIn(
   const { uid, claimsOf = {} } = toClose
   const { wakes } = await releaseHostIn(transaction, { uid, ...claimsOf })
   const closed = await closeRowIn(transaction, toClose, repeated)
-  return wakes.length > 0 ? { ...closed, wakes } : closed
+  return { ...closed, wakes: [...wakes, ...(closed.wakes ?? [])] }
 }
 
 async function closeRowIn(
   transaction: Transaction<Schema>,
-  { uid, why, bus, where = () => true }: ToClose,
+  { uid, why, bus, limits, where = () => true }: ToClose,
   { problem: known, sequenceIsTaken = false }: Repeated,
 ): Promise<Recorded> {
   const seen = await readInstance(transaction, uid)
@@ -185,7 +228,8 @@ async function closeRowIn(
   if (types.length > 0) await closeRow(transaction, { before, why, types, bus, sequenceIsTaken })
   const problem = known ?? (await mirrorPair(transaction, pair, uid))
   if ((before.platform_problem ?? undefined) !== problem) await writeProblem(transaction, uid, problem)
-  return { problem, events: types.length, closed: false }
+  const closed = { problem, events: types.length, closed: false }
+  return types.length > 0 ? withRoom(transaction, closed, before, limits) : closed
 }
 
 /** Whether the row is closed and the platform knows it. */

@@ -39,6 +39,12 @@ export interface InstanceTable {
   /** The latest activity of players that the proxy in front of the instances reported, or that the processor time shows. */
   last_active_at: NullableInstant
   deleted_at: NullableInstant
+  /** When the instance got room under the limits. Null: no limit holds for it, it waits, or it is hibernated. */
+  admitted_at: NullableInstant
+  /** Since when the instance waits for room. Null: it does not. */
+  queued_at: NullableInstant
+  /** The limit of its template, as the instance knew it when it asked for room. Null: none. */
+  max_instances: number | null
   /** Sequence of the instance's last event, 0 before the first. */
   sequence: number
   /** Uid of the namespace kube-system of the instance's cluster. Null: no pass has written it yet. */

@@ -3,6 +3,7 @@ import type { WatchedNamespaces } from '../crd/namespaces.ts'
 import type { Delivery, OutboxEvent } from '../events.ts'
 import type { InstanceKey } from '../messages.ts'
 import type { PlatformProblem, Reason } from '../reasons.ts'
+import type { Admissions } from './admissions.ts'
 import type { History } from './history.ts'
 import type { HostClaims } from './host-claims.ts'
 
@@ -44,7 +45,7 @@ export interface Recorded {
   events: number
   /** The row is closed, and the record changed nothing. */
   closed: boolean
-  /** The instances that may take the host of a closed row. They have to look again, since nothing else tells them. */
+  /** The instances that may take the host or the room that the write gave up. They have to look again, since nothing else tells them. */
   wakes?: readonly InstanceKey[]
 }
 
@@ -79,7 +80,7 @@ export interface OpenRow {
  * Errors: every method throws an `OperatorError` and nothing else. It is `DatabaseUnavailable` if the database cannot be
  * reached, does not answer before the signal aborts, or lacks our tables.
  */
-export interface Store extends HostClaims, History {
+export interface Store extends HostClaims, Admissions, History {
   /**
    * Writes an instance's row, the platform's row and the events of the transition in one transaction.
    *

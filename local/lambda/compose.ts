@@ -91,7 +91,7 @@ export function composeOperator(
     max: databaseConnections,
     applicationName: 'challenge-operator',
   })
-  const { store = openStore(database, { bus: bus.name }) } = seams
+  const { store = openStore(database, { bus: bus.name, limits: config.limits }) } = seams
   const queues = openQueues({ ...urls, clientOptions: sqs })
   const { changes = queues.changes, timers = queues.timers } = seams
   const eventBus = openEventBus({ busName: bus.name, clientOptions: bus.clientOptions })

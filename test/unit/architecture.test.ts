@@ -61,7 +61,7 @@ const pureFiles = [
   /^lib\/kubernetes\/errors\/(api-status|field-errors)\.ts$/,
   /^lib\/reconcile\/policy\/own-policy\.ts$/,
   /^lib\/sweep\/(copied-secrets|flags|idle|mismatch|pace|swept-instance)\.ts$/,
-  /^lib\/store\/(claim-step|storable|transition)\.ts$/,
+  /^lib\/store\/(admission-step|claim-step|storable|transition)\.ts$/,
 ]
 
 /** Packages with a home. No file elsewhere imports them, not even as a type. */

@@ -15,6 +15,7 @@ describe('the table of reasons', () => {
       'TemplateMissing',
       'NotYetAvailable',
       'Paused',
+      'Queued',
     ])
   })
 

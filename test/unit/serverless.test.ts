@@ -6,12 +6,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { busSection, clusterSection, databaseSection, queueSection } from '../../lib/config/connections.ts'
 import { operatorSection } from '../../lib/config/operator.ts'
-import {
-  configurationReference,
-  deployedFunctions,
-  notYet,
-  restrictionsNotYet,
-} from '../../lib/config/reference.ts'
+import { configurationReference, deployedFunctions, notYet } from '../../lib/config/reference.ts'
 import { type Section, Variables } from '../../lib/config/section.ts'
 
 type FunctionEnvironment = Record<string, unknown>
@@ -22,7 +17,7 @@ interface Printed {
 }
 
 const root = resolve(import.meta.dirname, '../..')
-const later = [...notYet, ...restrictionsNotYet]
+const later = [...notYet]
 /** A value that cannot come from elsewhere, and that may be part of a stack's name. */
 const valueFor = (name: string) => name.toLowerCase().replaceAll('_', '-')
 let home: string

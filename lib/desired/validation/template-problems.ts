@@ -20,7 +20,6 @@ export function templateProblem(template: ChallengeTemplate, config: OperatorCon
     ...exposureProblems(spec),
     ...dateProblems(spec),
     ...placementProblems(spec, config),
-    ...unsupported(spec),
   ]
   if (problems.length === 0) return undefined
   const message = `ChallengeTemplate "${metadata.name}" cannot be used: ${problems.join('; ')}`
@@ -42,16 +41,5 @@ function placementProblems({ placement }: ChallengeTemplateSpec, { placement: se
   return [
     `placement ${placement} is not allowed here; write ${allowed.join(' or ')}, ` +
       'or have the organisers add it to OPERATOR_PLACEMENTS',
-  ]
-}
-
-/** Fields of the resource that this version does not support yet. A problem is clearer than a field without effect. */
-function unsupported(spec: ChallengeTemplateSpec): string[] {
-  return [
-    ...(spec.maxInstances === undefined
-      ? []
-      : [
-          'this version counts no instances; remove maxInstances and set a ResourceQuota where you need a limit',
-        ]),
   ]
 }

@@ -150,8 +150,11 @@ function expiring(instance: InstanceDigest, now: number, warnMinutes: number): W
 
 /** A player waits for an instance that was idle. */
 function awaited(instance: InstanceDigest): Wake | undefined {
-  const { activityAfterIdle: at } = instance
-  return at === undefined ? undefined : wakeOf(instance, 'changed', { kind: 'activity', at })
+  const { activityAfterIdle: at, reason } = instance
+  // One that waits for room has been told, and a timer brings it back.
+  return at === undefined || reason === 'Queued'
+    ? undefined
+    : wakeOf(instance, 'changed', { kind: 'activity', at })
 }
 
 function opened(instance: InstanceDigest, now: number): Wake | undefined {

@@ -32,23 +32,27 @@ export async function recordRow(
   instance: Omit<InstanceRecord, 'cluster'>,
   { waits }: Waiting,
   signal: AbortSignal,
-): Promise<{ sync: Sync; events: number }> {
+): Promise<{ sync: Sync; events: number; wakes: readonly InstanceKey[] }> {
   const { log } = deps
   const { uid: cluster, failure } = await clusterUid(deps, signal)
   const record = { ...instance, cluster }
   const shareMs = databaseShareMs(waits)
   try {
-    const { problem, events } = await recordOrReopen(deps, record, shareMs, signal)
+    const { problem, events, wakes = [] } = await recordOrReopen(deps, record, shareMs, signal)
     if (problem !== undefined || failure === undefined)
-      return { sync: { ok: problem === undefined, reason: problem, message: sentenceOf(problem) }, events }
+      return {
+        sync: { ok: problem === undefined, reason: problem, message: sentenceOf(problem) },
+        events,
+        wakes,
+      }
     logFailure(log, record, failure)
     const message = `The row does not name its cluster yet: ${messageForStatus(failure)}`
-    return { sync: { ok: false, reason: failure.reason, message }, events }
+    return { sync: { ok: false, reason: failure.reason, message }, events, wakes }
   } catch (thrown) {
     signal.throwIfAborted()
     const error = operatorError(thrown)
     logFailure(log, record, error)
-    return { sync: { ok: false, reason: error.reason, message: notWritten(error) }, events: 0 }
+    return { sync: { ok: false, reason: error.reason, message: notWritten(error) }, events: 0, wakes: [] }
   }
 }
 

@@ -5,6 +5,7 @@ import { referenceTo } from '../../crd/reference.ts'
 import { OperatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import type { EventRecorder } from '../../kubernetes/event-recorder.ts'
+import type { InstanceKey } from '../../messages.ts'
 import { rowDigest } from '../../observed/row-digest.ts'
 import type { Store } from '../../store/store.ts'
 import type { Log } from '../../telemetry/log.ts'
@@ -39,6 +40,8 @@ interface ToReport {
 export interface Reported {
   sync: Sync
   events: number
+  /** Instances that got the room of this one, which is hibernated now. */
+  wakes: readonly InstanceKey[]
 }
 
 /**
@@ -57,14 +60,14 @@ export async function report(
   const generation = instance.metadata.generation ?? 0
   const known = syncOf(instance.status)
   const rowIsKnown = known?.status === 'True' && !rowDiffers(instance, status)
-  const { sync, events } =
+  const { sync, events, wakes } =
     rowIsKnown && !recheckRow
-      ? { sync: { ok: true, reason: undefined, message: known.message }, events: 0 }
+      ? { sync: { ok: true, reason: undefined, message: known.message }, events: 0, wakes: [] }
       : await recordRow(deps, recordOf(instance, status, flagHmac), pass, signal)
   const after = withSync(status, generation, sync, at)
   await writeStatus(cluster, instance, after, signal)
   await recordEvents(deps, { instance, before: instance.status, after, writes }, signal)
-  return { sync, events }
+  return { sync, events, wakes }
 }
 
 function rowDiffers(instance: Stored<ChallengeInstance>, after: ChallengeInstanceStatus): boolean {

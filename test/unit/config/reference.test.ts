@@ -1,11 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { parseOperatorConfig } from '../../../lib/config/operator.ts'
-import {
-  configurationReference,
-  notYet,
-  restrictionsNotYet,
-  variablesWithoutEffect,
-} from '../../../lib/config/reference.ts'
+import { configurationReference, notYet, variablesWithoutEffect } from '../../../lib/config/reference.ts'
 import { problemsOf } from './problems-of.ts'
 
 describe('the configuration reference', () => {
@@ -26,7 +21,7 @@ describe('the configuration reference', () => {
 describe('a variable of a later release', () => {
   it('is not in the reference', () => {
     const names = configurationReference.map(each => each.name)
-    const later = [...notYet, ...restrictionsNotYet]
+    const later = [...notYet]
     expect(later.filter(name => names.includes(name))).toEqual([])
     expect(new Set(later).size).toBe(later.length)
   })
@@ -41,12 +36,5 @@ describe('a variable of a later release', () => {
       OPERATOR_NAMESPACE: 'ctf',
     }
     expect(variablesWithoutEffect(environment)).toEqual(['OPERATOR_PLATFORM has no effect in this release.'])
-  })
-
-  it.each(restrictionsNotYet)('is refused if it is a restriction: %s', name => {
-    expect(problemsOf({ [name]: '5' }, parseOperatorConfig)).toBe(
-      `${name} is a restriction that this release does not have; remove it`,
-    )
-    expect(parseOperatorConfig({ [name]: '' })).toEqual(parseOperatorConfig({}))
   })
 })

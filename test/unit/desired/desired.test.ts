@@ -193,7 +193,6 @@ describe('a template', () => {
     ],
     ['an exposure', { exposure: { type: 'Ingress', port: 'shell' } }, 'exposure.port "shell" is no port'],
     ['a placement', { placement: 'Instance' }, 'placement Instance is not allowed here; write Shared'],
-    ['maxInstances', { maxInstances: 5 }, 'remove maxInstances'],
     ['a date without zone', { availableUntil: '2026-11-28' }, 'availableUntil is no date'],
     [
       'the metadata address',

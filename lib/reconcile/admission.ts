@@ -1,0 +1,97 @@
+import type { OperatorConfig } from '../config/operator.ts'
+import { isWorkload } from '../crd/child-kinds.ts'
+import { operatorError } from '../errors.ts'
+import type { Cluster } from '../kubernetes/cluster.ts'
+import type { InstanceKey } from '../messages.ts'
+import type { LimitName } from '../store/admission-step.ts'
+import type { Store } from '../store/store.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { Decision } from './decide.ts'
+import { databaseShareMs } from './pass/database-share.ts'
+import type { Observed } from './pass/observation.ts'
+import { messageForStatus } from './pass/obstacle.ts'
+import type { Pass } from './pass/outcome.ts'
+
+interface Admitting {
+  cluster: Cluster
+  store: Pick<Store, 'admit'>
+  config: Pick<OperatorConfig, 'limits'>
+  log: Log
+}
+
+export interface Admitted {
+  decision: Decision
+  /** Other instances that got room by the same decision of the database. */
+  wakes: readonly InstanceKey[]
+}
+
+/**
+ * Asks the database whether there is room for a workload that is about to start or to wake. Without a limit nothing is
+ * asked. While the database is away nobody is admitted, since a wrong yes cannot be taken back. Who runs already is not
+ * asked about.
+ */
+export async function withAdmission(
+  { cluster, store, config, log }: Admitting,
+  { observed, decision, pass }: { observed: Observed; decision: Decision; pass: Pick<Pass, 'waits'> },
+  signal: AbortSignal,
+): Promise<Admitted> {
+  if (decision.kind !== 'converge' || decision.use.hibernation || holdsRoom(observed))
+    return { decision, wakes: [] }
+  const { maxInstances } = decision.source.template.spec
+  const { perTeam, perEvent, total } = config.limits
+  if ((maxInstances ?? perTeam ?? perEvent ?? total) === undefined) return { decision, wakes: [] }
+  const { metadata, spec, status } = observed.instance
+  const { namespace, name, uid } = metadata
+  const { expiresAt, availableFrom } = decision
+  const leave = (
+    reason: 'Queued' | ReturnType<typeof operatorError>['reason'],
+    message: string,
+  ): Decision => ({
+    kind: 'leave',
+    obstacle: { reason, message, stalled: false },
+    expiresAt,
+    availableFrom,
+  })
+  try {
+    const share = AbortSignal.any([signal, AbortSignal.timeout(databaseShareMs(pass.waits))])
+    const answer = await store.admit(
+      {
+        ...{ namespace, name, uid, maxInstances },
+        ...{ teamId: spec.owner.teamId, eventId: spec.owner.eventId, template: spec.templateRef },
+        cluster: await cluster.uid(signal),
+        createdAt: metadata.creationTimestamp,
+        woken: status?.hibernation !== undefined,
+      },
+      share,
+    )
+    const { wakes } = answer
+    return answer.admitted
+      ? { decision, wakes }
+      : { decision: leave('Queued', queuedMessage(answer.full)), wakes }
+  } catch (thrown) {
+    signal.throwIfAborted()
+    const error = operatorError(thrown)
+    log.warn('not known whether there is room', { namespace, name, uid, error })
+    const why = error.reason === 'Internal' ? messageForStatus(error) : `${error.message}.`
+    return { decision: leave(error.reason, `It is not known whether there is room: ${why}`), wakes: [] }
+  }
+}
+
+function holdsRoom({ instance }: Observed): boolean {
+  const { children = [], hibernation } = instance.status ?? {}
+  return children.some(isWorkload) && hibernation === undefined
+}
+
+const owners: Record<LimitName, string> = {
+  team: 'This team has',
+  template: 'This challenge has',
+  event: 'This event has',
+  cluster: 'The cluster has',
+}
+
+function queuedMessage(full: { name: LimitName; limit: number } | undefined): string {
+  const then = 'This one starts by itself as soon as one of them ends or is hibernated.'
+  if (full === undefined) return `Others have waited for longer, or hold less. ${then}`
+  const { name, limit } = full
+  return `${owners[name]} ${limit === 1 ? 'one instance' : `${limit} instances`}, as many as are allowed. ${then}`
+}
