@@ -188,6 +188,53 @@ describe('a TLSRoute', () => {
   })
 })
 
+describe('a cluster without a free node port', () => {
+  const service = (name: string, count: number) => ({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace: operator.namespace },
+    spec: {
+      type: 'NodePort',
+      ports: Array.from({ length: count }, (_, index) => ({ name: `p${index}`, port: 1_000 + index })),
+    },
+  })
+
+  /** Takes every port of the range, with fewer Services than ports. @returns their names */
+  async function takeAllNodePorts(): Promise<string[]> {
+    const path = collectionPath({ apiVersion: 'v1', kind: 'Service' }, operator.namespace)
+    const names: string[] = []
+    for (const count of [500, 100, 10, 1])
+      for (;;) {
+        const name = `filler-${names.length}`
+        const { status } = await operator.client.request(
+          'POST',
+          path,
+          { body: service(name, count) },
+          operator.signal,
+        )
+        if (status !== 201) break
+        names.push(name)
+      }
+    return names
+  }
+
+  it('lets an instance wait with a sentence, and start as soon as one is free', async () => {
+    const fillers = await takeAllNodePorts()
+    expect(fillers.length).toBeGreaterThan(1)
+    await start('port', { exposure: { type: 'NodePort' } })
+    const waiting = await phaseOf(operator, 'port', 'Pending', 'QuotaExceeded')
+    expect(waiting.status?.message).toContain('no node port left')
+    expect(exposedOf(waiting)).toMatchObject({ status: 'False', reason: 'QuotaExceeded' })
+
+    for (const name of fillers) await remove(operator, 'Service', name)
+    await edit(operator, 'ChallengeInstance', 'port', {
+      metadata: { annotations: { 'infra.ctf.example.com/force-sync': 'now' } },
+    })
+    const { status } = await phaseOf(operator, 'port', 'Ready')
+    expect(status?.url).toMatch(/^http:\/\/play\.example\.com:3\d{4}$/)
+  })
+})
+
 describe('a cluster with another version of TLSRoute', () => {
   const gateway = { namespace: 'default', name: gatewayName }
 
