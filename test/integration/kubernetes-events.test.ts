@@ -87,6 +87,14 @@ describe('the Kubernetes Events of an instance', () => {
     expect(repaired?.note).toBe('Put back Service "plain". It was changed by kubectl-edit.')
   })
 
+  it('tell that its end is near', async () => {
+    const expiresAt = new Date(Date.now() + 300_000).toISOString()
+    await edit(operator, 'ChallengeInstance', 'plain', { spec: { expiresAt } })
+    const events = await untilEvent(operator, 'Expiring', 'plain')
+    const note = events.find(({ reason }) => reason === 'Expiring')?.note
+    expect(note).toContain((await phaseOf(operator, 'plain', 'Ready')).status?.expiresAt)
+  })
+
   it('tell that it is hibernated, woken and expired', async () => {
     await create(operator, instanceOf(operator.namespace, 'short', 'web'))
     await phaseOf(operator, 'short', 'Ready')
