@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { endTogether, realTimers, type Timers } from './abort.ts'
 import type { ChangesQueue } from './aws/queue-ports.ts'
 import { gatewayKind, type ServedKinds } from './crd/child-kinds.ts'
-import type { GoneObject, KubernetesObject, NetworkPolicy, Stored } from './crd/objects.ts'
+import type { ConfigMap, GoneObject, KubernetesObject, NetworkPolicy, Stored } from './crd/objects.ts'
 import type { PresentSettings } from './desired/configuration.ts'
 import type { PolicySettings } from './desired/objects/network-policy.ts'
+import { type ClockSight, createClockSight } from './forward/dispatch/clock-sight.ts'
 import { createDispatch, type Dispatch } from './forward/dispatch/dispatch.ts'
 import {
   createStandingPolicies,
@@ -16,7 +17,7 @@ import { createFollowedKinds, type FollowedKindsOptions } from './forward/table/
 import { createGatewaySight, type GatewaySight } from './forward/table/gateway-sight.ts'
 import type { Row } from './forward/table/row.ts'
 import { createTable, type Table, type TableEvents } from './forward/table/table.ts'
-import { unservedKinds, type Watching, watchedIn, watchTargets } from './forward/table/targets.ts'
+import { clockKind, unservedKinds, type Watching, watchedIn, watchTargets } from './forward/table/targets.ts'
 import type { WatchHandlers, WatchTarget } from './kubernetes/cluster.ts'
 import type { Log } from './telemetry/log.ts'
 
@@ -35,6 +36,8 @@ export interface ForwardDependencies {
   discover: (signal: AbortSignal) => Promise<ServedKinds>
   /** The Gateway of routes, if one is configured. */
   gateway: { namespace: string; name: string } | undefined
+  /** The namespace of the organiser's clock. */
+  leaseNamespace: string
   /** The settings that instances should be built with, see `configurationOf`. */
   settings: PresentSettings
   /** See `OperatorConfig`. */
@@ -89,48 +92,29 @@ export function createForward(deps: ForwardDependencies): Forward {
     const stop = AbortSignal.any([signal, ended.signal])
     const served = await servedAtFirst(deps, signal)
     if (served === undefined) return
-    const targets = watchTargets(deps.watching, { served, gateway: deps.gateway })
+    const { leaseNamespace } = deps
+    const targets = watchTargets(deps.watching, { served, gateway: deps.gateway, leaseNamespace })
     const unlisted = new Set(targets)
     let leading = false
 
     const isActive = () => leading && unlisted.size === 0 && !stop.aborted
     const sender = createSender({ changes: deps.changes, log, random, timers, now }, sending.signal)
     const tools = { sender, isActive, now, timers, log, trace: traceparent }
-    const dispatch = createDispatch({
-      ...tools,
-      settings: deps.settings,
-      warnMinutes: deps.warnMinutes,
-      gatewayIsMissing: () => gateway.isMissing(),
-    })
-    const table = createTable(
-      watchedIn(deps.watching),
-      {
-        ...eventsFor(dispatch, row => policies.rowChanged(row)),
-        onUnwatched: () => kinds.askSoon(),
-      },
-      unservedKinds(served),
-    )
-    const gateway = createGatewaySight(table.rows, dispatch.evaluate)
-
-    const policies = createStandingPolicies({
-      ...tools,
-      table,
-      settings: deps.policySettings,
-    })
-
-    const evaluateAll = () => {
-      if (!isActive()) return
-      policies.evaluateAll()
-      const started = performance.now()
-      const rows = dispatch.evaluateAnew(table.rows())
-      const milliseconds = Math.round(performance.now() - started)
-      log.info('whole table judged', { rows, milliseconds, pending: sender.pending })
-    }
-    const seen = receiverOf({ table, policies, gateway })
+    const parts = judgingParts(deps, { served, tools, onUnwatched: () => kinds.askSoon() })
+    const { table, gateway, evaluateAll } = parts
+    const seen = receiverOf(parts)
     const follows = (kind: string, isWatched: boolean) =>
       kind === gatewayKind.kind ? gateway.follow(isWatched) : table.watches(kind, isWatched)
     const kinds = createFollowedKinds({
-      ...{ targets, watching: deps.watching, gateway: deps.gateway, discover: deps.discover, timers, log },
+      ...{
+        targets,
+        watching: deps.watching,
+        gateway: deps.gateway,
+        leaseNamespace,
+        discover: deps.discover,
+        timers,
+        log,
+      },
       watch: watchInto(deps.watch, seen, () => sender.drained(stop)),
       onListed: target => {
         if (isGateway(target)) gateway.follow(true)
@@ -146,8 +130,7 @@ export function createForward(deps: ForwardDependencies): Forward {
       },
       onFollowing: () => {
         leading = false
-        dispatch.stop()
-        policies.stop()
+        parts.stop()
         sender.clear()
       },
     }
@@ -157,11 +140,69 @@ export function createForward(deps: ForwardDependencies): Forward {
       await endTogether([kinds.follow(served, stop, ended), deps.elect(callbacks, stop)], ended)
     } finally {
       timers.clear(late)
-      dispatch.stop()
-      policies.stop()
+      parts.stop()
       await sender.flushed(AbortSignal.timeout(flushMs))
       sending.abort()
     }
+  }
+}
+
+interface JudgingTools {
+  served: ServedKinds
+  tools: Pick<
+    Parameters<typeof createDispatch>[0],
+    'sender' | 'isActive' | 'now' | 'timers' | 'log' | 'trace'
+  >
+  /** See `TableEvents`. */
+  onUnwatched: () => void
+}
+
+/** What the watches fill, and what judges it. */
+function judgingParts(deps: ForwardDependencies, { served, tools, onUnwatched }: JudgingTools) {
+  const { isActive, log } = tools
+  const organisersClock = createClockSight({
+    ...tools,
+    namespace: deps.leaseNamespace,
+    changed: before => {
+      if (!isActive()) return
+      if (before.lockdown !== organisersClock.state.lockdown) policies.evaluateAll()
+      newestEventsFirst(table.rows()).forEach(dispatch.evaluate)
+    },
+  })
+  const dispatch = createDispatch({
+    ...tools,
+    organisersClock,
+    settings: deps.settings,
+    warnMinutes: deps.warnMinutes,
+    gatewayIsMissing: () => gateway.isMissing(),
+  })
+  const table = createTable(
+    watchedIn(deps.watching),
+    { ...eventsFor(dispatch, row => policies.rowChanged(row)), onUnwatched },
+    unservedKinds(served),
+  )
+  const gateway = createGatewaySight(table.rows, dispatch.evaluate)
+  const policies = createStandingPolicies({ ...tools, organisersClock, table, settings: deps.policySettings })
+
+  return {
+    table,
+    gateway,
+    policies,
+    organisersClock,
+    evaluateAll() {
+      if (!isActive()) return
+      organisersClock.evaluate()
+      policies.evaluateAll()
+      const started = performance.now()
+      const rows = dispatch.evaluateAnew(table.rows())
+      const milliseconds = Math.round(performance.now() - started)
+      log.info('whole table judged', { rows, milliseconds, pending: tools.sender.pending })
+    },
+    stop() {
+      dispatch.stop()
+      policies.stop()
+      organisersClock.stop()
+    },
   }
 }
 
@@ -212,15 +253,17 @@ function eventsFor(dispatch: Dispatch, changed: (row: Row) => void): TableEvents
 }
 
 /** Hands what a watch reports to the part that keeps it. */
-function receiverOf({ table, policies, gateway }: Receivers) {
+function receiverOf({ table, policies, gateway, organisersClock }: Receivers) {
   return {
     put(target: WatchTarget, object: Stored<KubernetesObject>): void {
       if (isGateway(target)) gateway.see(true)
+      else if (target.kind === clockKind) organisersClock.put(object as Stored<ConfigMap>)
       else if (isStandingPolicy(object)) policies.put(object as Stored<NetworkPolicy>)
       else table.put(object)
     },
     remove(target: WatchTarget, object: GoneObject): void {
       if (isGateway(target)) gateway.see(false)
+      else if (target.kind === clockKind) organisersClock.remove(object)
       else if (isStandingPolicy({ ...target, ...object })) policies.remove(object)
       else table.remove(target.kind, object)
     },
@@ -231,6 +274,11 @@ interface Receivers {
   table: Table
   policies: StandingPolicies
   gateway: GatewaySight
+  organisersClock: ClockSight
+}
+
+function newestEventsFirst(rows: Iterable<Row>): Row[] {
+  return [...rows].sort((one, other) => (other.instance?.event ?? 0) - (one.instance?.event ?? 0))
 }
 
 function isGateway({ kind }: WatchTarget): boolean {

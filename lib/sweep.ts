@@ -1,4 +1,5 @@
 import type { ChangesQueue, OutgoingChange } from './aws/queue-ports.ts'
+import type { ClockState } from './clock/state.ts'
 import type { ExposureConfig } from './config/exposure.ts'
 import { eventGraceMs, type PlacementSettings, placesElsewhere } from './config/placement.ts'
 import type { ChallengeInstance } from './crd/challenge-instance.ts'
@@ -14,6 +15,7 @@ import type { PodMetrics } from './kubernetes/pod-metrics.ts'
 import { createIntactCheck } from './observed/policy-digest.ts'
 import type { OpenRow, Store } from './store/store.ts'
 import { namedCertificate, unusedCertificates, wrongCertificates } from './sweep/certificates.ts'
+import { creditsUnreported, notHeldBack, unknownClock } from './sweep/clock.ts'
 import { outdatedCopies } from './sweep/copied-secrets.ts'
 import { createFindUse } from './sweep/find-use.ts'
 import {
@@ -74,6 +76,8 @@ export interface SweepDependencies {
   keys: string | undefined
   /** The settings that policies should be built with. */
   policySettings: PolicySettings
+  /** Returns the state of the organiser's clock. */
+  readClock: (signal: AbortSignal) => Promise<ClockState>
   /** Days for which published events and closed rows are kept. */
   historyDays: number
   /** See `OperatorConfig`. */
@@ -108,6 +112,7 @@ interface PoliciesToCompare {
   children: readonly SweptChild[]
   needs: readonly PolicyNeed[]
   instances: ReadonlyMap<string, SweptInstance>
+  clock: ClockState
 }
 
 /** `resync` also compares every child with its record, and so covers Secrets, which the forwarder does not watch. */
@@ -136,16 +141,18 @@ export function createSweep(deps: SweepDependencies): Sweep {
   const { tlsSecret } = deps
   const flagsSentAt = new Map<string, number>()
   const watched = watchedBy(namespaces)
-  const isIntact = createIntactCheck(policySettings)
+  const isOpen = createIntactCheck(policySettings)
+  const isClosed = createIntactCheck({ ...policySettings, lockdown: true })
   const everywhere = placesElsewhere(placement)
   const placed = createPlacementLists(cluster)
   const findUse = createFindUse({ ...deps, everywhere })
 
   return async ({ resync }, signal) => {
+    const clock = await readClock(deps, signal)
     const rows = await openRowsByUid(deps, signal)
     const made = resync && everywhere ? await placed.namespaces(signal) : []
     const seen: Seen = { occupied: new Set(), needs: [], certificates: new Set() }
-    const children = resync ? await listChildren(seen, signal) : []
+    const children = resync ? await listChildren(seen, clock, signal) : []
     const dependents = resync ? await listDependentOwners(seen, signal) : []
     const templates = resync ? await listTemplates(signal) : []
     const secrets = await flagSecretVersions(templates, signal)
@@ -177,21 +184,27 @@ export function createSweep(deps: SweepDependencies): Sweep {
             ...ownNamespacesLeft(made, instances, watched),
             ...outdatedCopies([...copies, ...(tls?.needed ?? [])], children, at),
             ...wrongCertificates(children, instances, { source: tlsSecret, exists: tls?.exists, now: at }),
+            ...paced(creditsUnreported(instances.values(), clock.credits, at), at, intervalSeconds).now,
           ]
         : []),
     ]
-    const unused = unusedRevisions({ children, templates }, instances.values(), at)
+    const unused = clock.paused ? [] : unusedRevisions({ children, templates }, instances.values(), at)
     const graceMs = eventGraceMs(placement)
-    const unusedPlaces = eventNamespacesToLookAt(made, seen.occupied, { graceMs, now: at })
+    const unusedPlaces = eventNamespacesToLookAt(clock.paused ? [] : made, seen.occupied, {
+      graceMs,
+      now: at,
+    })
     const outgoing = [
-      ...unique(found).map(each => mismatchMessage(each, at)),
+      ...unique(notHeldBack(found, instances, clock)).map(each => mismatchMessage(each, at)),
       ...unused.map(each => unusedMessage('Revision', each, at)),
-      ...unusedCertificates(children, seen.certificates, at).map(each =>
+      ...unusedCertificates(clock.paused ? [] : children, seen.certificates, at).map(each =>
         unusedMessage('Certificate', each, at),
       ),
       ...unusedPlaces.map(each => unusedMessage('Namespace', each, at)),
-      ...withOutdatedQuota(made, placement).map(each => outdatedNamespaceMessage(each, at)),
-      ...(resync ? policyMessages({ children, needs: seen.needs, instances }, at) : []),
+      ...withOutdatedQuota(clock.paused ? [] : made, placement).map(each =>
+        outdatedNamespaceMessage(each, at),
+      ),
+      ...(resync ? policyMessages({ children, needs: seen.needs, instances, clock }, at) : []),
     ]
     const refused = outgoing.length === 0 ? [] : await changes.send(outgoing, signal)
     // The sweep that found the database away would wait for it once more.
@@ -207,11 +220,16 @@ export function createSweep(deps: SweepDependencies): Sweep {
   }
 
   /** Policies that instances of another operator need are repaired by that one. */
-  function policyMessages({ children, needs, instances }: PoliciesToCompare, at: number): OutgoingChange[] {
+  function policyMessages(
+    { children, needs, instances, clock }: PoliciesToCompare,
+    at: number,
+  ): OutgoingChange[] {
     const neededHere = needs.filter(({ neededBy }) => watched(neededBy.namespace))
     const policies = [...defaultDenyNeeds(instances.values()), ...neededHere]
     return [
-      ...unusedPolicies(children, needs, at).map(each => unusedMessage('Policy', each, at)),
+      ...(clock.paused ? [] : unusedPolicies(children, needs, at)).map(each =>
+        unusedMessage('Policy', each, at),
+      ),
       ...wrongPolicies(children, policies).map(each => wrongPolicyMessage(each, at)),
     ]
   }
@@ -239,8 +257,10 @@ export function createSweep(deps: SweepDependencies): Sweep {
 
   async function listChildren(
     { occupied, needs, certificates }: Seen,
+    { lockdown }: ClockState,
     signal: AbortSignal,
   ): Promise<SweptChild[]> {
+    const isIntact = lockdown ? isClosed : isOpen
     const children: SweptChild[] = []
     for (const kind of servedChildKinds(await cluster.servedKinds(signal))) {
       const selection = { metadataOnly: comparesMetadata(kind), labelSelector: managedBySelector }
@@ -301,6 +321,20 @@ export function createSweep(deps: SweepDependencies): Sweep {
 
   async function* pages<T extends KubernetesObject>(kind: Kind, selection: ListOptions, signal: AbortSignal) {
     for (const scope of scopesOf(namespaces)) yield* cluster.list<T>(kind, { ...selection, ...scope }, signal)
+  }
+}
+
+/** A state that cannot be read ends no sweep. */
+async function readClock(
+  { readClock: read, log }: Pick<SweepDependencies, 'readClock' | 'log'>,
+  signal: AbortSignal,
+): Promise<ClockState> {
+  try {
+    return await read(signal)
+  } catch (thrown) {
+    signal.throwIfAborted()
+    log.warn("organiser's clock not read, sweep goes on as during a pause", { error: operatorError(thrown) })
+    return unknownClock
   }
 }
 

@@ -7,6 +7,7 @@ import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { openPodMetrics } from '../../lib/kubernetes/pod-metrics.ts'
 import { configured, once } from '../../lib/middleware/start-up.ts'
+import { createClockReader } from '../../lib/reconcile/clock/reader.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { openStore } from '../../lib/store/open-store.ts'
 import { createSweep } from '../../lib/sweep.ts'
@@ -29,9 +30,16 @@ const store = openStore(openDatabase({ ...database, max: 1, applicationName: 'ch
   limits: operator.limits,
 })
 const { changes } = openQueues(queues)
+const reached = openCluster(client)
+const readClock = createClockReader({
+  cluster: reached,
+  namespace: operator.leaseNamespace,
+  now: time.likely,
+})
 const parts = {
-  cluster: openCluster(client),
+  cluster: reached,
   podMetrics: openPodMetrics(client),
+  readClock: (signal: AbortSignal) => readClock(undefined, signal),
   store,
   changes,
   namespaces,

@@ -31,6 +31,7 @@ const forward = createForward({
   watching: { namespaces, everywhere: placesElsewhere(operator.placement) },
   discover: signal => readServedKinds(client, signal),
   gateway: operator.exposure.gateway,
+  leaseNamespace: namespace,
   settings: configurationOf(operator),
   policySettings: operator,
   warnMinutes: operator.warnMinutes,

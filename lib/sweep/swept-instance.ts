@@ -1,3 +1,4 @@
+import { type CreditScope, creditScope } from '../clock/credits.ts'
 import type { ChallengeInstance, ChallengeInstanceStatus, Child } from '../crd/challenge-instance.ts'
 import { annotations } from '../crd/group.ts'
 import type { ObjectMeta, Stored } from '../crd/objects.ts'
@@ -31,6 +32,8 @@ export interface SweptInstance extends InstanceKey {
   resumed: boolean
   deletingSince: number | undefined
   expiresAt: number | undefined
+  /** The minutes of credits that the reported end includes, and by what credits choose the instance. */
+  credited: { minutes: number; scope: CreditScope }
   /** The end that the platform was warned of. */
   warnedOf: number | undefined
   /** Since when it is hibernated for being idle, in epoch milliseconds. */
@@ -56,7 +59,8 @@ export interface SweptInstance extends InstanceKey {
   children: ReadonlyMap<string, RecordedChild>
 }
 
-export function sweptInstance({ metadata, spec, status }: Stored<ChallengeInstance>): SweptInstance {
+export function sweptInstance(instance: Stored<ChallengeInstance>): SweptInstance {
+  const { metadata, spec, status } = instance
   const { namespace, name, uid, resourceVersion } = metadata
   const conditions = status?.conditions ?? []
   const times = [metadata.creationTimestamp, ...conditions.map(each => each.lastTransitionTime)]
@@ -75,6 +79,7 @@ export function sweptInstance({ metadata, spec, status }: Stored<ChallengeInstan
     resumed: status?.reason === 'Paused' && !isPaused(metadata),
     deletingSince: epochMs(metadata.deletionTimestamp),
     expiresAt: epochMs(status?.expiresAt),
+    credited: { minutes: status?.creditMinutes ?? 0, scope: creditScope(instance) },
     warnedOf: epochMs(status?.warnedOf),
     idleSince: status?.hibernation?.reason === 'Idle' ? epochMs(status.hibernation.since) : undefined,
     activity: latestActivity({ metadata, status }, undefined, Number.POSITIVE_INFINITY),

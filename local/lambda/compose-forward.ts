@@ -61,6 +61,7 @@ export function composeForward(
     watching: { namespaces, everywhere: placesElsewhere(config.placement) },
     discover: signal => readServedKinds(client, signal),
     gateway: config.exposure.gateway,
+    leaseNamespace: config.leaseNamespace,
     settings: configurationOf(config),
     policySettings: config,
     warnMinutes: config.warnMinutes,

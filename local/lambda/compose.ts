@@ -17,6 +17,7 @@ import { openEventRecorder } from '../../lib/kubernetes/event-recorder.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { openPodMetrics } from '../../lib/kubernetes/pod-metrics.ts'
 import { createPublish } from '../../lib/publish.ts'
+import { createClockReader } from '../../lib/reconcile/clock/reader.ts'
 import { createTakeUpClock } from '../../lib/reconcile/clock/take-up.ts'
 import { createCollectUnused } from '../../lib/reconcile/collect-unused.ts'
 import { createCollectNamespace } from '../../lib/reconcile/namespace/collect-namespace.ts'
@@ -153,7 +154,13 @@ export function composeOperator(
       ...{ tlsSecret, historyDays, warnMinutes, idleMillicores: config.idleMillicores },
       podMetrics: openPodMetrics(client),
     }
-    const sweep = createSweep({ ...parts, now: time.likely, log })
+    const readClock = createClockReader({ cluster, namespace: config.leaseNamespace, now: time.likely })
+    const sweep = createSweep({
+      ...parts,
+      readClock: signal => readClock(undefined, signal),
+      now: time.likely,
+      log,
+    })
     return playSchedule('sweep', sweepHandler({ sweep, ...config, log, stopping }), stopping)
   }
 

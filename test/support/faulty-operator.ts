@@ -6,6 +6,7 @@ import { configurationOf } from '../../lib/desired/configuration.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { openPodMetrics } from '../../lib/kubernetes/pod-metrics.ts'
+import { createClockReader } from '../../lib/reconcile/clock/reader.ts'
 import { openStore } from '../../lib/store/open-store.ts'
 import type { Store } from '../../lib/store/store.ts'
 import { createSweep, type Sweep } from '../../lib/sweep.ts'
@@ -97,13 +98,17 @@ export async function startFaultyOperator(options: FaultyOperatorOptions = {}): 
   }
   if (options.forwarder !== false) startForwarder(options.forwarder)
 
+  const sweepCluster = openCluster(clientFor('sweep'))
+  const { leaseNamespace } = config
+  const readClock = createClockReader({ cluster: sweepCluster, namespace: leaseNamespace, now: Date.now })
   return {
     ...parts,
     passes,
     queues: { ...queues, ...urls },
     store,
     sweep: createSweep({
-      cluster: openCluster(clientFor('sweep')),
+      cluster: sweepCluster,
+      readClock: signal => readClock(undefined, signal),
       store,
       changes,
       namespaces,

@@ -4,6 +4,7 @@ import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
 import { configurationOf } from '../../lib/desired/configuration.ts'
 import type { Cluster } from '../../lib/kubernetes/cluster.ts'
 import type { PodMetrics } from '../../lib/kubernetes/pod-metrics.ts'
+import { createClockReader } from '../../lib/reconcile/clock/reader.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { openStore } from '../../lib/store/open-store.ts'
 import { createSweep, type Swept } from '../../lib/sweep.ts'
@@ -26,8 +27,11 @@ export async function sweepOnce(
 ): Promise<Swept> {
   const database = openDatabase({ url: operator.databaseUrl, max: 1, applicationName: 'sweep' })
   const sending = openQueues(queues)
+  const { leaseNamespace } = operator.config
+  const readClock = createClockReader({ cluster, namespace: leaseNamespace, now: Date.now })
   const sweep = createSweep({
     cluster,
+    readClock: signal => readClock(undefined, signal),
     store: openStore(database),
     changes: sending.changes,
     namespaces: operator.config.namespaces,

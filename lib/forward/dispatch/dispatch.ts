@@ -1,5 +1,5 @@
 import type { Timers } from '../../abort.ts'
-import type { PresentSettings } from '../../desired/configuration.ts'
+import { type PresentSettings, underLockdown } from '../../desired/configuration.ts'
 import type { Cause, HeldRollout } from '../../messages.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { judge } from '../judge/judge.ts'
@@ -13,6 +13,8 @@ import type { Sender } from '../send/sender.ts'
 import type { InstanceDigest } from '../table/instance-digest.ts'
 import { type LaneName, laneNames, type Outstanding, type Row, type TemplateEntry } from '../table/row.ts'
 import { createClock } from './clock.ts'
+import type { SeenClock } from './clock-sight.ts'
+import { createCreditLane } from './credit-lane.ts'
 import { createHeldNotices } from './held-notice.ts'
 import { createLane } from './lane.ts'
 import type { Messages } from './messages.ts'
@@ -40,6 +42,8 @@ export interface DispatchOptions {
   warnMinutes: number
   /** See `GatewaySight`. */
   gatewayIsMissing: () => boolean
+  /** The organiser's clock. */
+  organisersClock: SeenClock
   log: Log
   /** A W3C traceparent for a change that starts here. */
   trace: () => string
@@ -63,7 +67,9 @@ export interface Dispatch {
 }
 
 export function createDispatch(options: DispatchOptions): Dispatch {
-  const { sender, isActive, now, timers, trace, settings, warnMinutes, gatewayIsMissing, log } = options
+  const { sender, isActive, now, timers, trace, gatewayIsMissing, organisersClock, log } = options
+  const { settings, warnMinutes } = options
+  const closed = underLockdown(settings)
   const clock = createClock<Row>(evaluate, now, timers)
   const latency = createEffectLatency({ patience })
   const messages: Messages = {
@@ -87,6 +93,10 @@ export function createDispatch(options: DispatchOptions): Dispatch {
       announce: logSettingsHeld,
     }),
   }
+  const creditLane = createCreditLane({
+    judge: row => (isActive() ? judgeRow(row, now()).credits : undefined),
+    ...{ onSent: evaluate, messages, timers, now },
+  })
 
   function laneOptions(name: LaneName) {
     const judgeLane = (row: Row) => (isActive() ? judgeRow(row, now())[name] : undefined)
@@ -94,10 +104,13 @@ export function createDispatch(options: DispatchOptions): Dispatch {
   }
 
   function judgeRow(row: Row, at: number): Verdict {
+    const { state: clock } = organisersClock
     return judge(row, row.template?.digest, at, {
-      settings,
+      settings: clock.lockdown ? closed : settings,
+      closedOwnPolicy: closed.settingsOfOwnPolicy,
       warnMinutes,
       gatewayIsMissing: gatewayIsMissing(),
+      clock,
     })
   }
 
@@ -111,7 +124,9 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     const { subject = wake.uid, before, as } = options
     const { uid, cause } = wake
     const key = mismatchKey(wake.mismatch)
-    const change = outgoingChange({ key: row, wake, at, trace: trace(), repeated: as === 'lost' })
+    const { version } = organisersClock
+    const stamps = { at, trace: trace(), clock: version }
+    const change = outgoingChange({ key: row, wake, ...stamps, repeated: as === 'lost' })
     sender.put({ subject, change, urgency: urgencyOf(wake) })
     return {
       uid,
@@ -176,7 +191,8 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     const wake = isEcho ? undefined : verdict.wake
     if (wake === undefined) clearOutstanding(row, at)
     const wakeAt = wake && sendOrWait(row, wake, at)
-    const next = Math.min(verdict.dueAt ?? Infinity, wakeAt ?? Infinity, ...turns)
+    const creditsAt = creditLane.evaluate(row, verdict.credits)
+    const next = Math.min(verdict.dueAt ?? Infinity, wakeAt ?? Infinity, creditsAt ?? Infinity, ...turns)
     clock.set(row, next === Infinity ? undefined : next)
   }
 
@@ -186,6 +202,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     const { outstanding } = row
     if (outstanding) effectSeen(outstanding.uid, outstanding, at)
     for (const name of laneNames) lanes[name].instanceGone(row, gone.uid)
+    creditLane.instanceGone(row)
     heldNotices.clear(row)
     forgetSent(row)
     if (!isLastStepSent(row, gone, outstanding)) send(row, instanceGoneWake(row, gone), at)
@@ -207,6 +224,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     stop() {
       clock.clear()
       for (const name of laneNames) lanes[name].stop()
+      creditLane.stop()
     },
   }
 }
@@ -243,6 +261,8 @@ const startingCauses: readonly Cause[] = ['changed', 'template', 'child', 'orpha
 
 function urgencyOf({ cause, mismatch }: Wake): Urgency {
   if (mismatch.kind === 'exposure') return mismatch.awaited ? 'first' : 'last'
+  if (mismatch.kind === 'credits') return 'last'
+  if (mismatch.kind === 'lockdown') return 'first'
   return startingCauses.includes(cause) || mismatch.kind === 'teardown-not-started' ? 'start' : 'first'
 }
 

@@ -22,6 +22,18 @@ function needsPolicy(row: Row, { namespace, name }: ObjectKey): boolean {
   return policiesNeededBy(row).some(each => each.name === name && each.namespace === namespace)
 }
 
+/** Returns a function that tells the newest event whose instances need a policy; 0: none needs it. */
+export function newestEvents(rows: Iterable<Row>): (policy: ObjectKey) => number {
+  const newest = new Map<string, number>()
+  const keyOf = ({ namespace, name }: ObjectKey) => `${namespace}/${name}`
+  for (const row of rows)
+    for (const policy of policiesNeededBy(row)) {
+      const key = keyOf(policy)
+      newest.set(key, Math.max(newest.get(key) ?? 0, row.instance?.event ?? 0))
+    }
+  return policy => newest.get(keyOf(policy)) ?? 0
+}
+
 /** The policies that an instance's objects need: the default-deny policy where they are, and those that select its pods. */
 export function policiesNeededBy({ instance, dependents }: Row): ObjectKey[] {
   const needed: ObjectKey[] = []

@@ -11,13 +11,16 @@ import { createIntern } from '../table/intern.ts'
 import type { Row } from '../table/row.ts'
 import type { Table } from '../table/table.ts'
 import { createClock, type Due } from './clock.ts'
-import { findPolicyUser, policiesNeededBy } from './policy-users.ts'
+import type { SeenClock } from './clock-sight.ts'
+import { findPolicyUser, newestEvents, policiesNeededBy } from './policy-users.ts'
 
 export interface StandingPoliciesOptions {
   sender: Pick<Sender, 'put'>
   table: Pick<Table, 'rows' | 'dependentsIn'>
   /** The settings that the policies should be built with. */
   settings: PolicySettings
+  /** The organiser's clock. During a lockdown the policies are closed. */
+  organisersClock: SeenClock
   isActive: () => boolean
   /** Epoch milliseconds. */
   now: () => number
@@ -51,8 +54,9 @@ interface Standing extends Due {
   uid: string | undefined
   /** See `policyDigest`; undefined: there is no policy. */
   digest: string | undefined
-  /** The policy is there and says what it should. */
-  intact: boolean
+  /** The policy is there and says what it should, without a lockdown and during one. */
+  isOpen: boolean
+  isClosed: boolean
   /** resourceVersion of the policy as it was seen last, also after it is gone. */
   version: string
   /** Since when the policy is absent although something needs it, in epoch milliseconds. */
@@ -77,11 +81,12 @@ export function isStandingPolicy({ kind, metadata }: KubernetesObject): boolean 
 }
 
 export function createStandingPolicies(options: StandingPoliciesOptions): StandingPolicies {
-  const { sender, table, settings, isActive, now, timers, trace, log } = options
+  const { sender, table, settings, organisersClock, isActive, now, timers, trace, log } = options
   // The names are few. A namespace that has no policy any more has no entry in their maps.
   const policies = new Map<string, Map<string, Standing>>()
   const intern = createIntern()
-  const isIntact = createIntactCheck(settings)
+  const isOpen = createIntactCheck(settings)
+  const isClosed = createIntactCheck({ ...settings, lockdown: true })
   const clock = createClock<Standing>(evaluate, now, timers)
 
   function standingOf({ namespace, name }: ObjectKey): Standing {
@@ -93,7 +98,8 @@ export function createStandingPolicies(options: StandingPoliciesOptions): Standi
       name: intern(name),
       uid: undefined,
       digest: undefined,
-      intact: false,
+      isOpen: false,
+      isClosed: false,
       version: '-',
       absentSince: undefined,
       sent: undefined,
@@ -121,7 +127,7 @@ export function createStandingPolicies(options: StandingPoliciesOptions): Standi
   function evaluate(standing: Standing): void {
     if (!isActive()) return
     const at = now()
-    const user = standing.intact ? undefined : neededBy(standing)
+    const user = isIntact(standing) ? undefined : neededBy(standing)
     if (user === undefined) {
       standing.absentSince = undefined
       clock.set(standing, undefined)
@@ -132,11 +138,15 @@ export function createStandingPolicies(options: StandingPoliciesOptions): Standi
     clock.set(standing, sendAt(standing, at))
   }
 
+  function isIntact(standing: Standing): boolean {
+    return organisersClock.state.lockdown ? standing.isClosed : standing.isOpen
+  }
+
   function send(standing: Standing, user: ObjectKey, at: number): void {
     const { namespace, name, uid, digest, version, sent } = standing
     const wrong = { namespace, name, uid, digest, resourceVersion: version, neededBy: user }
     const repeated = sent?.version === version
-    const change = policyChange(wrong, { at, trace: trace(), repeated })
+    const change = policyChange(wrong, { at, trace: trace(), clock: organisersClock.version, repeated })
     sender.put({ subject: `Policy ${namespace}/${name}`, change, urgency: 'first' })
     const count = sent !== undefined && at - sent.at < calmMs ? sent.count + 1 : 1
     standing.sent = { count, at, version }
@@ -148,14 +158,16 @@ export function createStandingPolicies(options: StandingPoliciesOptions): Standi
       const standing = standingOf(policy.metadata)
       standing.uid = policy.metadata.uid
       standing.digest = intern(policyDigest(policy))
-      standing.intact = isIntact(policy)
+      standing.isOpen = isOpen(policy)
+      standing.isClosed = isClosed(policy)
       standing.version = policy.metadata.resourceVersion
       evaluate(standing)
     },
     remove({ metadata }) {
       const standing = standingOf(metadata)
       standing.digest = undefined
-      standing.intact = false
+      standing.isOpen = false
+      standing.isClosed = false
       if (isActive()) evaluate(standing)
       // A standby would keep the namespaces that came and went meanwhile. It finds what is needed when it takes over.
       else forget(standing)
@@ -164,12 +176,15 @@ export function createStandingPolicies(options: StandingPoliciesOptions): Standi
       if (!isActive()) return
       for (const needed of policiesNeededBy(row)) {
         const standing = standingOf(needed)
-        if (!standing.intact && standing.clockIndex === -1) evaluate(standing)
+        if (!isIntact(standing) && standing.clockIndex === -1) evaluate(standing)
       }
     },
     evaluateAll() {
       for (const row of table.rows()) policiesNeededBy(row).forEach(standingOf)
-      for (const standing of all()) evaluate(standing)
+      // A lockdown closes what is played now first.
+      const newest = newestEvents(table.rows())
+      const inOrder = [...all()].sort((one, other) => newest(other) - newest(one))
+      for (const standing of inOrder) evaluate(standing)
     },
     get size() {
       return [...all()].length

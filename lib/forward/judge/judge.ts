@@ -1,3 +1,4 @@
+import { type ClockState, openClock } from '../../clock/state.ts'
 import { generationOfNoTemplate } from '../../crd/challenge-instance.ts'
 import { isBuiltWith, type PresentSettings } from '../../desired/configuration.ts'
 import { warnedAt } from '../../lifetime.ts'
@@ -5,6 +6,7 @@ import type { Cause } from '../../messages.ts'
 import type { InstanceDigest } from '../table/instance-digest.ts'
 import type { Row, TemplateDigest } from '../table/row.ts'
 import { childrenUnrecorded, orphaned } from './judge-children.ts'
+import { creditsUnreported, lockdownUnreflected } from './judge-clock.ts'
 import { exposureUnreflected } from './judge-exposure.ts'
 import { workloadUnreflected } from './judge-workload.ts'
 import type { Mismatch } from './mismatch.ts'
@@ -24,6 +26,10 @@ export interface JudgeRules {
   gatewayIsMissing?: boolean
   /** See `OperatorConfig`. */
   warnMinutes?: number
+  /** The state of the organiser's clock. */
+  clock?: ClockState
+  /** See `lockdownUnreflected`. */
+  closedOwnPolicy?: string
 }
 
 /**
@@ -38,9 +44,11 @@ export interface JudgeRules {
  *     live        its time is over                        expiry
  *                 spec, pause, finalizer                  changed
  *                 force-sync                              manual
+ *                 own policy, during or after a lockdown  changed
  *                 its template has opened                 changed
  *                 a player came back to it                changed
  *                 its end is near, and untold             changed
+ *                 credits other than in its end           changed
  *                 another template than considered        template
  *                 built with other settings               changed
  *                 children other than recorded            child
@@ -55,27 +63,41 @@ export function judge(
   row: Row,
   template: TemplateDigest | undefined,
   now: number,
-  { settings, gatewayIsMissing = false, warnMinutes = 0 }: JudgeRules = {},
+  {
+    settings,
+    closedOwnPolicy,
+    gatewayIsMissing = false,
+    warnMinutes = 0,
+    clock = openClock,
+  }: JudgeRules = {},
 ): Verdict {
   const { instance } = row
   if (instance === undefined) return { wake: orphaned(row, undefined) }
   if (instance.deleting) return { wake: teardownUnfinished(row, instance) ?? teardownAskedAbout(instance) }
   const own = pauseUnreflected(instance) ?? generationUnobserved(instance)
   if (instance.paused) return { wake: own }
-  const dueAt = nextDate(instance, now, warnMinutes)
-  const takeover = instance.adopting && !expired(instance, now) ? takeoverDue(instance, template) : undefined
-  if (takeover) return { rollout: takeover, dueAt }
+  const unreported = creditsUnreported(instance, clock)
+  const end = earlierEnd(instance, unreported?.movesMs)
+  const dueAt = nextDate(instance, end, now, warnMinutes)
+  const over = expired(instance, end, now)
+  if (clock.paused) return heldBack(row, { instance, template, over, dueAt }, now)
+  const credits = unreported && wakeOf(instance, 'changed', unreported.mismatch)
+  const takeover = instance.adopting && !over ? takeoverDue(instance, template) : undefined
+  if (takeover) return { rollout: takeover, credits, dueAt }
+  const { lockdown } = clock
+  const unlocked = lockdownUnreflected(instance, clock, closedOwnPolicy)
   const pressing =
-    expired(instance, now) ??
+    over ??
     own ??
     finalizerMissing(instance) ??
     syncUnhandled(instance) ??
+    (unlocked ? wakeOf(instance, 'changed', { kind: 'lockdown', lockdown }) : undefined) ??
     opened(instance, now) ??
     awaited(instance) ??
-    expiring(instance, now, warnMinutes)
-  if (pressing) return { wake: pressing, dueAt }
+    (unreported ? undefined : expiring(instance, now, warnMinutes))
+  if (pressing) return { wake: pressing, credits, dueAt }
   const rollout = templateUnconsidered(instance, template)
-  if (rollout && !hasWorkload(instance)) return { wake: rollout, dueAt }
+  if (rollout && !hasWorkload(instance)) return { wake: rollout, credits, dueAt }
   const workload = workloadUnreflected(row, instance, now)
   const children = childrenUnrecorded(row, instance, now)
   const wake =
@@ -85,13 +107,47 @@ export function judge(
     orphaned(row, instance)
   const outdated = settings === undefined ? undefined : settingsOutdated(instance, settings)
   const next = earliest([dueAt, workload.dueAt, children.dueAt], now)
-  return { wake, rollout, settings: outdated, dueAt: next }
+  return { wake, rollout, settings: outdated, credits, dueAt: next }
 }
 
-/** The next date in the status: the opening of the template, the end, or the warning of it. */
-function nextDate(instance: InstanceDigest, now: number, warnMinutes: number): number | undefined {
-  const { availableFrom, expiresAt } = instance
-  return earliest([availableFrom, warnedAt(expiresAt, warnMinutes), expiresAt], now)
+interface Held {
+  instance: InstanceDigest
+  template: TemplateDigest | undefined
+  over: Wake | undefined
+  dueAt: number | undefined
+}
+
+/**
+ * During a pause of the organiser's clock an instance is told once that something is held back. What predecessors left is
+ * removed all the same: a person deleted them.
+ */
+function heldBack(row: Row, { instance, template, over, dueAt }: Held, now: number): Verdict {
+  const left = orphaned(row, instance)
+  const { reason, generation, reportedGeneration } = instance
+  if (reason === 'Paused' && generation === reportedGeneration) return { wake: left }
+  const children = childrenUnrecorded(row, instance, now)
+  const start = hasWorkload(instance) ? undefined : templateUnconsidered(instance, template)
+  const wake =
+    over ?? generationUnobserved(instance) ?? opened(instance, now) ?? start ?? children.wake ?? left
+  return { wake, dueAt: earliest([dueAt, children.dueAt], now) }
+}
+
+/**
+ * The end that the pass is asked about. With credits that take minutes away it comes before the reported one; with others
+ * the pass finds at the reported end that it is a later one.
+ */
+function earlierEnd({ expiresAt }: InstanceDigest, movesMs = 0): number | undefined {
+  return expiresAt === undefined ? undefined : expiresAt + Math.min(0, movesMs)
+}
+
+/** The next date: the opening of the template, the end, or the warning of it. */
+function nextDate(
+  { availableFrom }: InstanceDigest,
+  end: number | undefined,
+  now: number,
+  warnMinutes: number,
+): number | undefined {
+  return earliest([availableFrom, warnedAt(end, warnMinutes), end], now)
 }
 
 /** The earliest of the times that are still to come. */
@@ -134,8 +190,7 @@ function teardownAskedAbout(instance: InstanceDigest): Wake | undefined {
   return instance.hasFinalizer ? syncUnhandled(instance) : undefined
 }
 
-function expired(instance: InstanceDigest, now: number): Wake | undefined {
-  const { expiresAt } = instance
+function expired(instance: InstanceDigest, expiresAt: number | undefined, now: number): Wake | undefined {
   if (expiresAt === undefined || expiresAt > now) return undefined
   return wakeOf(instance, 'expiry', { kind: 'expired', expiresAt })
 }

@@ -15,6 +15,10 @@ export type Mismatch =
   | { kind: 'opened'; availableFrom: number }
   /** A player came back to an idle instance, and no pass has woken it. */
   | { kind: 'activity'; at: number }
+  /** The reported end does not include these credits, with which it is `end`, in epoch milliseconds. */
+  | { kind: 'credits'; minutes: number; end: number }
+  /** A policy of the instance's own is not closed, or not open again. */
+  | { kind: 'lockdown'; lockdown: boolean }
   /** No pass has considered this template; undefined: the template is gone, and no pass has reported it. */
   | { kind: 'template'; template: { uid: string; generation: number } | undefined }
   /** The roll-out of this template has been held for a while, and the status does not say so. */
@@ -66,6 +70,10 @@ export function mismatchKey(mismatch: Mismatch): string {
       return `${kind} ${mismatch.at}`
     case 'opened':
       return `${kind} ${mismatch.availableFrom}`
+    case 'credits':
+      return `${kind} ${mismatch.minutes}`
+    case 'lockdown':
+      return `${kind} ${mismatch.lockdown}`
     case 'template':
       return mismatch.template
         ? `${kind} ${mismatch.template.uid} ${mismatch.template.generation}`

@@ -32,6 +32,8 @@ export interface Verdict {
   rollout?: Wake | undefined
   /** A change of the operator's settings. It is sent in its turn, too. */
   settings?: Wake | undefined
+  /** Credits that the status does not show. They are sent in their turn (see `credit-lane.ts`), too. */
+  credits?: Wake | undefined
   /** When the same row would be judged differently, in epoch milliseconds. */
   dueAt?: number | undefined
 }

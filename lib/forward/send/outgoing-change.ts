@@ -11,11 +11,20 @@ export interface OutgoingChangeParts {
   at: number
   /** A W3C traceparent. */
   trace: string
+  /** Version of the clock's state, see `ChangeMessage`. */
+  clock: string
   /** The message was sent before, and seems lost. Its deduplication id must differ from the first one's. */
   repeated: boolean
 }
 
-export function outgoingChange({ key, wake, at, trace, repeated }: OutgoingChangeParts): OutgoingChange {
+export function outgoingChange({
+  key,
+  wake,
+  at,
+  trace,
+  clock,
+  repeated,
+}: OutgoingChangeParts): OutgoingChange {
   const { uid, cause, mismatch, readVersions, resourceVersion, pod, held, workloadNamespace } = wake
   const version = [mismatchKey(mismatch), ...readVersions, ...(repeated ? [at] : [])].join('@')
   return {
@@ -29,6 +38,7 @@ export function outgoingChange({ key, wake, at, trace, repeated }: OutgoingChang
       ...(pod === undefined ? {} : { pod }),
       ...(workloadNamespace === undefined ? {} : { workloadNamespace }),
       ...(held === undefined ? {} : { held }),
+      clock,
       attempt: 0,
       at: new Date(at).toISOString(),
       trace,
@@ -55,7 +65,7 @@ const unknownUid = '-'
  */
 export function policyChange(
   { namespace, name, uid = unknownUid, resourceVersion, digest = '-', neededBy }: WrongPolicy,
-  { at, trace, repeated }: Pick<OutgoingChangeParts, 'at' | 'trace' | 'repeated'>,
+  { at, trace, clock, repeated }: Pick<OutgoingChangeParts, 'at' | 'trace' | 'clock' | 'repeated'>,
 ): OutgoingChange {
   const version = [namespace, name, digest, resourceVersion, ...(repeated ? [at] : [])].join('@')
   return {
@@ -68,10 +78,38 @@ export function policyChange(
       resourceVersion,
       cause: 'drift',
       neededBy,
+      clock,
       attempt: 0,
       at: new Date(at).toISOString(),
       trace,
     },
     deduplicationId: changeDeduplicationId(uid, 'drift', version),
+  }
+}
+
+/**
+ * The message that the state of the organiser's clock does not follow the organiser's ConfigMap.
+ * @param of what was seen of the two ConfigMaps @param at epoch milliseconds @param repeated see `OutgoingChangeParts`
+ */
+export function clockChange(
+  source: ObjectKey & { uid: string; resourceVersion: string },
+  { of, at, trace, repeated }: { of: string } & Pick<OutgoingChangeParts, 'at' | 'trace' | 'repeated'>,
+): OutgoingChange {
+  const { namespace, name, uid, resourceVersion } = source
+  const version = ['Clock', namespace, of, ...(repeated ? [at] : [])].join('@')
+  return {
+    change: {
+      v: 1,
+      kind: 'Clock',
+      namespace,
+      name,
+      uid,
+      resourceVersion,
+      cause: 'changed',
+      attempt: 0,
+      at: new Date(at).toISOString(),
+      trace,
+    },
+    deduplicationId: changeDeduplicationId(uid, 'changed', version),
   }
 }

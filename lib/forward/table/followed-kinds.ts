@@ -9,6 +9,7 @@ export interface FollowedKindsOptions {
   targets: readonly WatchTarget[]
   watching: Watching
   gateway: WatchedCluster['gateway']
+  leaseNamespace: WatchedCluster['leaseNamespace']
   /** Asks the cluster which of the optional kinds it serves. */
   discover: (signal: AbortSignal) => Promise<ServedKinds>
   /** Watches a collection until the signal aborts, and calls `onListed` at the end of each list. */
@@ -43,6 +44,7 @@ export function createFollowedKinds(options: FollowedKindsOptions): FollowedKind
     targets: begun,
     watching,
     gateway,
+    leaseNamespace,
     discover,
     watch,
     onListed,
@@ -62,7 +64,7 @@ export function createFollowedKinds(options: FollowedKindsOptions): FollowedKind
 
   /** Starts the watches of kinds that are served since, and ends those of kinds that are not. */
   function change(served: ServedKinds, signal: AbortSignal): Promise<void>[] {
-    const targets = watchTargets(watching, { served, gateway })
+    const targets = watchTargets(watching, { served, gateway, leaseNamespace })
     const fresh = targets.filter(target => !running.has(keyOf(target)))
     const kept = new Set(targets.map(keyOf))
     for (const [key, dropped] of running) {
@@ -119,6 +121,6 @@ export function createFollowedKinds(options: FollowedKindsOptions): FollowedKind
   }
 }
 
-function keyOf({ apiVersion, kind, namespace = '' }: WatchTarget): string {
-  return `${apiVersion}/${kind}/${namespace}`
+function keyOf({ apiVersion, kind, namespace = '', fieldSelector = '' }: WatchTarget): string {
+  return `${apiVersion}/${kind}/${namespace}/${fieldSelector}`
 }

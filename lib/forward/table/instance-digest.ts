@@ -81,6 +81,12 @@ export interface InstanceDigest {
   expiresAt: number | undefined
   /** The end that the platform was warned of. */
   warnedOf: number | undefined
+  /** Minutes of credits that the reported end includes. */
+  creditMinutes: number
+  /** By these credits choose. The time of creation is in epoch seconds, since a small integer takes no memory of its own. */
+  createdAt: number
+  event: number
+  team: number
   /** When the template opens that the instance waits for. */
   availableFrom: number | undefined
   /** Why the instance is hibernated; undefined: it is not. */
@@ -143,6 +149,10 @@ export function instanceDigest(
     configuration: configurationDigest(status?.configuration, intern),
     expiresAt: epochMs(status?.expiresAt),
     warnedOf: epochMs(status?.warnedOf),
+    creditMinutes: status?.creditMinutes ?? 0,
+    createdAt: Math.floor((epochMs(metadata.creationTimestamp) ?? 0) / 1_000),
+    event: spec.owner.eventId,
+    team: spec.owner.teamId,
     availableFrom: epochMs(status?.availableFrom),
     hibernation: status?.hibernation && (intern(status.hibernation.reason) as Hibernation['reason']),
     activityAfterIdle: activityAfterIdle({ metadata, status }),

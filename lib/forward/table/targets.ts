@@ -1,3 +1,4 @@
+import { clockName, clockStateName } from '../../clock/state.ts'
 import {
   type ChildKind,
   childKinds,
@@ -30,7 +31,22 @@ export interface WatchedCluster {
   served: ServedKinds
   /** The Gateway of routes, if there may be one. */
   gateway: { namespace: string; name: string } | undefined
+  /** The namespace of the organiser's clock. */
+  leaseNamespace: string
 }
+
+/** The organiser's ConfigMap, and that with the state. Each is watched by its name. */
+function clockTargets(namespace: string): WatchTarget[] {
+  return [clockName, clockStateName].map(name => ({
+    apiVersion: 'v1',
+    kind: clockKind,
+    namespace,
+    fieldSelector: `metadata.name=${name}`,
+  }))
+}
+
+/** No other ConfigMaps are watched. */
+export const clockKind = 'ConfigMap'
 
 /** `everywhere`: children may lie in every namespace of the cluster. */
 export interface Watching {
@@ -55,13 +71,14 @@ export function unservedKinds(served: ServedKinds): ReadonlySet<string> {
 /** Returns every collection that the forwarder watches. */
 export function watchTargets(
   { namespaces, everywhere }: Watching,
-  { served, gateway }: WatchedCluster,
+  { served, gateway, leaseNamespace }: WatchedCluster,
 ): WatchTarget[] {
   const inScopes = (targets: readonly WatchTarget[], scopes: readonly { namespace?: string }[]) =>
     scopes.flatMap(scope => targets.map(target => ({ ...target, ...scope })))
   return [
     ...inScopes(customResources, scopesOf(namespaces)),
     ...inScopes(managed(served), childScopesOf(namespaces, { everywhere })),
+    ...clockTargets(leaseNamespace),
     ...(gateway && served.has(gatewayKind.kind) ? [gatewayTarget(gateway)] : []),
   ]
 }

@@ -64,7 +64,15 @@ test('the forwarder judges nothing before every list has ended', async () => {
   await world.advance()
   world.lead()
   world.see(standingPolicy(), ...all.filter(each => each.kind !== 'Pod'), template())
-  world.listed('ChallengeInstance', 'ChallengeTemplate', 'Deployment', 'Service', 'NetworkPolicy', 'Ingress')
+  world.listed(
+    'ChallengeInstance',
+    'ChallengeTemplate',
+    'Deployment',
+    'Service',
+    'NetworkPolicy',
+    'Ingress',
+    'ConfigMap',
+  )
   await world.advance(10_000)
   expect(world.takeSent()).toEqual([])
   world.see(...all.filter(each => each.kind === 'Pod'))
@@ -113,10 +121,10 @@ test('the forwarder sends pending changes before it ends', async () => {
 test('the forwarder ends with the error of a watch that cannot go on', async () => {
   const { forward, stopped } = forwarderWithFailingWatch()
   await expect(forward(new AbortController().signal)).rejects.toThrow('no such kind')
-  expect(stopped()).toBe(7)
+  expect(stopped()).toBe(9)
 })
 
-/** A forwarder with five watches and an election that run until they are stopped, and one watch that fails. */
+/** A forwarder with eight watches and an election that run until they are stopped, and one watch that fails. */
 function forwarderWithFailingWatch() {
   let stopped = 0
   const untilStopped = (signal: AbortSignal) =>
@@ -130,6 +138,7 @@ function forwarderWithFailingWatch() {
     discover: async () => new Map(),
     gateway: undefined,
     warnMinutes: 10,
+    leaseNamespace: 'default',
     watch: async (target, _, signal) => {
       if (target.kind === 'Pod') throw new Error('no such kind')
       await untilStopped(signal)

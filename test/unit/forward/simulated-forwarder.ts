@@ -17,6 +17,10 @@ export const gatewayApi = ['Gateway', 'HTTPRoute', 'TLSRoute'].map(
   (kind): readonly [kind: string, version: string] => [kind, 'gateway.networking.k8s.io/v1'],
 )
 
+function endLists(...handlers: (WatchHandlers<KubernetesObject> | undefined)[]): void {
+  for (const each of handlers) each?.onListed()
+}
+
 /** A forwarder on a virtual clock. The test controls its watches, its lease and its queue. */
 export function simulatedForwarder(
   namespaces: WatchedNamespaces = [namespace],
@@ -34,7 +38,10 @@ export function simulatedForwarder(
   const forward = createForward({
     watch: ({ kind }, given, signal) => {
       const own = given as unknown as WatchHandlers<KubernetesObject>
-      handlers.set(kind, own)
+      const earlier = handlers.get(kind)
+      // The two ConfigMaps of the clock have a watch each. Their lists end together here.
+      const isSecond = kind === 'ConfigMap' && earlier !== undefined
+      handlers.set(kind, isSecond ? { ...own, onListed: () => endLists(earlier, own) } : own)
       return new Promise<void>(resolve =>
         signal.addEventListener('abort', () => {
           if (handlers.get(kind) === own) handlers.delete(kind)
@@ -60,6 +67,7 @@ export function simulatedForwarder(
       return new Map(cluster.served)
     },
     gateway: config.exposure.gateway,
+    leaseNamespace: namespace,
     settings: { settings: presentSettings, settingsOfOwnPolicy: presentSettingsOfOwnPolicy },
     policySettings: config,
     log: silentLog,

@@ -60,6 +60,7 @@ function instance(parts: Partial<SweptInstance> = {}): SweptInstance {
     resumed: false,
     deletingSince: undefined,
     expiresAt: undefined,
+    credited: { minutes: 0, scope: { createdAt: 0, event: 1, team: 7, template: 'web' } },
     warnedOf: undefined,
     idleSince: undefined,
     activity: { at: now - 60_000, reported: false },

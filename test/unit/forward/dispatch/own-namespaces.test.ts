@@ -1,4 +1,6 @@
 import { expect, it } from 'vitest'
+import { openClock } from '../../../../lib/clock/state.ts'
+import { noClock } from '../../../../lib/clock/version.ts'
 import { parseOperatorConfig } from '../../../../lib/config/operator.ts'
 import type { ChallengeInstance } from '../../../../lib/crd/challenge-instance.ts'
 import type { KubernetesObject, NetworkPolicy, Stored } from '../../../../lib/crd/objects.ts'
@@ -40,6 +42,7 @@ function setUp({ active }: { active: boolean }) {
     noted,
   )
   const policies: StandingPolicies = createStandingPolicies({
+    organisersClock: { state: openClock, version: noClock },
     ...time,
     sender: { put() {} },
     table: {

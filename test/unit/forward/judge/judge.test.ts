@@ -441,7 +441,14 @@ test('a mismatch that was cured and comes back has another deduplication id', ()
   const [first, second] = wakes.map(wake => {
     if (wake === undefined) throw new Error('no wake')
     const key = { namespace: 'ctf', name: 'team-1' }
-    const { deduplicationId } = outgoingChange({ key, wake, at: start, trace: '', repeated: false })
+    const { deduplicationId } = outgoingChange({
+      key,
+      wake,
+      at: start,
+      trace: '',
+      clock: 'none',
+      repeated: false,
+    })
     return { key: mismatchKey(wake.mismatch), deduplicationId }
   })
   expect(second?.key).toBe(first?.key)
@@ -460,7 +467,7 @@ test('an edit during a pause and the end of the pause have different deduplicati
   const ids = [edited, resumed].map(({ wake }) => {
     if (wake === undefined) throw new Error('no wake')
     const key = { namespace: 'ctf', name: 'team-1' }
-    return outgoingChange({ key, wake, at: start, trace: '', repeated: false }).deduplicationId
+    return outgoingChange({ key, wake, at: start, trace: '', clock: 'none', repeated: false }).deduplicationId
   })
   expect(new Set(ids).size).toBe(2)
 })

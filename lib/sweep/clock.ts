@@ -1,0 +1,31 @@
+import { creditMinutes } from '../clock/credits.ts'
+import type { ClockState, Credit } from '../clock/state.ts'
+import { type Mismatch, mismatch, unchangedForGrace } from './mismatch.ts'
+import type { SweptInstance } from './swept-instance.ts'
+
+/** While the state cannot be read, a sweep holds back what a pause holds back. */
+export const unknownClock: ClockState = { paused: true, lockdown: false, credits: [] }
+
+/** Returns what a sweep sends also during a pause: a person has deleted these instances. */
+export function notHeldBack(
+  found: readonly Mismatch[],
+  instances: ReadonlyMap<string, SweptInstance>,
+  { paused }: Pick<ClockState, 'paused'>,
+): Mismatch[] {
+  if (!paused) return [...found]
+  return found.filter(
+    ({ cause, key }) => cause === 'orphan' || instances.get(key.uid)?.deletingSince !== undefined,
+  )
+}
+
+/** Returns instances whose reported end does not include the credits that count for them. */
+export function creditsUnreported(
+  instances: Iterable<SweptInstance>,
+  credits: readonly Credit[],
+  now: number,
+): Mismatch[] {
+  return [...instances]
+    .filter(instance => instance.expiresAt !== undefined && unchangedForGrace(instance, now))
+    .filter(({ credited }) => credited.minutes !== creditMinutes(credited.scope, credits))
+    .map(instance => mismatch(instance, 'changed'))
+}

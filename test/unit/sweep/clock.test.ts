@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest'
+import { creditsUnreported, notHeldBack } from '../../../lib/sweep/clock.ts'
+import { type Mismatch, mismatch } from '../../../lib/sweep/mismatch.ts'
+import { sweptInstance } from '../../../lib/sweep/swept-instance.ts'
+import { storedInstance } from '../../support/objects.ts'
+
+const now = Date.parse('2026-11-21T09:00:00Z')
+const at = Date.parse('2026-11-21T08:30:00Z')
+
+const ending = (name: string, creditMinutes?: number) =>
+  sweptInstance(
+    storedInstance({
+      metadata: { name, uid: name },
+      status: { expiresAt: '2026-11-21T10:00:00Z', ...(creditMinutes && { creditMinutes }) },
+    }),
+  )
+
+describe('notHeldBack', () => {
+  const deleted = sweptInstance(
+    storedInstance({ metadata: { uid: 'deleted', deletionTimestamp: '2026-11-21T08:00:00Z' } }),
+  )
+  const living = ending('living')
+  const instances = new Map([deleted, living].map(each => [each.uid, each]))
+  const gone: Mismatch = { key: { ...living, uid: 'gone' }, cause: 'orphan', resourceVersion: undefined }
+  const found = [gone, mismatch(deleted, 'drift'), mismatch(living, 'expiry'), mismatch(living, 'drift')]
+
+  it('leaves during a pause only what a person has deleted', () => {
+    expect(notHeldBack(found, instances, { paused: true })).toEqual(found.slice(0, 2))
+    expect(notHeldBack(found, instances, { paused: false })).toEqual(found)
+  })
+})
+
+describe('creditsUnreported', () => {
+  const credits = [{ id: 'a', minutes: 10, at }]
+
+  it('finds instances whose end lacks credits, or has some that were taken away', () => {
+    const names = (...given: Parameters<typeof creditsUnreported>) =>
+      creditsUnreported(...given).map(({ key }) => key.name)
+    const all = [ending('without'), ending('with', 10), sweptInstance(storedInstance())]
+    expect(names(all, credits, now)).toEqual(['without'])
+    expect(names(all, [], now)).toEqual(['with'])
+  })
+})
