@@ -16,6 +16,8 @@ export interface TakenUp {
   kept: Named<ConfigMap>
   /** Why the organiser's ConfigMap is not followed. */
   problem: string | undefined
+  /** The uid of the organiser's ConfigMap, also of one that is gone; undefined: it was never seen. */
+  sourceUid: string | undefined
 }
 
 /** Returns the state that a ConfigMap of ours keeps; undefined if somebody has made it unreadable. */
@@ -57,6 +59,7 @@ export function takeUp(
   const state = order === undefined ? before : stateAfter(order, before ?? openClock)
   return {
     problem,
+    sourceUid: source?.metadata.uid ?? uidOfMark(kept),
     kept: keptConfigMap(namespace, {
       data: state === undefined || isLost ? (kept?.data ?? {}) : clockData(state),
       source,
@@ -105,4 +108,9 @@ function markOf(source: { metadata: ObjectMeta } | undefined): string {
   if (source === undefined) return noSource
   const { uid, resourceVersion } = source.metadata
   return `${uid}/${resourceVersion}`
+}
+
+function uidOfMark(kept: ConfigMap | undefined): string | undefined {
+  const mark = kept?.metadata.annotations?.[annotations.clockSource]
+  return mark?.includes('/') ? mark.split('/')[0] : undefined
 }
