@@ -187,17 +187,15 @@ describe('a lockdown', () => {
   const { spec } = storedTemplate()
   const policy = policyName(policyRules(spec))
 
-  it('sends each shared policy, and again at its end, and wakes no instance', async () => {
+  it('of 1,000 instances sends each shared policy once, and again at its end, and wakes no instance', async () => {
     const world = simulatedForwarder()
     const open = sharedPolicyOf(spec)
     const closed = sharedPolicyOf(spec, { spec: { ingress: [], egress: [] } })
-    const needs = Array.from({ length: 20 }, (_, team) => needing(settled(`team-${team}`), policy))
+    const needs = Array.from({ length: 1_000 }, (_, team) => needing(settled(`team-${team}`), policy))
     await world.begin(template(), ...needs.flat(), open)
     expect(world.takeSent()).toEqual([])
-    const [, kept] = takenUp({ lockdown: 'true' })
     world.see(...takenUp({ lockdown: 'true' }))
     await world.advance()
-    expect(kept).toBeDefined()
     expect(world.takeSent()).toEqual([`drift ${policy}`])
     world.see(closed)
     await world.advance(60_000)
