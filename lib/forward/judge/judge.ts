@@ -128,7 +128,13 @@ function heldBack(row: Row, { instance, template, over, dueAt }: Held, now: numb
   const children = childrenUnrecorded(row, instance, now)
   const start = hasWorkload(instance) ? undefined : templateUnconsidered(instance, template)
   const wake =
-    over ?? generationUnobserved(instance) ?? opened(instance, now) ?? start ?? children.wake ?? left
+    over ??
+    generationUnobserved(instance) ??
+    opened(instance, now) ??
+    awaited(instance) ??
+    start ??
+    children.wake ??
+    left
   return { wake, dueAt: earliest([dueAt, children.dueAt], now) }
 }
 
