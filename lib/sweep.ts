@@ -1,7 +1,7 @@
 import type { ChangesQueue, OutgoingChange } from './aws/queue-ports.ts'
 import type { ClockState } from './clock/state.ts'
 import type { ExposureConfig } from './config/exposure.ts'
-import { eventGraceMs, type PlacementSettings, placesElsewhere } from './config/placement.ts'
+import { type PlacementSettings, placesElsewhere } from './config/placement.ts'
 import type { ChallengeInstance } from './crd/challenge-instance.ts'
 import type { ChallengeTemplate } from './crd/challenge-template.ts'
 import { comparesMetadata, dependentKinds, servedChildKinds } from './crd/child-kinds.ts'
@@ -14,8 +14,8 @@ import type { Cluster, ListOptions } from './kubernetes/cluster.ts'
 import type { PodMetrics } from './kubernetes/pod-metrics.ts'
 import { createIntactCheck } from './observed/policy-digest.ts'
 import type { OpenRow, Store } from './store/store.ts'
-import { namedCertificate, unusedCertificates, wrongCertificates } from './sweep/certificates.ts'
-import { creditsUnreported, notHeldBack, unknownClock } from './sweep/clock.ts'
+import { namedCertificate, wrongCertificates } from './sweep/certificates.ts'
+import { creditsUnreported, notHeldBack, readSweptClock } from './sweep/clock.ts'
 import { outdatedCopies } from './sweep/copied-secrets.ts'
 import { createFindUse } from './sweep/find-use.ts'
 import {
@@ -26,12 +26,8 @@ import {
   resendMs,
 } from './sweep/flags.ts'
 import { pruneHistory } from './sweep/history.ts'
-import {
-  mismatchMessage,
-  outdatedNamespaceMessage,
-  unusedMessage,
-  wrongPolicyMessage,
-} from './sweep/messages.ts'
+import { leftOver } from './sweep/left-over.ts'
+import { mismatchMessage, unusedMessage, wrongPolicyMessage } from './sweep/messages.ts'
 import {
   childMismatches,
   type DependentOwner,
@@ -47,7 +43,7 @@ import {
   slowTeardowns,
   unwarned,
 } from './sweep/mismatch.ts'
-import { eventNamespacesToLookAt, ownNamespacesLeft, withOutdatedQuota } from './sweep/namespaces.ts'
+import { ownNamespacesLeft } from './sweep/namespaces.ts'
 import { paced } from './sweep/pace.ts'
 import { createPlacementLists } from './sweep/placement.ts'
 import {
@@ -57,7 +53,7 @@ import {
   unusedPolicies,
   wrongPolicies,
 } from './sweep/policies.ts'
-import { missingRevisions, unusedRevisions } from './sweep/revisions.ts'
+import { missingRevisions } from './sweep/revisions.ts'
 import { type SweptChild, sweptChild } from './sweep/swept-child.ts'
 import { type SweptInstance, sweptInstance } from './sweep/swept-instance.ts'
 import { tlsCopies } from './sweep/tls-copies.ts'
@@ -148,7 +144,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
   const findUse = createFindUse({ ...deps, everywhere })
 
   return async ({ resync }, signal) => {
-    const clock = await readClock(deps, signal)
+    const clock = await readSweptClock(deps, signal)
     const rows = await openRowsByUid(deps, signal)
     const made = resync && everywhere ? await placed.namespaces(signal) : []
     const seen: Seen = { occupied: new Set(), needs: [], certificates: new Set() }
@@ -171,7 +167,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
       ...opened(instances.values(), at, sinceMs),
       ...unwarned(instances.values(), warnMinutes, { now: at, sinceMs }),
       ...used,
-      ...(rows ? await admittedNow(rows, signal) : []),
+      ...(rows && !clock.paused ? await admittedNow(rows, signal) : []),
       ...resumed(instances.values()),
       ...slowTeardowns(instances.values(), at, sinceMs),
       ...flagsToSend(instances, { keys, secrets }, { resync, at }),
@@ -188,22 +184,9 @@ export function createSweep(deps: SweepDependencies): Sweep {
           ]
         : []),
     ]
-    const unused = clock.paused ? [] : unusedRevisions({ children, templates }, instances.values(), at)
-    const graceMs = eventGraceMs(placement)
-    const unusedPlaces = eventNamespacesToLookAt(clock.paused ? [] : made, seen.occupied, {
-      graceMs,
-      now: at,
-    })
     const outgoing = [
       ...unique(notHeldBack(found, instances, clock)).map(each => mismatchMessage(each, at)),
-      ...unused.map(each => unusedMessage('Revision', each, at)),
-      ...unusedCertificates(clock.paused ? [] : children, seen.certificates, at).map(each =>
-        unusedMessage('Certificate', each, at),
-      ),
-      ...unusedPlaces.map(each => unusedMessage('Namespace', each, at)),
-      ...withOutdatedQuota(clock.paused ? [] : made, placement).map(each =>
-        outdatedNamespaceMessage(each, at),
-      ),
+      ...(clock.paused ? [] : leftOver({ children, templates, instances, made, ...seen, placement }, at)),
       ...(resync ? policyMessages({ children, needs: seen.needs, instances, clock }, at) : []),
     ]
     const refused = outgoing.length === 0 ? [] : await changes.send(outgoing, signal)
@@ -321,20 +304,6 @@ export function createSweep(deps: SweepDependencies): Sweep {
 
   async function* pages<T extends KubernetesObject>(kind: Kind, selection: ListOptions, signal: AbortSignal) {
     for (const scope of scopesOf(namespaces)) yield* cluster.list<T>(kind, { ...selection, ...scope }, signal)
-  }
-}
-
-/** A state that cannot be read ends no sweep. */
-async function readClock(
-  { readClock: read, log }: Pick<SweepDependencies, 'readClock' | 'log'>,
-  signal: AbortSignal,
-): Promise<ClockState> {
-  try {
-    return await read(signal)
-  } catch (thrown) {
-    signal.throwIfAborted()
-    log.warn("organiser's clock not read, sweep goes on as during a pause", { error: operatorError(thrown) })
-    return unknownClock
   }
 }
 

@@ -1,10 +1,26 @@
 import { creditMinutes } from '../clock/credits.ts'
 import type { ClockState, Credit } from '../clock/state.ts'
+import { operatorError } from '../errors.ts'
+import type { Log } from '../telemetry/log.ts'
 import { type Mismatch, mismatch, unchangedForGrace } from './mismatch.ts'
 import type { SweptInstance } from './swept-instance.ts'
 
 /** While the state cannot be read, a sweep holds back what a pause holds back. */
-export const unknownClock: ClockState = { paused: true, lockdown: false, credits: [] }
+const unknownClock: ClockState = { paused: true, lockdown: false, credits: [] }
+
+/** Reads the state of the organiser's clock. One that cannot be read ends no sweep. */
+export async function readSweptClock(
+  { readClock, log }: { readClock: (signal: AbortSignal) => Promise<ClockState>; log: Log },
+  signal: AbortSignal,
+): Promise<ClockState> {
+  try {
+    return await readClock(signal)
+  } catch (thrown) {
+    signal.throwIfAborted()
+    log.warn("organiser's clock not read, sweep goes on as during a pause", { error: operatorError(thrown) })
+    return unknownClock
+  }
+}
 
 /** Returns what a sweep sends also during a pause: a person has deleted these instances. */
 export function notHeldBack(
