@@ -35,6 +35,8 @@ export function wake(now: number): Action {
       if (instance.spec.suspend)
         return changed([{ op: 'add', path: '/spec/suspend', value: false }], alsoTakesUp(instance))
       if (shownPhase(instance) !== 'Idle') return { kind: 'leave', because: 'it does not sleep' }
+      if (instance.status?.reason === 'Queued')
+        return { kind: 'leave', because: 'it is woken already, and waits until there is room' }
       // Only activity after the hibernation wakes.
       const since = parseTime(instance.status?.hibernation?.since) ?? 0
       const at = dateOf(Math.max(now, since + 1))

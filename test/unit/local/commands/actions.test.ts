@@ -147,6 +147,11 @@ describe('wake', () => {
       operations: [{ value: { 'infra.ctf.example.com/last-activity': '2026-11-29T12:00:30.001Z' } }],
     })
   })
+
+  it('leaves an instance that is woken and waits for room', () => {
+    const queued = instance({ status: { phase: 'Idle', reason: 'Queued' } })
+    expect(wake(now).step(queued)).toMatchObject({ kind: 'leave', because: expect.stringContaining('room') })
+  })
 })
 
 describe('restart', () => {
