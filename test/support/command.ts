@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { waitUntil } from '../../local/process/wait.ts'
 
@@ -24,10 +25,13 @@ export interface Command {
 
 const patienceMs = 40_000
 
+/** Node keeps compiled modules there, which saves three fifths of the processor time of a short command. */
+const compileCache = join(tmpdir(), 'challenge-operator-compile-cache')
+
 /** The environment of a user's shell, without the variables that name external parts. */
 export function bareEnvironment(): Environment {
   const { PATH, HOME, XDG_CACHE_HOME, KUBEBUILDER_ASSETS, LANG } = process.env
-  return { PATH, HOME, XDG_CACHE_HOME, KUBEBUILDER_ASSETS, LANG }
+  return { PATH, HOME, XDG_CACHE_HOME, KUBEBUILDER_ASSETS, LANG, NODE_COMPILE_CACHE: compileCache }
 }
 
 /** @param env the whole environment; default: no external parts */
