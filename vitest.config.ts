@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { LongestFirst } from './test/support/longest-first.ts'
 
 /** Real parts answer in milliseconds, and a property is checked in a second, but two noisy cores may make both wait. */
 const patience = { testTimeout: 60_000, hookTimeout: 120_000 }
@@ -7,9 +8,18 @@ export default defineConfig({
   test: {
     // Tests wait for real parts more than they compute. On two cores a third worker saves a fifth of the time.
     maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
     projects: [
       // Unit tests share no state, so that the files of a worker share the modules: it takes two fifths of the processor time.
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false, ...patience } },
+      {
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          isolate: false,
+          unstubEnvs: true,
+          ...patience,
+        },
+      },
       {
         test: {
           name: 'integration',
