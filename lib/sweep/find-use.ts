@@ -46,7 +46,7 @@ export function createFindUse(deps: UseDependencies): FindUse {
   const { store, podMetrics, namespaces, everywhere, idleMillicores, intervalSeconds, log } = deps
 
   return async ({ instances, rows, listTemplates, now }, signal) => {
-    const asks = mayBeIdle(instances.values(), now)
+    const asks = mayBeIdle(instances.values(), { rows, idleMillicores, now })
     const templates = asks ? await listTemplates() : []
     const hasTimeout = templates.some(({ spec }) => spec.idleTimeoutMinutes !== 0)
     const counts = hasTimeout && idleMillicores !== undefined

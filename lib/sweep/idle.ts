@@ -34,9 +34,22 @@ const reportMs = 300_000
 /** Fewer instances than that fall silent together by chance. */
 const silentFrom = 3
 
-/** Whether an instance may be due for hibernation under any template, so that the templates have to be read. */
-export function mayBeIdle(instances: Iterable<SweptInstance>, now: number): boolean {
-  return [...instances].some(each => isRunning(each) && now - each.activity.at >= shortestTimeoutMs)
+/**
+ * Whether an instance may be due for hibernation under any template, so that the templates have to be read. One that says
+ * that it has no source of activity, and still has none, is not.
+ */
+export function mayBeIdle(
+  instances: Iterable<SweptInstance>,
+  { rows, idleMillicores, now }: Pick<UseSeen, 'rows' | 'idleMillicores' | 'now'>,
+): boolean {
+  const isKnown = ({ uid, activity, lacksActivitySource }: SweptInstance) =>
+    !lacksActivitySource || activity.reported || rows.get(uid)?.lastActiveAt !== undefined
+  return [...instances].some(
+    each =>
+      isRunning(each) &&
+      now - each.activity.at >= shortestTimeoutMs &&
+      (idleMillicores !== undefined || isKnown(each)),
+  )
 }
 
 /** Compares the latest activity of instances with the timeouts of their templates. */

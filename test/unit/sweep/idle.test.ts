@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { mayBeIdle, type UseSeen, useFound } from '../../../lib/sweep/idle.ts'
-import { sweptInstance } from '../../../lib/sweep/swept-instance.ts'
+import { type SweptInstance, sweptInstance } from '../../../lib/sweep/swept-instance.ts'
 import { storedInstance, storedTemplate } from '../../support/objects.ts'
 
 const created = Date.parse('2026-11-28T09:00:00Z')
@@ -117,8 +117,23 @@ describe('the processor time of pods', () => {
   })
 })
 
-test('templates are read only if an instance is old enough to be idle under any of them', () => {
-  expect(mayBeIdle([instance('a')], created + 299_999)).toBe(false)
-  expect(mayBeIdle([instance('a')], created + 300_000)).toBe(true)
-  expect(mayBeIdle([instance('a', { phase: 'Idle' })], minutes(60))).toBe(false)
+test('templates are read only if an instance is old enough to be idle, and something may tell that it is', () => {
+  const asks = (each: SweptInstance, parts: Partial<UseSeen> = {}) =>
+    mayBeIdle([each], { rows: new Map(), idleMillicores: undefined, now: created + 300_000, ...parts })
+  expect(asks(instance('a'))).toBe(true)
+  expect(asks(instance('a'), { now: created + 299_999 })).toBe(false)
+  expect(asks(instance('a', { phase: 'Idle' }))).toBe(false)
+  const conditions = [
+    {
+      type: 'IdleDetection',
+      status: 'False' as const,
+      reason: 'NoActivitySource',
+      message: '',
+      lastTransitionTime: '',
+    },
+  ]
+  const without = instance('a', { conditions })
+  expect(asks(without)).toBe(false)
+  expect(asks(without, { idleMillicores: 5 })).toBe(true)
+  expect(asks(without, { rows: new Map([['a', { lastActiveAt: created }]]) })).toBe(true)
 })
