@@ -121,9 +121,14 @@ function sleeps(state: State): boolean {
   return state.phase === 'Idle' && !waits(state)
 }
 
-/** Whether a record gives up the room of an instance that held some. */
-export function fallsAsleep(before: InstanceRow | undefined, record: InstanceRecord): boolean {
-  return before !== undefined && !sleeps(before) && sleeps(record)
+/** Whether an instance holds room under the limits. */
+export function holdsRoom({ queued_at, admitted_at, workload_namespace, phase }: InstanceRow): boolean {
+  return queued_at === null && (admitted_at !== null || (workload_namespace !== null && phase !== 'Idle'))
+}
+
+/** Whether a record hibernates an instance. */
+export function hibernates(record: InstanceRecord): boolean {
+  return sleeps(record)
 }
 
 /** Returns the statement that inserts or updates a row. */

@@ -7,7 +7,14 @@ import type { AdmissionLimits } from './admission-step.ts'
 import { claimHostIn, releaseHostIn } from './claim-host.ts'
 import { type Database, inTransaction } from './database.ts'
 import { storeError } from './errors.ts'
-import { fallsAsleep, type InstanceRow, readInstance, readWorkloadNamespace, rowAfter } from './instances.ts'
+import {
+  hibernates,
+  holdsRoom,
+  type InstanceRow,
+  readInstance,
+  readWorkloadNamespace,
+  rowAfter,
+} from './instances.ts'
 import { openRowPages } from './open-rows.ts'
 import { drainOutbox, isSequenceTaken, numberedOn, writeTransition } from './outbox.ts'
 import { lockPair, mirrorPair, platformProblemOf } from './platform-rows.ts'
@@ -174,7 +181,7 @@ async function recordIn(
   if ((before?.platform_problem ?? undefined) !== problem)
     await writeProblem(transaction, record.uid, problem)
   const recorded = { problem, events: events.length, closed: false }
-  return fallsAsleep(before, record) ? withRoom(transaction, recorded, before, limits) : recorded
+  return hibernates(record) ? withRoom(transaction, recorded, before, limits) : recorded
 }
 
 /** Gives the room of a row that needs none any more to those that wait for it. */
@@ -184,7 +191,8 @@ async function withRoom(
   row: InstanceRow | undefined,
   limits: AdmissionLimits,
 ): Promise<Recorded> {
-  if (!row?.cluster || !makesRoom(row, limits)) return recorded
+  // The row is locked by now. One that waits may be locked by who holds the lock of the admissions.
+  if (!row?.cluster || !holdsRoom(row) || !makesRoom(row, limits)) return recorded
   const { wakes } = await admitWaitingIn(transaction, row.cluster, limits)
   return { ...recorded, wakes: [...(recorded.wakes ?? []), ...wakes] }
 }
