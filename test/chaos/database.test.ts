@@ -12,19 +12,49 @@ let operator: FaultyOperator
 beforeAll(async () => {
   postgres = await startTestPostgres()
   const teams = Array.from({ length: 20 }, (_, index) => index + 1)
-  operator = await startFaultyOperator({ databaseUrl: postgres.url, teams })
+  operator = await startFaultyOperator({
+    databaseUrl: postgres.url,
+    teams,
+    challenges: ['web', 'exposed'],
+    env: { OPERATOR_DOMAIN: 'play.example.com', OPERATOR_INGRESS_CLASS: className },
+  })
   await operator.cluster.create(templateOf(operator.namespace, 'web'), operator.signal)
+  await operator.cluster.create(
+    templateOf(operator.namespace, 'exposed', { exposure: { type: 'Ingress' } }),
+    operator.signal,
+  )
+  await operator.cluster.create(ingressClass, operator.signal)
 })
 afterAll(async () => {
+  await operator?.cluster.delete({ ...ingressClass, name: className }, {}, operator.signal)
   await operator?.stop()
   await postgres?.stop()
 })
 
-/** Time for instances to come and go meanwhile, and for waits to grow. */
-const downMs = 8_000
+/** The cluster is shared by the files of a run. */
+const className = `outage-${process.pid}`
+const ingressClass = {
+  apiVersion: 'networking.k8s.io/v1',
+  kind: 'IngressClass',
+  metadata: { name: className },
+  spec: { controller: 'example.com/controller' },
+}
 
-const create = (name: string, team: number) =>
-  operator.cluster.create(instanceOf(operator.namespace, name, 'web', team), operator.signal)
+/** The claims of hosts, as `state` by uid. */
+async function claimsOf(uids: readonly string[]): Promise<Record<string, string>> {
+  const rows = await operator.database
+    .selectFrom('challenge_operator.host_claim')
+    .select(['uid', 'state', 'host'])
+    .where('uid', 'in', [...uids])
+    .execute()
+  return Object.fromEntries(rows.map(({ uid, state }) => [uid, state]))
+}
+
+/** Time for instances to come and go meanwhile, and for waits to grow. */
+const downMs = 14_000
+
+const create = (name: string, team: number, template = 'web') =>
+  operator.cluster.create(instanceOf(operator.namespace, name, template, team), operator.signal)
 const remove = (name: string) =>
   operator.cluster.delete(referenceTo(operator, 'ChallengeInstance', name), {}, operator.signal)
 const isSynced = (instance: ChallengeInstance | undefined) =>
@@ -49,6 +79,8 @@ test('instances come and go during an outage of the database, and their rows are
   await waitUntil('the outage', 5_000, isDown, operator.signal)
   const during = await Promise.all([11, 12, 13].map(team => uidOf(create(`during-${team}`, team))))
   await Promise.all([remove('before-1'), remove('before-2')])
+  // Each host has a hash of its own, so nobody else can ask for it.
+  const exposed = await Promise.all([15, 16].map(team => uidOf(create(`exposed-${team}`, team, 'exposed'))))
   // This instance comes and goes without a row.
   const brief = await uidOf(create('brief', 14))
 
@@ -62,6 +94,16 @@ test('instances come and go during an outage of the database, and their rows are
     )
     expect(isSynced(instance)).toMatchObject({ status: 'False', reason: 'DatabaseUnavailable' })
   }
+  for (const team of [15, 16]) {
+    const instance = await eventually<ChallengeInstance>(
+      operator,
+      'ChallengeInstance',
+      `exposed-${team}`,
+      each => each?.status?.phase === 'Ready',
+      downMs,
+    )
+    expect(instance?.status?.url).toMatch(/^https:\/\/exposed-\d+-[0-9a-f]{16}\.play\.example\.com$/)
+  }
   await eventually(operator, 'Deployment', 'brief', each => each !== undefined, downMs)
   await remove('brief')
   for (const name of ['before-1', 'before-2', 'brief']) {
@@ -73,6 +115,7 @@ test('instances come and go during an outage of the database, and their rows are
 
   await Promise.all([
     ...[11, 12, 13].map(team => untilConsistent(operator, `during-${team}`, 'Ready', 60_000)),
+    ...[15, 16].map(team => untilConsistent(operator, `exposed-${team}`, 'Ready', 60_000)),
     ...[3, 4].map(team => untilConsistent(operator, `before-${team}`, 'Ready', 60_000)),
     ...['before-1', 'before-2', 'brief'].map(name => untilConsistent(operator, name, 'gone', 60_000)),
   ])
@@ -87,6 +130,14 @@ test('instances come and go during an outage of the database, and their rows are
     expect(events.at(-1)).toBe('instance.ready')
     expect(new Set(events).size).toBe(events.length)
   }
+  const claimed = async () => {
+    const claims = await claimsOf(exposed)
+    return exposed.every(uid => claims[uid] === 'held')
+  }
+  await waitUntil('the claims of the hosts', 60_000, claimed, operator.signal)
+  await remove('exposed-15')
+  const released = async () => Object.keys(await claimsOf(exposed)).join() === exposed[1]
+  await waitUntil('the release of the host', 60_000, released, operator.signal)
   expect(await rowsOf(operator, 'brief')).toEqual([])
   expect(await outboxOf(operator, brief)).toEqual([])
-}, 90_000)
+}, 120_000)
