@@ -1,7 +1,8 @@
-import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
+import type { ChallengeInstance, ChallengeInstanceStatus } from '../../lib/crd/challenge-instance.ts'
 import type { ChallengeTemplate } from '../../lib/crd/challenge-template.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
 import type { Deployment, KubernetesObject, Named, Pod, Stored } from '../../lib/crd/objects.ts'
+import type { Desired } from '../../lib/desired/desired.ts'
 import { defaultDeny } from '../../lib/desired/objects/default-deny.ts'
 import { collectionPath, objectPath } from '../../lib/kubernetes/client/paths.ts'
 import { deploymentDigest } from '../../lib/observed/deployment.ts'
@@ -16,7 +17,12 @@ import { instance, operated, type Sample } from './sample.ts'
  * Creates Ready instances by bare calls, with Deployment, Service and pod, under the policies that they share.
  * Their Secrets are left out, because no forwarder reads them.
  */
-export async function createServingObjects(bare: BareClient, sample: Sample, signal: AbortSignal) {
+export async function createServingObjects(
+  bare: BareClient,
+  sample: Sample,
+  signal: AbortSignal,
+  { statusOf = noStatus, reported = asIs }: Exposing = {},
+) {
   const post = async <T extends KubernetesObject>(object: T): Promise<Stored<T>> =>
     parsed(await bare.call('POST', pathFor(object), JSON.stringify(object), signal))
   const putStatus = async <T extends KubernetesObject>(
@@ -57,18 +63,28 @@ export async function createServingObjects(bare: BareClient, sample: Sample, sig
       desired.children.map(async ({ object }) => {
         if (object.kind === 'Secret') return neverPosted(object)
         const child = await post(headless(object))
-        return object.kind === 'Deployment' ? putStatus(child, servingStatus) : child
+        const status = object.kind === 'Deployment' ? servingStatus : statusOf(child)
+        return status === undefined ? child : putStatus(child, status)
       }),
     )
     const deployment = children.find(child => child.kind === 'Deployment') as Stored<Deployment>
     const pod = await putStatus(await post(podOf(deployment)), podStatus)
     const verdict = workloadVerdict(deploymentDigest(deployment), [podDigest(pod)], Date.now())
-    await putStatus(
-      made,
-      appliedStatus({ instance: made, template: stored, desired, made: children, verdict }),
-    )
+    const status = appliedStatus({ instance: made, template: stored, desired, made: children, verdict })
+    await putStatus(made, reported(status, desired))
   }
 }
+
+/** What is more of instances that are exposed. */
+export interface Exposing {
+  /** The status that a controller writes into a child. */
+  statusOf?: (child: Stored<KubernetesObject>) => unknown
+  /** What the status says of the exposure. */
+  reported?: (status: ChallengeInstanceStatus, desired: Desired) => ChallengeInstanceStatus
+}
+
+const noStatus = () => undefined
+const asIs = (status: ChallengeInstanceStatus) => status
 
 function pathFor(object: KubernetesObject): string {
   return collectionPath(object, object.metadata.namespace)
