@@ -15,6 +15,7 @@ import {
   withOutput,
   withSelection,
 } from './commands/actions/options.ts'
+import { declareClock } from './commands/clock/declare.ts'
 import { declareDeadLetters } from './commands/dead-letters/declare.ts'
 
 const localDirectory = join(import.meta.dirname, '..', '.local')
@@ -148,6 +149,11 @@ simpleAction(
   'wake',
 )
 simpleAction(withActionOptions(program.command('restart')).description('give instances new pods'), 'restart')
+
+declareClock(
+  program.command('clock').description('stop time for all instances, close them, or give them more time'),
+  { env, print, stopOnSignal },
+)
 
 declareDeadLetters(
   program

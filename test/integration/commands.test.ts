@@ -8,6 +8,12 @@ import { carryOut } from '../../local/commands/actions/carry-out.ts'
 import { type ActionOptions, runRenew, runSimpleAction } from '../../local/commands/actions/commands.ts'
 import type { Selection } from '../../local/commands/actions/selection.ts'
 import { restart } from '../../local/commands/actions/simple-actions.ts'
+import {
+  type CreditOptions,
+  runCredit,
+  runShowClock,
+  runSwitchClock,
+} from '../../local/commands/clock/commands.ts'
 import { runListDeadLetters, runRetryDeadLetters } from '../../local/commands/dead-letters/commands.ts'
 import { runGet } from '../../local/commands/get.ts'
 import { localCredentials, localRegion } from '../../local/parts/queues.ts'
@@ -232,6 +238,62 @@ test('an instance that was changed after it was read is decided about again', as
     spec: { restartedAt: '2026-11-29T12:00:00.000Z' },
   })
   await untilConsistent(operator, 'web-1', 'Ready')
+})
+
+describe('clock', () => {
+  const switching = (kind: 'paused' | 'lockdown', value: boolean) =>
+    running(print => runSwitchClock(env, { kind, value }, print, operator.signal))
+  const crediting = (minutes: number, parts: Partial<CreditOptions> = {}) =>
+    running(print =>
+      runCredit(
+        env,
+        {
+          id: undefined,
+          minutes,
+          event: undefined,
+          template: undefined,
+          team: undefined,
+          yes: false,
+          ...parts,
+        },
+        print,
+        operator.signal,
+      ),
+    )
+  const endOf = async (name: string) => parseTime((await found(name)).status?.expiresAt) ?? 0
+
+  test('pauses and resumes, and gives credits that move ends', { timeout: 120_000 }, async () => {
+    const paused = await switching('paused', true)
+    expect(paused).toEqual({
+      code: 0,
+      lines: ['ConfigMap challenge-operator is written.', 'The operator acts on it.'],
+    })
+    expect((await switching('paused', true)).lines[0]).toBe('ConfigMap challenge-operator says so already.')
+    const shown = await running(print => runShowClock(env, print, operator.signal))
+    expect(shown.code).toBe(0)
+    expect(shown.lines).toEqual([expect.stringMatching(/^paused +yes/), 'lockdown  no', 'credits   none'])
+    expect((await switching('paused', false)).code).toBe(0)
+
+    const before = await endOf('web-1')
+    const taken = await crediting(-20, { template: 'web' })
+    expect(taken.lines.at(-1)).toContain('Nothing has been changed yet.')
+    const given = await crediting(20, { template: 'web', id: 'outage' })
+    expect(given).toEqual({
+      code: 0,
+      lines: [
+        '20 minutes for template web: 1 instance lives now.',
+        'ConfigMap challenge-operator is written; the credit is outage.',
+        'The operator acts on it.',
+      ],
+    })
+    await waitUntil(
+      'the credited end',
+      30_000,
+      async () => (await endOf('web-1')) === before + 20 * 60_000,
+      operator.signal,
+    )
+    expect(await crediting(20, { id: 'outage' })).toMatchObject({ code: 1 })
+  })
 })
 
 describe('dead-letters', () => {
