@@ -45,8 +45,11 @@ function described({ method, path }: { method: string; path: string }): string {
   return `${method} ${resource}${subresource === undefined ? '' : `/${subresource}`}`
 }
 
-/** A process reads the organiser's clock at most once in some seconds, for any number of instances. */
-const ofClock = 'GET configmaps'
+/**
+ * Calls that belong to no creation. A process reads the organiser's clock at most once in some seconds, for any number of
+ * instances. A Kubernetes Event follows the status that says Ready, and may be that of the instance before.
+ */
+const aside: readonly string[] = ['GET configmaps', 'POST events']
 
 /** Creates an instance, and returns the calls of reconcile until its status is there. Nothing else happens meanwhile. */
 async function callsUntilStatus(name: string, template: string, finalizers: string[]): Promise<string[]> {
@@ -62,7 +65,7 @@ async function callsUntilStatus(name: string, template: string, finalizers: stri
   // The passes that follow the pod end here, so that they are not counted for the next instance.
   await phaseOf(operator, name, 'Ready')
   const untilStatus = own.slice(0, last + 1).map(described)
-  return untilStatus.filter(call => call !== ofClock).toSorted()
+  return untilStatus.filter(call => !aside.includes(call)).toSorted()
 }
 
 const ofChildren = [
