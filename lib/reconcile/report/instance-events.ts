@@ -40,7 +40,7 @@ interface Row {
 }
 
 /** Nothing is wrong with an instance that has one of these reasons. Some of them have a row of their own. */
-const expected: ReadonlySet<string> = new Set<Reason | 'Queued'>([
+const expected: ReadonlySet<string> = new Set<Reason>([
   'NotYetAvailable',
   'Paused',
   'RolloutWaiting',
