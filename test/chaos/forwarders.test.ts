@@ -21,8 +21,8 @@ interface Standing extends Severable {
   stop(): Promise<void>
 }
 
-function start(name: string, leaseTimes = {}): Standing {
-  const parts = severable({ client: operator.clientFor(name), changes: operator.queues.changes })
+function start(leaseTimes = {}): Standing {
+  const parts = severable({ client: operator.clientFor('watch-forwarder'), changes: operator.queues.changes })
   const { client, changes } = parts
   const { stop } = operator.startForwarder({ client, changes, leaseTimes })
   return { ...parts, sent: parts.sent, stop }
@@ -40,9 +40,9 @@ const holder = async () => {
 
 /** Starts two forwarders, of which the first leads. */
 async function startTwo(leaseTimes = {}): Promise<[Standing, Standing]> {
-  const first = start('first', leaseTimes)
+  const first = start(leaseTimes)
   await waitUntil('a holder', 10_000, async () => Boolean(await holder()), operator.signal)
-  const second = start('second', leaseTimes)
+  const second = start(leaseTimes)
   await create('before', 1)
   await untilConsistent(operator, 'before', 'Ready')
   expect(second.sent.size).toBe(0)

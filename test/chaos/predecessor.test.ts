@@ -22,7 +22,7 @@ let forwarder: { stop(): Promise<void> }
 beforeAll(async () => {
   operator = await startFaultyOperator({ forwarder: false, client: failing })
   forwarder = operator.startForwarder()
-  stranger = operator.clientFor('stranger')
+  stranger = operator.client
   const spec = { flagStrategy: { type: 'hmac-per-instance' } } as const
   await operator.cluster.create(templateOf(operator.namespace, 'web', spec), operator.signal)
 })

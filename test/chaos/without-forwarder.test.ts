@@ -133,7 +133,7 @@ test.each([
     const end = Date.now() + 4_000
     const uid = await created(name, { expiresAt: new Date(end).toISOString() })
     const { store, config, namespace, signal } = operator
-    const { client, time } = withServerTime(operator.client, () => Date.now() + skewMs)
+    const { client, time } = withServerTime(operator.clientFor('reconcile'), () => Date.now() + skewMs)
     const reconcile = createReconcile({
       ...{ cluster: openCluster(client), store, config, random: Math.random, log: silentLog },
       ...{ now: time.likely, reached: time.reached },

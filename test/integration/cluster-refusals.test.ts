@@ -314,6 +314,8 @@ test('a namespace with instances can be deleted, and their rows are closed', asy
   for (const [index, name] of names.entries())
     await make(doomed, instanceOf(doomed.namespace, name, 'web', index + 1))
   for (const name of names) await untilConsistent(doomed, name, 'Ready')
+  // The deletion of a namespace takes the RoleBindings in it before the instances are gone.
+  await operator.accounts.bind({ namespaces: '*', placesElsewhere: false }, operator.signal)
   const path = `/api/v1/namespaces/${doomed.namespace}`
   await operator.client.request('DELETE', path, {}, operator.signal)
   const isGone = async () => (await operator.client.request('GET', path, {}, operator.signal)).status === 404

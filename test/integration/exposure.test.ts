@@ -7,6 +7,7 @@ import { collectionPath } from '../../lib/kubernetes/client/paths.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { openStore } from '../../lib/store/open-store.ts'
 import { waitUntil } from '../../local/process/wait.ts'
+import { createAsAdmin } from '../support/admin-objects.ts'
 import { create, edit, remove } from '../support/edits.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { eventually, phaseOf, startTestOperator, type TestOperator } from '../support/operator.ts'
@@ -29,6 +30,7 @@ beforeAll(async () => {
       OPERATOR_TLS_SECRET: `default/${className}`,
     },
   })
+  await allowCertificate()
 })
 afterAll(async () => {
   await setClass('DELETE')
@@ -56,6 +58,18 @@ async function setCertificate(verb: 'POST' | 'DELETE'): Promise<void> {
   await (verb === 'POST'
     ? client.request('POST', path, { body }, signal)
     : client.request('DELETE', `${path}/${className}`, {}, signal))
+}
+
+/** Gives the rights to read the certificate, as docs/operations.md says. */
+async function allowCertificate(): Promise<void> {
+  const metadata = { name: className, namespace: 'default' }
+  const rules = [
+    { apiGroups: [''], resources: ['secrets'], resourceNames: [className], verbs: ['get', 'list'] },
+  ]
+  const role = { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'Role', metadata, rules }
+  await createAsAdmin(operator.client, role, operator.signal)
+  for (const name of ['reconcile', 'sweep'])
+    await operator.accounts.bindRole(name, { kind: 'Role', ...metadata })
 }
 
 /** Creates a template and an instance of it, both with this name. */

@@ -10,7 +10,7 @@ import { eventsOn, reasonsOf, untilEvent } from '../support/kubernetes-events.ts
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { phaseOf, referenceTo, startTestOperator, type TestOperator } from '../support/operator.ts'
 import { recordedLog } from '../support/recorded-log.ts'
-import { kubeconfigOfFunction, sharedControlPlane } from '../support/shared-parts.ts'
+import { sharedControlPlane } from '../support/shared-parts.ts'
 
 const run = promisify(execFile)
 
@@ -20,8 +20,6 @@ let powerless: KubernetesClient
 let mayWriteEvents = true
 
 beforeAll(async () => {
-  const connection = { kind: 'kubeconfig', path: kubeconfigOfFunction('timer') } as const
-  powerless = openClient({ connection, userAgent: 'test' })
   operator = await startTestOperator({
     client: (_, inner) => ({
       ...inner,
@@ -31,6 +29,9 @@ beforeAll(async () => {
       },
     }),
   })
+  // Timer has no role.
+  const connection = { kind: 'kubeconfig', path: operator.accounts.kubeconfigOf('timer') } as const
+  powerless = openClient({ connection, userAgent: 'test' })
   await create(operator, templateOf(operator.namespace, 'web'))
 })
 afterAll(async () => {
@@ -140,7 +141,9 @@ describe('openEventRecorder', () => {
 
   it('makes one event of a burst of repeats in a minute, from several functions and processes', async () => {
     const { log, lines } = recordedLog()
-    const recorders = [1, 2, 3].map(() => openEventRecorder(operator.client, 'reconcile', log))
+    const recorders = [1, 2, 3].map(() =>
+      openEventRecorder(operator.clientFor('reconcile'), 'reconcile', log),
+    )
     const seconds = [0, 1, 30, 59]
     await Promise.all(
       recorders.flatMap(recorder =>
@@ -155,7 +158,7 @@ describe('openEventRecorder', () => {
   })
 
   it('writes a note that is too long as far as it may be', async () => {
-    const recorder = openEventRecorder(operator.client, 'reconcile', recordedLog().log)
+    const recorder = openEventRecorder(operator.clientFor('reconcile'), 'reconcile', recordedLog().log)
     await recorder.record(event({ reason: 'Long', note: 'ä'.repeat(2_000) }), minute, operator.signal)
     const [long] = (await eventsOn(operator, 'burst')).filter(({ reason }) => reason === 'Long')
     expect(long?.note).toMatch(/^ä{400,}…$/)

@@ -5,6 +5,7 @@ import type { Deployment, KubernetesObject, NetworkPolicy, Secret } from '../../
 import { copiedSecretName, ownNamespace } from '../../lib/desired/identity.ts'
 import { namespaceDefaultsName } from '../../lib/desired/objects/limit-range.ts'
 import { objectPath } from '../../lib/kubernetes/client/paths.ts'
+import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { createCollectNamespace } from '../../lib/reconcile/namespace/collect-namespace.ts'
 import { createRepairNamespace } from '../../lib/reconcile/namespace/repair-namespace.ts'
 import { silentLog } from '../../lib/telemetry/log.ts'
@@ -371,7 +372,8 @@ describe('the namespace of an event', () => {
   async function collectLater(meanwhile: () => Promise<void> = async () => {}): Promise<void> {
     const found = await namespaceCalled(operator, name)
     if (found === undefined) throw new Error('no namespace')
-    const { cluster, config, signal } = operator
+    const { config, signal } = operator
+    const cluster = openCluster(operator.clientFor('reconcile'))
     const graceMs = config.placement.eventGraceMinutes * 60_000
     const slow = {
       ...cluster,

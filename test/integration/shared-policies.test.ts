@@ -7,6 +7,7 @@ import { sharedPolicy } from '../../lib/desired/objects/network-policy.ts'
 import { policyRules, policyRulesText } from '../../lib/desired/policy-rules.ts'
 import { trustMs } from '../../lib/desired/unused.ts'
 import { openEventRecorder } from '../../lib/kubernetes/event-recorder.ts'
+import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { createIntactCheck, isSamePolicy } from '../../lib/observed/policy-digest.ts'
 import { createCollectUnused } from '../../lib/reconcile/collect-unused.ts'
 import { createSharedPolicyGuard } from '../../lib/reconcile/policy/shared-policy-guard.ts'
@@ -157,7 +158,11 @@ describe('a policy that nothing needs any more', () => {
     await create(operator, instanceOf(operator.namespace, 'needs', 'needs', 6))
     await phaseOf(operator, 'needs', 'Ready')
     const { uid = '', resourceVersion = '' } = read?.metadata ?? {}
-    const collect = createCollectUnused({ cluster: operator.cluster, now: Date.now, log: silentLog })
+    const collect = createCollectUnused({
+      cluster: openCluster(operator.clientFor('reconcile')),
+      now: Date.now,
+      log: silentLog,
+    })
     const unused = { kind: 'Policy', namespace: operator.namespace, name, uid, resourceVersion } as const
     await collect(unused, operator.signal)
     const found = await policyCalled(name)
@@ -168,9 +173,9 @@ describe('a policy that nothing needs any more', () => {
   })
 
   it('is made again for an instance that begins to need it after the deletion', async () => {
-    const { cluster, namespace, signal, config } = operator
+    const { namespace, signal, config } = operator
     let now = Date.now()
-    const counted = countedCluster(cluster)
+    const counted = countedCluster(openCluster(operator.clientFor('reconcile')))
     const ensure = createSharedPolicyGuard(counted, () => now)
     const policy = sharedPolicy(namespace, rulesOf(unneeded), config)
     const options = { templateUid: 'a', recheck: false }
@@ -192,10 +197,11 @@ describe('a policy that nothing needs any more', () => {
 })
 
 test('an instance costs six calls until children and status are there, if its policies are known', async () => {
-  const { cluster, client, config, store, namespace, signal } = operator
+  const { config, store, namespace, signal } = operator
+  const client = operator.clientFor('reconcile')
   // The operator of this test would make a pass of its own.
   await forwarder.stop()
-  const counted = countedCluster(cluster)
+  const counted = countedCluster(openCluster(client))
   const times = { now: Date.now, reached: Date.now }
   const recorder = openEventRecorder(client, 'reconcile', silentLog)
   const parts = { cluster: counted, store, recorder, config, ...times, random: () => 0, log: silentLog }

@@ -49,7 +49,6 @@ export interface FaultyOperator extends TestOperator {
   /** Every pass that ended, oldest first. */
   passes: SeenPass[]
   queues: Queues & QueueUrls & { clientOptions: SqsClientOptions }
-  clientFor(name: string): KubernetesClient
   store: Store
   sweep: Sweep
   /** Starts one more forwarder. It gives up the lease when it stops, unless its client is severed. */

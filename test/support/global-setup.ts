@@ -2,15 +2,13 @@ import type { TestProject } from 'vitest/node'
 import { openClient } from '../../lib/kubernetes/client/client.ts'
 import { installManifests } from '../../lib/kubernetes/install/install.ts'
 import { startTestControlPlane } from './control-plane.ts'
-import { functionNames, functionUsers, userOf } from './function-users.ts'
+import { installRoles } from './operator-accounts.ts'
 import { startTestPostgres } from './postgres.ts'
 import { startTestQueues } from './queues.ts'
 
 /** The parts that all test files of a run share. A test that breaks a part starts one of its own. */
 export interface SharedParts {
   controlPlane: { kubeconfig: string; server: string; token: string; caData: string }
-  /** By function, the kubeconfig of a user that has only the rights that a test binds to it. */
-  functionKubeconfigs: Record<string, string>
   postgresUrl: string
   queuesEndpoint: string
 }
@@ -43,11 +41,7 @@ export default async function setup(project: TestProject) {
 }
 
 async function start(): Promise<Running> {
-  const opening = [
-    startTestControlPlane({ users: functionUsers }),
-    startTestPostgres(),
-    startTestQueues(),
-  ] as const
+  const opening = [startTestControlPlane(), startTestPostgres(), startTestQueues()] as const
   const stop = async () => {
     const opened = await Promise.allSettled(opening)
     await Promise.all(opened.map(each => (each.status === 'fulfilled' ? each.value.stop() : undefined)))
@@ -56,10 +50,8 @@ async function start(): Promise<Running> {
     const [plane, postgres, queues] = await Promise.all(opening)
     const { kubeconfig, server, token, caData } = plane
     await installEverywhere(kubeconfig)
-    const kubeconfigs = functionNames.map(async name => [name, await plane.kubeconfigOf(userOf(name))])
     const parts = {
       controlPlane: { kubeconfig, server, token, caData },
-      functionKubeconfigs: Object.fromEntries(await Promise.all(kubeconfigs)),
       postgresUrl: postgres.url,
       queuesEndpoint: queues.endpoint,
     }
@@ -70,12 +62,18 @@ async function start(): Promise<Running> {
   }
 }
 
-/** Installs CRDs and admission policies for every namespace, because each test file has a namespace of its own. */
+/** Installs CRDs, admission policies and the roles of the functions, as an administrator does. */
 export async function installEverywhere(kubeconfig: string): Promise<void> {
   const client = openClient({
     connection: { kind: 'kubeconfig', path: kubeconfig },
     userAgent: 'challenge-operator/test (install)',
   })
   const options = { allowedRegistries: [] } as const
-  await installManifests(client, options, AbortSignal.timeout(60_000)).finally(() => client.close())
+  const signal = AbortSignal.timeout(60_000)
+  try {
+    await installManifests(client, options, signal)
+    await installRoles(client, signal)
+  } finally {
+    await client.close()
+  }
 }

@@ -57,6 +57,7 @@ export async function startLife(
   const name = `life-${team}`
   const template = `template-${team}`
   const { namespace, signal, cluster, config } = operator
+  const client = operator.clientFor('reconcile')
   const writes: string[] = []
   await operator.database.insertInto('challenges_challenge').values({ slug: template }).execute()
   await cluster.create(templateOf(namespace, template, flagged), signal)
@@ -83,15 +84,11 @@ export async function startLife(
     }
     let pass = first
     for (let tries = 0; tries < 5; tries++) {
-      const process = crashingProcess(
-        { client: operator.client, store: operator.store },
-        crashesAtWrite,
-        writes.length,
-      )
+      const process = crashingProcess({ client, store: operator.store }, crashesAtWrite, writes.length)
       const reconcile = createReconcile({
         cluster: openCluster(process.client),
         store: process.store,
-        recorder: openEventRecorder(operator.client, 'reconcile', silentLog),
+        recorder: openEventRecorder(client, 'reconcile', silentLog),
         config,
         now: Date.now,
         reached: Date.now,

@@ -2,9 +2,11 @@ import type { Kysely } from 'kysely'
 import type { QueueUrls } from '../../lib/aws/queues.ts'
 import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
 import { type OperatorConfig, parseOperatorConfig } from '../../lib/config/operator.ts'
+import { placesElsewhere } from '../../lib/config/placement.ts'
 import { openClient } from '../../lib/kubernetes/client/client.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import type { Cluster } from '../../lib/kubernetes/cluster.ts'
+import { functionsWithRights } from '../../lib/kubernetes/install/accounts.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { migrate } from '../../lib/store/migrate.ts'
@@ -12,6 +14,7 @@ import { createPlatformTables } from '../../lib/store/platform-tables.ts'
 import type { PartAddresses } from '../../local/parts/part-addresses.ts'
 import { localCredentials, localRegion } from '../../local/parts/queues.ts'
 import { startTestEventBus } from './event-bus.ts'
+import { type OperatorAccounts, openOperatorAccounts, refuseAdministrator } from './operator-accounts.ts'
 import { sharedControlPlane, testDatabase, testNamespace, testQueues } from './shared-parts.ts'
 
 export const flagSecret = 'a'.repeat(64)
@@ -34,7 +37,10 @@ export interface OperatorPartsOptions {
   challenges?: string[] | undefined
   /** Ids of the teams that the platform knows. */
   teams?: number[] | undefined
-  /** The kubeconfig with which a function calls the API server. Default: the administrator's. */
+  /**
+   * The kubeconfig with which a function calls the API server. It may not be an administrator's. Default: that of an account
+   * which has the rights of the function's roles, where the operator's configuration needs them.
+   */
   kubeconfigOf?: ((functionName: string) => string) | undefined
   /** Wraps the client of a function. */
   client?: ((functionName: string, inner: KubernetesClient) => KubernetesClient) | undefined
@@ -45,7 +51,9 @@ export interface OperatorParts {
   namespace: string
   config: OperatorConfig
   addresses: PartAddresses & { queues: QueueUrls }
+  /** Opens a client with the rights of this function. */
   clientFor(functionName: string): KubernetesClient
+  accounts: OperatorAccounts
   /** The administrator's client, for calls that `Cluster` does not have. */
   client: KubernetesClient
   cluster: Cluster
@@ -65,6 +73,8 @@ export async function openOperatorParts(options: OperatorPartsOptions): Promise<
   const ending = new AbortController()
   const { signal } = ending
   const plane = options.plane ?? sharedControlPlane()
+  if (options.kubeconfigOf !== undefined)
+    for (const name of functionsWithRights) await refuseAdministrator(options.kubeconfigOf(name), signal)
   const [namespace, db, queues, bus] = await Promise.all([
     options.plane ? { name: options.plane.namespace ?? 'default' } : testNamespace(),
     options.databaseUrl ? { url: options.databaseUrl, remove: async () => {} } : testDatabase(),
@@ -78,8 +88,7 @@ export async function openOperatorParts(options: OperatorPartsOptions): Promise<
     ...options.env,
   })
   const clients: KubernetesClient[] = []
-  const clientFor = (name: string) => {
-    const path = (name === 'test' ? undefined : options.kubeconfigOf?.(name)) ?? plane.kubeconfig
+  const open = (name: string, path: string) => {
     const connection = { kind: 'kubeconfig', path } as const
     const userAgent = `challenge-operator/test (${name})`
     // A test waits for a busy machine, where a function comes back later.
@@ -93,7 +102,13 @@ export async function openOperatorParts(options: OperatorPartsOptions): Promise<
   const database = opened as unknown as OperatorParts['database']
   const { challenges = ['web', 'pwn'], teams = [1, 2, 3, 7] } = options
   await createPlatformTables(database, { challenges, teams }, signal)
-  const client = clientFor('test')
+  const client = open('test', plane.kubeconfig)
+  const accounts = await openOperatorAccounts(client, plane.kubeconfig)
+  const { kubeconfigOf = accounts.kubeconfigOf } = options
+  const clientFor = (name: string) => open(name, kubeconfigOf(name))
+  const { namespaces, placement } = config
+  if (options.kubeconfigOf === undefined)
+    await accounts.bind({ namespaces, placesElsewhere: placesElsewhere(placement) }, signal)
   return {
     namespace: namespace.name,
     config,
@@ -108,6 +123,7 @@ export async function openOperatorParts(options: OperatorPartsOptions): Promise<
       },
     },
     clientFor,
+    accounts,
     client,
     cluster: openCluster(client),
     database,
@@ -122,6 +138,7 @@ export async function openOperatorParts(options: OperatorPartsOptions): Promise<
       ending.abort()
       await running
       await database.destroy()
+      await accounts.remove()
       await Promise.all(clients.map(each => each.close()))
       await bus.stop()
       await db.remove()

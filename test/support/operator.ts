@@ -9,7 +9,7 @@ import { type OperatorParts, type OperatorPartsOptions, openOperatorParts } from
 
 export { flagSecret, pepper } from './operator-parts.ts'
 
-export interface TestOperator extends Omit<OperatorParts, 'addresses' | 'clientFor' | 'stop'> {
+export interface TestOperator extends Omit<OperatorParts, 'addresses' | 'stop'> {
   stop(): Promise<void>
 }
 

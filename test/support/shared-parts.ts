@@ -6,7 +6,6 @@ import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
 import { type Api, openApi } from '../../local/control-plane/api.ts'
 import { localCredentials, localRegion } from '../../local/parts/queues.ts'
 import { waitUntil } from '../../local/process/wait.ts'
-import type { FunctionName } from './function-users.ts'
 import type { SharedParts } from './global-setup.ts'
 
 /** The control plane of the run, with the administrator's token. A test makes a namespace of its own in it. */
@@ -15,13 +14,6 @@ export function sharedControlPlane(): SharedParts['controlPlane'] & { api: Api }
   const { port } = new URL(plane.server)
   const ca = Buffer.from(plane.caData, 'base64').toString()
   return { ...plane, api: openApi(Number(port), ca, plane.token) }
-}
-
-/** The kubeconfig of a user that has only the rights that a test binds to it. */
-export function kubeconfigOfFunction(name: FunctionName): string {
-  const path = inject('sharedParts').functionKubeconfigs[name]
-  if (path === undefined) throw new Error(`no user was made for ${name}`)
-  return path
 }
 
 /**

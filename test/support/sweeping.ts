@@ -3,6 +3,7 @@ import { openQueues } from '../../lib/aws/sqs.ts'
 import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
 import { configurationOf } from '../../lib/desired/configuration.ts'
 import type { Cluster } from '../../lib/kubernetes/cluster.ts'
+import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import type { PodMetrics } from '../../lib/kubernetes/pod-metrics.ts'
 import { createClockReader } from '../../lib/reconcile/clock/reader.ts'
 import { openDatabase } from '../../lib/store/database.ts'
@@ -14,13 +15,13 @@ import type { TestOperator } from './operator.ts'
 /** A sweep leaves out what changed in the last ten seconds. By the clock of this sweep every change is older. */
 const aheadMs = 15_000
 
-/** Makes one sweep besides the operator's own, with a clock that is ahead. @param cluster default: the administrator's */
+/** Makes one sweep besides the operator's own, with a clock that is ahead. @param cluster default: with the rights of sweep */
 export async function sweepOnce(
-  operator: Pick<TestOperator, 'databaseUrl' | 'cluster' | 'config' | 'signal'>,
+  operator: Pick<TestOperator, 'databaseUrl' | 'clientFor' | 'config' | 'signal'>,
   queues: QueueUrls & { clientOptions: SqsClientOptions },
   {
     resync = true,
-    cluster = operator.cluster,
+    cluster = openCluster(operator.clientFor('sweep')),
     podMetrics = { millicores: async () => new Map() },
     log = silentLog,
   }: { resync?: boolean; cluster?: Cluster; podMetrics?: PodMetrics; log?: Log } = {},

@@ -29,7 +29,7 @@ export type Manifest = KubernetesObject & { metadata: { name: string } }
 
 /** Reads the objects of a folder of `manifests/`. */
 export async function readManifests(
-  folder: 'crds' | 'admission' | 'rbac' | 'placements' | 'samples',
+  folder: 'crds' | 'admission' | 'rbac' | 'all-namespaces' | 'placements' | 'samples',
 ): Promise<Manifest[]> {
   // The parser is loaded on demand: the bundle of a function that never reads a manifest may contain this file.
   const { parseAllDocuments } = await import('yaml')
