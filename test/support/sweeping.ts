@@ -2,6 +2,7 @@ import type { QueueUrls } from '../../lib/aws/queues.ts'
 import { openQueues } from '../../lib/aws/sqs.ts'
 import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
 import { configurationOf } from '../../lib/desired/configuration.ts'
+import { openClient } from '../../lib/kubernetes/client/client.ts'
 import type { Cluster } from '../../lib/kubernetes/cluster.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import type { PodMetrics } from '../../lib/kubernetes/pod-metrics.ts'
@@ -17,15 +18,21 @@ const aheadMs = 15_000
 
 /** Makes one sweep besides the operator's own, with a clock that is ahead. @param cluster default: with the rights of sweep */
 export async function sweepOnce(
-  operator: Pick<TestOperator, 'databaseUrl' | 'clientFor' | 'config' | 'signal'>,
+  operator: Pick<TestOperator, 'databaseUrl' | 'accounts' | 'config' | 'signal'>,
   queues: QueueUrls & { clientOptions: SqsClientOptions },
   {
     resync = true,
-    cluster = openCluster(operator.clientFor('sweep')),
+    cluster: given,
     podMetrics = { millicores: async () => new Map() },
     log = silentLog,
   }: { resync?: boolean; cluster?: Cluster; podMetrics?: PodMetrics; log?: Log } = {},
 ): Promise<Swept> {
+  // The user agent is that of the test, so that nobody counts these calls as the operator's.
+  const client = openClient({
+    connection: { kind: 'kubeconfig', path: operator.accounts.kubeconfigOf('sweep') },
+    userAgent: 'challenge-operator/test (test)',
+  })
+  const cluster = given ?? openCluster(client)
   const database = openDatabase({ url: operator.databaseUrl, max: 1, applicationName: 'sweep' })
   const sending = openQueues(queues)
   const { leaseNamespace } = operator.config
@@ -52,6 +59,7 @@ export async function sweepOnce(
     return await sweep({ resync }, operator.signal)
   } finally {
     sending.close()
+    await client.close()
     await database.destroy()
   }
 }
