@@ -2,12 +2,12 @@ import type { Migration } from 'kysely/migration'
 import * as instances from './migrations/2026-11-23-instances.ts'
 import * as outboxRetries from './migrations/2026-11-25-outbox-retries.ts'
 import * as clusters from './migrations/2026-11-29-clusters.ts'
-import * as history from './migrations/2026-11-29-history.ts'
 import * as hostClaims from './migrations/2026-11-29-host-claims.ts'
 import * as rowDigests from './migrations/2026-11-29-row-digests.ts'
 import * as unstoppedRows from './migrations/2026-11-29-unstopped-rows.ts'
 import * as workloadNamespaces from './migrations/2026-11-29-workload-namespaces.ts'
 import * as admissions from './migrations/2026-11-30-admissions.ts'
+import * as history from './migrations/2026-11-30-history.ts'
 import * as warnings from './migrations/2026-11-30-warnings.ts'
 
 /** Migrations by name, run in the order of their names. A released migration never changes; a change is a new one. */
@@ -15,11 +15,11 @@ export const migrations: Record<string, Migration> = {
   '2026-11-23-instances': instances,
   '2026-11-25-outbox-retries': outboxRetries,
   '2026-11-29-clusters': clusters,
-  '2026-11-29-history': history,
   '2026-11-29-host-claims': hostClaims,
   '2026-11-29-row-digests': rowDigests,
   '2026-11-29-unstopped-rows': unstoppedRows,
   '2026-11-29-workload-namespaces': workloadNamespaces,
   '2026-11-30-admissions': admissions,
+  '2026-11-30-history': history,
   '2026-11-30-warnings': warnings,
 }

@@ -73,6 +73,8 @@ export interface OperatorSeams {
   /** Called at the end of every pass that did not throw. */
   onPass?: (pass: Pass, outcome: Outcome) => void
   forwarder?: ForwardSeams
+  /** Seconds that a poll of a queue waits. A queue server may give a message to a poll that was abandoned meanwhile. */
+  waitSeconds?: number
   /** The time of reconcile and sweep. */
   time?: ServerTime
 }
@@ -174,7 +176,12 @@ export function composeOperator(
     { handler, queueUrl }: { handler: MappingOptions['handler']; queueUrl: string },
     stopping: AbortSignal,
   ): Promise<void> {
-    const receiver = openReceiver({ queueUrl, clientOptions: sqs })
+    const { waitSeconds } = seams
+    const receiver = openReceiver({
+      queueUrl,
+      clientOptions: sqs,
+      ...(waitSeconds === undefined ? {} : { waitSeconds }),
+    })
     const timeoutMs = lambdaTimeoutMs[name]
     const options = { name, receiver, handler, workers: workers[name], timeoutMs, log: logOf(name) }
     return runMapping(options, stopping)

@@ -16,9 +16,11 @@ let operator: TestOperator
 /** Two of every function, on the same queues. Each can be stopped by itself. */
 let running: { ending: AbortController; done: Promise<void> }[]
 
+const waitSeconds = 1
+
 function start(): void {
   const ending = new AbortController()
-  const composed = composeOperator(parts.addresses, parts.config, silentLog)
+  const composed = composeOperator(parts.addresses, parts.config, silentLog, { waitSeconds })
   running.push({ ending, done: composed.run(AbortSignal.any([ending.signal, parts.signal])) })
 }
 
@@ -28,6 +30,8 @@ async function restart(): Promise<void> {
   const oldest = running.shift()
   oldest?.ending.abort()
   await oldest?.done
+  // The queue server would give the next messages to the polls of the functions that ended.
+  await until(Date.now() + waitSeconds * 1_000)
 }
 
 beforeAll(async () => {
