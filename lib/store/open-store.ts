@@ -194,7 +194,7 @@ async function withRoom(
   // The row is locked by now. One that waits may be locked by who holds the lock of the admissions.
   if (!row?.cluster || !holdsRoom(row) || !makesRoom(row, limits)) return recorded
   const { wakes } = await admitWaitingIn(transaction, row.cluster, limits)
-  return { ...recorded, wakes: [...(recorded.wakes ?? []), ...wakes] }
+  return wakes.length > 0 ? { ...recorded, wakes } : recorded
 }
 
 interface ToClose {
@@ -217,7 +217,8 @@ async function closeIn(
   const { uid, claimsOf = {} } = toClose
   const { wakes } = await releaseHostIn(transaction, { uid, ...claimsOf })
   const closed = await closeRowIn(transaction, toClose, repeated)
-  return { ...closed, wakes: [...wakes, ...(closed.wakes ?? [])] }
+  const all = [...wakes, ...(closed.wakes ?? [])]
+  return all.length > 0 ? { ...closed, wakes: all } : closed
 }
 
 async function closeRowIn(

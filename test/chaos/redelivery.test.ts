@@ -1,5 +1,3 @@
-import { readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { openReceiver } from '../../lib/aws/receiver.ts'
 import { OperatorError } from '../../lib/errors.ts'
@@ -9,7 +7,6 @@ import { type FaultyOperator, startFaultyOperator } from '../support/faulty-oper
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { eventually, phaseOf, referenceTo } from '../support/operator.ts'
 import { sharedControlPlane } from '../support/shared-parts.ts'
-import { temporaryFolder } from '../support/temporary-folder.ts'
 
 const cleanUp: (() => Promise<unknown>)[] = []
 afterEach(async () => {
@@ -73,15 +70,10 @@ test('connections that have gone silent hold no batch for longer than some calls
   const { port, hostname: host } = new URL(plane.server)
   const proxy = await startTcpProxy({ host, port: Number(port) })
   cleanUp.push(() => proxy.stop())
-  const folder = await temporaryFolder('silent')
-  cleanUp.push(() => folder.remove())
-  const kubeconfig = join(folder.path, 'kubeconfig')
-  const direct = await readFile(plane.kubeconfig, 'utf8')
-  await writeFile(kubeconfig, direct.replaceAll(plane.server, `https://${host}:${proxy.port}`))
   const operator = await start({
     teams: range(1, 20),
     changesVisibility: 360,
-    kubeconfigOf: name => (name === 'reconcile' ? kubeconfig : plane.kubeconfig),
+    serverOf: name => (name === 'reconcile' ? `https://${host}:${proxy.port}` : undefined),
   })
   await create(operator, range(1, 10))
   for (const team of range(1, 10)) await untilConsistent(operator, nameOf(team), 'Ready')

@@ -25,7 +25,7 @@ export interface ForwarderOptions extends ForwardSeams {
 export interface FaultyOperatorOptions
   extends Pick<
     OperatorPartsOptions,
-    'plane' | 'databaseUrl' | 'env' | 'challenges' | 'teams' | 'client' | 'kubeconfigOf'
+    'plane' | 'databaseUrl' | 'env' | 'challenges' | 'teams' | 'client' | 'kubeconfigOf' | 'serverOf'
   > {
   /** Wraps the queue that forwarder, timer and sweep send to. */
   changes?: (inner: ChangesQueue) => ChangesQueue
@@ -71,7 +71,7 @@ export async function startFaultyOperator(options: FaultyOperatorOptions = {}): 
   const { namespaces, placement, intervalSeconds } = config
   const queues = openQueues(urls)
   const changes = options.changes?.(queues.changes) ?? queues.changes
-  const realStore = openStore(parts.database, { bus: parts.addresses.bus.name })
+  const realStore = openStore(parts.database, { bus: parts.addresses.bus.name, limits: config.limits })
   const store = options.store?.(realStore) ?? realStore
   const passes: SeenPass[] = []
   const operator = composeOperator(parts.addresses, config, log, {

@@ -51,10 +51,14 @@ export async function installRoles(client: KubernetesClient, signal: AbortSignal
       if (object.kind === 'ClusterRole') await createAsAdmin(client, object, signal)
 }
 
-/** @param client the administrator's, of the cluster to which `kubeconfig` leads */
+/**
+ * @param client the administrator's, of the cluster to which `kubeconfig` leads
+ * @param serverOf the URL by which a function reaches the API server; undefined: that of `kubeconfig`
+ */
 export async function openOperatorAccounts(
   client: KubernetesClient,
   kubeconfig: string,
+  serverOf: (functionName: string) => string | undefined = () => undefined,
 ): Promise<OperatorAccounts> {
   const home = `operator-${randomBytes(5).toString('hex')}`
   const folder = await temporaryFolder('accounts')
@@ -62,7 +66,9 @@ export async function openOperatorAccounts(
   for (const name of composedFunctions) {
     const path = join(folder.path, name)
     const user = `system:serviceaccount:${home}:${accountOf(name)}`
-    await writeFile(path, impersonating(await readFile(kubeconfig, 'utf8'), user), { mode: 0o600 })
+    await writeFile(path, impersonating(await readFile(kubeconfig, 'utf8'), user, serverOf(name)), {
+      mode: 0o600,
+    })
     paths.set(name, path)
   }
   const clusterWide: Binding[] = []
@@ -116,11 +122,18 @@ export async function openOperatorAccounts(
   }
 }
 
-/** Returns a kubeconfig whose users act as this one. */
-function impersonating(text: string, user: string): string {
-  const config = parse(text) as { users: { name: string; user: object }[] }
+/** Returns a kubeconfig whose users act as this one, and that leads to this server, if one is given. */
+function impersonating(text: string, user: string, server: string | undefined): string {
+  const config = parse(text) as {
+    users: { name: string; user: object }[]
+    clusters: { name: string; cluster: object }[]
+  }
+  const clusters = config.clusters.map(each => ({
+    ...each,
+    cluster: { ...each.cluster, ...(server === undefined ? {} : { server }) },
+  }))
   const users = config.users.map(each => ({ ...each, user: { ...each.user, as: user } }))
-  return stringify({ ...config, users })
+  return stringify({ ...config, clusters, users })
 }
 
 async function bindingsFor({ namespaces, placesElsewhere }: BoundPlaces) {

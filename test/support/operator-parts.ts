@@ -42,6 +42,8 @@ export interface OperatorPartsOptions {
    * which has the rights of the function's roles, where the operator's configuration needs them.
    */
   kubeconfigOf?: ((functionName: string) => string) | undefined
+  /** The URL by which a function reaches the API server. Default: the server's own. */
+  serverOf?: ((functionName: string) => string | undefined) | undefined
   /** Wraps the client of a function. */
   client?: ((functionName: string, inner: KubernetesClient) => KubernetesClient) | undefined
 }
@@ -103,7 +105,7 @@ export async function openOperatorParts(options: OperatorPartsOptions): Promise<
   const { challenges = ['web', 'pwn'], teams = [1, 2, 3, 7] } = options
   await createPlatformTables(database, { challenges, teams }, signal)
   const client = open('test', plane.kubeconfig)
-  const accounts = await openOperatorAccounts(client, plane.kubeconfig)
+  const accounts = await openOperatorAccounts(client, plane.kubeconfig, options.serverOf)
   const { kubeconfigOf = accounts.kubeconfigOf } = options
   const clientFor = (name: string) => open(name, kubeconfigOf(name))
   const { namespaces, placement } = config

@@ -87,7 +87,7 @@ describe('the room of an instance', () => {
         soon(),
       )
     }
-    expect((await limited.close('deleted', 'deleted', soon())).wakes).toEqual([])
+    expect((await limited.close('deleted', 'deleted', soon())).wakes).toBeUndefined()
     expect((await limited.close('first', 'deleted', soon())).wakes).toEqual([keyOf('next')])
     expect(await limited.admit(request('next'), soon())).toMatchObject({ admitted: true })
   })
