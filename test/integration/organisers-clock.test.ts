@@ -115,12 +115,21 @@ const edit = (name: string, path: string, value: unknown) =>
 
 const until = (at: number) => waitUntil('the date', 60_000, async () => Date.now() > at, parts.signal)
 
+/** The shared policies that Deployments need. One that nothing needs any more waits to be collected as it is. */
 async function policies(): Promise<NetworkPolicy[]> {
+  const deployments = { apiVersion: 'apps/v1', kind: 'Deployment' }
+  const needed = new Set<string | undefined>()
+  for await (const page of parts.cluster.list<Deployment>(
+    deployments,
+    { namespace: parts.namespace },
+    parts.signal,
+  ))
+    for (const { spec } of page) needed.add(spec?.template?.metadata?.labels?.[labels.policy])
   const kind = { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy' }
   const found: NetworkPolicy[] = []
   const selection = { namespace: parts.namespace, labelSelector: labels.policy }
   for await (const page of parts.cluster.list<NetworkPolicy>(kind, selection, parts.signal))
-    found.push(...page)
+    found.push(...page.filter(({ metadata }) => needed.has(metadata.name)))
   return found
 }
 

@@ -28,6 +28,7 @@ describe('the rules of reasons', () => {
       'Contested',
       'HostTaken',
       'Paused',
+      'Queued',
       'Suspended',
       'Idle',
       'Expired',
@@ -53,6 +54,7 @@ describe('the rules of reasons', () => {
       'PlatformTablesMissing',
       'OperatorMisconfigured',
       'SchemaOutdated',
+      'Queued',
       'Terminating',
       'NamespaceStuck',
     ])

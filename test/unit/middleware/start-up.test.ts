@@ -45,7 +45,7 @@ describe('configured', () => {
     const { code, stderr } = await startUp({
       OPERATOR_INTERVAL: 'x',
       OPERATOR_LOG_LEVEL: 'y',
-      OPERATOR_MAX_INSTANCES: '100',
+      OPERATOR_MAX_INSTANCES: '0',
     })
     expect(code).toBe(78)
     for (const name of ['OPERATOR_INTERVAL', 'OPERATOR_LOG_LEVEL', 'OPERATOR_MAX_INSTANCES'])
