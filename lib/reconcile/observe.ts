@@ -70,6 +70,23 @@ export async function observe(
   }
 }
 
+/**
+ * Observes only what an end follows from: the instance, the clock and the template. The workload counts as not there, so the
+ * observation is good for the decision whether the instance has ended, and for no other.
+ */
+export async function observeEnd(
+  dependencies: ObserveDependencies,
+  { instance, clock }: Pick<Observed, 'instance' | 'clock'>,
+  pass: Pass,
+  signal: AbortSignal,
+): Promise<Observed> {
+  const template = await readTemplate(dependencies.cluster, instance, signal)
+  const existing = template.kind === 'read' ? template.template : undefined
+  const sources = await templateSources(dependencies, { instance, existing, pass }, signal)
+  const nothing = { activity: undefined, deployment: undefined, pods: [], verified: new Map() }
+  return { instance, clock, template, held: pass.held, sources, ...nothing }
+}
+
 /** Without the database it is not known who is idle, so nobody is hibernated. The sweep asks again. */
 async function readActivity(
   store: Pick<Store, 'lastActiveAt'>,

@@ -20,11 +20,12 @@ import { createDefaultDenyGuard } from './act/default-deny.ts'
 import { createWorkloadNamespaceGuard } from './act/workload-namespace.ts'
 import { withAdmission } from './admission.ts'
 import { createClockReader } from './clock/reader.ts'
-import { decide, endsInMs, isOverUnobserved } from './decide.ts'
-import { observe, readInstance } from './observe.ts'
-import { rechecksRow } from './pass/causes.ts'
+import { type Decision, decide, endsInMs, isOverUnobserved } from './decide.ts'
+import { observe, observeEnd, readInstance } from './observe.ts'
+import { expectsEnd, rechecksRow } from './pass/causes.ts'
 import { withForceSync } from './pass/force-sync.ts'
 import { judgingTime } from './pass/judging-time.ts'
+import type { Observed } from './pass/observation.ts'
 import { type Outcome, type Pass, type PassResult, type Reconcile, waitOutcome } from './pass/outcome.ts'
 import { createSharedPolicyGuard } from './policy/shared-policy-guard.ts'
 import { conclude } from './report/conclude.ts'
@@ -131,6 +132,25 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
     return recordEvents(deps, { instance, before: status, after: status ?? {}, expired: true }, signal)
   }
 
+  /** The workload does not matter to an end, so it is read only if the end has not come. */
+  async function observeAndDecide(
+    known: { instance: Stored<ChallengeInstance>; clock: ClockState },
+    pass: Pass,
+    signal: AbortSignal,
+  ): Promise<{ observed: Observed; wanted: Decision; endsIn: number | undefined }> {
+    const parts = { cluster, store, revisions, exposureGround }
+    const judged = (observed: Observed) => {
+      const wanted = decide(observed, config, reached())
+      const times = { now: now(), reached: reached() }
+      return { observed, wanted, endsIn: endsInMs(observed, wanted, pass, times) }
+    }
+    if (expectsEnd(pass)) {
+      const atEnd = judged(await observeEnd(parts, known, pass, signal))
+      if (atEnd.wanted.kind === 'expire' || atEnd.endsIn !== undefined) return atEnd
+    }
+    return judged(await observe(parts, known, pass, signal))
+  }
+
   /** The pass over an instance that exists. @returns 'again' if the instance has to be read anew */
   async function passOver(
     found: Stored<ChallengeInstance>,
@@ -141,12 +161,9 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
     const clock = await readClock(pass.clock, signal)
     const instance = clock.paused ? found : await ensureFinalizer(cluster, found, signal)
     const known = { instance, clock }
-    const observed = await observe({ cluster, store, revisions, exposureGround }, known, pass, signal).catch(
-      thrown => ({ thrown }),
-    )
-    if ('thrown' in observed) return endOrReport(known, observed.thrown, pass, signal)
-    const wanted = decide(observed, config, reached())
-    const endsIn = endsInMs(observed, wanted, pass, { now: now(), reached: reached() })
+    const judged = await observeAndDecide(known, pass, signal).catch(thrown => ({ thrown }))
+    if ('thrown' in judged) return endOrReport(known, judged.thrown, pass, signal)
+    const { observed, wanted, endsIn } = judged
     if (endsIn !== undefined) {
       await sleep(endsIn, signal)
       signal.throwIfAborted()

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import type { Placement } from '../../lib/crd/challenge-template.ts'
 import { finalizer } from '../../lib/crd/group.ts'
@@ -27,7 +27,7 @@ beforeAll(async () => {
   operator = await startTestOperator({
     client: counted,
     challenges: ['shared', 'event', 'instance'],
-    teams: [1, 2, 3],
+    teams: [1, 2, 3, 4],
     env: {
       OPERATOR_PLACEMENTS: 'Shared,Event,Instance',
       OPERATOR_NAMESPACE_PREFIX: `c${Date.now().toString(36)}-`,
@@ -109,4 +109,26 @@ describe.each<{ placement: Placement; expected: string[]; most: number }>([
     const made = await callsUntilStatus(`${template}-3`, template, [])
     expect(made).toEqual([...expected, ofFinalizer].toSorted())
   })
+})
+
+test('the end of an instance costs two reads and the deletion, until its mark is there', async () => {
+  const name = 'ends-4'
+  const expiresAt = new Date(Date.now() + 8_000).toISOString()
+  const from = calls.length
+  await create(operator, instanceOf(operator.namespace, name, 'shared', 4, { expiresAt }))
+  await eventually<ChallengeInstance>(
+    operator,
+    'ChallengeInstance',
+    name,
+    each => each === undefined || each.metadata.deletionTimestamp !== undefined,
+  )
+  const own = calls.slice(from).map(described)
+  const untilMark = own.slice(0, own.indexOf('DELETE challengeinstances') + 1)
+  // The last status says when the instance ends. The pass that ends it comes after.
+  const ofEnd = untilMark.slice(untilMark.lastIndexOf('PUT challengeinstances/status') + 1)
+  expect(ofEnd.filter(call => !aside.includes(call))).toEqual([
+    'GET challengeinstances',
+    'GET challengetemplates',
+    'DELETE challengeinstances',
+  ])
 })

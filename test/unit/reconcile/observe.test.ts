@@ -4,9 +4,9 @@ import { labels } from '../../../lib/crd/group.ts'
 import type { Pod, Stored } from '../../../lib/crd/objects.ts'
 import { noGround } from '../../../lib/desired/exposure/exposure.ts'
 import type { Cluster } from '../../../lib/kubernetes/cluster.ts'
-import { observe } from '../../../lib/reconcile/observe.ts'
+import { observe, observeEnd } from '../../../lib/reconcile/observe.ts'
 import type { Revisions } from '../../../lib/reconcile/template/revisions.ts'
-import { recordedChild, storedInstance } from '../../support/objects.ts'
+import { recordedChild, storedInstance, storedTemplate } from '../../support/objects.ts'
 import { somePass } from './passes.ts'
 
 const { signal } = new AbortController()
@@ -67,5 +67,26 @@ describe('the pods that a pass observes', () => {
   it('are none of a predecessor', async () => {
     const other = pod('old', { labels: { [labels.instanceUid]: 'other' } })
     expect((await podsOf([other], { hint: 'old' })).pods).toEqual([])
+  })
+})
+
+describe('the observation of an end', () => {
+  it('asks for the template, and for nothing of the workload', async () => {
+    const asked: string[] = []
+    const get = async ({ kind }: { kind: string }) => {
+      asked.push(kind)
+      return kind === 'ChallengeTemplate' ? storedTemplate() : undefined
+    }
+    const cluster = { get } as unknown as Cluster
+    const instance = storedInstance({ status: { children: [recordedChild()], podName: 'old' } })
+    const { template, sources } = await observeEnd(
+      { cluster, store, revisions, exposureGround },
+      { instance, clock: openClock },
+      somePass({ causes: new Set(['expiry']) }),
+      signal,
+    )
+    expect(asked).toEqual(['ChallengeTemplate'])
+    expect(template.kind).toBe('read')
+    expect(sources).toHaveLength(1)
   })
 })
