@@ -14,10 +14,13 @@ export interface AuditedCall {
   namespace: string
   name: string
   code: number
+  /** When it was answered, in epoch milliseconds by the clock of the API server. */
+  at: number
 }
 
 interface AuditEvent {
   stage: string
+  stageTimestamp: string
   userAgent?: string
   verb: string
   requestURI: string
@@ -75,7 +78,8 @@ function parsed(line: string): AuditEvent | undefined {
   }
 }
 
-function callOf({ userAgent = '', verb, requestURI, objectRef, responseStatus }: AuditEvent): AuditedCall {
+function callOf(event: AuditEvent): AuditedCall {
+  const { userAgent = '', verb, requestURI, objectRef, responseStatus, stageTimestamp } = event
   const {
     resource = new URL(requestURI, 'https://api').pathname,
     subresource,
@@ -89,5 +93,6 @@ function callOf({ userAgent = '', verb, requestURI, objectRef, responseStatus }:
     namespace,
     name,
     code: responseStatus?.code ?? 0,
+    at: Date.parse(stageTimestamp),
   }
 }

@@ -3,7 +3,7 @@ import { openClient } from '../../lib/kubernetes/client/client.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import { userAgentOf } from '../../lib/kubernetes/client/user-agent.ts'
 import { openLogger } from '../../lib/telemetry/logger.ts'
-import { composeOperator } from '../../local/lambda/compose.ts'
+import { type ComposedFunction, composeOperator } from '../../local/lambda/compose.ts'
 import type { PartAddresses } from '../../local/parts/part-addresses.ts'
 import { serve } from './child-side.ts'
 
@@ -11,6 +11,8 @@ export interface OperatorStart {
   env: Record<string, string>
   kubeconfig: string
   addresses: Omit<PartAddresses, 'clientFor'>
+  /** The functions that run; undefined: all. */
+  functions?: readonly ComposedFunction[]
 }
 
 /** A process with the whole operator, composed as for `npm start`, over parts in other processes. */
@@ -18,7 +20,7 @@ const stopping = new AbortController()
 const clients: KubernetesClient[] = []
 let running: Promise<void> = Promise.resolve()
 
-function start({ env, kubeconfig, addresses }: OperatorStart): void {
+function start({ env, kubeconfig, addresses, functions }: OperatorStart): void {
   const clientFor = (name: string) => {
     const connection = { kind: 'kubeconfig', path: kubeconfig } as const
     const client = openClient({ connection, userAgent: userAgentOf(name) })
@@ -26,7 +28,9 @@ function start({ env, kubeconfig, addresses }: OperatorStart): void {
     return client
   }
   const log = openLogger({ level: 'warn', service: 'bench' })
-  running = composeOperator({ clientFor, ...addresses }, parseOperatorConfig(env), log).run(stopping.signal)
+  const seams = functions === undefined ? {} : { functions }
+  const operator = composeOperator({ clientFor, ...addresses }, parseOperatorConfig(env), log, seams)
+  running = operator.run(stopping.signal)
 }
 
 serve({ start }, async () => {

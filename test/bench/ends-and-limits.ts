@@ -1,0 +1,301 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { clockName } from '../../lib/clock/state.ts'
+import { limited } from '../../lib/concurrency.ts'
+import { apiVersion, labels } from '../../lib/crd/group.ts'
+import type { NetworkPolicy } from '../../lib/crd/objects.ts'
+import { collectionPath } from '../../lib/kubernetes/client/paths.ts'
+import { rfc3339 } from '../../lib/lifetime.ts'
+import { waitUntil } from '../../local/process/wait.ts'
+import { instanceOf } from '../support/objects.ts'
+import { type BenchCluster, openBenchCluster, sideBySide } from './bench-cluster.ts'
+import { namesOf } from './burst.ts'
+import { countCalls } from './call-counts.ts'
+import type { Child } from './child.ts'
+import { finalized } from './creator.ts'
+import { expiryFigures } from './expiry-figures.ts'
+import { callsFigure, type Result, tableOf } from './figures.ts'
+import { type InstanceSight, type SeenInstance, watchInstances } from './instance-sight.ts'
+import { quantile } from './latency.ts'
+import { startDatabase, startOperatorProcess } from './operator.ts'
+import { operated, sampleOf, templateName } from './sample.ts'
+
+/** Measures limits, waking, a lockdown, and the end of many instances within one second, one after the other. */
+const { values } = parseArgs({
+  options: {
+    instances: { type: 'string', default: '1000' },
+    burst: { type: 'string', default: '500' },
+    limit: { type: 'string', default: '100' },
+    alone: { type: 'string', default: '20' },
+    minutes: { type: 'string', default: '20' },
+  },
+})
+const instances = Number(values.instances)
+const burst = Number(values.burst)
+const limit = Number(values.limit)
+/** Instances that are created, and as many that are woken, one after the other. */
+const alone = Number(values.alone)
+/** Templates with ports of their own, and so with a policy of their own. */
+const templates = Array.from({ length: 10 }, (_, index) => `${templateName}-${index}`)
+/** Milliseconds after which everything that a change causes has ended. */
+const pauseMs = 1_000
+/** Milliseconds from the change of the organiser's clock until all policies have followed. */
+const lockdownMs = 5_000
+
+const signal = AbortSignal.timeout(Number(values.minutes) * 60_000)
+const began = Date.now()
+const progress = (line: string) =>
+  void process.stderr.write(`${String(Math.round((Date.now() - began) / 1_000)).padStart(4)} s  ${line}\n`)
+const show = (result: Result) => void process.stdout.write(`${tableOf(result)}\n`)
+
+const sample = sampleOf('Shared')
+const instancesPath = collectionPath({ apiVersion, kind: 'ChallengeInstance' }, operated)
+/** Each instance has a team of its own. */
+const allTeams = burst + instances + alone
+let teams = 0
+
+const stack = new AsyncDisposableStack()
+try {
+  progress('starting a control plane with its controllers')
+  const cluster = await openBenchCluster({ full: true, pinned: false, sample }, signal)
+  stack.defer(() => cluster.stack.disposeAsync())
+  await createTemplates(cluster)
+  const sight = await watchInstances(cluster.client, operated, cluster.signal)
+
+  const limited = await startOperators(cluster, { OPERATOR_MAX_INSTANCES: String(limit) })
+  progress(`${burst} creates with room for ${limit}`)
+  show(await measureBurst(cluster, sight, { names: namesOf('limited', burst), most: limit }))
+  await removeAll(cluster, sight)
+  for (const each of limited) await each.stop()
+
+  await startOperators(cluster, {})
+  progress(`${burst} creates without a limit`)
+  const names = namesOf('free', instances)
+  show(await measureBurst(cluster, sight, { names: names.slice(0, burst), most: undefined }))
+  progress(`${instances} instances until they are Ready`)
+  await Promise.all(names.slice(burst).map(name => create(cluster, name)))
+  await Promise.all(names.map(name => sight.until(name, isReady)))
+  await sleep(10 * pauseMs)
+  if (alone > 0) {
+    progress(`${alone} creations and ${alone} wakes in turn`)
+    show(await measureWaking(cluster, sight, names.slice(0, alone)))
+  }
+  progress('lockdown')
+  show(await measureLockdown(cluster))
+  progress(`moving the ends of ${instances} instances into one second`)
+  show(await measureExpiry(cluster, sight, names))
+} finally {
+  await stack.disposeAsync()
+}
+
+async function createTemplates({ bare }: BenchCluster): Promise<void> {
+  const path = collectionPath({ apiVersion, kind: 'ChallengeTemplate' }, operated)
+  const { spec, ...rest } = sample.template(operated)
+  for (const [index, name] of templates.entries()) {
+    const ports = [{ name: 'http', port: 8_000 + index, appProtocol: 'http' as const }]
+    const template = { ...rest, metadata: { namespace: operated, name }, spec: { ...spec, ports } }
+    await bare.call('POST', path, JSON.stringify(template), signal)
+  }
+}
+
+/** Starts the operator, and a second reconcile function in a process of its own, with a new database. */
+async function startOperators(cluster: BenchCluster, env: Record<string, string>): Promise<Child[]> {
+  const databaseUrl = await startDatabase(cluster, { teams: allTeams, challenges: templates }, signal)
+  // A warning of each end is no part of what is measured.
+  const environment = { ...sample.environment, OPERATOR_WARN_MINUTES: '0', ...env }
+  const options = { databaseUrl, environment }
+  const both = [
+    await startOperatorProcess(cluster, options),
+    await startOperatorProcess(cluster, { ...options, functions: ['reconcile'] }),
+  ]
+  // The forwarder waits for the lease of the one before.
+  await sleep(10 * pauseMs)
+  return both
+}
+
+/** Creates an instance of the next template and the next team. */
+async function create({ bare }: BenchCluster, name: string): Promise<void> {
+  teams += 1
+  const template = templates[teams % templates.length] ?? templateName
+  const body = finalized(instanceOf(operated, name, template, teams))
+  await bare.call('POST', instancesPath, JSON.stringify(body), signal)
+}
+
+async function patch({ client }: BenchCluster, path: string, body: object): Promise<void> {
+  const request = { body, contentType: 'application/merge-patch+json' }
+  const { status } = await client.request('PATCH', path, request, signal)
+  if (status >= 300) throw new Error(`PATCH ${path}: ${status}`)
+}
+
+async function removeAll({ bare }: BenchCluster, sight: InstanceSight): Promise<void> {
+  await bare.call('DELETE', instancesPath, undefined, signal)
+  await Promise.all(sight.names().map(name => sight.until(name, seen => seen === undefined)))
+}
+
+function isReady(seen: SeenInstance): boolean {
+  return seen?.status?.phase === 'Ready'
+}
+
+/** Whether the operator has either started the instance or said that it waits for room. */
+function isDecided(seen: SeenInstance): boolean {
+  return seen?.status?.reason === 'Queued' || (seen?.status?.children ?? []).length > 0
+}
+
+async function measureBurst(
+  cluster: BenchCluster,
+  sight: InstanceSight,
+  { names, most }: { names: readonly string[]; most: number | undefined },
+): Promise<Result> {
+  const from = await cluster.audit.mark(signal)
+  sight.mostRunning()
+  const started = performance.now()
+  const decided = await Promise.all(
+    names.map(async name => {
+      await create(cluster, name)
+      return sight.until(name, isDecided)
+    }),
+  )
+  const seconds = (Math.max(...decided) - started) / 1_000
+  const to = await cluster.audit.mark(signal)
+  const { total, byKind } = countCalls(await cluster.audit.calls(from, to), names.length)
+  const atOnce = { name: 'Deployments with a pod at once, at most', value: sight.mostRunning(), unit: '' }
+  return {
+    scenario: `${names.length} creates, two reconcile functions, ${most === undefined ? 'no limit' : `room for ${most}`}`,
+    figures: [
+      { name: 'started or told to wait', value: names.length / seconds, unit: 'a second' },
+      most === undefined ? atOnce : { ...atOnce, aim: { bound: 'at most', value: most } },
+      callsFigure(total),
+    ],
+    calls: byKind,
+  }
+}
+
+async function measureWaking(
+  cluster: BenchCluster,
+  sight: InstanceSight,
+  sleepers: readonly string[],
+): Promise<Result> {
+  const took: Record<'created' | 'woken', number[]> = { created: [], woken: [] }
+  for (const [index, sleeper] of sleepers.entries()) {
+    const path = `${instancesPath}/${sleeper}`
+    await patch(cluster, path, { spec: { suspend: true } })
+    await sight.until(sleeper, seen => seen?.status?.phase === 'Idle')
+    await sleep(2 * pauseMs)
+    const wokenAt = performance.now()
+    await patch(cluster, path, { spec: { suspend: false } })
+    took.woken.push((await sight.until(sleeper, isReady)) - wokenAt)
+    await sleep(pauseMs)
+    const name = `alone-${index}`
+    const createdAt = performance.now()
+    await create(cluster, name)
+    took.created.push((await sight.until(name, isReady)) - createdAt)
+    await sleep(pauseMs)
+  }
+  const p50 = (times: readonly number[]) => ({ value: quantile(times, 0.5), unit: 'ms' })
+  return {
+    scenario: `${sleepers.length} hibernated instances woken, and as many created, in turn`,
+    figures: [
+      { name: 'wake to Ready, p50', ...p50(took.woken) },
+      { name: 'create to Ready, p50', ...p50(took.created) },
+    ],
+  }
+}
+
+async function measureLockdown(cluster: BenchCluster): Promise<Result> {
+  const metadata = { namespace: operated, name: clockName }
+  const path = collectionPath({ apiVersion: 'v1', kind: 'ConfigMap' }, operated)
+  const body = JSON.stringify({ metadata, data: { lockdown: 'true' } })
+  const close = await followed(cluster, 'closed', () => cluster.bare.call('POST', path, body, signal))
+  await sleep(5 * pauseMs)
+  const opening = () => patch(cluster, `${path}/${clockName}`, { data: { lockdown: 'false' } })
+  const open = await followed(cluster, 'open', opening)
+  const figures = { closed: close, 'open again': open }
+  return {
+    scenario: `lockdown of ${instances} instances with ${close.policies} policies`,
+    figures: Object.entries(figures).flatMap(([what, { ms, policyWrites, instanceWrites }]) => [
+      {
+        name: `all policies ${what}`,
+        value: ms,
+        unit: 'ms',
+        aim: { bound: 'at most', value: lockdownMs },
+      },
+      { name: `writes of policies until ${what}`, value: policyWrites, unit: '' },
+      { name: `writes of instances until ${what}`, value: instanceWrites, unit: '' },
+    ]),
+  }
+}
+
+/** Changes the organiser's clock, and waits until every policy has followed. */
+async function followed(cluster: BenchCluster, wanted: 'closed' | 'open', change: () => Promise<unknown>) {
+  const { audit, client } = cluster
+  const path = collectionPath({ apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy' }, operated)
+  const from = await audit.mark(signal)
+  const started = performance.now()
+  await change()
+  let policies = 0
+  const haveFollowed = async () => {
+    const query = { labelSelector: labels.policy }
+    const { items } = (await client.request('GET', path, { query }, signal)).body as {
+      items: NetworkPolicy[]
+    }
+    policies = items.length
+    return items.every(
+      ({ spec }) => (!spec.ingress?.length && !spec.egress?.length) === (wanted === 'closed'),
+    )
+  }
+  await waitUntil(`all policies ${wanted}`, 60_000, haveFollowed, signal)
+  const ms = performance.now() - started
+  await sleep(3 * pauseMs)
+  const calls = await audit.calls(from, await audit.mark(signal))
+  const verbs = ['create', 'update', 'patch', 'delete']
+  const writes = (kind: string) =>
+    calls.filter(({ resource, verb, code }) => {
+      const isOfKind = resource.split('/')[0] === kind
+      return isOfKind && verbs.includes(verb) && code < 300
+    }).length
+  return {
+    ms,
+    policies,
+    policyWrites: writes('networkpolicies'),
+    instanceWrites: writes('challengeinstances'),
+  }
+}
+
+async function measureExpiry(
+  cluster: BenchCluster,
+  sight: InstanceSight,
+  names: readonly string[],
+): Promise<Result> {
+  const { audit } = cluster
+  // The edit of each end costs a pass.
+  const first = Math.ceil(Date.now() / 1_000) * 1_000 + 25_000 + names.length * 55
+  // A stride that shares no factor with the number: the order of the ends is neither that of names nor of creations.
+  const stride = 617
+  const ends = new Map(
+    names.map((name, index) => [
+      name,
+      first + Math.floor((((index * stride) % names.length) * 1_000) / names.length),
+    ]),
+  )
+  const inTurn = limited(sideBySide)
+  await Promise.all(
+    [...ends].map(async ([name, end]) => {
+      const spec = { expiresAt: rfc3339(end) }
+      await inTurn(() => patch(cluster, `${instancesPath}/${name}`, { spec }))
+      await sight.until(name, seen => Date.parse(seen?.status?.expiresAt ?? '') === end)
+    }),
+  )
+  const spareMs = first - Date.now() - 5_000
+  if (spareMs < 0) throw new Error('the ends came before all instances had them: choose fewer --instances')
+  progress(`waiting ${Math.round(spareMs / 1_000)} s for the ends`)
+  await sleep(spareMs)
+  const from = await audit.mark(signal)
+  const isMarked = (seen: SeenInstance) => seen?.metadata.deletionTimestamp !== undefined
+  await Promise.all(names.map(name => sight.until(name, seen => seen === undefined || isMarked(seen))))
+  const to = await audit.mark(signal)
+  const calls = await audit.calls(from, to)
+  return expiryFigures(
+    ends,
+    calls.filter(({ at }) => at >= first),
+  )
+}
