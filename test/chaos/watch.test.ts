@@ -1,5 +1,4 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { openClient } from '../../lib/kubernetes/client/client.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { type Front, type FrontAnswer, startFront } from '../integration/kubernetes/front.ts'
 import { startTcpProxy, type TcpProxy } from '../integration/kubernetes/tcp-proxy.ts'
@@ -12,22 +11,18 @@ import { sharedControlPlane } from '../support/shared-parts.ts'
 let operator: FaultyOperator
 let front: Front
 let proxy: TcpProxy
-let client: ReturnType<typeof openClient>
 
 beforeAll(async () => {
   front = await startFront(sharedControlPlane())
   const connection = front.connection as Extract<Front['connection'], { kind: 'server' }>
   proxy = await startTcpProxy({ host: '127.0.0.1', port: Number(new URL(connection.server).port) })
-  client = openClient({
-    connection: { ...connection, server: `http://127.0.0.1:${proxy.port}` },
-    userAgent: 'challenge-operator/test (watch-forwarder)',
-  })
-  operator = await startFaultyOperator({ forwarder: false })
+  const serverOf = (name: string) =>
+    name === 'watch-forwarder' ? `http://127.0.0.1:${proxy.port}` : undefined
+  operator = await startFaultyOperator({ forwarder: false, serverOf })
   await operator.cluster.create(templateOf(operator.namespace, 'web'), operator.signal)
 })
 afterAll(async () => {
   await operator?.stop()
-  await client?.close()
   await proxy?.stop()
   await front?.stop()
 })
@@ -36,7 +31,7 @@ afterAll(async () => {
 let forwarder: { stop(): Promise<void> }
 beforeEach(() => {
   // A silent stream counts as dead after two seconds. A deployed one gets a bookmark each minute.
-  forwarder = operator.startForwarder({ client, watchTimes: { silenceMs: 2_000 } })
+  forwarder = operator.startForwarder({ watchTimes: { silenceMs: 2_000 } })
 })
 afterEach(async () => {
   front.answer = () => undefined
