@@ -180,12 +180,20 @@ describe('the organiser’s clock', () => {
   }, 120_000)
 
   test('a pause holds creation, change and end back, carries deletions out, and lets go afterwards', async () => {
-    const end = Date.now() + 15_000
+    const end = Date.now() + 25_000
     for (const name of ['steady', 'edited', 'unwanted']) await create(name)
     await create('due', 'web', { expiresAt: new Date(end).toISOString() })
     for (const name of ['steady', 'edited', 'unwanted', 'due']) await phaseOf(operator, name, 'Ready')
+    // Passes that the start has caused have ended.
+    let before = await instanceCalled('steady')
+    const isSettled = async () => {
+      const last = before?.metadata.resourceVersion
+      await until(Date.now() + 2_000)
+      before = await instanceCalled('steady')
+      return before?.metadata.resourceVersion === last
+    }
+    await waitUntil('a settled instance', 20_000, isSettled, parts.signal)
     expect(await stateWith({ paused: 'true' })).toMatchObject({ paused: true })
-    const before = await instanceCalled('steady')
 
     await create('held')
     await phaseOf(operator, 'held', 'Pending', 'Paused')
