@@ -62,6 +62,7 @@ export async function surveyCluster(
     node: await reaches(targets.kubelet),
     'api-server': await reaches(...apiServer),
     ipv6: free.addresses.some(address => address.includes(':')),
+    metrics: await servesMetrics(client, signal),
     policies: await enforcesPolicies({ cluster, packets }, free, held, signal),
   }
   const abilities = (Object.keys(found) as Ability[]).filter(ability => found[ability])
@@ -70,6 +71,12 @@ export async function surveyCluster(
 
 function podTarget({ addresses }: RunningPod): Target {
   return { host: addresses[0] ?? '', port: ports.tcp }
+}
+
+/** Whether a metrics-server answers. One that is registered and does not run answers 503. */
+async function servesMetrics(client: KubernetesClient, signal: AbortSignal): Promise<boolean> {
+  const { status } = await client.request('GET', '/apis/metrics.k8s.io/v1beta1/nodes', {}, signal)
+  return status === 200
 }
 
 /** Whether a policy that allows nothing cuts a pod off, in both directions. */

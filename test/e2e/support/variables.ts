@@ -13,6 +13,7 @@ export const abilities = {
   'http-route': 'this cluster serves no HTTPRoute, or E2E_GATEWAY and E2E_GATEWAY_SERVICE name no Gateway',
   'tls-route': 'this cluster serves no TLSRoute, or E2E_GATEWAY and E2E_GATEWAY_SERVICE name no Gateway',
   'load-balancer': 'E2E_LOAD_BALANCER does not say that this cluster has load balancers',
+  metrics: 'nothing serves metrics.k8s.io in this cluster',
 } as const
 
 export type Ability = keyof typeof abilities

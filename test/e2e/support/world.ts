@@ -4,6 +4,7 @@ import { openClient } from '../../../lib/kubernetes/client/client.ts'
 import type { KubernetesClient } from '../../../lib/kubernetes/client/http.ts'
 import type { Cluster } from '../../../lib/kubernetes/cluster.ts'
 import { openCluster } from '../../../lib/kubernetes/open-cluster.ts'
+import type { OperatorSeams } from '../../../local/lambda/compose.ts'
 import { startTestOperator, type TestOperator } from '../../support/operator.ts'
 import { testDatabase, testQueues } from '../../support/shared-parts.ts'
 import { type Challenges, openChallenges } from './challenges.ts'
@@ -22,6 +23,8 @@ export interface WorldOptions {
   env?: (namespaces: { platform: string }) => Record<string, string>
   /** Whether templates may have each placement. Default: `Shared` alone. */
   everyPlacement?: boolean
+  /** Replacements in every operator of the world. Default: none, so that it is composed as for `npm start`. */
+  seams?: OperatorSeams
 }
 
 export const placements = ['Shared', 'Event', 'Instance'] as const satisfies Placement[]
@@ -70,7 +73,8 @@ export function workload(spec: Partial<ChallengeTemplateSpec> = {}): Partial<Cha
   }
 }
 
-export async function openWorld({ purpose, templates, env, everyPlacement }: WorldOptions): Promise<World> {
+export async function openWorld(options: WorldOptions): Promise<World> {
+  const { purpose, templates, env, everyPlacement, seams } = options
   const suite = inject('suite')
   const ending = new AbortController()
   const { signal } = ending
@@ -99,6 +103,7 @@ export async function openWorld({ purpose, templates, env, everyPlacement }: Wor
       databaseUrl: database.url,
       queues,
       challenges: templates,
+      ...(seams && { seams }),
       env: {
         ...suite.operatorVariables,
         ...placementVariables,
