@@ -60,7 +60,7 @@ export async function withAdmission(
         ...{ teamId: spec.owner.teamId, eventId: spec.owner.eventId, template: spec.templateRef },
         cluster: await cluster.uid(signal),
         createdAt: metadata.creationTimestamp,
-        woken: status?.hibernation !== undefined,
+        woken: (status?.children ?? []).some(isWorkload),
       },
       share,
     )
@@ -77,9 +77,13 @@ export async function withAdmission(
   }
 }
 
-function holdsRoom({ instance }: Observed): boolean {
+/**
+ * A workload at zero holds no room, also if the status does not say so: the pass that hibernated it may have ended between
+ * the row, which gave the room away, and the status.
+ */
+function holdsRoom({ instance, deployment }: Observed): boolean {
   const { children = [], hibernation } = instance.status ?? {}
-  return children.some(isWorkload) && hibernation === undefined
+  return children.some(isWorkload) && hibernation === undefined && deployment?.spec?.replicas !== 0
 }
 
 const owners: Record<LimitName, string> = {

@@ -31,7 +31,11 @@ export async function admitIn(
   const request = { ...asked, namespace: storable(asked.namespace), template: storable(asked.template) }
   const own = { ...request, teamId: String(request.teamId), eventId: String(request.eventId) }
   await lockAdmissions(transaction, request.cluster)
-  if (await isAdmitted(transaction, request)) return { admitted: true, wakes: [] }
+  const held = await readHeld(transaction, request)
+  if (held) {
+    if (held.admitted_at === null) await write(transaction, request, 'admitted')
+    return { admitted: true, wakes: [] }
+  }
   const counts = await countScopes(transaction, request)
   const full = scopesOf(own, limits).find(({ name, limit }) => counts[name] >= limit)
   if (full) {
@@ -57,7 +61,18 @@ export async function admitIn(
   return { admitted: false, full: holdings.full(own, limits) ?? scope, wakes }
 }
 
-/** Implements `Admissions.admitWaiting` within a transaction: room may have come, so those whose turn it is get it. */
+/** Implements `Admissions.admitWaiting` within a transaction. */
+export async function admitAndRemindIn(
+  transaction: Transaction<Schema>,
+  cluster: string,
+  limits: AdmissionLimits,
+): Promise<Wakes> {
+  const unaware = await readUnaware(transaction, cluster)
+  const { wakes } = await admitWaitingIn(transaction, cluster, limits)
+  return { wakes: [...unaware, ...wakes] }
+}
+
+/** Room may have come, so those whose turn it is get it. */
 export async function admitWaitingIn(
   transaction: Transaction<Schema>,
   cluster: string,
@@ -85,13 +100,17 @@ async function lockAdmissions(transaction: Transaction<Schema>, cluster: string)
   await sql`SELECT pg_advisory_xact_lock(${sql.raw(key.readBigInt64BE().toString())})`.execute(transaction)
 }
 
-async function isAdmitted(transaction: Transaction<Schema>, { uid }: AdmissionRequest): Promise<boolean> {
-  const row = await transaction
+/** The row of an instance that holds room, whether or not it was asked for; undefined: it holds none. */
+async function readHeld(
+  transaction: Transaction<Schema>,
+  { uid }: AdmissionRequest,
+): Promise<Pick<InstanceRow, 'admitted_at'> | undefined> {
+  return transaction
     .selectFrom('challenge_operator.instance')
     .select('admitted_at')
     .where('uid', '=', storable(uid))
+    .where(holds)
     .executeTakeFirst()
-  return row?.admitted_at != null
 }
 
 type Counts = Record<'template' | 'team' | 'event' | 'cluster', number>
@@ -139,6 +158,18 @@ async function readWaiting(transaction: Transaction<Schema>, cluster: string): P
     createdAt: row.createdAt.getTime(),
     maxInstances: row.maxInstances ?? undefined,
   }))
+}
+
+/** Those that got room and still say that they wait: the message for them may be lost. */
+async function readUnaware(transaction: Transaction<Schema>, cluster: string): Promise<InstanceKey[]> {
+  return transaction
+    .selectFrom('challenge_operator.instance')
+    .select(['namespace', 'name', 'uid'])
+    .where('cluster', '=', cluster)
+    .where('deleted_at', 'is', null)
+    .where('admitted_at', 'is not', null)
+    .where('reason', '=', 'Queued')
+    .execute()
 }
 
 /** The row may not exist yet, since the end of the first pass writes it. */

@@ -43,6 +43,10 @@ export interface Admissions {
    * Errors: as every method of `Store`. While the database is away nobody is admitted.
    */
   admit(request: AdmissionRequest, signal: AbortSignal): Promise<Admission>
-  /** Gives room to those that wait, for example after a limit was raised. @param cluster `Cluster.uid` */
+  /**
+   * Gives room to those that wait, for example after a limit was raised. Those that got room before and have not heard of
+   * it are in `wakes` as well.
+   * @param cluster `Cluster.uid`
+   */
   admitWaiting(cluster: string, signal: AbortSignal): Promise<Wakes>
 }

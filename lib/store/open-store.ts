@@ -2,7 +2,7 @@ import type { Transaction } from 'kysely'
 import type { EventType } from '../events.ts'
 import type { PlatformProblem } from '../reasons.ts'
 import { readLastActive, recordActivityIn } from './activity.ts'
-import { admitIn, admitWaitingIn, makesRoom } from './admission.ts'
+import { admitAndRemindIn, admitIn, admitWaitingIn, makesRoom } from './admission.ts'
 import type { AdmissionLimits } from './admission-step.ts'
 import { claimHostIn, releaseHostIn } from './claim-host.ts'
 import { type Database, inTransaction } from './database.ts'
@@ -68,7 +68,7 @@ export function openStore(db: Database, { bus, limits = noLimits }: StoreOptions
     },
     admit: (request, signal) => withErrors(db, transaction => admitIn(transaction, request, limits), signal),
     admitWaiting: (cluster, signal) =>
-      withErrors(db, transaction => admitWaitingIn(transaction, cluster, limits), signal),
+      withErrors(db, transaction => admitAndRemindIn(transaction, cluster, limits), signal),
     claimHost: (claim, signal) => withErrors(db, transaction => claimHostIn(transaction, claim), signal),
     releaseHost: (instance, signal) =>
       withErrors(db, transaction => releaseHostIn(transaction, instance), signal),

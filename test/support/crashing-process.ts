@@ -62,6 +62,7 @@ export function crashingProcess(
     store: {
       ...store,
       record: (record, signal) => write('record', () => store.record(record, signal)),
+      admit: (request, signal) => write('admit', () => store.admit(request, signal)),
       claimHost: (claim, signal) => write('claimHost', () => store.claimHost(claim, signal)),
       releaseHost: (instance, signal) => write('releaseHost', () => store.releaseHost(instance, signal)),
       reopen: (record, signal) => write('reopen', () => store.reopen(record, signal)),

@@ -1,11 +1,6 @@
 import type { Deployment, Pod } from '../../lib/crd/objects.ts'
-import { openEventRecorder } from '../../lib/kubernetes/event-recorder.ts'
-import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import type { Cause } from '../../lib/messages.ts'
-import type { Pass } from '../../lib/reconcile/pass/outcome.ts'
-import { createReconcile } from '../../lib/reconcile/reconcile.ts'
 import type { Store } from '../../lib/store/store.ts'
-import { silentLog } from '../../lib/telemetry/log.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import {
   childrenOf,
@@ -15,9 +10,9 @@ import {
   platformRowsOf,
   rowsOf,
 } from './consistency.ts'
-import { crashingProcess } from './crashing-process.ts'
 import { instanceOf, templateOf } from './objects.ts'
 import { referenceTo, type TestOperator } from './operator.ts'
+import { passInProcess, passOf } from './process-pass.ts'
 
 /** The visible state of an instance at one time, without the values that differ between two lives of the same kind. */
 export interface LifeSnapshot {
@@ -56,8 +51,7 @@ export async function startLife(
 ): Promise<Life> {
   const name = `life-${team}`
   const template = `template-${team}`
-  const { namespace, signal, cluster, config } = operator
-  const client = operator.clientFor('reconcile')
+  const { namespace, signal, cluster } = operator
   const writes: string[] = []
   await operator.database.insertInto('challenges_challenge').values({ slug: template }).execute()
   await cluster.create(templateOf(namespace, template, flagged), signal)
@@ -68,42 +62,15 @@ export async function startLife(
 
   async function passes(cause: Cause, options: { pod?: string; redelivered?: boolean } = {}): Promise<void> {
     const { pod, redelivered = true } = options
-    const first: Pass = {
-      namespace,
-      name,
-      uids: [uid],
-      causes: new Set([cause]),
-      pod,
-      workloadNamespaces: [],
-      attempt: 0,
-      waits: 0,
-      held: undefined,
-      trace: undefined,
-      at: new Date().toISOString(),
-      resourceVersion: '',
-    }
-    let pass = first
+    const key = { namespace, name, uid }
+    let causes = new Set<Cause>([cause])
     for (let tries = 0; tries < 5; tries++) {
-      const process = crashingProcess({ client, store: operator.store }, crashesAtWrite, writes.length)
-      const reconcile = createReconcile({
-        cluster: openCluster(process.client),
-        store: process.store,
-        recorder: openEventRecorder(client, 'reconcile', silentLog),
-        config,
-        now: Date.now,
-        reached: Date.now,
-        random: Math.random,
-        log: silentLog,
-      })
-      const ended = await reconcile(pass, AbortSignal.any([signal, AbortSignal.timeout(30_000)])).catch(
-        thrown => {
-          if (!process.crashed) throw thrown
-        },
-      )
-      writes.push(...process.writes)
-      if (process.crashed && !redelivered) return
-      if (!process.crashed && ended?.outcome.kind === 'settled') return
-      pass = { ...first, causes: new Set(process.crashed ? [cause, 'retry'] : ['retry']) }
+      const crash = { crashesAtWrite, earlier: writes.length }
+      const { result, writes: own } = await passInProcess(operator, passOf(key, { causes, pod }), crash)
+      writes.push(...own)
+      if (result === undefined && !redelivered) return
+      if (result?.outcome.kind === 'settled') return
+      causes = new Set<Cause>(result === undefined ? [cause, 'retry'] : ['retry'])
     }
     throw new Error(`the passes for "${cause}" do not end settled`)
   }

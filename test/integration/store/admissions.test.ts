@@ -114,6 +114,27 @@ describe('the room of an instance', () => {
     expect(await store({ total: 2 }).admitWaiting(cluster, soon())).toEqual({ wakes: [keyOf('second')] })
   })
 
+  it('is told again to those that have not heard of it', async () => {
+    const limited = store({ total: 1 })
+    await limited.admit(request('first'), soon())
+    await limited.admit(request('second'), soon())
+    const waits = { phase: 'Pending', reason: 'Queued', workloadNamespace: undefined } as const
+    await limited.record(recordOf('second', waits), soon())
+    const told = { wakes: [keyOf('second')] }
+    expect(await limited.close('first', 'deleted', soon())).toMatchObject(told)
+    expect(await limited.admitWaiting(cluster, soon())).toEqual(told)
+    await limited.record(recordOf('second', { phase: 'Provisioning' }), soon())
+    expect(await limited.admitWaiting(cluster, soon())).toEqual({ wakes: [] })
+  })
+
+  it('stays with an instance that runs and asks, although it was never admitted', async () => {
+    const limited = store({ total: 1 })
+    await limited.record(recordOf('running'), soon())
+    expect(await limited.admit(request('running'), soon())).toEqual({ admitted: true, wakes: [] })
+    await limited.record(recordOf('asleep', { phase: 'Idle', reason: 'Suspended' }), soon())
+    expect(await limited.admit(request('asleep', { woken: true }), soon())).toMatchObject({ admitted: false })
+  })
+
   it('is given and taken at the same time without a deadlock, and never twice', async () => {
     const limited = store({ total: 3, perTeam: 2 })
     const uids = Array.from({ length: 30 }, (_, index) => `uid-${index}`)

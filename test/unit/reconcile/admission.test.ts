@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { parseOperatorConfig } from '../../../lib/config/operator.ts'
 import type { ChallengeInstanceStatus } from '../../../lib/crd/challenge-instance.ts'
+import type { Deployment, Stored } from '../../../lib/crd/objects.ts'
 import { OperatorError } from '../../../lib/errors.ts'
 import type { Cluster } from '../../../lib/kubernetes/cluster.ts'
 import { withAdmission } from '../../../lib/reconcile/admission.ts'
@@ -19,6 +20,8 @@ interface World {
   maxInstances?: number
   status?: ChallengeInstanceStatus
   suspend?: boolean
+  /** Of the Deployment that the pass observed. */
+  replicas?: number
   answer?: Admission | OperatorError
 }
 
@@ -27,12 +30,17 @@ async function asked({
   maxInstances,
   status,
   suspend,
+  replicas,
   answer = { admitted: true, wakes: [] },
 }: World) {
   const config = parseOperatorConfig({ FLAG_SECRET: 'x'.repeat(32), ...env })
   const template = storedTemplate({ spec: maxInstances === undefined ? {} : { maxInstances } })
   const instance = storedInstance({ spec: suspend ? { suspend } : {}, ...(status && { status }) })
-  const observed = observation({ instance, template: { kind: 'read', template } })
+  const observed = observation({
+    instance,
+    template: { kind: 'read', template },
+    ...(replicas === undefined ? {} : { deployment: deploymentOf(replicas) }),
+  })
   const decision = decide(observed, config, now)
   const requests: AdmissionRequest[] = []
   const store = {
@@ -50,6 +58,13 @@ async function asked({
     signal,
   )
   return { requests, before: decision, after, wakes }
+}
+
+function deploymentOf(replicas: number): Stored<Deployment> {
+  const { apiVersion, kind, name, namespace } = workload
+  const metadata = { ...storedInstance().metadata, name, namespace }
+  const spec = { replicas, selector: { matchLabels: {} }, template: { spec: { containers: [] } } }
+  return { apiVersion, kind, metadata, spec }
 }
 
 const limited = { env: { OPERATOR_MAX_PER_TEAM: '2' } }
@@ -99,6 +114,12 @@ describe('an instance that is about to start', () => {
 describe('an instance that has run before', () => {
   test('does not ask while it runs', async () => {
     expect((await asked({ ...limited, status: { children: [workload] } })).requests).toEqual([])
+  })
+
+  test('asks if its workload is at zero although the status does not say that it is hibernated', async () => {
+    const status = { children: [workload] }
+    expect((await asked({ ...limited, status, replicas: 1 })).requests).toEqual([])
+    expect((await asked({ ...limited, status, replicas: 0 })).requests).toMatchObject([{ woken: true }])
   })
 
   test('does not ask to be hibernated', async () => {
