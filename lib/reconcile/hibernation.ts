@@ -48,6 +48,7 @@ function isWoken({ instance, activity }: Pick<Observed, 'instance' | 'activity'>
   const { metadata, spec, status } = instance
   const asked = spec.suspend === false && metadata.generation !== status?.observedGeneration
   const latest = latestActivity(instance, activity?.lastActiveAt, Number.POSITIVE_INFINITY)
-  // A wake that waits for room is not forgotten.
-  return asked || status?.reason === 'Queued' || (latest.reported && isAfter(latest.at, epochMs(since) ?? 0))
+  // A wake that waits for room, or for the database to say whether there is any, is not forgotten.
+  const waits = status?.reason === 'Queued' || status?.reason === 'DatabaseUnavailable'
+  return asked || waits || (latest.reported && isAfter(latest.at, epochMs(since) ?? 0))
 }

@@ -88,6 +88,14 @@ describe('a hibernated instance', () => {
     expect(use({ ...later, generation: 2 })).toMatchObject(idle(minutes(40)))
   })
 
+  test.each(['Queued', 'DatabaseUnavailable'] as const)(
+    'stays woken while it waits for room, with the reason %s',
+    reason => {
+      const status = { ...later.status, phase: 'Idle', reason } as const
+      expect(use({ ...later, status, spec: { suspend: false } }).hibernation).toBeUndefined()
+    },
+  )
+
   test('that was suspended by its spec runs as soon as the spec does not say so', () => {
     const suspended = { reason: 'Suspended', since: at(minutes(40)) } as const
     expect(use({ now: minutes(60), status: { hibernation: suspended } })).toMatchObject({
