@@ -61,7 +61,9 @@ async function rest(): Promise<void> {
   await waitUntil('rest', 30_000, isQuiet, operator.signal)
 }
 
-const passesOf = (team: number) => operator.passes.filter(pass => pass.name === nameOf(team))
+/** The passes that a change caused. A database that is slow on a busy machine brings retries, which are no loop of events. */
+const passesOf = (team: number) =>
+  operator.passes.filter(({ name, causes }) => name === nameOf(team) && !causes.includes('retry'))
 
 describe('events that come later than the forwarder waits for an echo', () => {
   test('cause a bounded number of passes for each instance', async () => {
