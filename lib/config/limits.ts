@@ -18,3 +18,7 @@ export function limits(variables: Variables): Limits {
     total: limit('OPERATOR_MAX_INSTANCES'),
   }
 }
+
+export function hasLimit({ perTeam, perEvent, total }: Limits): boolean {
+  return (perTeam ?? perEvent ?? total) !== undefined
+}

@@ -119,3 +119,6 @@ export const generationOfNoTemplate = 0
 
 /** `status.template.hash` of an instance that has taken up no template yet. The schema requires a hash. */
 export const hashOfNoTemplate = ''
+
+/** `spec.owner.teamId` of an instance that is nobody's in particular: all teams share it, and the platform has no row of it. */
+export const sharedTeam = 0

@@ -1,8 +1,10 @@
+import { hasLimit } from '../config/limits.ts'
 import type { OperatorConfig } from '../config/operator.ts'
 import { isWorkload } from '../crd/child-kinds.ts'
 import { operatorError } from '../errors.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
 import type { InstanceKey } from '../messages.ts'
+import type { Reason } from '../reasons.ts'
 import type { LimitName } from '../store/admission-step.ts'
 import type { Store } from '../store/store.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -38,15 +40,11 @@ export async function withAdmission(
   if (decision.kind !== 'converge' || decision.use.hibernation || holdsRoom(observed))
     return { decision, wakes: [] }
   const { maxInstances } = decision.source.template.spec
-  const { perTeam, perEvent, total } = config.limits
-  if ((maxInstances ?? perTeam ?? perEvent ?? total) === undefined) return { decision, wakes: [] }
+  if (maxInstances === undefined && !hasLimit(config.limits)) return { decision, wakes: [] }
   const { metadata, spec, status } = observed.instance
   const { namespace, name, uid } = metadata
   const { expiresAt, availableFrom } = decision
-  const leave = (
-    reason: 'Queued' | ReturnType<typeof operatorError>['reason'],
-    message: string,
-  ): Decision => ({
+  const leave = (reason: Reason, message: string): Decision => ({
     kind: 'leave',
     obstacle: { reason, message, stalled: false },
     expiresAt,

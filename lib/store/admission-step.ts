@@ -1,14 +1,9 @@
+import type { Limits } from '../config/limits.ts'
+import { sharedTeam } from '../crd/challenge-instance.ts'
 import type { InstanceKey } from '../messages.ts'
 
 /** What a limit counts. */
 export type LimitName = 'template' | 'team' | 'event' | 'cluster'
-
-/** How many instances may hold a workload at once. Undefined: any number. */
-export interface AdmissionLimits {
-  perTeam: number | undefined
-  perEvent: number | undefined
-  total: number | undefined
-}
 
 /** The part of an instance that limits choose by. */
 export interface LimitedInstance {
@@ -36,16 +31,13 @@ export interface Scope {
   limit: number
 }
 
-/** The team of instances that all teams share. They count for no team. */
-const sharedTeam = '0'
-
-/** Returns the limits that hold for an instance, in the order in which they are told. */
-export function scopesOf(instance: LimitedInstance, limits: AdmissionLimits): Scope[] {
+/** Returns the limits that hold for an instance, in the order in which they are told. One that all share counts for no team. */
+export function scopesOf(instance: LimitedInstance, limits: Limits): Scope[] {
   const { namespace, template, teamId, eventId, maxInstances } = instance
   const scope = (name: LimitName, limit: number | undefined, ...key: string[]): Scope[] =>
     limit === undefined ? [] : [{ name, key: JSON.stringify([name, ...key]), limit }]
   return [
-    ...(teamId === sharedTeam ? [] : scope('team', limits.perTeam, eventId, teamId)),
+    ...(Number(teamId) === sharedTeam ? [] : scope('team', limits.perTeam, eventId, teamId)),
     ...scope('template', maxInstances, namespace, template),
     ...scope('event', limits.perEvent, eventId),
     ...scope('cluster', limits.total),
@@ -82,7 +74,7 @@ export class Holdings {
   }
 
   /** Returns the first limit that leaves no room; undefined: there is room. */
-  full(instance: LimitedInstance, limits: AdmissionLimits): Scope | undefined {
+  full(instance: LimitedInstance, limits: Limits): Scope | undefined {
     return scopesOf(instance, limits).find(({ key, limit }) => this.of(key) >= limit)
   }
 }
@@ -92,11 +84,7 @@ export class Holdings {
  * oldest. One that a limit of its own keeps out does not keep the others waiting.
  * @param holdings is counted up
  */
-export function admitted<T extends Waiting>(
-  waiting: readonly T[],
-  holdings: Holdings,
-  limits: AdmissionLimits,
-): T[] {
+export function admitted<T extends Waiting>(waiting: readonly T[], holdings: Holdings, limits: Limits): T[] {
   const left = new Set(waiting)
   const chosen: T[] = []
   for (;;) {

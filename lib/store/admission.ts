@@ -1,15 +1,9 @@
-import { createHash } from 'node:crypto'
 import { sql, type Transaction } from 'kysely'
+import { hasLimit, type Limits } from '../config/limits.ts'
 import type { InstanceKey } from '../messages.ts'
-import {
-  type AdmissionLimits,
-  admitted,
-  Holdings,
-  type LimitedInstance,
-  scopesOf,
-  type Waiting,
-} from './admission-step.ts'
+import { admitted, Holdings, type LimitedInstance, scopesOf, type Waiting } from './admission-step.ts'
 import type { Admission, AdmissionRequest } from './admissions.ts'
+import { lockName } from './advisory-lock.ts'
 import type { Wakes } from './host-claims.ts'
 import type { InstanceRow } from './instances.ts'
 import type { Schema } from './schema.ts'
@@ -26,7 +20,7 @@ const groups = sql`namespace, template, team_id AS "teamId", event_id AS "eventI
 export async function admitIn(
   transaction: Transaction<Schema>,
   asked: AdmissionRequest,
-  limits: AdmissionLimits,
+  limits: Limits,
 ): Promise<Admission> {
   const request = { ...asked, namespace: storable(asked.namespace), template: storable(asked.template) }
   const own = { ...request, teamId: String(request.teamId), eventId: String(request.eventId) }
@@ -56,16 +50,14 @@ export async function admitIn(
     transaction,
     chosen.filter(each => each !== asking),
   )
-  if (isChosen) return { admitted: true, wakes }
-  const [scope] = scopesOf(own, limits)
-  return { admitted: false, full: holdings.full(own, limits) ?? scope, wakes }
+  return isChosen ? { admitted: true, wakes } : { admitted: false, full: holdings.full(own, limits), wakes }
 }
 
 /** Implements `Admissions.admitWaiting` within a transaction. */
 export async function admitAndRemindIn(
   transaction: Transaction<Schema>,
   cluster: string,
-  limits: AdmissionLimits,
+  limits: Limits,
 ): Promise<Wakes> {
   const unaware = await readUnaware(transaction, cluster)
   const { wakes } = await admitWaitingIn(transaction, cluster, limits)
@@ -76,7 +68,7 @@ export async function admitAndRemindIn(
 export async function admitWaitingIn(
   transaction: Transaction<Schema>,
   cluster: string,
-  limits: AdmissionLimits,
+  limits: Limits,
 ): Promise<Wakes> {
   await lockAdmissions(transaction, cluster)
   const waiting = await readWaiting(transaction, cluster)
@@ -85,19 +77,19 @@ export async function admitWaitingIn(
   return { wakes: await admitRows(transaction, admitted(waiting, holdings, limits)) }
 }
 
+/** The same as `holds`, of a row that was read. One that waits holds nothing. */
+function holdsRoom({ queued_at, admitted_at, workload_namespace, phase }: InstanceRow): boolean {
+  return queued_at === null && (admitted_at !== null || (workload_namespace !== null && phase !== 'Idle'))
+}
+
 /** Whether the end or the hibernation of an instance may make room for another one. */
-export function makesRoom(
-  { admitted_at, cluster }: Pick<InstanceRow, 'admitted_at' | 'cluster'>,
-  limits: AdmissionLimits,
-): boolean {
-  const { perTeam, perEvent, total } = limits
-  return cluster !== null && (admitted_at !== null || (perTeam ?? perEvent ?? total) !== undefined)
+export function makesRoom(row: InstanceRow, limits: Limits): boolean {
+  return holdsRoom(row) && (row.admitted_at !== null || hasLimit(limits))
 }
 
 /** Locks the admissions of a cluster until the transaction ends: those who ask wait for each other. */
 async function lockAdmissions(transaction: Transaction<Schema>, cluster: string): Promise<void> {
-  const key = createHash('sha256').update(`challenge-operator:admission:${cluster}`).digest()
-  await sql`SELECT pg_advisory_xact_lock(${sql.raw(key.readBigInt64BE().toString())})`.execute(transaction)
+  await lockName(transaction, `admission:${cluster}`)
 }
 
 /** The row of an instance that holds room, whether or not it was asked for; undefined: it holds none. */

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
 import { sql, type Transaction } from 'kysely'
 import type { InstanceKey } from '../messages.ts'
+import { lockName } from './advisory-lock.ts'
 import { type ClaimStep, type KnownClaim, nextClaimant, stepOf } from './claim-step.ts'
 import type { ClaimedHost, HostClaim, Wakes } from './host-claims.ts'
 import type { Schema } from './schema.ts'
@@ -38,9 +38,7 @@ async function lockHost(
   transaction: Transaction<Schema>,
   { cluster, host }: Pick<HostClaim, 'cluster' | 'host'>,
 ): Promise<void> {
-  const key = createHash('sha256').update(`challenge-operator:host:${cluster}:${host}`).digest()
-  // Without parameters the statement is sent together with the BEGIN of the transaction.
-  await sql`SELECT pg_advisory_xact_lock(${sql.raw(key.readBigInt64BE().toString())})`.execute(transaction)
+  await lockName(transaction, `host:${cluster}:${host}`)
 }
 
 async function readOwnHost(

@@ -117,18 +117,9 @@ function waits({ reason }: State): boolean {
   return reason === 'Queued'
 }
 
-function sleeps(state: State): boolean {
+/** Whether an instance has no pod and asks for none. */
+export function sleeps(state: State): boolean {
   return state.phase === 'Idle' && !waits(state)
-}
-
-/** Whether an instance holds room under the limits. */
-export function holdsRoom({ queued_at, admitted_at, workload_namespace, phase }: InstanceRow): boolean {
-  return queued_at === null && (admitted_at !== null || (workload_namespace !== null && phase !== 'Idle'))
-}
-
-/** Whether a record hibernates an instance. */
-export function hibernates(record: InstanceRecord): boolean {
-  return sleeps(record)
 }
 
 /** Returns the statement that inserts or updates a row. */

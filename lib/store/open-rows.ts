@@ -1,10 +1,11 @@
 import { type RawBuilder, sql } from 'kysely'
+import { sharedTeam } from '../crd/challenge-instance.ts'
 import { deleteDeadClaims } from './claim-host.ts'
 import { type Database, inTransaction } from './database.ts'
 import { sqlState } from './errors.ts'
-import { endpointOf, newestOf, rowOf, sharedTeam, statusOf } from './platform-rows.ts'
-import { storable } from './storable.ts'
+import { endpointOf, newestOf, rowOf, statusOf } from './platform-rows.ts'
 import type { OpenRow, RowScope } from './store.ts'
+import { isWatched } from './watched.ts'
 
 type Row = Omit<OpenRow, 'reason' | 'url' | 'digest' | 'workloadNamespace' | 'lastActiveAt'> & {
   reason: OpenRow['reason'] | null
@@ -111,8 +112,7 @@ interface PageQuery {
 }
 
 function isInScope({ cluster, namespaces }: RowScope): RawBuilder<boolean> {
-  const watched = namespaces === '*' ? sql`true` : sql`namespace = ANY(${namespaces.map(storable)}::text[])`
-  return sql`cluster = ${cluster} AND ${watched}`
+  return sql`cluster = ${cluster} AND ${isWatched(sql`namespace`, namespaces)}`
 }
 
 function pageQuery({ scope, after, inStep, joins }: PageQuery) {

@@ -1,20 +1,13 @@
 import type { Transaction } from 'kysely'
+import type { Limits } from '../config/limits.ts'
 import type { EventType } from '../events.ts'
 import type { PlatformProblem } from '../reasons.ts'
 import { readLastActive, recordActivityIn } from './activity.ts'
 import { admitAndRemindIn, admitIn, admitWaitingIn, makesRoom } from './admission.ts'
-import type { AdmissionLimits } from './admission-step.ts'
 import { claimHostIn, releaseHostIn } from './claim-host.ts'
 import { type Database, inTransaction } from './database.ts'
 import { storeError } from './errors.ts'
-import {
-  hibernates,
-  holdsRoom,
-  type InstanceRow,
-  readInstance,
-  readWorkloadNamespace,
-  rowAfter,
-} from './instances.ts'
+import { type InstanceRow, readInstance, readWorkloadNamespace, rowAfter, sleeps } from './instances.ts'
 import { openRowPages } from './open-rows.ts'
 import { drainOutbox, isSequenceTaken, numberedOn, writeTransition } from './outbox.ts'
 import { lockPair, mirrorPair, platformProblemOf } from './platform-rows.ts'
@@ -26,13 +19,13 @@ import { transitionEvents } from './transition.ts'
 
 const unchanged: Recorded = { problem: undefined, events: 0, closed: false }
 
-const noLimits: AdmissionLimits = { perTeam: undefined, perEvent: undefined, total: undefined }
+const noLimits: Limits = { perTeam: undefined, perEvent: undefined, total: undefined }
 
 export interface StoreOptions {
   /** The name of the event bus that the events of every write are for; undefined: any. */
   bus?: string
   /** How many instances may hold a workload. Default: any number. */
-  limits?: AdmissionLimits
+  limits?: Limits
 }
 
 export function openStore(db: Database, { bus, limits = noLimits }: StoreOptions = {}): Store {
@@ -148,7 +141,7 @@ async function withPlatform(
 interface ToRecord {
   record: InstanceRecord
   bus: string | undefined
-  limits: AdmissionLimits
+  limits: Limits
   reopens?: boolean
 }
 
@@ -181,7 +174,7 @@ async function recordIn(
   if ((before?.platform_problem ?? undefined) !== problem)
     await writeProblem(transaction, record.uid, problem)
   const recorded = { problem, events: events.length, closed: false }
-  return hibernates(record) ? withRoom(transaction, recorded, before, limits) : recorded
+  return sleeps(record) ? withRoom(transaction, recorded, before, limits) : recorded
 }
 
 /** Gives the room of a row that needs none any more to those that wait for it. */
@@ -189,10 +182,10 @@ async function withRoom(
   transaction: Transaction<Schema>,
   recorded: Recorded,
   row: InstanceRow | undefined,
-  limits: AdmissionLimits,
+  limits: Limits,
 ): Promise<Recorded> {
   // The row is locked by now. One that waits may be locked by who holds the lock of the admissions.
-  if (!row?.cluster || !holdsRoom(row) || !makesRoom(row, limits)) return recorded
+  if (!row?.cluster || !makesRoom(row, limits)) return recorded
   const { wakes } = await admitWaitingIn(transaction, row.cluster, limits)
   return wakes.length > 0 ? { ...recorded, wakes } : recorded
 }
@@ -201,7 +194,7 @@ interface ToClose {
   uid: string
   why: 'deleted' | 'expired'
   bus: string | undefined
-  limits: AdmissionLimits
+  limits: Limits
   /** Whose claim of a host is given up. Default: that of the instance, whatever cluster and namespace it names. */
   claimsOf?: { cluster: string | null; namespace: string }
   /** The row is closed only if this holds for it. */

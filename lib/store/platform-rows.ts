@@ -1,6 +1,7 @@
-import { createHash } from 'node:crypto'
 import { type RawBuilder, sql, type Transaction } from 'kysely'
+import { sharedTeam } from '../crd/challenge-instance.ts'
 import type { PlatformProblem } from '../reasons.ts'
+import { lockName } from './advisory-lock.ts'
 import { endsSession, sqlState } from './errors.ts'
 import type { PlatformStatus, Schema } from './schema.ts'
 
@@ -9,9 +10,6 @@ export interface Pair {
   teamId: string
   template: string
 }
-
-/** Nobody's in particular: an instance of this team is shared by all, and has no row on the platform. */
-export const sharedTeam = 0
 
 /** Width of the platform's `endpoint_url`, in characters. */
 const urlLimit = 200
@@ -23,14 +21,7 @@ export class PlatformRowRefused extends Error {
 
 /** Locks a team and challenge until the transaction ends: its writers wait for each other. */
 export async function lockPair(transaction: Transaction<Schema>, pair: Pair): Promise<void> {
-  // Without parameters the statement is sent together with the BEGIN of the transaction.
-  await sql`SELECT pg_advisory_xact_lock(${sql.raw(lockKey(pair))})`.execute(transaction)
-}
-
-/** Returns a signed integer of 64 bits in decimal digits, as advisory locks have it. */
-function lockKey({ teamId, template }: Pair): string {
-  const name = `challenge-operator:${teamId}:${template}`
-  return createHash('sha256').update(name).digest().readBigInt64BE().toString()
+  await lockName(transaction, `${pair.teamId}:${pair.template}`)
 }
 
 interface MirroredPair {

@@ -1,8 +1,7 @@
 import { type RawBuilder, sql, type Transaction } from 'kysely'
-import type { WatchedNamespaces } from '../crd/namespaces.ts'
 import type { OldHistory, Pruned } from './history.ts'
 import type { Schema } from './schema.ts'
-import { storable } from './storable.ts'
+import { isWatched } from './watched.ts'
 
 /**
  * Events, and rows, that one call deletes. With a sweep every 15 s it is 2,000 a minute, the events of ten thousand
@@ -49,8 +48,4 @@ export async function pruneIn(
 
 async function deletedBy(transaction: Transaction<Schema>, statement: RawBuilder<unknown>): Promise<number> {
   return (await statement.execute(transaction)).rows.length
-}
-
-function isWatched(namespace: RawBuilder<unknown>, namespaces: WatchedNamespaces): RawBuilder<unknown> {
-  return namespaces === '*' ? sql`true` : sql`${namespace} = ANY(${namespaces.map(storable)}::text[])`
 }

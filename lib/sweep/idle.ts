@@ -26,7 +26,7 @@ export interface UseFound {
 }
 
 /** The least value of `idleTimeoutMinutes` in the CRD, in milliseconds. */
-export const shortestTimeoutMs = 300_000
+const shortestTimeoutMs = 300_000
 
 /** Proxies report at most this far apart, in milliseconds. Silence that begins within it begins at the same time for all. */
 const reportMs = 300_000

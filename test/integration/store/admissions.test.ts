@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { AdmissionLimits } from '../../../lib/store/admission-step.ts'
+import type { Limits } from '../../../lib/config/limits.ts'
 import type { AdmissionRequest } from '../../../lib/store/admissions.ts'
 import { openStore } from '../../../lib/store/open-store.ts'
 import { everywhere, instanceRecord, type StoreDatabase, soon, storeDatabase } from './store-database.ts'
@@ -15,7 +15,7 @@ beforeEach(async () => {
 })
 
 const cluster = everywhere.cluster
-const store = (limits: Partial<AdmissionLimits> = {}) =>
+const store = (limits: Partial<Limits> = {}) =>
   openStore(database.db, {
     limits: { perTeam: undefined, perEvent: undefined, total: undefined, ...limits },
   })

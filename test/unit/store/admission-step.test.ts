@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { Limits } from '../../../lib/config/limits.ts'
 import {
-  type AdmissionLimits,
   admitted,
   Holdings,
   type LimitedInstance,
@@ -9,7 +9,7 @@ import {
   type Waiting,
 } from '../../../lib/store/admission-step.ts'
 
-const none: AdmissionLimits = { perTeam: undefined, perEvent: undefined, total: undefined }
+const none: Limits = { perTeam: undefined, perEvent: undefined, total: undefined }
 
 const holder = (teamId: string, parts: Partial<LimitedInstance> = {}): LimitedInstance => ({
   namespace: 'ctf',
@@ -29,7 +29,7 @@ const waiting = (uid: string, teamId: string, parts: Partial<Waiting> = {}): Wai
   ...parts,
 })
 
-const turns = (all: Waiting[], held: LimitedInstance[], limits: AdmissionLimits) =>
+const turns = (all: Waiting[], held: LimitedInstance[], limits: Limits) =>
   admitted(all, new Holdings(held), limits).map(({ uid }) => uid)
 
 describe('the limits that hold for an instance', () => {
