@@ -1,14 +1,14 @@
 import type { ChangesQueue, OutgoingChange } from './aws/queue-ports.ts'
 import type { ClockState } from './clock/state.ts'
-import type { ExposureConfig } from './config/exposure.ts'
-import { type PlacementSettings, placesElsewhere } from './config/placement.ts'
+import type { OperatorConfig } from './config/operator.ts'
+import { placesElsewhere } from './config/placement.ts'
 import type { ChallengeInstance } from './crd/challenge-instance.ts'
 import type { ChallengeTemplate } from './crd/challenge-template.ts'
 import { comparesMetadata, dependentKinds, servedChildKinds } from './crd/child-kinds.ts'
 import { apiVersion, labels, managedBySelector } from './crd/group.ts'
-import { childScopesOf, scopesOf, type WatchedNamespaces, watchedBy } from './crd/namespaces.ts'
+import { childScopesOf, scopesOf, watchedBy } from './crd/namespaces.ts'
 import type { Kind, KubernetesObject, Stored } from './crd/objects.ts'
-import type { PolicySettings } from './desired/objects/network-policy.ts'
+import { configurationOf } from './desired/configuration.ts'
 import { operatorError } from './errors.ts'
 import type { Cluster, ListOptions } from './kubernetes/cluster.ts'
 import type { PodMetrics } from './kubernetes/pod-metrics.ts'
@@ -54,6 +54,7 @@ import {
   wrongPolicies,
 } from './sweep/policies.ts'
 import { missingRevisions } from './sweep/revisions.ts'
+import { secretVersion } from './sweep/secret-version.ts'
 import { type SweptChild, sweptChild } from './sweep/swept-child.ts'
 import { type SweptInstance, sweptInstance } from './sweep/swept-instance.ts'
 import { tlsCopies } from './sweep/tls-copies.ts'
@@ -64,24 +65,9 @@ export interface SweepDependencies {
   podMetrics: PodMetrics
   store: Store
   changes: Pick<ChangesQueue, 'send'>
-  namespaces: WatchedNamespaces
-  /** The certificate of Ingresses. */
-  tlsSecret: ExposureConfig['tlsSecret']
-  placement: PlacementSettings
-  /** Hash of the keys of flags, see `configurationOf`; undefined: this function has none. */
-  keys: string | undefined
-  /** The settings that policies should be built with. */
-  policySettings: PolicySettings
+  config: OperatorConfig
   /** Returns the state of the organiser's clock. */
   readClock: (signal: AbortSignal) => Promise<ClockState>
-  /** Days for which published events and closed rows are kept. */
-  historyDays: number
-  /** See `OperatorConfig`. */
-  warnMinutes: number
-  /** See `OperatorConfig`. */
-  idleMillicores: number | undefined
-  /** The time between two sweeps. */
-  intervalSeconds: number
   /** Epoch milliseconds. */
   now: () => number
   log: Log
@@ -122,26 +108,17 @@ export type Sweep = (options: { resync: boolean }, signal: AbortSignal) => Promi
  * look like an orphan. A list that breaks off throws, so a partial list condemns no object.
  */
 export function createSweep(deps: SweepDependencies): Sweep {
-  const {
-    cluster,
-    changes,
-    namespaces,
-    placement,
-    keys,
-    policySettings,
-    intervalSeconds,
-    warnMinutes,
-    now,
-    log,
-  } = deps
-  const { tlsSecret } = deps
+  const { cluster, store, changes, config, now, log } = deps
+  const { namespaces, placement, intervalSeconds, warnMinutes, historyDays, idleMillicores } = config
+  const { tlsSecret } = config.exposure
+  const { keys } = configurationOf(config)
   const flagsSentAt = new Map<string, number>()
   const watched = watchedBy(namespaces)
-  const isOpen = createIntactCheck(policySettings)
-  const isClosed = createIntactCheck({ ...policySettings, lockdown: true })
+  const isOpen = createIntactCheck(config)
+  const isClosed = createIntactCheck({ ...config, lockdown: true })
   const everywhere = placesElsewhere(placement)
   const placed = createPlacementLists(cluster)
-  const findUse = createFindUse({ ...deps, everywhere })
+  const findUse = createFindUse({ ...deps, namespaces, everywhere, intervalSeconds, idleMillicores })
 
   return async ({ resync }, signal) => {
     const clock = await readSweptClock(deps, signal)
@@ -191,14 +168,14 @@ export function createSweep(deps: SweepDependencies): Sweep {
     ]
     const refused = outgoing.length === 0 ? [] : await changes.send(outgoing, signal)
     // The sweep that found the database away would wait for it once more.
-    if (rows) await pruneHistory(deps, signal)
+    if (rows) await pruneHistory({ ...deps, namespaces, historyDays }, signal)
     return { examined: instances.size, enqueued: outgoing.length - refused.length }
   }
 
   /** A limit may have been raised, or the message of an instance that got room may be lost. */
   async function admittedNow(rows: ReadonlyMap<string, OpenRow>, signal: AbortSignal): Promise<Mismatch[]> {
     if (!rows.values().some(({ reason }) => reason === 'Queued')) return []
-    const { wakes } = await deps.store.admitWaiting(await cluster.uid(signal), signal)
+    const { wakes } = await store.admitWaiting(await cluster.uid(signal), signal)
     return wakes.map(key => ({ key, cause: 'drift', resourceVersion: '' }))
   }
 
@@ -279,7 +256,6 @@ export function createSweep(deps: SweepDependencies): Sweep {
     return templates
   }
 
-  /** Lists each Secret by its name, since this function has no right to get one. */
   async function flagSecretVersions(
     templates: readonly Stored<ChallengeTemplate>[],
     signal: AbortSignal,
@@ -288,11 +264,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
     for (const template of templates) {
       const secret = flagSecretOf(template)
       if (secret === undefined) continue
-      const { namespace, name } = secret
-      const selection = { namespace, metadataOnly: true, fieldSelector: `metadata.name=${name}` }
-      const found: Stored<KubernetesObject>[] = []
-      for await (const page of cluster.list<KubernetesObject>(secret, selection, signal)) found.push(...page)
-      versions.push({ template, version: found[0]?.metadata.resourceVersion })
+      versions.push({ template, version: await secretVersion(cluster, secret, signal) })
     }
     return versions
   }
@@ -312,12 +284,12 @@ export function createSweep(deps: SweepDependencies): Sweep {
  * not known. The sweep then compares the objects of the cluster only.
  */
 async function openRowsByUid(
-  { cluster, store, namespaces, log }: SweepDependencies,
+  { cluster, store, config, log }: SweepDependencies,
   signal: AbortSignal,
 ): Promise<Map<string, OpenRow> | undefined> {
   try {
     const rows = new Map<string, OpenRow>()
-    const scope = { cluster: await cluster.uid(signal), namespaces }
+    const scope = { cluster: await cluster.uid(signal), namespaces: config.namespaces }
     for await (const page of store.openRows(scope, signal)) for (const row of page) rows.set(row.uid, row)
     return rows
   } catch (thrown) {

@@ -1,7 +1,6 @@
 import { openQueues } from '../../lib/aws/sqs.ts'
 import { clusterSection, databaseSection, queueSection } from '../../lib/config/connections.ts'
 import { operatorSection } from '../../lib/config/operator.ts'
-import { configurationOf } from '../../lib/desired/configuration.ts'
 import { withServerTime } from '../../lib/kubernetes/client/server-time.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
@@ -24,7 +23,7 @@ const { operator, cluster, database, queues, log } = configured({
     queues: queueSection,
   },
 })
-const { namespaces, placement, intervalSeconds, resyncMinutes, warnMinutes } = operator
+const { intervalSeconds, resyncMinutes } = operator
 const { client, time } = withServerTime(clientFor('sweep', cluster))
 const store = openStore(openDatabase({ ...database, max: 1, applicationName: 'challenge-operator sweep' }), {
   limits: operator.limits,
@@ -42,15 +41,7 @@ const parts = {
   readClock: (signal: AbortSignal) => readClock(undefined, signal),
   store,
   changes,
-  namespaces,
-  placement,
-  tlsSecret: operator.exposure.tlsSecret,
-  keys: configurationOf(operator).keys,
-  policySettings: operator,
-  historyDays: operator.historyDays,
-  intervalSeconds,
-  warnMinutes,
-  idleMillicores: operator.idleMillicores,
+  config: operator,
   now: time.likely,
   log,
 }

@@ -4,6 +4,7 @@ import type { KubernetesObject, Stored, StoredOfAnyScope } from '../crd/objects.
 import { copiedSecretName } from '../desired/identity.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
 import type { NeededCopy } from './copied-secrets.ts'
+import { secretVersion } from './secret-version.ts'
 import type { SweptInstance } from './swept-instance.ts'
 
 /** Lists what only placements other than `Shared` need. */
@@ -19,18 +20,6 @@ export interface PlacementLists {
 }
 
 export function createPlacementLists(cluster: Cluster): PlacementLists {
-  /** Lists a Secret by its name, since this function has no right to get one. */
-  async function versionOf(
-    namespace: string,
-    name: string,
-    signal: AbortSignal,
-  ): Promise<string | undefined> {
-    const selection = { namespace, metadataOnly: true, fieldSelector: `metadata.name=${name}` }
-    for await (const [found] of cluster.list({ apiVersion: 'v1', kind: 'Secret' }, selection, signal))
-      if (found) return found.metadata.resourceVersion
-    return undefined
-  }
-
   return {
     async namespaces(signal) {
       const found: StoredOfAnyScope<KubernetesObject>[] = []
@@ -53,7 +42,7 @@ export function createPlacementLists(cluster: Cluster): PlacementLists {
         )
         if (elsewhere.length === 0) continue
         for (const name of spec.imagePullSecrets ?? []) {
-          const sourceVersion = await versionOf(namespace, name, signal)
+          const sourceVersion = await secretVersion(cluster, { namespace, name }, signal)
           needed.push(
             ...elsewhere.map(instance => {
               const place = workloadNamespaceOf(instance)

@@ -4,6 +4,7 @@ import { operatorError } from '../errors.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { NeededCopy } from './copied-secrets.ts'
+import { secretVersion } from './secret-version.ts'
 import type { SweptInstance } from './swept-instance.ts'
 
 /** What a resync finds out about the certificate of Ingresses. */
@@ -41,20 +42,17 @@ export async function tlsCopies(
   return { needed, exists: found === 'unknown' ? undefined : found !== 'missing' }
 }
 
-/** Lists the Secret by its name, since the sweep has no right to get one. */
 async function versionOf(
   { cluster, log }: { cluster: Cluster; log: Log },
-  { namespace, name }: NonNullable<ExposureConfig['tlsSecret']>,
+  source: NonNullable<ExposureConfig['tlsSecret']>,
   signal: AbortSignal,
 ): Promise<{ version: string } | 'missing' | 'unknown'> {
-  const selection = { namespace, metadataOnly: true, fieldSelector: `metadata.name=${name}` }
   try {
-    for await (const [found] of cluster.list({ apiVersion: 'v1', kind: 'Secret' }, selection, signal))
-      if (found) return { version: found.metadata.resourceVersion }
-    return 'missing'
+    const version = await secretVersion(cluster, source, signal)
+    return version === undefined ? 'missing' : { version }
   } catch (thrown) {
     signal.throwIfAborted()
-    log.warn('certificate of Ingresses not compared', { namespace, name, error: operatorError(thrown) })
+    log.warn('certificate of Ingresses not compared', { ...source, error: operatorError(thrown) })
+    return 'unknown'
   }
-  return 'unknown'
 }

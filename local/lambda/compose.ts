@@ -11,7 +11,6 @@ import { openQueues } from '../../lib/aws/sqs.ts'
 import type { OperatorConfig } from '../../lib/config/operator.ts'
 import { eventGraceMs } from '../../lib/config/placement.ts'
 import { watchedBy } from '../../lib/crd/namespaces.ts'
-import { configurationOf } from '../../lib/desired/configuration.ts'
 import { type ServerTime, withServerTime } from '../../lib/kubernetes/client/server-time.ts'
 import { openEventRecorder } from '../../lib/kubernetes/event-recorder.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
@@ -143,22 +142,13 @@ export function composeOperator(
   }
 
   function runSweep(stopping: AbortSignal): Promise<void> {
-    const { namespaces, placement, intervalSeconds, historyDays, warnMinutes } = config
     const { client, time: serverTime } = withServerTime(clientFor('sweep'))
     const { time = serverTime } = seams
     const cluster = openCluster(client)
     const log = logOf('sweep')
-    const { keys } = configurationOf(config)
-    const policySettings = config
-    const { tlsSecret } = config.exposure
-    const parts = {
-      ...{ cluster, store, changes, namespaces, placement, keys, policySettings, intervalSeconds },
-      ...{ tlsSecret, historyDays, warnMinutes, idleMillicores: config.idleMillicores },
-      podMetrics: openPodMetrics(client),
-    }
     const readClock = createClockReader({ cluster, namespace: config.leaseNamespace, now: time.likely })
     const sweep = createSweep({
-      ...parts,
+      ...{ cluster, store, changes, config, podMetrics: openPodMetrics(client) },
       readClock: signal => readClock(undefined, signal),
       now: time.likely,
       log,

@@ -2,7 +2,6 @@ import type { ChangesQueue, TimersQueue } from '../../lib/aws/queue-ports.ts'
 import type { QueueUrls } from '../../lib/aws/queues.ts'
 import { openQueues, type Queues } from '../../lib/aws/sqs.ts'
 import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
-import { configurationOf } from '../../lib/desired/configuration.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { openPodMetrics } from '../../lib/kubernetes/pod-metrics.ts'
@@ -68,7 +67,6 @@ export async function startFaultyOperator(options: FaultyOperatorOptions = {}): 
   const urls = await testQueues({ changesVisibility, timersVisibility: 3 })
   const parts = await openOperatorParts({ ...options, challenges, queues: urls })
   const { config, signal, clientFor } = parts
-  const { namespaces, placement, intervalSeconds } = config
   const queues = openQueues(urls)
   const changes = options.changes?.(queues.changes) ?? queues.changes
   const realStore = openStore(parts.database, { bus: parts.addresses.bus.name, limits: config.limits })
@@ -110,16 +108,8 @@ export async function startFaultyOperator(options: FaultyOperatorOptions = {}): 
       readClock: signal => readClock(undefined, signal),
       store,
       changes,
-      namespaces,
-      placement,
-      tlsSecret: config.exposure.tlsSecret,
-      keys: configurationOf(config).keys,
-      policySettings: config,
-      historyDays: config.historyDays,
-      warnMinutes: config.warnMinutes,
-      idleMillicores: config.idleMillicores,
+      config,
       podMetrics: openPodMetrics(clientFor('sweep')),
-      intervalSeconds,
       now: () => Date.now() + sweepAheadMs,
       log,
     }),

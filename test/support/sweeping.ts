@@ -1,7 +1,6 @@
 import type { QueueUrls } from '../../lib/aws/queues.ts'
 import { openQueues } from '../../lib/aws/sqs.ts'
 import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
-import { configurationOf } from '../../lib/desired/configuration.ts'
 import { openClient } from '../../lib/kubernetes/client/client.ts'
 import type { Cluster } from '../../lib/kubernetes/cluster.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
@@ -42,16 +41,8 @@ export async function sweepOnce(
     readClock: signal => readClock(undefined, signal),
     store: openStore(database),
     changes: sending.changes,
-    namespaces: operator.config.namespaces,
-    placement: operator.config.placement,
-    tlsSecret: operator.config.exposure.tlsSecret,
-    keys: configurationOf(operator.config).keys,
-    policySettings: operator.config,
-    historyDays: operator.config.historyDays,
-    warnMinutes: operator.config.warnMinutes,
-    idleMillicores: operator.config.idleMillicores,
+    config: operator.config,
     podMetrics,
-    intervalSeconds: operator.config.intervalSeconds,
     now: () => Date.now() + aheadMs,
     log,
   })

@@ -7,6 +7,16 @@ const created = Date.parse('2026-11-28T09:00:00Z')
 const minutes = (count: number) => created + count * 60_000
 const at = (time: number) => new Date(time).toISOString()
 
+const withoutSource = [
+  {
+    type: 'IdleDetection',
+    status: 'False' as const,
+    reason: 'NoActivitySource',
+    message: '',
+    lastTransitionTime: '',
+  },
+]
+
 type Status = NonNullable<ReturnType<typeof storedInstance>['status']>
 
 function instance(uid: string, status: Status = {}) {
@@ -50,17 +60,10 @@ test('a template with another timeout, or with none, decides', () => {
 
 test('an instance of which nothing was ever told gets one pass that says so', () => {
   expect(found({ a: undefined }).mismatches).toEqual(['idle a'])
-  const conditions = [
-    {
-      type: 'IdleDetection',
-      status: 'False' as const,
-      reason: 'NoActivitySource',
-      message: '',
-      lastTransitionTime: '',
-    },
-  ]
-  expect(found({ a: undefined }, { statuses: { a: { conditions } } }).mismatches).toEqual([])
-  expect(found({ a: minutes(1) }, { statuses: { a: { conditions } } }).mismatches).toEqual(['idle a'])
+  expect(found({ a: undefined }, { statuses: { a: { conditions: withoutSource } } }).mismatches).toEqual([])
+  expect(found({ a: minutes(1) }, { statuses: { a: { conditions: withoutSource } } }).mismatches).toEqual([
+    'idle a',
+  ])
 })
 
 test('a hibernated instance is woken by later activity in the database', () => {
@@ -123,16 +126,7 @@ test('templates are read only if an instance is old enough to be idle, and somet
   expect(asks(instance('a'))).toBe(true)
   expect(asks(instance('a'), { now: created + 299_999 })).toBe(false)
   expect(asks(instance('a', { phase: 'Idle' }))).toBe(false)
-  const conditions = [
-    {
-      type: 'IdleDetection',
-      status: 'False' as const,
-      reason: 'NoActivitySource',
-      message: '',
-      lastTransitionTime: '',
-    },
-  ]
-  const without = instance('a', { conditions })
+  const without = instance('a', { conditions: withoutSource })
   expect(asks(without)).toBe(false)
   expect(asks(without, { idleMillicores: 5 })).toBe(true)
   expect(asks(without, { rows: new Map([['a', { lastActiveAt: created }]]) })).toBe(true)
