@@ -1,16 +1,15 @@
 import { openEventBus } from '../../lib/aws/eventbridge.ts'
-import { busSection, databaseSection } from '../../lib/config/connections.ts'
-import { operatorSection } from '../../lib/config/operator.ts'
 import { configured } from '../../lib/middleware/start-up.ts'
 import { createPublish } from '../../lib/publish.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { openOutbox } from '../../lib/store/open-store.ts'
 import { createHandler } from './handler.ts'
+import { sections } from './sections.ts'
 
 const { database, bus, log } = configured({
   service: 'publish',
   environment: process.env,
-  sections: { operator: operatorSection, database: databaseSection, bus: busSection },
+  sections,
 })
 const outbox = openOutbox(
   openDatabase({ ...database, max: 1, applicationName: 'challenge-operator publish' }),

@@ -1,7 +1,5 @@
 import { openEventBus } from '../../lib/aws/eventbridge.ts'
 import { openQueues } from '../../lib/aws/sqs.ts'
-import { busSection, clusterSection, databaseSection, queueSection } from '../../lib/config/connections.ts'
-import { operatorSection } from '../../lib/config/operator.ts'
 import { eventGraceMs } from '../../lib/config/placement.ts'
 import { watchedBy } from '../../lib/crd/namespaces.ts'
 import { withServerTime } from '../../lib/kubernetes/client/server-time.ts'
@@ -21,17 +19,12 @@ import { openOutbox, openStore } from '../../lib/store/open-store.ts'
 import { openEmfMetrics } from '../../lib/telemetry/emf-metrics.ts'
 import { clientFor } from '../cluster.ts'
 import { createHandler } from './handler.ts'
+import { sections } from './sections.ts'
 
 const { operator, cluster, database, queues, bus, log } = configured({
   service: 'reconcile',
   environment: process.env,
-  sections: {
-    operator: operatorSection,
-    cluster: clusterSection,
-    database: databaseSection,
-    queues: queueSection,
-    bus: busSection,
-  },
+  sections,
 })
 const { client, time } = withServerTime(clientFor('reconcile', cluster))
 const db = openDatabase({ ...database, max: 1, applicationName: 'challenge-operator reconcile' })

@@ -1,6 +1,4 @@
 import { openQueues } from '../../lib/aws/sqs.ts'
-import { clusterSection, databaseSection, queueSection } from '../../lib/config/connections.ts'
-import { operatorSection } from '../../lib/config/operator.ts'
 import { withServerTime } from '../../lib/kubernetes/client/server-time.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
@@ -12,16 +10,12 @@ import { openStore } from '../../lib/store/open-store.ts'
 import { createSweep } from '../../lib/sweep.ts'
 import { clientFor } from '../cluster.ts'
 import { createHandler } from './handler.ts'
+import { sections } from './sections.ts'
 
 const { operator, cluster, database, queues, log } = configured({
   service: 'sweep',
   environment: process.env,
-  sections: {
-    operator: operatorSection,
-    cluster: clusterSection,
-    database: databaseSection,
-    queues: queueSection,
-  },
+  sections,
 })
 const { intervalSeconds, resyncMinutes } = operator
 const { client, time } = withServerTime(clientFor('sweep', cluster))

@@ -1,7 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import { openQueues } from '../../lib/aws/sqs.ts'
-import { clusterSection, queueSection } from '../../lib/config/connections.ts'
-import { operatorSection } from '../../lib/config/operator.ts'
 import { placesElsewhere } from '../../lib/config/placement.ts'
 import { configurationOf } from '../../lib/desired/configuration.ts'
 import { keepHeapSmall } from '../../lib/forward/dispatch/heap.ts'
@@ -14,12 +12,13 @@ import { watch } from '../../lib/kubernetes/watch/watch.ts'
 import { configured, once } from '../../lib/middleware/start-up.ts'
 import { clientFor } from '../cluster.ts'
 import { createHandler } from './handler.ts'
+import { sections } from './sections.ts'
 
 keepHeapSmall()
 const { operator, cluster, queues, log } = configured({
   service: 'watch-forwarder',
   environment: process.env,
-  sections: { operator: operatorSection, cluster: clusterSection, queues: queueSection },
+  sections,
 })
 const { namespaces, leaseNamespace: namespace } = operator
 const { client, time } = withServerTime(clientFor('watch-forwarder', cluster))

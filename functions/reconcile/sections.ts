@@ -1,0 +1,11 @@
+import { busSection, clusterSection, databaseSection, queueSection } from '../../lib/config/connections.ts'
+import { operatorSection } from '../../lib/config/operator.ts'
+
+/** The parts of the configuration that the function reads. A deployment reads them before, and refuses what the function would. */
+export const sections = {
+  operator: operatorSection,
+  cluster: clusterSection,
+  database: databaseSection,
+  queues: queueSection,
+  bus: busSection,
+}

@@ -1,0 +1,5 @@
+import { queueSection } from '../../lib/config/connections.ts'
+import { operatorSection } from '../../lib/config/operator.ts'
+
+/** The parts of the configuration that the function reads. A deployment reads them before, and refuses what the function would. */
+export const sections = { operator: operatorSection, queues: queueSection }
