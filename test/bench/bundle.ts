@@ -2,9 +2,10 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type BuildOptions, build } from 'esbuild'
 import { parse } from 'yaml'
+import { replaceUnused } from '../../deploy/bundle/plugins.ts'
 
 type Settings = Required<
-  Pick<BuildOptions, 'minify' | 'keepNames' | 'format' | 'target' | 'external' | 'banner'>
+  Pick<BuildOptions, 'minify' | 'keepNames' | 'format' | 'target' | 'external' | 'banner' | 'define'>
 >
 
 const root = join(import.meta.dirname, '../..')
@@ -18,7 +19,7 @@ export async function bundle(file: string, folder: string): Promise<string> {
   const text = await readFile(join(root, 'serverless.yml'), 'utf8')
   // The parser does not know CloudFormation's tags, which do not matter here.
   const { custom } = parse(text, { logLevel: 'error' }) as { custom: { esbuild: Settings } }
-  const { minify, keepNames, format, target, external, banner } = custom.esbuild
+  const { minify, keepNames, format, target, external, banner, define } = custom.esbuild
   const outfile = join(folder, file.replace(/\.ts$/, '.mjs'))
   await build({
     minify,
@@ -27,6 +28,8 @@ export async function bundle(file: string, folder: string): Promise<string> {
     target,
     external,
     banner,
+    define,
+    plugins: [replaceUnused],
     bundle: true,
     platform: 'node',
     entryPoints: [join(import.meta.dirname, file)],
