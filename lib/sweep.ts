@@ -17,6 +17,7 @@ import type { OpenRow, Store } from './store/store.ts'
 import { namedCertificate, wrongCertificates } from './sweep/certificates.ts'
 import { creditsUnreported, notHeldBack, readSweptClock } from './sweep/clock.ts'
 import { outdatedCopies } from './sweep/copied-secrets.ts'
+import { keptPods } from './sweep/eviction.ts'
 import { createFindUse } from './sweep/find-use.ts'
 import {
   type FlagInputs,
@@ -88,6 +89,8 @@ interface Seen {
   needs: PolicyNeed[]
   /** The certificates that Ingresses name, see `namedCertificate`. */
   certificates: Set<string>
+  /** The pods that are kept from eviction. */
+  kept: Map<string, string>
 }
 
 interface PoliciesToCompare {
@@ -124,7 +127,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
     const clock = await readSweptClock(deps, signal)
     const rows = await openRowsByUid(deps, signal)
     const made = resync && everywhere ? await placed.namespaces(signal) : []
-    const seen: Seen = { occupied: new Set(), needs: [], certificates: new Set() }
+    const seen: Seen = { occupied: new Set(), needs: [], certificates: new Set(), kept: new Map() }
     const children = resync ? await listChildren(seen, clock, signal) : []
     const dependents = resync ? await listDependentOwners(seen, signal) : []
     const templates = resync ? await listTemplates(signal) : []
@@ -134,7 +137,8 @@ export function createSweep(deps: SweepDependencies): Sweep {
     const tls = resync ? await tlsCopies(deps, tlsSecret, instances.values(), signal) : undefined
     const at = now()
     const listed = async () => (resync ? templates : listTemplates(signal))
-    const used = rows ? await findUse({ instances, rows, listTemplates: listed, now: at }, signal) : []
+    const known = { instances, kept: resync ? seen.kept : undefined, paused: clock.paused }
+    const used = rows ? await findUse({ ...known, rows, listTemplates: listed, now: at }, signal) : []
     const sinceMs = resync ? Number.POSITIVE_INFINITY : intervalSeconds * 1_000
     const wrongRows = paced(rows ? rowMismatches(rows, instances, at) : [], at, intervalSeconds)
     if (wrongRows.left > 0) log.warn('sweep leaves rows to the next ones', { rows: wrongRows.left })
@@ -237,12 +241,13 @@ export function createSweep(deps: SweepDependencies): Sweep {
   }
 
   /** Lists the instances that ReplicaSets and pods name, each once. */
-  async function listDependentOwners({ needs }: Seen, signal: AbortSignal): Promise<DependentOwner[]> {
+  async function listDependentOwners({ needs, kept }: Seen, signal: AbortSignal): Promise<DependentOwner[]> {
     const owners = new Map<string, DependentOwner>()
     const selection = { metadataOnly: true, labelSelector: managedBySelector }
     for (const kind of dependentKinds)
       for await (const page of childPages(kind, selection, signal)) {
         needs.push(...page.flatMap(each => policyNeed(each) ?? []))
+        for (const [uid, name] of keptPods(page)) kept.set(uid, name)
         for (const owner of page.flatMap(each => dependentOwner(each) ?? []))
           if (watched(owner.key.namespace)) owners.set(owner.key.uid, owner)
       }

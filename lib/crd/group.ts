@@ -67,5 +67,8 @@ export const annotations = {
   clockProblem: `${group}/clock-problem`,
 } as const
 
+/** The annotation of a pod by which the cluster autoscaler knows whether it may evict the pod. */
+export const safeToEvict = 'cluster-autoscaler.kubernetes.io/safe-to-evict'
+
 /** Name of the standing default-deny policy of a workload namespace. */
 export const defaultDenyName = 'challenge-operator-default-deny'

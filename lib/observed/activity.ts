@@ -51,6 +51,15 @@ export function isAfter(activity: number | undefined, since: number): boolean {
 }
 
 /**
+ * Whether players use an instance: something has told of activity, and the timeout has not passed since. Where there is no
+ * timeout, the default counts.
+ * @param afterMs see `idleAfterMs` @param now epoch milliseconds
+ */
+export function isInUse({ at, reported }: Activity, afterMs: number | undefined, now: number): boolean {
+  return reported && now - at < (afterMs ?? defaultIdleMinutes * minuteMs)
+}
+
+/**
  * Returns the milliseconds without activity after which an instance is hibernated; undefined: never. Where the processor
  * time is a source, the database learns of it once in a quarter of the timeout, so that much more has to pass.
  */

@@ -3,7 +3,7 @@ import type { Hibernation } from '../crd/challenge-instance.ts'
 import type { ChallengeTemplateSpec } from '../crd/challenge-template.ts'
 import { epochMs } from '../crd/time.ts'
 import { rfc3339 } from '../lifetime.ts'
-import { idleAfterMs, isAfter, latestActivity } from '../observed/activity.ts'
+import { idleAfterMs, isAfter, isInUse, latestActivity } from '../observed/activity.ts'
 import type { Use } from './pass/findings.ts'
 import type { Observed } from './pass/observation.ts'
 
@@ -41,6 +41,7 @@ export function useOf(
     hibernation: isIdle ? { reason: 'Idle', since: rfc3339(now) } : undefined,
     beganAt: startsLate ? now : undefined,
     hasSource,
+    inUse: activity && reported && !isIdle ? isInUse({ at, reported }, timeoutMs, now) : undefined,
   }
 }
 

@@ -17,6 +17,7 @@ import { act, expire } from './act/act.ts'
 import type { Acted } from './act/acted.ts'
 import { createCopiedSecrets } from './act/copied-secrets.ts'
 import { createDefaultDenyGuard } from './act/default-deny.ts'
+import { keepFromEviction } from './act/keep-from-eviction.ts'
 import { createWorkloadNamespaceGuard } from './act/workload-namespace.ts'
 import { withAdmission } from './admission.ts'
 import { createClockReader } from './clock/reader.ts'
@@ -177,6 +178,7 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
     const acted = await act(actors, { observed, decision, pass }, signal)
     if (acted.overtaken) return 'again'
     if (decision.kind === 'expire') await recordEnd(instance, signal)
+    await keepFromEviction(deps, { observed, decision }, signal)
     logActed(log, pass, acted)
     const judgedAt = judgingTime(pass, now())
     const concluded = conclude({

@@ -1,16 +1,20 @@
 import type { ChallengeTemplate } from '../crd/challenge-template.ts'
+import { managedBySelector } from '../crd/group.ts'
 import { childScopesOf, type WatchedNamespaces } from '../crd/namespaces.ts'
-import type { Stored } from '../crd/objects.ts'
+import type { KubernetesObject, Stored } from '../crd/objects.ts'
 import { operatorError } from '../errors.ts'
+import type { Cluster } from '../kubernetes/cluster.ts'
 import type { PodMetrics } from '../kubernetes/pod-metrics.ts'
 import type { OpenRow, Store } from '../store/store.ts'
 import type { Log } from '../telemetry/log.ts'
+import { anyInUse, type KeptPods, keptAfter, keptPods, wronglyKept } from './eviction.ts'
 import { mayBeIdle, useFound } from './idle.ts'
 import type { Mismatch } from './mismatch.ts'
 import { paced } from './pace.ts'
 import type { SweptInstance } from './swept-instance.ts'
 
 export interface UseDependencies {
+  cluster: Pick<Cluster, 'list'>
   store: Pick<Store, 'recordActivity'>
   podMetrics: PodMetrics
   namespaces: WatchedNamespaces
@@ -26,6 +30,10 @@ export interface ToCompare {
   instances: ReadonlyMap<string, SweptInstance>
   rows: ReadonlyMap<string, OpenRow>
   listTemplates: () => Promise<readonly Stored<ChallengeTemplate>[]>
+  /** The pods that a resync found kept from eviction; undefined: it is none. */
+  kept: KeptPods | undefined
+  /** The organiser's clock is paused, so no pod is changed. */
+  paused: boolean
   /** Epoch milliseconds. */
   now: number
 }
@@ -37,15 +45,20 @@ const metricsMs = 10_000
 
 /**
  * Finds the instances that nobody uses any more, and those whose players came back by way of the database. It also records
- * in the database who is busy by processor time, with one statement for all of them.
+ * in the database who is busy by processor time, with one statement for all of them. And it finds the instances whose pod
+ * has to be kept from eviction from now on, or not any more.
  *
  * Guarantees: without an answer of a source that is configured nobody counts as idle. While no instance is old enough to
- * be idle, nothing is read.
+ * be idle, no template is read.
+ *
+ * Caveats: which pods are kept is read by a resync, and by the first sweep of a process that finds an instance in use.
+ * Between them this process remembers what it has sent, so a message that is lost has its effect after the next resync.
  */
 export function createFindUse(deps: UseDependencies): FindUse {
-  const { store, podMetrics, namespaces, everywhere, idleMillicores, intervalSeconds, log } = deps
+  const { cluster, store, podMetrics, namespaces, everywhere, idleMillicores, intervalSeconds, log } = deps
+  let known: KeptPods | undefined
 
-  return async ({ instances, rows, listTemplates, now }, signal) => {
+  return async ({ instances, rows, listTemplates, kept: listed, paused, now }, signal) => {
     const asks = mayBeIdle(instances.values(), { rows, idleMillicores, now })
     const templates = asks ? await listTemplates() : []
     const hasTimeout = templates.some(({ spec }) => spec.idleTimeoutMinutes !== 0)
@@ -58,7 +71,28 @@ export function createFindUse(deps: UseDependencies): FindUse {
       log.warn('activity ended for many instances at once, so none of them is hibernated', {
         instances: found.silent,
       })
-    return paced(found.mismatches, now, intervalSeconds).now
+    const use = { rows, templates, idleMillicores, now }
+    const each = () => instances.values()
+    known = listed ?? known
+    if (!paused && known === undefined && anyInUse(each(), use)) known = await listKept(signal)
+    const wrong = paused || known === undefined ? [] : wronglyKept(each(), known, use)
+    const sent = paced([...found.mismatches, ...wrong], now, intervalSeconds).now
+    known = known && keptAfter(each(), known, { sent, use })
+    return sent
+  }
+
+  async function listKept(signal: AbortSignal): Promise<KeptPods> {
+    const kept = new Map<string, string>()
+    const selection = { metadataOnly: true, labelSelector: managedBySelector }
+    for (const scope of childScopesOf(namespaces, { everywhere })) {
+      const pages = cluster.list<KubernetesObject>(
+        { apiVersion: 'v1', kind: 'Pod' },
+        { ...selection, ...scope },
+        signal,
+      )
+      for await (const page of pages) for (const [uid, name] of keptPods(page)) kept.set(uid, name)
+    }
+    return kept
   }
 
   async function readMillicores(signal: AbortSignal): Promise<Map<string, number> | undefined> {

@@ -26,7 +26,7 @@ export interface UseFound {
 }
 
 /** The least value of `idleTimeoutMinutes` in the CRD, in milliseconds. */
-const shortestTimeoutMs = 300_000
+export const shortestTimeoutMs = 300_000
 
 /** Proxies report at most this far apart, in milliseconds. Silence that begins within it begins at the same time for all. */
 const reportMs = 300_000
@@ -88,16 +88,24 @@ interface Used {
   isBusy: boolean
 }
 
+/** `ms` as `idleAfterMs` returns it. @returns undefined if the template is not known */
+export function idleAfterOf(
+  { namespace, templateRef }: Pick<SweptInstance, 'namespace' | 'templateRef'>,
+  { templates, idleMillicores }: Pick<UseSeen, 'templates' | 'idleMillicores'>,
+): { ms: number | undefined } | undefined {
+  const template = templates.find(
+    ({ metadata }) => metadata.namespace === namespace && metadata.name === templateRef,
+  )
+  return template && { ms: idleAfterMs(template.spec, { idleMillicores }) }
+}
+
 /** Returns undefined for an instance that is never hibernated. */
 function usedInstance(
   instance: SweptInstance,
   { rows, templates, millicores, idleMillicores, now }: UseSeen,
 ): Used | undefined {
-  const { uid, namespace, templateRef, activity } = instance
-  const template = templates.find(
-    ({ metadata }) => metadata.namespace === namespace && metadata.name === templateRef,
-  )
-  const timeoutMs = template && idleAfterMs(template.spec, { idleMillicores })
+  const { uid, activity } = instance
+  const timeoutMs = idleAfterOf(instance, { templates, idleMillicores })?.ms
   if (timeoutMs === undefined) return undefined
   const inDatabase = rows.get(uid)?.lastActiveAt
   const activeAt = Math.min(now, Math.max(activity.at, inDatabase ?? 0))
@@ -118,6 +126,6 @@ function silentTogether(running: readonly Used[], now: number): Used[] {
   return last.length >= silentFrom && last.length * 2 >= reported.length ? last : []
 }
 
-function isRunning({ phase, deletingSince, reason }: SweptInstance): boolean {
+export function isRunning({ phase, deletingSince, reason }: SweptInstance): boolean {
   return phase === 'Ready' && deletingSince === undefined && reason !== 'Paused'
 }

@@ -20,6 +20,7 @@ export interface SweptInstance extends InstanceKey {
   phase: string | undefined
   reason: Reason | undefined
   url: string | undefined
+  podName: string | undefined
   /** The namespace of its workload; undefined: none is placed yet. */
   workloadNamespace: string | undefined
   /** `rowDigest`, as the row of this status has it. */
@@ -72,6 +73,7 @@ export function sweptInstance(instance: Stored<ChallengeInstance>): SweptInstanc
     phase: status?.phase,
     reason: status?.reason,
     url: status?.url,
+    podName: status?.podName,
     workloadNamespace: status?.namespace,
     rowDigest: rowDigest({ spec }, status),
     synced: conditions.some(each => each.type === 'Synced' && each.status === 'True'),

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
-import { annotations } from '../../lib/crd/group.ts'
+import { annotations, safeToEvict } from '../../lib/crd/group.ts'
 import type { Deployment } from '../../lib/crd/objects.ts'
 import { openPodMetrics } from '../../lib/kubernetes/pod-metrics.ts'
+import { waitUntil } from '../../local/process/wait.ts'
 import { outboxOf, platformRowsOf, rowsOf } from '../support/consistency.ts'
 import { edit } from '../support/edits.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
@@ -44,6 +45,15 @@ const annotate = (name: string, time: number) =>
   edit(operator, 'ChallengeInstance', name, {
     metadata: { annotations: { [annotations.lastActivity]: at(time) } },
   })
+
+/** Waits until the annotation of the pod that an instance reports has this value. */
+async function untilEvictable(name: string, value: string | undefined): Promise<void> {
+  const { cluster, namespace, signal } = operator
+  const { status } = await phaseOf(operator, name, 'Ready')
+  const pod = { apiVersion: 'v1', kind: 'Pod', namespace, name: status?.podName ?? '' }
+  const isSo = async () => (await cluster.get(pod, signal))?.metadata.annotations?.[safeToEvict] === value
+  await waitUntil(`${name} to be evictable: ${value}`, 20_000, isSo, signal)
+}
 
 const replicasOf = (name: string, replicas: number) =>
   eventually<Deployment>(operator, 'Deployment', name, each => each?.spec?.replicas === replicas)
@@ -92,6 +102,22 @@ test('instances that nobody uses are hibernated, and woken by annotation or data
   await activeAt(recorded ?? '', operatorNow() + 1_000)
   await phaseOf(operator, 'recorded', 'Ready')
   await phaseOf(operator, 'unwired', 'Ready')
+})
+
+test('the pod of an instance that players use is kept from eviction, without a new pod, until nobody uses it', async () => {
+  const { cluster, namespace, signal } = operator
+  await cluster.create(templateOf(namespace, 'endless', { idleTimeoutMinutes: 0 }), signal)
+  const made = await cluster.create(instanceOf(namespace, 'endless', 'endless'), signal)
+  const { status } = await phaseOf(operator, 'endless', 'Ready')
+  await untilEvictable('endless', undefined)
+  const uid = made === 'exists' ? '' : made.metadata.uid
+  await activeAt(uid, operatorNow())
+  await untilEvictable('endless', 'false')
+  await activeAt(uid, operatorNow() - 2_700_000)
+  aheadMs += 2_700_000
+  await untilEvictable('endless', undefined)
+  const after = await phaseOf(operator, 'endless', 'Ready')
+  expect(after.status).toMatchObject({ podName: status?.podName, phase: 'Ready' })
 })
 
 test('where nothing serves metrics.k8s.io, its reader says so', async () => {

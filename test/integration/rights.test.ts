@@ -203,6 +203,8 @@ async function wholeLife(resync: () => Promise<unknown>): Promise<void> {
   })
   await edit(operator, 'Secret', 'made', { data: { another: 'YQ==' } })
   await createUnusedPolicy('challenge-policy.unused')
+  const used = { [annotations.lastActivity]: new Date().toISOString() }
+  await edit(operator, 'ChallengeInstance', 'made', { metadata: { annotations: used } })
   await resync()
   await eventually(operator, 'NetworkPolicy', 'challenge-policy.unused', each => each === undefined)
   await eventually<NetworkPolicy>(

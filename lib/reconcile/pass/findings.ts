@@ -97,4 +97,6 @@ export interface Use {
   beganAt: number | undefined
   /** Whether anything tells of activity; undefined: the pass did not ask. */
   hasSource: boolean | undefined
+  /** Whether players use it, see `isInUse`; undefined: it is not known, or the instance is hibernated. */
+  inUse?: boolean | undefined
 }

@@ -56,6 +56,13 @@ describe('an instance that nobody uses', () => {
     })
   })
 
+  test('is in use until then, if something tells of activity', () => {
+    expect(use({ row: minutes(10) + 1 }).inUse).toBe(true)
+    expect(use({ row: minutes(10) }).inUse).toBeUndefined()
+    expect(use().inUse).toBeUndefined()
+    expect(use({ row: 'unread' }).inUse).toBeUndefined()
+  })
+
   test('runs on while it does not serve', () => {
     expect(use({ row: minutes(1), status: { phase: 'Failed' } }).hibernation).toBeUndefined()
   })

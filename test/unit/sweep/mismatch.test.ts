@@ -53,6 +53,7 @@ function instance(parts: Partial<SweptInstance> = {}): SweptInstance {
     phase: 'Ready',
     reason: undefined,
     url: 'http://web-7',
+    podName: undefined,
     workloadNamespace: 'ctf',
     rowDigest: 'digest-1',
     synced: true,
