@@ -7,6 +7,7 @@ import type { PresentSettings } from './desired/configuration.ts'
 import type { PolicySettings } from './desired/objects/network-policy.ts'
 import { type ClockSight, createClockSight } from './forward/dispatch/clock-sight.ts'
 import { createDispatch, type Dispatch } from './forward/dispatch/dispatch.ts'
+import { createPulse, type Pulse } from './forward/dispatch/pulse.ts'
 import {
   createStandingPolicies,
   isStandingPolicy,
@@ -20,6 +21,7 @@ import { createTable, type Table, type TableEvents } from './forward/table/table
 import { clockKind, unservedKinds, type Watching, watchedIn, watchTargets } from './forward/table/targets.ts'
 import type { WatchHandlers, WatchTarget } from './kubernetes/cluster.ts'
 import type { Log } from './telemetry/log.ts'
+import { type Metrics, noMetrics } from './telemetry/metrics.ts'
 
 export interface ForwardDependencies {
   /** Lists and watches until the signal aborts; see `WatchHandlers`. */
@@ -45,6 +47,7 @@ export interface ForwardDependencies {
   /** The settings that policies should be built with. */
   policySettings: PolicySettings
   log: Log
+  metrics?: Metrics
   /** Epoch milliseconds. */
   now: () => number
   timers?: Timers
@@ -85,7 +88,7 @@ const listsLateMs = 15_000
  */
 export function createForward(deps: ForwardDependencies): Forward {
   return async signal => {
-    const { log, now, timers = realTimers, random = Math.random } = deps
+    const { log, metrics = noMetrics, now, timers = realTimers, random = Math.random } = deps
     // The sender outlives the watches by `flushMs`.
     const sending = new AbortController()
     const ended = new AbortController()
@@ -98,7 +101,12 @@ export function createForward(deps: ForwardDependencies): Forward {
     let leading = false
 
     const isActive = () => leading && unlisted.size === 0 && !stop.aborted
-    const sender = createSender({ changes: deps.changes, log, random, timers, now }, sending.signal)
+    const pulse = createPulse({ metrics, isActive, now, timers })
+    const { changes } = deps
+    const sender = createSender(
+      { changes, onAccepted: pulse.accepted, log, random, timers, now },
+      sending.signal,
+    )
     const tools = { sender, isActive, now, timers, log, trace: traceparent }
     const parts = judgingParts(deps, { served, tools, onUnwatched: () => kinds.askSoon() })
     const { table, gateway, evaluateAll } = parts
@@ -115,21 +123,26 @@ export function createForward(deps: ForwardDependencies): Forward {
         timers,
         log,
       },
-      watch: watchInto(deps.watch, seen, () => sender.drained(stop)),
+      watch: watchInto(deps.watch, { seen, pulse }, () => sender.drained(stop)),
       onListed: target => {
         if (isGateway(target)) gateway.follow(true)
         if (unlisted.delete(target) && unlisted.size === 0) evaluateAll()
       },
       onServed: kind => follows(kind, true),
-      onDropped: kind => follows(kind, false),
+      onDropped: kind => {
+        pulse.dropped(kind)
+        follows(kind, false)
+      },
     })
     const callbacks = {
       onLeading: () => {
         leading = true
+        pulse.leading()
         evaluateAll()
       },
       onFollowing: () => {
         leading = false
+        pulse.following()
         parts.stop()
         sender.clear()
       },
@@ -140,6 +153,7 @@ export function createForward(deps: ForwardDependencies): Forward {
       await endTogether([kinds.follow(served, stop, ended), deps.elect(callbacks, stop)], ended)
     } finally {
       timers.clear(late)
+      pulse.stop()
       parts.stop()
       await sender.flushed(AbortSignal.timeout(flushMs))
       sending.abort()
@@ -209,13 +223,27 @@ function judgingParts(deps: ForwardDependencies, { served, tools, onUnwatched }:
 /** Watches a collection, and hands on what is reported. */
 function watchInto(
   watch: ForwardDependencies['watch'],
-  seen: ReturnType<typeof receiverOf>,
+  { seen, pulse }: { seen: ReturnType<typeof receiverOf>; pulse: Pulse },
   drained: () => Promise<void>,
 ): FollowedKindsOptions['watch'] {
   return (target, onListed, signal) => {
-    const onObject = (object: Stored<KubernetesObject>) => seen.put(target, object)
-    const onGone = (object: GoneObject) => seen.remove(target, object)
-    return watch(target, { onObject, onGone, onListed, drained }, signal)
+    const handlers: WatchHandlers<KubernetesObject> = {
+      onObject(object) {
+        pulse.changed(target)
+        seen.put(target, object)
+      },
+      onGone(object) {
+        pulse.changed(target)
+        seen.remove(target, object)
+      },
+      onListed(list) {
+        pulse.listed(target, list)
+        onListed()
+      },
+      onBookmark: () => pulse.bookmarked(target),
+      drained,
+    }
+    return watch(target, handlers, signal)
   }
 }
 

@@ -12,6 +12,7 @@ import { configurationOf } from './desired/configuration.ts'
 import { operatorError } from './errors.ts'
 import type { Cluster, ListOptions } from './kubernetes/cluster.ts'
 import type { PodMetrics } from './kubernetes/pod-metrics.ts'
+import type { Cause } from './messages.ts'
 import { createIntactCheck } from './observed/policy-digest.ts'
 import type { OpenRow, Store } from './store/store.ts'
 import { namedCertificate, wrongCertificates } from './sweep/certificates.ts'
@@ -35,6 +36,7 @@ import {
   dependentOwner,
   goneOwners,
   isOfWatched,
+  longestOverdueMs,
   type Mismatch,
   needsRecheck,
   opened,
@@ -79,6 +81,12 @@ export interface Swept {
   examined: number
   /** The number of keys that the queue accepted. The next sweeps find the refused ones again, and rows beyond the pace. */
   enqueued: number
+  /** The number of messages for each cause, also of refused ones. */
+  findings: ReadonlyMap<Cause, number>
+  /** For how long the instance that is most overdue should have been gone, in milliseconds. During a pause none is overdue. */
+  overdueMs: number
+  /** The number of instances whose row the database lacks. */
+  unsynced: number
 }
 
 /** What the objects of all operators on the cluster show. */
@@ -173,7 +181,13 @@ export function createSweep(deps: SweepDependencies): Sweep {
     const refused = outgoing.length === 0 ? [] : await changes.send(outgoing, signal)
     // The sweep that found the database away would wait for it once more.
     if (rows) await pruneHistory({ ...deps, namespaces, historyDays }, signal)
-    return { examined: instances.size, enqueued: outgoing.length - refused.length }
+    return {
+      examined: instances.size,
+      enqueued: outgoing.length - refused.length,
+      findings: countByCause(outgoing),
+      overdueMs: clock.paused ? 0 : longestOverdueMs(instances.values(), at),
+      unsynced: instances.values().reduce((count, { unsynced }) => count + (unsynced ? 1 : 0), 0),
+    }
   }
 
   /** A limit may have been raised, or the message of an instance that got room may be lost. */
@@ -302,6 +316,12 @@ async function openRowsByUid(
     log.warn('sweep goes on without the rows', { error: operatorError(thrown) })
     return undefined
   }
+}
+
+function countByCause(outgoing: readonly OutgoingChange[]): Map<Cause, number> {
+  const counts = new Map<Cause, number>()
+  for (const { change } of outgoing) counts.set(change.cause, (counts.get(change.cause) ?? 0) + 1)
+  return counts
 }
 
 function unique(found: readonly Mismatch[]): Mismatch[] {

@@ -2,6 +2,7 @@ import type { ScheduledEvent } from 'aws-lambda'
 import type { DeadlineContext } from '../../lib/middleware/deadline.ts'
 import { invocation } from '../../lib/middleware/invocation.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
+import { type Metrics, noMetrics } from '../../lib/telemetry/metrics.ts'
 
 export interface PublishHandlerOptions {
   /** Publishes up to `limit` events of the outbox. */
@@ -9,7 +10,10 @@ export interface PublishHandlerOptions {
     options: { limit: number },
     signal: AbortSignal,
   ) => Promise<{ claimed: number; published: number }>
+  /** Returns the age in milliseconds of the oldest event that waits; 0 if none does. */
+  oldestMs: (signal: AbortSignal) => Promise<number>
   log: Log
+  metrics?: Metrics
   /** Events of one call, claimed in one transaction: ten requests of ten. */
   limit?: number
   /** Aborts when the process is asked to stop. */
@@ -20,7 +24,7 @@ const reserveMs = 3_000
 
 /** Publishes the events that reconcile could not publish at once, until none is left or the bus accepts none. */
 export function createHandler(options: PublishHandlerOptions) {
-  const { publish, log, limit = 100, stopping } = options
+  const { publish, oldestMs, log, metrics = noMetrics, limit = 100, stopping } = options
   const run = async (_event: ScheduledEvent, { signal }: DeadlineContext): Promise<void> => {
     let published = 0
     while (!signal.aborted) {
@@ -31,6 +35,7 @@ export function createHandler(options: PublishHandlerOptions) {
       if (drained.claimed < limit || drained.published === 0) break
     }
     if (published > 0) log.info('outbox drained', { published })
+    if (!signal.aborted) metrics.set('OutboxLag', Math.round((await oldestMs(signal)) / 1_000))
   }
-  return invocation(run, { log, reserveMs, stopping })
+  return invocation(run, { log, metrics, reserveMs, stopping })
 }

@@ -3,6 +3,7 @@ import { configured } from '../../lib/middleware/start-up.ts'
 import { createPublish } from '../../lib/publish.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { openOutbox } from '../../lib/store/open-store.ts'
+import { openEmfMetrics } from '../../lib/telemetry/emf-metrics.ts'
 import { createHandler } from './handler.ts'
 import { sections } from './sections.ts'
 
@@ -18,5 +19,7 @@ const outbox = openOutbox(
 
 export const handler = createHandler({
   publish: createPublish({ outbox, bus: openEventBus({ busName: bus.name }), log }),
+  oldestMs: outbox.oldestMs,
   log,
+  metrics: openEmfMetrics(),
 })

@@ -18,7 +18,8 @@ import {
 } from '../../lib/reconcile/pass/outcome.ts'
 import type { RepairPolicy } from '../../lib/reconcile/policy/repair-policy.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
-import type { Metrics } from '../../lib/telemetry/metrics.ts'
+import { type Metrics, noMetrics } from '../../lib/telemetry/metrics.ts'
+import { runInScope, type Scope } from '../../lib/telemetry/scope.ts'
 import {
   type Group,
   groupsOf,
@@ -28,6 +29,7 @@ import {
   type Step,
 } from './groups.ts'
 import { logPass } from './log-pass.ts'
+import { measurePass, measureReceipt } from './measure.ts'
 
 export interface ReconcileHandlerOptions {
   reconcile: Reconcile
@@ -71,8 +73,9 @@ const publishBusMs = 1_500
  * again, after 2 s the first time.
  */
 export function createHandler(options: ReconcileHandlerOptions) {
-  const { metrics, log } = options
+  const { metrics = noMetrics, log, clock = Date.now } = options
   const run = async (event: SQSEvent, context: DeadlineContext): Promise<SQSBatchResponse> => {
+    measureReceipt(event.Records, clock(), metrics)
     const groups = groupsOf(event.Records)
     const runs = await Promise.all(groups.map(group => runGroup(group, options, context.signal)))
     const events = runs.reduce((sum, ran) => sum + ran.events, 0)
@@ -142,18 +145,21 @@ async function runPass(
   options: ReconcileHandlerOptions,
   signal: AbortSignal,
 ): Promise<number> {
-  const { clock = Date.now, random = Math.random } = options
+  const { clock = Date.now, random = Math.random, log, metrics = noMetrics } = options
   const started = clock()
-  const result = await attemptPass(step.pass, options, signal)
-  const { outcome, events } = result
-  logPass({ pass: step.pass, outcome, events, milliseconds: clock() - started }, options)
+  const scope: Scope = { fields: {}, calls: 0 }
+  const result = await runInScope(scope, () => attemptPass(step.pass, options, signal))
+  const { events } = result
+  const ended = { pass: step.pass, result, started, milliseconds: clock() - started, calls: scope.calls }
+  logPass(ended, log)
+  measurePass(ended, metrics)
   const { timers, deadLetter } = followUpOfPass(result, step.pass, clock(), random())
   const soon = AbortSignal.timeout(followUpMs)
   await Promise.all(timers.map(timer => options.timers.send(timer, soon)))
   const newest = step.records.at(-1)
   if (deadLetter && newest) {
     await options.deadLetters.send(newest.body, group.id, deadLetter.reason, soon)
-    options.metrics?.count('DeadLetters')
+    metrics.count('DeadLetters', 1)
   }
   return events
 }
@@ -240,7 +246,7 @@ async function bury(step: PoisonStep, group: Group, options: ReconcileHandlerOpt
   const [record] = step.records
   await options.deadLetters.send(record.body, group.id, step.reason, AbortSignal.timeout(followUpMs))
   options.log.error('message sent to the dead letters', { group: group.id, reason: step.reason })
-  options.metrics?.count('DeadLetters')
+  options.metrics?.count('DeadLetters', 1)
 }
 
 async function publishNow(limit: number, options: ReconcileHandlerOptions): Promise<void> {

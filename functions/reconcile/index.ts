@@ -2,6 +2,7 @@ import { openEventBus } from '../../lib/aws/eventbridge.ts'
 import { openQueues } from '../../lib/aws/sqs.ts'
 import { eventGraceMs } from '../../lib/config/placement.ts'
 import { watchedBy } from '../../lib/crd/namespaces.ts'
+import { withCallCounts } from '../../lib/kubernetes/client/counted-client.ts'
 import { withServerTime } from '../../lib/kubernetes/client/server-time.ts'
 import { openEventRecorder } from '../../lib/kubernetes/event-recorder.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
@@ -26,7 +27,9 @@ const { operator, cluster, database, queues, bus, log } = configured({
   environment: process.env,
   sections,
 })
-const { client, time } = withServerTime(clientFor('reconcile', cluster))
+const metrics = openEmfMetrics()
+const counted = withCallCounts(clientFor('reconcile', cluster), { function: 'reconcile', metrics })
+const { client, time } = withServerTime(counted)
 const db = openDatabase({ ...database, max: 1, applicationName: 'challenge-operator reconcile' })
 const outbox = openOutbox(db, bus.name)
 const publish = createPublish({ outbox, bus: openEventBus({ busName: bus.name }), log })
@@ -53,5 +56,5 @@ export const handler = createHandler({
   ready: once(signal => checkSchema(client, signal)),
   publish,
   log,
-  metrics: openEmfMetrics({ service: 'reconcile' }),
+  metrics,
 })

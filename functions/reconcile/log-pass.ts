@@ -1,17 +1,19 @@
-import type { Outcome, Pass } from '../../lib/reconcile/pass/outcome.ts'
+import type { Outcome, Pass, PassResult } from '../../lib/reconcile/pass/outcome.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
-import type { Metrics } from '../../lib/telemetry/metrics.ts'
 
 export interface EndedPass {
   pass: Pass
-  outcome: Outcome
-  events: number
+  result: PassResult
+  /** Epoch milliseconds. */
+  started: number
   milliseconds: number
+  /** Calls to the API server. */
+  calls: number
 }
 
-/** Writes the line and the metrics of a pass. A settled pass without events changed nothing: its line is for debugging. */
-export function logPass(ended: EndedPass, to: { log: Log; metrics?: Metrics }): void {
-  const { pass, outcome, events, milliseconds } = ended
+/** Writes the line of a pass. A settled pass without events changed nothing: its line is for debugging. */
+export function logPass({ pass, result, milliseconds, calls }: EndedPass, log: Log): void {
+  const { outcome, events } = result
   const { namespace, name, causes, attempt, waits, trace, at, resourceVersion } = pass
   const fields = {
     namespace,
@@ -19,6 +21,7 @@ export function logPass(ended: EndedPass, to: { log: Log; metrics?: Metrics }): 
     outcome: outcome.kind,
     ...explain(outcome),
     milliseconds: Math.round(milliseconds),
+    calls,
     causes,
     attempt,
     waits,
@@ -27,9 +30,7 @@ export function logPass(ended: EndedPass, to: { log: Log; metrics?: Metrics }): 
     resourceVersion: resourceVersion === '' ? undefined : resourceVersion,
     trace,
   }
-  to.log[levelOf(outcome, events)]('pass ended', fields)
-  to.metrics?.count('Passes', 1, { outcome: outcome.kind })
-  to.metrics?.milliseconds('PassDuration', milliseconds)
+  log[levelOf(outcome, events)]('pass ended', fields)
 }
 
 function explain(outcome: Outcome): Record<string, unknown> {

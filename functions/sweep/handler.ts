@@ -2,8 +2,9 @@ import type { ScheduledEvent } from 'aws-lambda'
 import { sleep } from '../../lib/abort.ts'
 import type { DeadlineContext } from '../../lib/middleware/deadline.ts'
 import { invocation } from '../../lib/middleware/invocation.ts'
-import type { Sweep } from '../../lib/sweep.ts'
+import type { Sweep, Swept } from '../../lib/sweep.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
+import { type Metrics, noMetrics } from '../../lib/telemetry/metrics.ts'
 
 export interface SweepHandlerOptions {
   sweep: Sweep
@@ -14,6 +15,7 @@ export interface SweepHandlerOptions {
   /** The minutes between two sweeps that also compare children. */
   resyncMinutes: number
   log: Log
+  metrics?: Metrics
   /** Epoch milliseconds. */
   clock?: () => number
   /** Aborts when the process is to stop. */
@@ -30,13 +32,15 @@ const reserveMs = 3_000
  * If that sweep fails, the next one of the invocation compares them.
  */
 export function createHandler(options: SweepHandlerOptions) {
-  const { log, clock = Date.now, stopping, intervalSeconds, resyncMinutes } = options
+  const { log, metrics = noMetrics, clock = Date.now, stopping, intervalSeconds, resyncMinutes } = options
 
   const sweepOnce = async (resync: boolean, signal: AbortSignal): Promise<unknown> => {
     const started = clock()
     try {
       await options.ready?.(signal)
-      const { enqueued, examined } = await options.sweep({ resync }, signal)
+      const swept = await options.sweep({ resync }, signal)
+      measure(swept, metrics)
+      const { enqueued, examined } = swept
       const level = enqueued > 0 ? 'info' : 'debug'
       log[level]('sweep ended', { enqueued, examined, resync, milliseconds: clock() - started })
       return undefined
@@ -63,7 +67,13 @@ export function createHandler(options: SweepHandlerOptions) {
     if (failure !== undefined && !signal.aborted) throw failure
   }
 
-  return invocation(run, { log, reserveMs, stopping })
+  return invocation(run, { log, metrics, reserveMs, stopping })
+}
+
+function measure({ findings, overdueMs, unsynced }: Swept, metrics: Metrics): void {
+  for (const [cause, count] of findings) metrics.count('SweepFindings', count, { cause })
+  metrics.set('ExpiryLag', Math.round(overdueMs / 1_000))
+  metrics.set('UnsyncedInstances', unsynced)
 }
 
 /** @param minute minutes since the epoch */

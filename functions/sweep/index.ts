@@ -1,4 +1,5 @@
 import { openQueues } from '../../lib/aws/sqs.ts'
+import { withCallCounts } from '../../lib/kubernetes/client/counted-client.ts'
 import { withServerTime } from '../../lib/kubernetes/client/server-time.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
@@ -8,6 +9,7 @@ import { createClockReader } from '../../lib/reconcile/clock/reader.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { openStore } from '../../lib/store/open-store.ts'
 import { createSweep } from '../../lib/sweep.ts'
+import { openEmfMetrics } from '../../lib/telemetry/emf-metrics.ts'
 import { clientFor } from '../cluster.ts'
 import { createHandler } from './handler.ts'
 import { sections } from './sections.ts'
@@ -18,7 +20,9 @@ const { operator, cluster, database, queues, log } = configured({
   sections,
 })
 const { intervalSeconds, resyncMinutes } = operator
-const { client, time } = withServerTime(clientFor('sweep', cluster))
+const metrics = openEmfMetrics()
+const counts = { function: 'sweep', metrics }
+const { client, time } = withServerTime(withCallCounts(clientFor('sweep', cluster), counts))
 const store = openStore(openDatabase({ ...database, max: 1, applicationName: 'challenge-operator sweep' }), {
   limits: operator.limits,
 })
@@ -46,4 +50,5 @@ export const handler = createHandler({
   intervalSeconds,
   resyncMinutes,
   log,
+  metrics,
 })

@@ -12,6 +12,7 @@ import { parseTimer, type TimerMessage, timerDeduplicationId } from '../../lib/m
 import type { DeadlineContext } from '../../lib/middleware/deadline.ts'
 import { invocation } from '../../lib/middleware/invocation.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
+import type { Metrics } from '../../lib/telemetry/metrics.ts'
 
 export interface TimerHandlerOptions {
   changes: Pick<ChangesQueue, 'send'>
@@ -19,6 +20,7 @@ export interface TimerHandlerOptions {
   deadLetters: DeadLetters
   timersRedelivery: Redelivery
   log: Log
+  metrics?: Metrics
   /** Epoch milliseconds. */
   clock?: () => number
 }
@@ -47,7 +49,7 @@ interface Run {
 
 /** timers → changes.fifo: a due timer becomes a change. A timer that is not due yet is sent again with the rest of its delay. */
 export function createHandler(options: TimerHandlerOptions) {
-  const { log, clock = Date.now } = options
+  const { log, metrics, clock = Date.now } = options
   const run = async (event: SQSEvent, { signal }: DeadlineContext): Promise<SQSBatchResponse> => {
     const left: SQSRecord[] = []
     const leave = (record: SQSRecord, error: unknown) => {
@@ -63,7 +65,7 @@ export function createHandler(options: TimerHandlerOptions) {
     await redeliverSoon(left, { redelivery: options.timersRedelivery, log })
     return { batchItemFailures: left.map(record => ({ itemIdentifier: record.messageId })) }
   }
-  return invocation(run, { log, reserveMs })
+  return invocation(run, { log, metrics, reserveMs })
 }
 
 /**
@@ -78,6 +80,7 @@ async function receiveTimer(record: SQSRecord, { options, now, signal }: Run): P
     const reason = thrown instanceof Error ? thrown.message : String(thrown)
     await options.deadLetters.send(record.body, unreadableGroup, reason, signal)
     options.log.error('message sent to the dead letters', { group: unreadableGroup, reason })
+    options.metrics?.count('DeadLetters', 1)
     return undefined
   }
   const at = Date.parse(timer.due)

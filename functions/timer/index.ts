@@ -1,5 +1,6 @@
 import { openQueues } from '../../lib/aws/sqs.ts'
 import { configured } from '../../lib/middleware/start-up.ts'
+import { openEmfMetrics } from '../../lib/telemetry/emf-metrics.ts'
 import { createHandler } from './handler.ts'
 import { sections } from './sections.ts'
 
@@ -9,4 +10,4 @@ const { queues, log } = configured({
   sections,
 })
 
-export const handler = createHandler({ ...openQueues(queues), log })
+export const handler = createHandler({ ...openQueues(queues), log, metrics: openEmfMetrics() })

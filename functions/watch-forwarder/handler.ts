@@ -3,7 +3,8 @@ import type { DeadlineContext } from '../../lib/middleware/deadline.ts'
 import { invocation } from '../../lib/middleware/invocation.ts'
 import { runWindow, type WindowOptions } from './window.ts'
 
-export interface ForwarderHandlerOptions extends Pick<WindowOptions, 'forward' | 'ready' | 'log'> {
+export interface ForwarderHandlerOptions
+  extends Pick<WindowOptions, 'forward' | 'ready' | 'log' | 'metrics'> {
   /** The process is asked to stop. */
   stopping?: AbortSignal
 }
@@ -16,8 +17,8 @@ const reserveMs = 15_000
  * lease.
  */
 export function createHandler(options: ForwarderHandlerOptions) {
-  const { forward, ready, log, stopping } = options
+  const { forward, ready, log, metrics, stopping } = options
   const run = (_event: ScheduledEvent, { signal }: DeadlineContext): Promise<void> =>
-    runWindow({ forward, ready, log }, signal)
-  return invocation(run, { log, reserveMs, stopping })
+    runWindow({ forward, ready, log, metrics }, signal)
+  return invocation(run, { log, metrics, reserveMs, stopping })
 }

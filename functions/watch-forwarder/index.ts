@@ -4,12 +4,14 @@ import { placesElsewhere } from '../../lib/config/placement.ts'
 import { configurationOf } from '../../lib/desired/configuration.ts'
 import { keepHeapSmall } from '../../lib/forward/dispatch/heap.ts'
 import { createForward } from '../../lib/forward.ts'
+import { withCallCounts } from '../../lib/kubernetes/client/counted-client.ts'
 import { withServerTime } from '../../lib/kubernetes/client/server-time.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { elect } from '../../lib/kubernetes/lease/elect.ts'
 import { readServedKinds } from '../../lib/kubernetes/served-kinds.ts'
 import { watch } from '../../lib/kubernetes/watch/watch.ts'
 import { configured, once } from '../../lib/middleware/start-up.ts'
+import { openEmfMetrics } from '../../lib/telemetry/emf-metrics.ts'
 import { clientFor } from '../cluster.ts'
 import { createHandler } from './handler.ts'
 import { sections } from './sections.ts'
@@ -21,7 +23,9 @@ const { operator, cluster, queues, log } = configured({
   sections,
 })
 const { namespaces, leaseNamespace: namespace } = operator
-const { client, time } = withServerTime(clientFor('watch-forwarder', cluster))
+const metrics = openEmfMetrics()
+const counts = { function: 'watch-forwarder', metrics }
+const { client, time } = withServerTime(withCallCounts(clientFor('watch-forwarder', cluster), counts))
 const identity = randomUUID()
 const forward = createForward({
   watch: (target, handlers, signal) => watch(client, target, handlers, { log }, signal),
@@ -35,6 +39,7 @@ const forward = createForward({
   policySettings: operator,
   warnMinutes: operator.warnMinutes,
   log,
+  metrics,
   now: time.likely,
 })
 
@@ -42,4 +47,5 @@ export const handler = createHandler({
   forward,
   ready: once(signal => checkSchema(client, signal)),
   log,
+  metrics,
 })

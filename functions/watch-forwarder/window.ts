@@ -1,6 +1,7 @@
 import { sleep } from '../../lib/abort.ts'
 import { operatorError } from '../../lib/errors.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
+import { type Metrics, noMetrics } from '../../lib/telemetry/metrics.ts'
 
 export interface WindowOptions {
   /** Watches until the signal, then ends in order. */
@@ -10,6 +11,7 @@ export interface WindowOptions {
   /** Ends the window at a failure that only a change helps against. By default the window waits for the change. */
   endsIfPermanent?: boolean
   log: Log
+  metrics?: Metrics | undefined
   /** Milliseconds. */
   firstPauseMs?: number
 }
@@ -24,7 +26,7 @@ const healthyMs = 120_000
  * forwarder starts again after a pause.
  */
 export async function runWindow(options: WindowOptions, signal: AbortSignal): Promise<void> {
-  const { forward, ready, log, endsIfPermanent = false, firstPauseMs = 500 } = options
+  const { forward, ready, log, metrics = noMetrics, endsIfPermanent = false, firstPauseMs = 500 } = options
   let pauseMs = firstPauseMs
   while (!signal.aborted) {
     const started = performance.now()
@@ -36,6 +38,7 @@ export async function runWindow(options: WindowOptions, signal: AbortSignal): Pr
       const error = operatorError(thrown)
       if (endsIfPermanent && error.fate === 'permanent') throw thrown
       if (performance.now() - started > healthyMs) pauseMs = firstPauseMs
+      metrics.count('ForwarderRestarts', 1)
       log.error('forwarder failed, it starts again', { error, afterMs: pauseMs })
     }
     await sleep(pauseMs, signal)

@@ -142,13 +142,22 @@ export interface WatchTarget extends Kind {
   metadataOnly?: boolean
 }
 
+/** The first list of a watch, or one that was necessary because the watch was too far behind. */
+export interface EndedList {
+  repeated: boolean
+  /** Changes and deletions that no event told. 0 for the first list. */
+  found: number
+}
+
 export interface WatchHandlers<T extends KubernetesObject> {
   /** An object exists: it came in a list, or was added or modified since. */
   onObject(object: Stored<T>): void
   /** An object is gone. A predecessor under the same name may be reported after its successor exists. */
   onGone(object: GoneObject): void
   /** A list has ended: every object that exists has been reported. Called after every list, also after a repeated one. */
-  onListed(): void
+  onListed(list: EndedList): void
+  /** The server said that nothing has changed since. */
+  onBookmark?(): void
   /** Resolves when the handlers may be fed further; awaited before the next chunk is read (back-pressure). */
   drained?(): Promise<void>
 }

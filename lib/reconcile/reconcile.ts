@@ -199,9 +199,10 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
       sync,
       events,
       wakes: freed,
+      readyAfterMs,
     } = await report(reporting, { findings, flagHmac, recheckRow, pass, writes: acted.writes }, signal)
     const wakes = [...observed.sources.flatMap(source => source.wakes), ...admitted, ...freed]
-    return { outcome: withSyncOutcome(outcome, sync, pass, random()), events, wakes }
+    return { outcome: withSyncOutcome(outcome, sync, pass, random()), events, wakes, readyAfterMs }
   }
 
   return async (pass, signal) => {

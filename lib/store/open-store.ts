@@ -9,7 +9,7 @@ import { type Database, inTransaction } from './database.ts'
 import { storeError } from './errors.ts'
 import { type InstanceRow, readInstance, readWorkloadNamespace, rowAfter, sleeps } from './instances.ts'
 import { openRowPages } from './open-rows.ts'
-import { drainOutbox, isSequenceTaken, numberedOn, writeTransition } from './outbox.ts'
+import { drainOutbox, isSequenceTaken, numberedOn, oldestInOutbox, writeTransition } from './outbox.ts'
 import { lockPair, mirrorPair, platformProblemOf } from './platform-rows.ts'
 import { pruneIn } from './prune.ts'
 import type { Schema } from './schema.ts'
@@ -86,6 +86,7 @@ export function openOutbox(db: Database, bus: string): Outbox {
   return {
     drain: (limit, publish, signal) =>
       withErrors(db, transaction => drainOutbox(transaction, { limit, bus }, publish), signal),
+    oldestMs: signal => withErrors(db, transaction => oldestInOutbox(transaction, bus), signal),
   }
 }
 

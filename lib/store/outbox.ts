@@ -130,6 +130,18 @@ export async function drainOutbox(
   return { claimed: rows.length, published: published.length }
 }
 
+/** Implements `Outbox.oldestMs`. */
+export async function oldestInOutbox(transaction: Transaction<Schema>, bus: string): Promise<number> {
+  const { age } = await transaction
+    .selectFrom('challenge_operator.outbox')
+    .select(sql<string | null>`extract(epoch from now() - min(created_at)) * 1000`.as('age'))
+    .where('published_at', 'is', null)
+    .where('retry_at', 'is', null)
+    .where(where => where.or([where('bus', 'is', null), where('bus', '=', bus)]))
+    .executeTakeFirstOrThrow()
+  return Math.max(0, Number(age ?? 0))
+}
+
 /** After 1 minute, then after twice as long each time, up to 1 day. 2^11 minutes are more than a day. */
 const nextRetry = sql<string>`now() + least(interval '1 minute' * power(2, least(refusals, 11)), interval '1 day')`
 

@@ -163,4 +163,9 @@ export interface Outbox {
     publish: (events: OutboxEvent[]) => Promise<Delivery>,
     signal: AbortSignal,
   ): Promise<{ claimed: number; published: number }>
+  /**
+   * Returns the age in milliseconds of the oldest event that waits for publication, by the database's clock; 0 if none
+   * does. An event that the bus refused for itself does not count.
+   */
+  oldestMs(signal: AbortSignal): Promise<number>
 }

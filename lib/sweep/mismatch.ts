@@ -63,6 +63,14 @@ export function overdue(instances: Iterable<SweptInstance>, now: number, sinceMs
     .map(instance => mismatch(instance, 'expiry'))
 }
 
+/** Returns for how long the instance that is most overdue should have been gone, in milliseconds; 0 if none is overdue. */
+export function longestOverdueMs(instances: Iterable<SweptInstance>, now: number): number {
+  let longest = 0
+  for (const { expiresAt, ...instance } of instances)
+    if (expiresAt !== undefined && mayAct(instance)) longest = Math.max(longest, now - expiresAt)
+  return longest
+}
+
 /**
  * Returns instances whose end is near and of which the platform was not warned.
  * @param sinceMs milliseconds since the last sweep

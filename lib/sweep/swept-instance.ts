@@ -27,6 +27,8 @@ export interface SweptInstance extends InstanceKey {
   rowDigest: string
   /** The database row is reported as written. */
   synced: boolean
+  /** The status says that the database lacks the row. */
+  unsynced: boolean
   /** The status reports the present generation of the spec, whether the instance is paused, and the last `force-sync`. */
   observed: boolean
   /** Its pause has ended, and its status still says that it is paused. */
@@ -77,6 +79,7 @@ export function sweptInstance(instance: Stored<ChallengeInstance>): SweptInstanc
     workloadNamespace: status?.namespace,
     rowDigest: rowDigest({ spec }, status),
     synced: conditions.some(each => each.type === 'Synced' && each.status === 'True'),
+    unsynced: conditions.some(each => each.type === 'Synced' && each.status === 'False'),
     observed: isObserved(metadata, status),
     resumed: status?.reason === 'Paused' && !isPaused(metadata),
     deletingSince: epochMs(metadata.deletionTimestamp),

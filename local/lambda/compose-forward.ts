@@ -13,12 +13,14 @@ import { readServedKinds } from '../../lib/kubernetes/served-kinds.ts'
 import type { WatchTimes } from '../../lib/kubernetes/watch/stream.ts'
 import { watch } from '../../lib/kubernetes/watch/watch.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
+import { type Metrics, noMetrics } from '../../lib/telemetry/metrics.ts'
 
 export interface ForwardParts {
   client: KubernetesClient
   changes: Pick<ChangesQueue, 'sendBatch'>
   config: OperatorConfig
   log: Log
+  metrics?: Metrics
 }
 
 /** Replacements that a test makes in a forwarder. */
@@ -34,7 +36,7 @@ export interface ForwardSeams {
 
 /** The forwarder's story over a real cluster and queue. Every forwarder has an identity of its own for the lease. */
 export function composeForward(
-  { client: inner, changes, config, log }: ForwardParts,
+  { client: inner, changes, config, log, metrics = noMetrics }: ForwardParts,
   { watch: wrapWatch, watchTimes = {}, leaseTimes = {}, now: ownTime, timers }: ForwardSeams = {},
 ): Forward {
   const { client, time } = withServerTime(inner)
@@ -66,6 +68,7 @@ export function composeForward(
     policySettings: config,
     warnMinutes: config.warnMinutes,
     log,
+    metrics,
     now,
     ...(timers === undefined ? {} : { timers }),
   })

@@ -11,6 +11,7 @@ import { openQueues } from '../../lib/aws/sqs.ts'
 import type { OperatorConfig } from '../../lib/config/operator.ts'
 import { eventGraceMs } from '../../lib/config/placement.ts'
 import { watchedBy } from '../../lib/crd/namespaces.ts'
+import { withCallCounts } from '../../lib/kubernetes/client/counted-client.ts'
 import { type ServerTime, withServerTime } from '../../lib/kubernetes/client/server-time.ts'
 import { openEventRecorder } from '../../lib/kubernetes/event-recorder.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
@@ -29,6 +30,7 @@ import { openOutbox, openStore } from '../../lib/store/open-store.ts'
 import type { Store } from '../../lib/store/store.ts'
 import { createSweep } from '../../lib/sweep.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
+import { type Metrics, noMetrics } from '../../lib/telemetry/metrics.ts'
 import type { PartAddresses } from '../parts/part-addresses.ts'
 import { composeForward, type ForwardSeams } from './compose-forward.ts'
 import { type MappingOptions, runMapping } from './event-source-mapping.ts'
@@ -76,6 +78,8 @@ export interface OperatorSeams {
   waitSeconds?: number
   /** The time of reconcile and sweep. */
   time?: ServerTime
+  /** Takes the metrics of all functions. Default: they are dropped. */
+  metrics?: Metrics
 }
 
 /** The deployed functions on one machine: the same factories and event shapes, with parts at other addresses. */
@@ -85,8 +89,10 @@ export function composeOperator(
   log: Log,
   seams: OperatorSeams = {},
 ): Operator {
-  const { clientFor, databaseUrl, queues: urls, sqs, bus } = addresses
-  const { functions = composedFunctions } = seams
+  const { databaseUrl, queues: urls, sqs, bus } = addresses
+  const { functions = composedFunctions, metrics = noMetrics } = seams
+  const clientFor = (name: ComposedFunction) =>
+    withCallCounts(addresses.clientFor(name), { function: name, metrics })
   const logOf = (service: ComposedFunction) => log.child({ service })
   const database = openDatabase({
     url: databaseUrl,
@@ -97,8 +103,9 @@ export function composeOperator(
   const queues = openQueues({ ...urls, clientOptions: sqs })
   const { changes = queues.changes, timers = queues.timers } = seams
   const eventBus = openEventBus({ busName: bus.name, clientOptions: bus.clientOptions })
+  const outbox = openOutbox(database, bus.name)
   const publish = createPublish({
-    outbox: openOutbox(database, bus.name),
+    outbox,
     bus: eventBus,
     log: logOf('publish'),
   })
@@ -124,21 +131,22 @@ export function composeOperator(
       watches: watchedBy(config.namespaces),
       publish,
       log,
+      metrics,
     })
     return playMapping('reconcile', { handler, queueUrl: urls.changesUrl }, stopping)
   }
 
   function runTimer(stopping: AbortSignal): Promise<void> {
-    const handler = timerHandler({ ...queues, changes, timers, log: logOf('timer') })
+    const handler = timerHandler({ ...queues, changes, timers, log: logOf('timer'), metrics })
     return playMapping('timer', { handler, queueUrl: urls.timersUrl }, stopping)
   }
 
   function runForwarder(stopping: AbortSignal): Promise<void> {
     const name = 'watch-forwarder'
     const log = logOf(name)
-    const parts = { client: clientFor(name), changes, config, log }
+    const parts = { client: clientFor(name), changes, config, log, metrics }
     const forward = composeForward(parts, seams.forwarder)
-    return playSchedule(name, forwarderHandler({ forward, log, stopping }), stopping)
+    return playSchedule(name, forwarderHandler({ forward, log, metrics, stopping }), stopping)
   }
 
   function runSweep(stopping: AbortSignal): Promise<void> {
@@ -153,11 +161,12 @@ export function composeOperator(
       now: time.likely,
       log,
     })
-    return playSchedule('sweep', sweepHandler({ sweep, ...config, log, stopping }), stopping)
+    return playSchedule('sweep', sweepHandler({ sweep, ...config, log, metrics, stopping }), stopping)
   }
 
   function runPublish(stopping: AbortSignal): Promise<void> {
-    const handler = publishHandler({ publish, log: logOf('publish'), stopping })
+    const { oldestMs } = outbox
+    const handler = publishHandler({ publish, oldestMs, log: logOf('publish'), metrics, stopping })
     return playSchedule('publish', handler, stopping)
   }
 

@@ -68,7 +68,7 @@ export async function watchArrivals(
       const handlers = {
         onObject,
         onGone: (gone: { metadata: { name?: string } }) => onGone(gone.metadata.name ?? ''),
-        onListed: resolve,
+        onListed: () => resolve(),
       }
       watch<T>(client, target, handlers, { log: silentLog }, signal).catch(reject)
     })

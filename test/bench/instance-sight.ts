@@ -57,7 +57,7 @@ export async function watchInstances(
       const handlers = {
         onObject,
         onGone: (gone: { metadata: { name?: string } }) => onGone(gone.metadata.name ?? ''),
-        onListed: resolve,
+        onListed: () => resolve(),
       }
       watch<T>(client, { ...kind, namespace }, handlers, { log: silentLog }, signal).catch(reject)
     })

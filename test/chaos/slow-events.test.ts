@@ -33,7 +33,7 @@ const slowly =
       {
         onObject: object => later(() => handlers.onObject(object)),
         onGone: object => later(() => handlers.onGone(object)),
-        onListed: () => later(() => handlers.onListed()),
+        onListed: list => later(() => handlers.onListed(list)),
       },
       signal,
     )

@@ -5,7 +5,7 @@ import { configurationReference, notYet } from '../../lib/config/reference.ts'
 import { annotationFamilies } from '../../lib/desired/exposure/annotations.ts'
 import { type Reason, reasons } from '../../lib/reasons.ts'
 import { lookedFor, lookedForIfServed } from '../../lib/reconcile/namespace/contents.ts'
-import { metricUnits } from '../../lib/telemetry/metrics.ts'
+import { type MetricDefinition, metrics } from '../../lib/telemetry/metrics.ts'
 import { abilities, variableReference } from '../e2e/support/variables.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -83,8 +83,11 @@ describe('the documentation', () => {
   it('lists every metric in operations.md', () => {
     const [, section = ''] = text('docs/operations.md').split('## Metrics and logs')
     const [, list = ''] = section.split('Metrics are')
-    const listed = items(list.split('\n\nAlarms')[0] ?? '').map(item => item.match(/^`(\w+)`: ./)?.[1])
-    expect(listed.toSorted()).toEqual(Object.keys(metricUnits).toSorted())
+    const expected = Object.entries<MetricDefinition>(metrics).map(([name, definition]) => {
+      const dimensions = Object.keys(definition.dimensions).map(each => ` by ${each}`)
+      return `\`${name}\` (${definition.unit}${dimensions.join('')}): ${definition.sentence}`
+    })
+    expect(items(list.split('\n\nAlarms')[0] ?? '')).toEqual(expected)
   })
 
   it('explains only log lines that exist', () => {

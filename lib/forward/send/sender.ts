@@ -21,6 +21,8 @@ export interface Sender {
 
 export interface SenderOptions {
   changes: Pick<ChangesQueue, 'sendBatch'>
+  /** The queue has these changes. */
+  onAccepted?: (changes: readonly OutgoingChange[]) => void
   log: Log
   /** In [0, 1): jitter. */
   random?: () => number
@@ -43,7 +45,7 @@ const longestWaitMs = 30_000
  * @param signal ends the loop
  */
 export function createSender(options: SenderOptions, signal: AbortSignal): Sender {
-  const { changes, log, timers, now, random = Math.random } = options
+  const { changes, onAccepted, log, timers, now, random = Math.random } = options
   const queue = createSendQueue(now)
   /** Resolves when the backlog has shrunk, and is replaced. */
   let shrunk = Promise.withResolvers<void>()
@@ -86,6 +88,7 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
   async function deliver(batch: PendingChange[]): Promise<void> {
     const refused = await attempt(batch.map(({ change }) => change))
     queue.finish(batch, refused)
+    onAccepted?.(batch.map(({ change }) => change).filter(change => !refused.includes(change)))
     if (refused.length === 0 && refusals > 0) {
       refusals = 0
       log.info('queue accepts changes again', { pending: queue.waiting + queue.unsent })

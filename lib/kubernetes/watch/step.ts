@@ -1,5 +1,6 @@
 import type { GoneObject, KubernetesObject, Stored } from '../../crd/objects.ts'
 import { missingStoredField } from '../../crd/stored-fields.ts'
+import type { EndedList } from '../cluster.ts'
 import { backoffMs, healthyMs } from './backoff.ts'
 import { type Failure, streamedFailure } from './failure.ts'
 import { forget, type Known, keyOf, remember, vanished } from './known.ts'
@@ -15,6 +16,10 @@ export interface WatchState {
   known: Known
   /** Keys of the objects in the list under way. An object that is known and not among them at its end is gone. */
   listed: Set<string>
+  /** The newest version up to which every change was reported; undefined before the end of the first list. */
+  seenUpTo: string | undefined
+  /** Objects of the list under way that have changed since `seenUpTo`. */
+  foundByList: number
   /** The newest version that was reported, from which the watch goes on. Undefined: the watch goes on with a list. */
   version: string | undefined
   /** The server cannot stream a list, so lists are read in pages. */
@@ -51,7 +56,8 @@ export type Input =
 export type Notice =
   | { do: 'object'; object: Stored<KubernetesObject> }
   | { do: 'gone'; object: GoneObject }
-  | { do: 'listed' }
+  | { do: 'listed'; list: EndedList }
+  | { do: 'bookmark' }
   | { do: 'log'; level: 'info' | 'warn' | 'error'; message: string; fields: Record<string, unknown> }
 
 /** The next connection, page or pause. At most one, and the last of the effects. It ends the one before. */
@@ -77,6 +83,8 @@ export function initialState(): WatchState {
     phase: 'waiting',
     known: new Map(),
     listed: new Set(),
+    seenUpTo: undefined,
+    foundByList: 0,
     version: undefined,
     paged: false,
     failures: 0,
@@ -137,7 +145,7 @@ function onEvent(state: WatchState, event: WatchEvent, moment: Moment): Stepped 
   if (event.type === 'BOOKMARK') {
     const ends = metadata.annotations?.['k8s.io/initial-events-end'] === 'true'
     if (state.phase === 'streaming' && ends) return listEnded(state, version)
-    return [advanced(state, version), []]
+    return [advanced(state, version), [{ do: 'bookmark' }]]
   }
   if (missingStoredField(metadata)) return garbled(state, event.type, moment)
   const object = event.object as Stored<KubernetesObject>
@@ -166,7 +174,10 @@ function onPage(
 
 function objectSeen(state: WatchState, object: Stored<KubernetesObject>): Notice[] {
   const key = keyOf(object.metadata)
-  if (state.phase !== 'watching') state.listed.add(key)
+  if (state.phase !== 'watching') {
+    state.listed.add(key)
+    if (isUnseen(state, object.metadata.resourceVersion)) state.foundByList += 1
+  }
   const predecessor = remember(state.known, object)
   const notice: Notice = { do: 'object', object }
   if (predecessor === undefined) return [notice]
@@ -181,12 +192,23 @@ function listEnded(state: WatchState, version: string): [WatchState, Notice[]] {
     state.known.delete(key)
     gone.push({ do: 'gone', object: vanished(key, uid) })
   }
-  return [{ ...state, phase: 'watching', listed: new Set(), version }, [...gone, { do: 'listed' }]]
+  const repeated = state.seenUpTo !== undefined
+  const found = repeated ? state.foundByList + gone.length : 0
+  return [
+    { ...state, phase: 'watching', listed: new Set(), seenUpTo: version, foundByList: 0, version },
+    [...gone, { do: 'listed', list: { repeated, found } }],
+  ]
 }
 
 function list(state: WatchState, moment: Moment): Stepped {
   if (state.paged) return page(state, [])
-  const next: WatchState = { ...state, phase: 'streaming', listed: new Set(), version: undefined }
+  const next: WatchState = {
+    ...state,
+    phase: 'streaming',
+    listed: new Set(),
+    foundByList: 0,
+    version: undefined,
+  }
   return [next, [{ do: 'open', version: undefined, timeoutSeconds: timeout(moment) }]]
 }
 
@@ -195,6 +217,7 @@ function page(state: WatchState, notices: Notice[]): Stepped {
     ...state,
     phase: 'paging',
     listed: new Set(),
+    foundByList: 0,
     version: undefined,
     openedAt: undefined,
   }
@@ -270,7 +293,12 @@ function healed(state: WatchState, { now }: Moment): WatchState {
 /** The versions of objects in a streamed list are no versions to go on from, so only `watching` advances. */
 function advanced(state: WatchState, version: string): WatchState {
   if (state.phase !== 'watching' || state.version === undefined) return state
-  return BigInt(version) > BigInt(state.version) ? { ...state, version } : state
+  return BigInt(version) > BigInt(state.version) ? { ...state, version, seenUpTo: version } : state
+}
+
+/** Whether an object of a repeated list has a version that no event has told. */
+function isUnseen({ seenUpTo }: WatchState, version: string): boolean {
+  return seenUpTo !== undefined && isVersion(version) && BigInt(version) > BigInt(seenUpTo)
 }
 
 function isVersion(version: string | undefined): version is string {

@@ -89,7 +89,10 @@ function perform<T extends KubernetesObject>(
         handlers.onGone(effect.object)
         break
       case 'listed':
-        handlers.onListed()
+        handlers.onListed(effect.list)
+        break
+      case 'bookmark':
+        handlers.onBookmark?.()
         break
       case 'log':
         writeLine(effect)

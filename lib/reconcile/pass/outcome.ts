@@ -46,6 +46,8 @@ export type Outcome =
 export interface PassResult {
   outcome: Outcome
   events: number
+  /** The status says Ready for the first time, so many milliseconds after the creation. */
+  readyAfterMs?: number | undefined
   /** Deleted instances of the same name whose clean-up is not done. It comes back with a timer of its own, whatever `outcome` says. */
   predecessors?: { uids: readonly string[]; outcome: Outcome } | undefined
   /** Other instances that have to look again because of this pass: their claim of a host changed. */

@@ -14,6 +14,7 @@ import type { Findings } from '../pass/findings.ts'
 import type { Pass } from '../pass/outcome.ts'
 import { syncOf, withSync } from './conditions.ts'
 import { recordOf, recordRow } from './database-row.ts'
+import { readyAfterMs } from './ready-after.ts'
 import { recordEvents } from './record-events.ts'
 import { statusOf } from './status.ts'
 import type { Sync } from './status-facts.ts'
@@ -40,6 +41,8 @@ interface ToReport {
 export interface Reported {
   sync: Sync
   events: number
+  /** See `PassResult`. */
+  readyAfterMs: number | undefined
   /** Instances that got the room of this one, which is hibernated now. */
   wakes: readonly InstanceKey[]
 }
@@ -67,7 +70,7 @@ export async function report(
   const after = withSync(status, generation, sync, at)
   await writeStatus(cluster, instance, after, signal)
   await recordEvents(deps, { instance, before: instance.status, after, writes }, signal)
-  return { sync, events, wakes }
+  return { sync, events, wakes, readyAfterMs: readyAfterMs(instance, after, now()) }
 }
 
 function rowDiffers(instance: Stored<ChallengeInstance>, after: ChallengeInstanceStatus): boolean {

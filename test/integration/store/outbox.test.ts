@@ -150,3 +150,29 @@ describe('Outbox.drain', () => {
     expect(await outbox.drain(10, takeAll, soon())).toEqual({ claimed: 2, published: 2 })
   })
 })
+
+describe('Outbox.oldestMs', () => {
+  it('is the age of the oldest event that waits, for this bus or for any', async () => {
+    expect(await outbox.oldestMs(soon())).toBe(0)
+    await openStore(database.db, { bus: 'other' }).record(instanceRecord({ uid: 'of-other' }), soon())
+    await database.rows(`UPDATE challenge_operator.outbox SET created_at = now() - interval '1 hour'`)
+    expect(await outbox.oldestMs(soon())).toBe(0)
+    await fill(2)
+    await database.rows(
+      `UPDATE challenge_operator.outbox SET created_at = now() - interval '90 s' WHERE instance_uid = 'uid-001'`,
+    )
+    const waiting = await outbox.oldestMs(soon())
+    expect(waiting).toBeGreaterThanOrEqual(90_000)
+    expect(waiting).toBeLessThan(3_000_000)
+  })
+
+  it('leaves out events that were published, and those that the bus refused for themselves', async () => {
+    await fill(1)
+    await outbox.drain(5, refusing('uid-000', true), soon())
+    expect(await outbox.oldestMs(soon())).toBe(0)
+    await database.rows('UPDATE challenge_operator.outbox SET retry_at = NULL')
+    expect(await outbox.oldestMs(soon())).toBeGreaterThan(0)
+    await outbox.drain(5, async events => takeAll(events), soon())
+    expect(await outbox.oldestMs(soon())).toBe(0)
+  })
+})

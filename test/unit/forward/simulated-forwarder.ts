@@ -5,6 +5,7 @@ import type { KubernetesObject, Stored } from '../../../lib/crd/objects.ts'
 import { createForward } from '../../../lib/forward.ts'
 import type { WatchHandlers } from '../../../lib/kubernetes/cluster.ts'
 import { silentLog } from '../../../lib/telemetry/log.ts'
+import { keptMetrics } from '../../support/kept-metrics.ts'
 import { virtualTime } from './virtual-time.ts'
 import { namespace, standingPolicy } from './watched-objects.ts'
 
@@ -17,8 +18,17 @@ export const gatewayApi = ['Gateway', 'HTTPRoute', 'TLSRoute'].map(
   (kind): readonly [kind: string, version: string] => [kind, 'gateway.networking.k8s.io/v1'],
 )
 
-function endLists(...handlers: (WatchHandlers<KubernetesObject> | undefined)[]): void {
-  for (const each of handlers) each?.onListed()
+/** The handlers of the second watch of a kind, which also end the lists of the first one. */
+function together(
+  first: WatchHandlers<KubernetesObject>,
+  second: WatchHandlers<KubernetesObject>,
+): WatchHandlers<KubernetesObject> {
+  const both = [first, second]
+  return {
+    ...second,
+    onListed: list => both.forEach(each => void each.onListed(list)),
+    onBookmark: () => both.forEach(each => void each.onBookmark?.()),
+  }
 }
 
 /** A forwarder on a virtual clock. The test controls its watches, its lease and its queue. */
@@ -28,6 +38,7 @@ export function simulatedForwarder(
   served: readonly (readonly [kind: string, version: string])[] = config.exposure.gateway ? gatewayApi : [],
 ) {
   const time = virtualTime()
+  const measured = keptMetrics()
   const handlers = new Map<string, WatchHandlers<KubernetesObject>>()
   const sent: OutgoingChange[] = []
   const queue = { refuses: false }
@@ -41,7 +52,7 @@ export function simulatedForwarder(
       const earlier = handlers.get(kind)
       // The two ConfigMaps of the clock have a watch each. Their lists end together here.
       const isSecond = kind === 'ConfigMap' && earlier !== undefined
-      handlers.set(kind, isSecond ? { ...own, onListed: () => endLists(earlier, own) } : own)
+      handlers.set(kind, isSecond ? together(earlier, own) : own)
       return new Promise<void>(resolve =>
         signal.addEventListener('abort', () => {
           if (handlers.get(kind) === own) handlers.delete(kind)
@@ -71,6 +82,7 @@ export function simulatedForwarder(
     settings: { settings: presentSettings, settingsOfOwnPolicy: presentSettingsOfOwnPolicy },
     policySettings: config,
     log: silentLog,
+    metrics: measured.metrics,
     now: time.now,
     timers: time.timers,
     random: () => 0.5,
@@ -81,6 +93,8 @@ export function simulatedForwarder(
   }
   return {
     ...time,
+    /** The metrics of the forwarder. */
+    measured,
     handlers,
     sent,
     queue,
@@ -94,13 +108,14 @@ export function simulatedForwarder(
     follow: () => lease?.onFollowing(),
     listed: (...kindsListed: string[]) => {
       for (const [kind, each] of handlers)
-        if (kindsListed.length === 0 || kindsListed.includes(kind)) each.onListed()
+        if (kindsListed.length === 0 || kindsListed.includes(kind))
+          each.onListed({ repeated: false, found: 0 })
     },
     /** Ends every list after these objects and the default-deny policy, and takes the lease. */
     async begin(...objects: Stored<KubernetesObject>[]) {
       await time.advance()
       see(standingPolicy(), ...objects)
-      for (const each of handlers.values()) each.onListed()
+      for (const each of handlers.values()) each.onListed({ repeated: false, found: 0 })
       lease?.onLeading()
       await time.advance()
     },

@@ -11,6 +11,7 @@ import {
   dependentOwner,
   goneOwners,
   isOfWatched,
+  longestOverdueMs,
   longWaits,
   type Mismatch,
   needsRecheck,
@@ -57,6 +58,7 @@ function instance(parts: Partial<SweptInstance> = {}): SweptInstance {
     workloadNamespace: 'ctf',
     rowDigest: 'digest-1',
     synced: true,
+    unsynced: false,
     observed: true,
     resumed: false,
     deletingSince: undefined,
@@ -369,5 +371,23 @@ describe('needsRecheck', () => {
     const flapping = instance({ reason: 'Flapping', phaseHeldUntil: now - 10_000 })
     const stalled = instance({ reason: 'TemplateInvalid' })
     expect(needsRecheck([instance(), stalled, starting, flapping], now)).toEqual([])
+  })
+})
+
+describe('longestOverdueMs', () => {
+  it('is the time since the earliest end that no deletion followed', () => {
+    const ended = (ms: number, parts: Partial<SweptInstance> = {}) =>
+      instance({ expiresAt: now - ms, ...parts })
+    expect(longestOverdueMs([ended(3_000), ended(8_000), ended(-60_000), instance()], now)).toBe(8_000)
+  })
+
+  it('is 0 for instances that are deleted, paused, or not over', () => {
+    const over = { expiresAt: now - 5_000 }
+    const all = [
+      instance({ ...over, deletingSince: now }),
+      instance({ ...over, reason: 'Paused' }),
+      instance(),
+    ]
+    expect(longestOverdueMs(all, now)).toBe(0)
   })
 })

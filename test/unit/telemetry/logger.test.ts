@@ -9,9 +9,7 @@ async function linesOf(script: string): Promise<Array<Record<string, unknown>>> 
     JSON.stringify(resolve(import.meta.dirname, '../../../lib/telemetry', name))
   const source = `
     import { openLogger } from ${module('logger.ts')}
-    import { openEmfMetrics } from ${module('emf-metrics.ts')}
     const log = openLogger({ level: 'info', service: 'reconcile' })
-    const metrics = openEmfMetrics({ service: 'reconcile' })
     ${script}`
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [
     '--input-type=module',
@@ -38,22 +36,6 @@ describe('openLogger', () => {
         level_: 'mine',
       },
       { level: 'ERROR', service: 'timer', message: 'late', cluster: 'ctf' },
-    ])
-  })
-})
-
-describe('openEmfMetrics', () => {
-  it('writes one document for each combination of dimensions, once at the flush', async () => {
-    const lines = await linesOf(`
-      metrics.count('Passes', 1, { outcome: 'settled' })
-      metrics.count('Passes', 1, { outcome: 'settled' })
-      metrics.milliseconds('PassDuration', 12)
-      metrics.flush()
-      metrics.flush()`)
-    expect(lines).toHaveLength(2)
-    expect(lines).toMatchObject([
-      { service: 'reconcile', outcome: 'settled', Passes: [1, 1] },
-      { service: 'reconcile', PassDuration: 12 },
     ])
   })
 })

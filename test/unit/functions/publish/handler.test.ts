@@ -1,21 +1,25 @@
 import { describe, expect, it } from 'vitest'
 import { createHandler } from '../../../../functions/publish/handler.ts'
 import { lambdaContext } from '../../../../local/lambda/context.ts'
+import { keptMetrics } from '../../../support/kept-metrics.ts'
 import { keptLog, scheduledEvent } from '../lambda-events.ts'
 
 function setUp(drains: Array<{ claimed: number; published: number }>) {
   const log = keptLog()
+  const measured = keptMetrics()
   let calls = 0
   const handler = createHandler({
     publish: async () => drains[calls++] ?? { claimed: 0, published: 0 },
+    oldestMs: async () => 61_000,
     log,
+    metrics: measured.metrics,
     limit: 2,
   })
   const run = async () => {
     await handler(scheduledEvent('2026-01-01T00:00:00Z'), lambdaContext('publish', 60_000))
     return { calls, lines: log.lines.map(line => line.level) }
   }
-  return { run }
+  return { run, measured }
 }
 
 describe('the publish handler', () => {
@@ -25,6 +29,13 @@ describe('the publish handler', () => {
       calls: 3,
       lines: ['info'],
     })
+  })
+
+  it('tells the age of the oldest event that is left', async () => {
+    const { run, measured } = setUp([{ claimed: 2, published: 0 }])
+    await run()
+    expect(measured.valuesOf('OutboxLag')).toEqual([61])
+    expect(measured.flushed).toHaveLength(1)
   })
 
   it('writes no line about an empty outbox', async () => {

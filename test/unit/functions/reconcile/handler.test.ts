@@ -6,8 +6,9 @@ import { createHandler as createTimerHandler } from '../../../../functions/timer
 import { OperatorError } from '../../../../lib/errors.ts'
 import type { ChangeMessage, TimerMessage } from '../../../../lib/messages.ts'
 import type { Outcome, Pass } from '../../../../lib/reconcile/pass/outcome.ts'
-import { noMetrics } from '../../../../lib/telemetry/metrics.ts'
+import { currentScope } from '../../../../lib/telemetry/scope.ts'
 import { lambdaContext } from '../../../../local/lambda/context.ts'
+import { keptMetrics } from '../../../support/kept-metrics.ts'
 import { change, changeRecord, keptLog, keptRedelivery, record, sqsEvent } from '../lambda-events.ts'
 
 const settled: Outcome = { kind: 'settled' }
@@ -113,11 +114,7 @@ describe('a batch', () => {
   })
 
   it('acknowledges messages for a namespace that is not watched without a pass, a log line and a metric each', async () => {
-    const counted: [string, number | undefined][] = []
-    const metrics = {
-      ...noMetrics,
-      count: (name: string, value?: number) => void counted.push([name, value]),
-    }
+    const { metrics, valuesOf } = keptMetrics()
     const { run, passes, timers, dead, log } = setUp({ watches: namespace => namespace === 'ns', metrics })
     const elsewhere = { namespace: 'elsewhere' }
     const batch = sqsEvent(
@@ -131,7 +128,36 @@ describe('a batch', () => {
     expect(log.lines.filter(({ level }) => level === 'warn')).toMatchObject([
       { message: 'message for a namespace that is not watched', fields: { ...elsewhere, name: 'a' } },
     ])
-    expect(counted.filter(([name]) => name === 'UnwatchedMessages')).toEqual([['UnwatchedMessages', 2]])
+    expect(valuesOf('UnwatchedMessages')).toEqual([2])
+  })
+
+  it('measures each pass, its calls and how old its message is', async () => {
+    const { metrics, kept, valuesOf } = keptMetrics()
+    const { run, log } = setUp({
+      metrics,
+      reconcile: async ({ name }) => {
+        for (const call of ['GET', 'PATCH'].slice(0, name === 'a' ? 2 : 1)) {
+          await Promise.resolve(call)
+          const scope = currentScope()
+          if (scope) scope.calls += 1
+        }
+        return { outcome: settled, events: 0, ...(name === 'a' && { readyAfterMs: 2_500 }) }
+      },
+    })
+    const sent = changeRecord('1', change('a', { at: '2025-12-31T23:59:58Z' }))
+    const record = { ...sent, attributes: { ...sent.attributes, SentTimestamp: '1767225599000' } }
+    await run(sqsEvent(record, changeRecord('2', change('b'))))
+    expect(kept.filter(({ name }) => name === 'Passes')).toEqual(
+      Array(2).fill({ name: 'Passes', value: 1, dimensions: { outcome: 'settled' } }),
+    )
+    // The passes run side by side, and each counts its own calls.
+    expect(valuesOf('PassApiCalls').toSorted()).toEqual([1, 2])
+    expect(valuesOf('MessageToPassLag')).toContain(2_000)
+    expect(valuesOf('QueueAge')).toContain(1_000)
+    expect(valuesOf('CreateToReady')).toEqual([2_500])
+    expect(log.lines.find(({ fields }) => (fields as { name?: string }).name === 'a')).toMatchObject({
+      fields: { calls: 2 },
+    })
   })
 
   it('runs groups side by side, and the instances of one group one after the other', async () => {

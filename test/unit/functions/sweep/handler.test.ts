@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { createHandler } from '../../../../functions/sweep/handler.ts'
 import { OperatorError } from '../../../../lib/errors.ts'
 import { lambdaContext } from '../../../../local/lambda/context.ts'
+import { keptMetrics } from '../../../support/kept-metrics.ts'
 import { keptLog, scheduledEvent } from '../lambda-events.ts'
 
 interface Options {
@@ -23,6 +24,7 @@ function setUp({
   stopping,
 }: Options = {}) {
   const resyncs: boolean[] = []
+  const measured = keptMetrics()
   let now = 0
   let checks = 0
   const handler = createHandler({
@@ -30,7 +32,7 @@ function setUp({
       resyncs.push(resync)
       now += intervalSeconds * 1_000
       if (failing.includes(resyncs.length - 1)) throw new OperatorError('ClusterUnavailable', 'away')
-      return { examined: 3, enqueued: 0 }
+      return { examined: 3, enqueued: 2, findings: new Map([['drift', 2]]), overdueMs: 4_200, unsynced: 1 }
     },
     ready: async () => {
       checks += 1
@@ -41,12 +43,33 @@ function setUp({
     intervalSeconds,
     resyncMinutes,
     log: keptLog(),
+    metrics: measured.metrics,
     clock: () => now,
     ...(stopping ? { stopping } : {}),
   })
   const run = (time: string) => handler(scheduledEvent(time), lambdaContext('sweep', 120_000))
-  return { run, resyncs }
+  return { run, resyncs, measured }
 }
+
+describe('the metrics of a sweep', () => {
+  it('tell what it found, the longest overdue end, and instances without a row', async () => {
+    const { run, measured } = setUp({ intervalSeconds: 60 })
+    await run('2026-01-01T00:01:00Z')
+    expect(measured.flushed).toEqual([
+      [
+        { name: 'SweepFindings', value: 2, dimensions: { cause: 'drift' } },
+        { name: 'ExpiryLag', value: 4, dimensions: {} },
+        { name: 'UnsyncedInstances', value: 1, dimensions: {} },
+      ],
+    ])
+  })
+
+  it('tell nothing of a sweep that failed', async () => {
+    const { run, measured } = setUp({ intervalSeconds: 60, failing: [0] })
+    await expect(run('2026-01-01T00:01:00Z')).rejects.toThrow('away')
+    expect(measured.kept).toEqual([])
+  })
+})
 
 describe('the number of sweeps', () => {
   it.each([

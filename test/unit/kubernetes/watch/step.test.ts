@@ -81,6 +81,8 @@ function show(effect: Effect): string {
   }
 }
 
+const listOf = (effect: Effect) => (effect.do === 'listed' ? [effect.list] : [])
+
 const begin: Input = { type: 'begin' }
 const opened: Input = { type: 'opened' }
 const waited: Input = { type: 'waited' }
@@ -160,6 +162,23 @@ describe('step: a repeated list', () => {
       bookmark(200, true),
     )
     expect(reported.slice(6)).toEqual(['one-u1', 'one=u9', 'two=u2', 'listed'])
+  })
+
+  it('tells how many changes and deletions no event had told', () => {
+    const lists = (...inputs: (Input | number)[]) =>
+      inputs.flatMap((_, index) => run(...inputs.slice(0, index + 1)).last).flatMap(listOf)
+    expect(lists(...listed)).toEqual([{ repeated: false, found: 0 }])
+    const seen = [...listed, event('MODIFIED', pod('two', 'u2', 95)), failed('expired'), waited, opened]
+    const again = [
+      event('ADDED', pod('two', 'u2', 95)),
+      event('ADDED', pod('new', 'u3', 97)),
+      bookmark(200, true),
+    ]
+    // `one` is gone, `new` is new, and the change of `two` was told.
+    expect(lists(...seen, ...again).at(-1)).toEqual({ repeated: true, found: 2 })
+    // A list that breaks off found nothing yet.
+    const broken = [...seen, event('ADDED', pod('new', 'u3', 97)), failed('unavailable'), waited, opened]
+    expect(lists(...broken, ...again).at(-1)).toEqual({ repeated: true, found: 2 })
   })
 
   it('reports no object as gone if the second list breaks off', () => {
