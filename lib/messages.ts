@@ -93,6 +93,17 @@ export interface TimerMessage {
   due: string
 }
 
+/** Body of a message in sweeps: the next sweep of a minute. */
+export interface SweepTurn {
+  v: 1
+  /** When the first sweep of the minute began, in RFC 3339. */
+  began: string
+  /** Counted from 0 in its minute. */
+  number: number
+  /** This sweep compares children, too. */
+  resync: boolean
+}
+
 /** A message that cannot be read. It goes to the dead letters at once, with `message` as the reason. */
 export class MessageInvalid extends Error {
   override readonly name = 'MessageInvalid'
@@ -153,6 +164,19 @@ export function parseTimer(body: string): TimerMessage {
   if (typeof value.due !== 'string' || Number.isNaN(Date.parse(value.due)))
     throw new MessageInvalid('timer has no time ("due")')
   return { v: 1, key: withoutUnusable(key) as unknown as TimerKey, due: value.due }
+}
+
+/**
+ * Parses the body of a message in sweeps.
+ * @throws MessageInvalid naming what is wrong with the body
+ */
+export function parseTurn(body: string): SweepTurn {
+  const { began, number, resync } = parseVersioned(body)
+  if (typeof began !== 'string' || Number.isNaN(Date.parse(began)))
+    throw new MessageInvalid('message has no time ("began")')
+  if (!Number.isInteger(number) || typeof resync !== 'boolean')
+    throw new MessageInvalid('message has no "number" or no "resync"')
+  return { v: 1, began, number: number as number, resync }
 }
 
 const traceparent = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/

@@ -1,19 +1,18 @@
-import type { ScheduledEvent } from 'aws-lambda'
-import { sleep } from '../../lib/abort.ts'
+import type { ScheduledEvent, SQSEvent, SQSRecord } from 'aws-lambda'
+import type { SweepsQueue } from '../../lib/aws/queue-ports.ts'
+import { MessageInvalid, parseTurn, type SweepTurn } from '../../lib/messages.ts'
 import type { DeadlineContext } from '../../lib/middleware/deadline.ts'
 import { invocation } from '../../lib/middleware/invocation.ts'
+import { firstTurn, isLate, nextTurn, type SweepRhythm } from '../../lib/sweep/turns.ts'
 import type { Sweep, Swept } from '../../lib/sweep.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
 import { type Metrics, noMetrics } from '../../lib/telemetry/metrics.ts'
 
-export interface SweepHandlerOptions {
+export interface SweepHandlerOptions extends SweepRhythm {
   sweep: Sweep
   /** Rejects if the cluster does not fit this version of the operator. */
   ready?: (signal: AbortSignal) => Promise<void>
-  /** The seconds between two sweeps. */
-  intervalSeconds: number
-  /** The minutes between two sweeps that also compare children. */
-  resyncMinutes: number
+  sweeps: SweepsQueue
   log: Log
   metrics?: Metrics
   /** Epoch milliseconds. */
@@ -22,17 +21,18 @@ export interface SweepHandlerOptions {
   stopping?: AbortSignal
 }
 
-/** The schedule invokes the function once a minute. */
-const minuteSeconds = 60
 const reserveMs = 3_000
 
 /**
- * Creates a handler that sweeps `60 / interval` times in an invocation, or once every `interval / 60` minutes. The
- * scheduled time alone decides which sweep compares children (`comparesChildren`), so no state is kept between invocations.
- * If that sweep fails, the next one of the invocation compares them.
+ * Creates a handler that sweeps once in an invocation. The schedule begins the first sweep of a minute, and each sweep sends
+ * itself the next one of the minute as a delayed message (`nextTurn`), so that no invocation waits and none is beside
+ * another. A message that comes later than the sweep after it is dropped.
+ *
+ * Errors: a failed sweep is logged, and the next one makes up for it. The scheduled invocation fails with it, so that its
+ * errors are counted; a message is never delivered again for it.
  */
 export function createHandler(options: SweepHandlerOptions) {
-  const { log, metrics = noMetrics, clock = Date.now, stopping, intervalSeconds, resyncMinutes } = options
+  const { log, metrics = noMetrics, clock = Date.now, stopping, intervalSeconds } = options
 
   const sweepOnce = async (resync: boolean, signal: AbortSignal): Promise<unknown> => {
     const started = clock()
@@ -50,21 +50,42 @@ export function createHandler(options: SweepHandlerOptions) {
     }
   }
 
-  const run = async (event: ScheduledEvent, { signal }: DeadlineContext): Promise<void> => {
-    const minute = Math.floor(Date.parse(event.time) / 60_000)
-    if (!sweepsIn(minute, intervalSeconds)) return
-    const times = Math.max(1, Math.floor(minuteSeconds / intervalSeconds))
-    const started = clock()
-    let resync = comparesChildren(minute, { intervalSeconds, resyncMinutes })
-    let failure: unknown
-    for (let sweep = 0; sweep < times && !signal.aborted; sweep++) {
-      const next = started + sweep * intervalSeconds * 1_000
-      if (next > clock()) await sleep(next - clock(), signal)
-      if (signal.aborted) return
-      failure = await sweepOnce(resync, signal)
-      if (failure === undefined) resync = false
+  /** Sweeps, and puts the next sweep off. @returns what the sweep failed with */
+  const take = async (turn: SweepTurn, signal: AbortSignal): Promise<unknown> => {
+    const failure = await sweepOnce(turn.resync, signal)
+    const next = nextTurn(turn, { intervalSeconds, failed: failure !== undefined, now: clock() })
+    if (next === undefined || signal.aborted) return failure
+    await options.sweeps.send(next.turn, next.delaySeconds, signal).catch((error: unknown) => {
+      log.warn('next sweep not sent, it comes with the next minute', { error })
+    })
+    return failure
+  }
+
+  const run = async (event: ScheduledEvent | SQSEvent, { signal }: DeadlineContext): Promise<void> => {
+    if (signal.aborted) return
+    if (!('Records' in event)) {
+      const turn = firstTurn(Math.floor(Date.parse(event.time) / 60_000), options, clock())
+      const failure = turn && (await take(turn, signal))
+      if (failure !== undefined && !signal.aborted) throw failure
+      return
     }
-    if (failure !== undefined && !signal.aborted) throw failure
+    for (const record of event.Records) {
+      const turn = turnOf(record)
+      if (turn === undefined) continue
+      if (isLate(turn, intervalSeconds, clock()))
+        log.debug('sweep left out, its message is late', { ...turn })
+      else await take(turn, signal)
+    }
+  }
+
+  const turnOf = ({ body, messageId }: SQSRecord): SweepTurn | undefined => {
+    try {
+      return parseTurn(body)
+    } catch (thrown) {
+      if (!(thrown instanceof MessageInvalid)) throw thrown
+      log.error('message about a sweep is dropped', { message_id: messageId, why: thrown.message })
+      return undefined
+    }
   }
 
   return invocation(run, { log, metrics, reserveMs, stopping })
@@ -74,22 +95,4 @@ function measure({ findings, overdueMs, unsynced }: Swept, metrics: Metrics): vo
   for (const [cause, count] of findings) metrics.count('SweepFindings', count, { cause })
   metrics.set('ExpiryLag', Math.round(overdueMs / 1_000))
   metrics.set('UnsyncedInstances', unsynced)
-}
-
-/** @param minute minutes since the epoch */
-function sweepsIn(minute: number, intervalSeconds: number): boolean {
-  return (minute * minuteSeconds) % intervalSeconds < minuteSeconds
-}
-
-/**
- * Whether the first sweep of a minute compares children: it is the first one since a minute that `resyncMinutes` divides.
- * With an interval of several minutes there may be no sweep in that minute itself.
- */
-function comparesChildren(
-  minute: number,
-  { intervalSeconds, resyncMinutes }: Pick<SweepHandlerOptions, 'intervalSeconds' | 'resyncMinutes'>,
-): boolean {
-  let previous = minute - 1
-  while (!sweepsIn(previous, intervalSeconds)) previous -= 1
-  return Math.floor(minute / resyncMinutes) > Math.floor(previous / resyncMinutes)
 }

@@ -14,7 +14,7 @@ import { clientFor } from '../cluster.ts'
 import { createHandler } from './handler.ts'
 import { sections } from './sections.ts'
 
-const { operator, cluster, database, queues, log } = configured({
+const { operator, cluster, database, queues, next, log } = configured({
   service: 'sweep',
   environment: process.env,
   sections,
@@ -26,7 +26,7 @@ const { client, time } = withServerTime(withCallCounts(clientFor('sweep', cluste
 const store = openStore(openDatabase({ ...database, max: 1, applicationName: 'challenge-operator sweep' }), {
   limits: operator.limits,
 })
-const { changes } = openQueues(queues)
+const { changes, sweeps } = openQueues({ ...queues, ...next })
 const reached = openCluster(client)
 const readClock = createClockReader({
   cluster: reached,
@@ -47,6 +47,7 @@ const parts = {
 export const handler = createHandler({
   sweep: createSweep(parts),
   ready: once(signal => checkSchema(client, signal)),
+  sweeps,
   intervalSeconds,
   resyncMinutes,
   log,

@@ -1,4 +1,4 @@
-import { clusterSection, databaseSection, queueSection } from '../../lib/config/connections.ts'
+import { clusterSection, databaseSection, queueSection, sweepsSection } from '../../lib/config/connections.ts'
 import { operatorSection } from '../../lib/config/operator.ts'
 
 /** The parts of the configuration that the function reads. A deployment reads them before, and refuses what the function would. */
@@ -7,4 +7,5 @@ export const sections = {
   cluster: clusterSection,
   database: databaseSection,
   queues: queueSection,
+  next: sweepsSection,
 }

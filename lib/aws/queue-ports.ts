@@ -1,4 +1,4 @@
-import type { ChangeMessage, TimerMessage } from '../messages.ts'
+import type { ChangeMessage, SweepTurn, TimerMessage } from '../messages.ts'
 
 export interface OutgoingChange {
   change: ChangeMessage
@@ -27,6 +27,12 @@ export interface ChangesQueue {
 export interface TimersQueue {
   /** The delay is floored to whole seconds and capped at SQS's 900 s. The timer function waits for the rest or renews it. */
   send(timer: TimerMessage, signal: AbortSignal): Promise<void>
+}
+
+/** The queue in which the sweep puts off its next turn. */
+export interface SweepsQueue {
+  /** @param delaySeconds whole seconds, at most 900 */
+  send(turn: SweepTurn, delaySeconds: number, signal: AbortSignal): Promise<void>
 }
 
 /** The queue for messages that cannot be read or worked on. */

@@ -6,6 +6,7 @@ export interface QueueUrls {
   changesUrl: string
   deadLettersUrl: string
   timersUrl: string
+  sweepsUrl: string
 }
 
 export interface EnsureQueuesOptions {
@@ -16,6 +17,9 @@ export interface EnsureQueuesOptions {
   changesVisibility?: number
   timersVisibility?: number
 }
+
+/** Seconds for which a received message about a sweep is hidden. One that is delivered again is late, and dropped. */
+const sweepsVisibility = 120
 
 const day = 24 * 3_600
 
@@ -48,15 +52,16 @@ export async function ensureQueues(options: EnsureQueuesOptions, signal: AbortSi
       MessageRetentionPeriod: String(14 * day),
     })
     const deadLetterTargetArn = await arnOf(client, deadLettersUrl, signal)
-    const [changesUrl, timersUrl] = await Promise.all([
+    const [changesUrl, timersUrl, sweepsUrl] = await Promise.all([
       ensure('changes.fifo', {
         ...fifo,
         VisibilityTimeout: String(changesVisibility),
         RedrivePolicy: JSON.stringify({ deadLetterTargetArn, maxReceiveCount: changesReceives }),
       }),
       ensure('timers', { VisibilityTimeout: String(timersVisibility) }),
+      ensure('sweeps', { VisibilityTimeout: String(sweepsVisibility), MessageRetentionPeriod: '3600' }),
     ])
-    return { changesUrl, deadLettersUrl, timersUrl }
+    return { changesUrl, deadLettersUrl, timersUrl, sweepsUrl }
   } finally {
     client.close()
   }

@@ -1,14 +1,17 @@
-import type { ChangesQueue, DeadLetters, Redelivery, TimersQueue } from './queue-ports.ts'
+import type { ChangesQueue, DeadLetters, Redelivery, SweepsQueue, TimersQueue } from './queue-ports.ts'
 import { openRedelivery } from './redelivery.ts'
 import { openChanges } from './sqs-changes.ts'
 import { openSqsClient, type SqsClientOptions } from './sqs-client.ts'
 import { openDeadLetters } from './sqs-dead-letters.ts'
+import { openSweeps } from './sqs-sweeps.ts'
 import { openTimers } from './sqs-timers.ts'
 
 export interface QueuesOptions {
   changesUrl: string
   deadLettersUrl: string
   timersUrl: string
+  /** Only the sweep has it. */
+  sweepsUrl?: string
   /** Region, endpoint and credentials. The SDK reads the environment for those that are missing. */
   clientOptions?: SqsClientOptions
 }
@@ -16,6 +19,8 @@ export interface QueuesOptions {
 export interface Queues {
   changes: ChangesQueue
   timers: TimersQueue
+  /** Every call fails if no URL was given. */
+  sweeps: SweepsQueue
   deadLetters: DeadLetters
   /** For messages of changes.fifo. */
   changesRedelivery: Redelivery
@@ -31,6 +36,7 @@ export function openQueues(options: QueuesOptions): Queues {
   return {
     changes: openChanges(client, options.changesUrl),
     timers: openTimers(client, options.timersUrl, Date.now),
+    sweeps: openSweeps(client, options.sweepsUrl ?? ''),
     deadLetters: openDeadLetters(client, options.deadLettersUrl),
     changesRedelivery: openRedelivery(client, options.changesUrl),
     timersRedelivery: openRedelivery(client, options.timersUrl),

@@ -11,6 +11,10 @@ export interface QueueConfig {
   deadLettersUrl: string
 }
 
+export interface SweepsConfig {
+  sweepsUrl: string
+}
+
 export interface BusConfig {
   /** Name or ARN of the event bus. */
   name: string
@@ -36,6 +40,10 @@ export const queueSection: Section<QueueConfig> = variables => ({
   changesUrl: queueUrl(variables, { name: 'CHANGES_QUEUE_URL', kind: 'FIFO' }),
   timersUrl: queueUrl(variables, { name: 'TIMERS_QUEUE_URL', kind: 'standard' }),
   deadLettersUrl: queueUrl(variables, { name: 'DEAD_LETTERS_QUEUE_URL', kind: 'FIFO' }),
+})
+
+export const sweepsSection: Section<SweepsConfig> = variables => ({
+  sweepsUrl: queueUrl(variables, { name: 'SWEEPS_QUEUE_URL', kind: 'standard' }),
 })
 
 const busName = /^(arn:[-a-z]+:events:[-a-z0-9]+:\d{12}:event-bus\/)?[-/.\w]{1,256}$/
@@ -68,9 +76,10 @@ export function parseDatabaseConfig(environment: Environment): DatabaseConfig {
   return readConfig(environment, { database: databaseSection }).database
 }
 
-/** @throws OperatorMisconfigured */
-export function parseQueueConfig(environment: Environment): QueueConfig {
-  return readConfig(environment, { queues: queueSection }).queues
+/** The queues of all functions together. @throws OperatorMisconfigured */
+export function parseQueueConfig(environment: Environment): QueueConfig & SweepsConfig {
+  const { queues, sweeps } = readConfig(environment, { queues: queueSection, sweeps: sweepsSection })
+  return { ...queues, ...sweeps }
 }
 
 /** @throws OperatorMisconfigured */

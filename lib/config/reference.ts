@@ -190,6 +190,7 @@ export const configurationReference: readonly ConfigurationVariable[] = [
   ),
   row('CHANGES_QUEUE_URL', undefined, 'SQS FIFO queue of instance keys; ends in .fifo.'),
   row('TIMERS_QUEUE_URL', undefined, 'SQS standard queue of instance keys that are due later.'),
+  row('SWEEPS_QUEUE_URL', undefined, 'SQS standard queue in which a sweep puts off the next one.', ['sweep']),
   row(
     'DEAD_LETTERS_QUEUE_URL',
     undefined,

@@ -1,3 +1,4 @@
+import type { Context, SQSEvent } from 'aws-lambda'
 import { createHandler as publishHandler } from '../../functions/publish/handler.ts'
 import { createHandler as reconcileHandler } from '../../functions/reconcile/handler.ts'
 import { createHandler as sweepHandler } from '../../functions/sweep/handler.ts'
@@ -37,7 +38,7 @@ import { type MappingOptions, runMapping } from './event-source-mapping.ts'
 import { runSchedule, type ScheduleOptions } from './schedule.ts'
 
 /** Batches at once. The API server's processor is the limit on one machine, and a few concurrent passes use all of it. */
-const workers = { reconcile: 4, timer: 2 }
+const workers = { reconcile: 4, timer: 2, sweep: 2 }
 
 /** Postgres connections of all handlers together; each sandbox of a deployed function has one. */
 const databaseConnections = 8
@@ -161,7 +162,11 @@ export function composeOperator(
       now: time.likely,
       log,
     })
-    return playSchedule('sweep', sweepHandler({ sweep, ...config, log, metrics, stopping }), stopping)
+    const handler = sweepHandler({ sweep, sweeps: queues.sweeps, ...config, log, metrics, stopping })
+    return allUntil(stopping, until => [
+      playSchedule('sweep', handler, until),
+      playMapping('sweep', { handler: withoutAnswer(handler), queueUrl: urls.sweepsUrl }, until),
+    ])
   }
 
   function runPublish(stopping: AbortSignal): Promise<void> {
@@ -171,7 +176,7 @@ export function composeOperator(
   }
 
   function playMapping(
-    name: 'reconcile' | 'timer',
+    name: 'reconcile' | 'timer' | 'sweep',
     { handler, queueUrl }: { handler: MappingOptions['handler']; queueUrl: string },
     stopping: AbortSignal,
   ): Promise<void> {
@@ -205,19 +210,30 @@ export function composeOperator(
   }
   return {
     async run(stopping) {
-      const ended = new AbortController()
-      const until = AbortSignal.any([stopping, ended.signal])
       try {
-        await endTogether(
-          functions.map(name => runners[name](until)),
-          ended,
-        )
+        await allUntil(stopping, until => functions.map(name => runners[name](until)))
       } finally {
         queues.close()
         await database.destroy()
       }
     },
   }
+}
+
+/** A function that handles every message of its batch. */
+function withoutAnswer(
+  handler: (event: SQSEvent, context: Context) => Promise<unknown>,
+): MappingOptions['handler'] {
+  return async (event, context) => {
+    await handler(event, context)
+    return undefined
+  }
+}
+
+/** Resolves when all have ended. The first one that fails ends the others. */
+function allUntil(stopping: AbortSignal, run: (until: AbortSignal) => Promise<void>[]): Promise<void> {
+  const ended = new AbortController()
+  return endTogether(run(AbortSignal.any([stopping, ended.signal])), ended)
 }
 
 function reporting(reconcile: Reconcile, onPass: OperatorSeams['onPass']): Reconcile {

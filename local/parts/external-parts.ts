@@ -5,6 +5,7 @@ import {
   parseDatabaseConfig,
   parseQueueConfig,
   type QueueConfig,
+  type SweepsConfig,
 } from '../../lib/config/connections.ts'
 import { type OperatorConfig, parseOperatorConfig } from '../../lib/config/operator.ts'
 import { type Environment, OperatorMisconfigured } from '../../lib/config/section.ts'
@@ -17,14 +18,14 @@ import { configuredConnection } from '../../lib/kubernetes/connection/connection
 export interface ExternalParts {
   cluster: ClusterConfig | undefined
   databaseUrl: string | undefined
-  queues: QueueConfig | undefined
+  queues: (QueueConfig & SweepsConfig) | undefined
   /** An SQS endpoint without queue URLs: the queues are created there if they are missing. */
   sqsEndpoint: string | undefined
   bus: { name: string } | undefined
 }
 
 const clusterVariables = ['KUBECONFIG', 'KUBERNETES_SERVICE_HOST', 'EKS_CLUSTER_NAME']
-const queueVariables = ['CHANGES_QUEUE_URL', 'TIMERS_QUEUE_URL', 'DEAD_LETTERS_QUEUE_URL']
+const queueVariables = ['CHANGES_QUEUE_URL', 'TIMERS_QUEUE_URL', 'SWEEPS_QUEUE_URL', 'DEAD_LETTERS_QUEUE_URL']
 
 /** @throws OperatorMisconfigured with the problems of every part that is named incompletely or wrongly */
 export function externalParts(env: Environment): ExternalParts {

@@ -95,7 +95,9 @@ export async function openQueuesPart(
 ): Promise<Part<{ urls: PartAddresses['queues']; client: PartAddresses['sqs'] }>> {
   const idle = { variables: {}, stop: async () => {} }
   if (external.queues) {
-    print('queues: external, CHANGES_QUEUE_URL, TIMERS_QUEUE_URL and DEAD_LETTERS_QUEUE_URL')
+    print(
+      'queues: external, CHANGES_QUEUE_URL, TIMERS_QUEUE_URL, SWEEPS_QUEUE_URL and DEAD_LETTERS_QUEUE_URL',
+    )
     return { value: { urls: external.queues, client: externalSqsOptions(external) }, ...idle }
   }
   if (external.sqsEndpoint !== undefined) {
@@ -105,13 +107,14 @@ export async function openQueuesPart(
   }
   print('queues: AWS_ENDPOINT_URL_SQS is not set, so an SQS server is started')
   const queues = await startQueues({ dataDir: join(directory, 'queues') }, signal)
-  const { changesUrl, timersUrl, deadLettersUrl } = queues
+  const { changesUrl, timersUrl, sweepsUrl, deadLettersUrl } = queues
   return {
-    value: { urls: { changesUrl, timersUrl, deadLettersUrl }, client: queues.clientOptions },
+    value: { urls: { changesUrl, timersUrl, sweepsUrl, deadLettersUrl }, client: queues.clientOptions },
     variables: {
       AWS_ENDPOINT_URL_SQS: queues.endpoint,
       CHANGES_QUEUE_URL: changesUrl,
       TIMERS_QUEUE_URL: timersUrl,
+      SWEEPS_QUEUE_URL: sweepsUrl,
       DEAD_LETTERS_QUEUE_URL: deadLettersUrl,
       ...localAwsVariables,
     },

@@ -1,3 +1,4 @@
+import type { QueueUrls } from '../../lib/aws/queues.ts'
 import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 
@@ -6,7 +7,7 @@ export interface PartAddresses {
   /** One client for each function, named in its User-Agent. */
   clientFor(functionName: string): KubernetesClient
   databaseUrl: string
-  queues: { changesUrl: string; timersUrl: string; deadLettersUrl: string }
+  queues: QueueUrls
   sqs: SqsClientOptions
   bus: { name: string; clientOptions: SqsClientOptions }
 }

@@ -39,6 +39,7 @@ beforeAll(async () => {
     AWS_ENDPOINT_URL_SQS: String(queues.clientOptions.endpoint),
     CHANGES_QUEUE_URL: queues.changesUrl,
     TIMERS_QUEUE_URL: queues.timersUrl,
+    SWEEPS_QUEUE_URL: queues.sweepsUrl,
     DEAD_LETTERS_QUEUE_URL: queues.deadLettersUrl,
   }
   // The SDK reads these itself.

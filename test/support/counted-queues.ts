@@ -8,7 +8,7 @@ import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
 export interface CountedQueues {
   queues: QueueUrls & { clientOptions: SqsClientOptions }
   /** All messages that were sent to one of the queues, oldest first. */
-  sent: { queue: 'changes' | 'timers' | 'dead letters'; body: string }[]
+  sent: { queue: 'changes' | 'timers' | 'sweeps' | 'dead letters'; body: string }[]
   stop(): Promise<void>
 }
 
@@ -48,6 +48,7 @@ export async function startCountedQueues(inner: CountedQueues['queues']): Promis
     queues: {
       changesUrl: through(inner.changesUrl),
       timersUrl: through(inner.timersUrl),
+      sweepsUrl: through(inner.sweepsUrl),
       deadLettersUrl: through(inner.deadLettersUrl),
       clientOptions: { ...inner.clientOptions, endpoint },
     },
@@ -60,15 +61,14 @@ export async function startCountedQueues(inner: CountedQueues['queues']): Promis
   }
 }
 
+const patterns = { 'dead letters': /dead-letters/, timers: /timers$/, sweeps: /sweeps$/ }
+const queueNames = ['dead letters', 'timers', 'sweeps'] as const
+
 function messagesOf({
   QueueUrl = '',
   MessageBody,
   Entries = [{ MessageBody: MessageBody ?? '' }],
 }: SendRequest) {
-  const queue = /dead-letters/.test(QueueUrl)
-    ? 'dead letters'
-    : /timers$/.test(QueueUrl)
-      ? 'timers'
-      : 'changes'
+  const queue = queueNames.find(name => patterns[name].test(QueueUrl)) ?? 'changes'
   return Entries.map(entry => ({ queue, body: entry.MessageBody ?? '' }) as const)
 }

@@ -11,7 +11,7 @@ export interface ExternalEnvironment {
 /** Makes an empty database and queues for a user of this cluster. */
 export async function externalEnvironment(kubeconfig: string): Promise<ExternalEnvironment> {
   const [database, queues] = await Promise.all([testDatabase(), testQueues()])
-  const { changesUrl, timersUrl, deadLettersUrl, clientOptions } = queues
+  const { changesUrl, timersUrl, sweepsUrl, deadLettersUrl, clientOptions } = queues
   const env = {
     ...bareEnvironment(),
     KUBECONFIG: kubeconfig,
@@ -19,6 +19,7 @@ export async function externalEnvironment(kubeconfig: string): Promise<ExternalE
     AWS_ENDPOINT_URL_SQS: String(clientOptions.endpoint),
     CHANGES_QUEUE_URL: changesUrl,
     TIMERS_QUEUE_URL: timersUrl,
+    SWEEPS_QUEUE_URL: sweepsUrl,
     DEAD_LETTERS_QUEUE_URL: deadLettersUrl,
     AWS_REGION: localRegion,
     AWS_ACCESS_KEY_ID: localCredentials.accessKeyId,

@@ -23,6 +23,7 @@ export interface QuietOperatorOptions {
 export interface Silence {
   /** The operator's calls to the API server. */
   calls: AuditedCall[]
+  /** Without those that begin the next sweep. */
   messages: CountedQueues['sent']
   rows: { before: TableVersion[]; after: TableVersion[] }
   /** The result of the resync in the middle of the silence. */
@@ -101,7 +102,7 @@ async function listen(
   await sleep(milliseconds / 2, undefined, { signal })
   return {
     swept,
-    messages: counted.sent.slice(messages),
+    messages: counted.sent.slice(messages).filter(({ queue }) => queue !== 'sweeps'),
     calls: (await plane.calls(signal)).slice(calls).filter(isOperators),
     rows: { before, after: await versions(operator) },
   }

@@ -60,7 +60,7 @@ const pureFiles = [
   /^lib\/kubernetes\/lease\/(step|record)\.ts$/,
   /^lib\/kubernetes\/errors\/(api-status|field-errors)\.ts$/,
   /^lib\/reconcile\/policy\/own-policy\.ts$/,
-  /^lib\/sweep\/(copied-secrets|flags|idle|mismatch|pace|swept-instance)\.ts$/,
+  /^lib\/sweep\/(copied-secrets|flags|idle|mismatch|pace|swept-instance|turns)\.ts$/,
   /^lib\/store\/(admission-step|claim-step|storable|transition)\.ts$/,
 ]
 

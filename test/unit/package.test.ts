@@ -55,6 +55,7 @@ describe('the package of serverless.yml', () => {
     expect(names.sort()).toEqual([
       'challenge-operator-ctf-changes.fifo',
       'challenge-operator-ctf-dead-letters.fifo',
+      'challenge-operator-ctf-sweeps',
       'challenge-operator-ctf-timers',
       'challenge-operator-ctf-timers-dead-letters',
     ])
@@ -77,10 +78,19 @@ describe('the package of serverless.yml', () => {
     }
   })
 
-  it('makes both mappings report single failures and limit their concurrency', () => {
-    const mappings = ofType('AWS::Lambda::EventSourceMapping')
-    expect(mappings).toHaveLength(2)
-    for (const { Properties } of mappings)
+  it('hides a message about a sweep for six timeouts, and invokes the sweep with one at a time', () => {
+    const { VisibilityTimeout, RedrivePolicy } = resources.SweepsQueue?.Properties ?? {}
+    expect(VisibilityTimeout).toBeGreaterThanOrEqual(6 * timeoutOf('sweep'))
+    expect(RedrivePolicy).toBeUndefined()
+    expect(mappingOf('SweepsQueue')).toMatchObject({
+      BatchSize: 1,
+      ScalingConfig: { MaximumConcurrency: expect.any(Number) },
+    })
+  })
+
+  it('makes the mappings of keys report single failures and limit their concurrency', () => {
+    expect(ofType('AWS::Lambda::EventSourceMapping')).toHaveLength(3)
+    for (const Properties of [mappingOf('ChangesQueue'), mappingOf('TimersQueue')])
       expect(Properties).toMatchObject({
         BatchSize: 10,
         FunctionResponseTypes: ['ReportBatchItemFailures'],
@@ -178,6 +188,13 @@ function namesIn(zip: Buffer): string[] {
   for (let at = zip.indexOf('PK\x01\x02'); at >= 0; at = zip.indexOf('PK\x01\x02', at + 46))
     names.push(zip.toString('utf8', at + 46, at + 46 + zip.readUInt16LE(at + 28)))
   return names
+}
+
+function mappingOf(queue: string): Record<string, unknown> | undefined {
+  const source = JSON.stringify({ 'Fn::GetAtt': [queue, 'Arn'] })
+  return ofType('AWS::Lambda::EventSourceMapping').find(
+    ({ Properties }) => JSON.stringify(Properties.EventSourceArn) === source,
+  )?.Properties
 }
 
 function timeoutOf(name: string): number {

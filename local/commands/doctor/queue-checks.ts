@@ -21,6 +21,7 @@ export function queueChecks(parts: ExternalParts): Check[] {
   return [
     check('changes', 'CHANGES_QUEUE_URL', queues.changesUrl),
     check('timers', 'TIMERS_QUEUE_URL', queues.timersUrl),
+    check('sweeps', 'SWEEPS_QUEUE_URL', queues.sweepsUrl),
     check('dead letters', 'DEAD_LETTERS_QUEUE_URL', queues.deadLettersUrl),
   ]
 }

@@ -11,11 +11,12 @@ import { problemsOf } from './problems-of.ts'
 const queues = {
   CHANGES_QUEUE_URL: 'http://localhost:4566/000000000000/changes.fifo',
   TIMERS_QUEUE_URL: 'http://localhost:4566/000000000000/timers',
+  SWEEPS_QUEUE_URL: 'http://localhost:4566/000000000000/sweeps',
   DEAD_LETTERS_QUEUE_URL: 'http://localhost:4566/000000000000/changes-dead.fifo',
 }
 
 describe('the queue section', () => {
-  it('accepts two FIFO queues and a standard one', () => {
+  it('accepts two FIFO queues and two standard ones', () => {
     expect(parseQueueConfig(queues).timersUrl).toBe(queues.TIMERS_QUEUE_URL)
   })
 

@@ -1,60 +1,96 @@
 import { describe, expect, it } from 'vitest'
 import { createHandler } from '../../../../functions/sweep/handler.ts'
 import { OperatorError } from '../../../../lib/errors.ts'
+import type { SweepTurn } from '../../../../lib/messages.ts'
 import { lambdaContext } from '../../../../local/lambda/context.ts'
 import { keptMetrics } from '../../../support/kept-metrics.ts'
-import { keptLog, scheduledEvent } from '../lambda-events.ts'
+import { keptLog, record, scheduledEvent, sqsEvent } from '../lambda-events.ts'
 
 interface Options {
   intervalSeconds?: number
   resyncMinutes?: number
+  /** Seconds that each sweep takes. */
+  takes?: number
   /** The sweeps that fail, counted from 0. */
   failing?: number[]
   /** The number of checks of the schema that fail. */
   failingChecks?: number
+  queueIsAway?: boolean
   stopping?: AbortSignal
 }
 
-/** The clock advances by an interval with every sweep, so no test waits. */
+/** The test moves the clock, and plays the queue of delayed messages. */
 function setUp({
   intervalSeconds = 15,
   resyncMinutes = 10,
+  takes = 0,
   failing = [],
   failingChecks = 0,
+  queueIsAway = false,
   stopping,
 }: Options = {}) {
   const resyncs: boolean[] = []
   const measured = keptMetrics()
-  let now = 0
+  const begunAt: number[] = []
+  const sent: { turn: SweepTurn; delaySeconds: number }[] = []
+  const log = keptLog()
+  let now = Date.parse('2026-01-01T00:00:00Z')
   let checks = 0
   const handler = createHandler({
     sweep: async ({ resync }) => {
       resyncs.push(resync)
-      now += intervalSeconds * 1_000
+      begunAt.push(now)
+      now += takes * 1_000
       if (failing.includes(resyncs.length - 1)) throw new OperatorError('ClusterUnavailable', 'away')
       return { examined: 3, enqueued: 2, findings: new Map([['drift', 2]]), overdueMs: 4_200, unsynced: 1 }
     },
     ready: async () => {
       checks += 1
-      if (checks > failingChecks) return
-      now += intervalSeconds * 1_000
-      throw new OperatorError('ClusterUnavailable', 'away')
+      if (checks <= failingChecks) throw new OperatorError('ClusterUnavailable', 'away')
+    },
+    sweeps: {
+      async send(turn, delaySeconds) {
+        if (queueIsAway) throw new OperatorError('ClusterUnavailable', 'the queue is away')
+        sent.push({ turn, delaySeconds })
+      },
     },
     intervalSeconds,
     resyncMinutes,
-    log: keptLog(),
+    log,
     metrics: measured.metrics,
     clock: () => now,
     ...(stopping ? { stopping } : {}),
   })
-  const run = (time: string) => handler(scheduledEvent(time), lambdaContext('sweep', 120_000))
-  return { run, resyncs, measured }
+  const context = () => lambdaContext('sweep', 120_000)
+  const deliver = (body: unknown) => handler(sqsEvent(record('m', body)), context())
+  return {
+    resyncs,
+    begunAt,
+    sent,
+    log,
+    measured,
+    deliver,
+    /** Invokes as the schedule does. */
+    begin: (time: string) => {
+      now = Date.parse(time)
+      return handler(scheduledEvent(time), context())
+    },
+    /** Delivers each message after its delay, and then `lateSeconds`, until there is none. */
+    async drain(lateSeconds = 0) {
+      for (let next = sent.shift(); next !== undefined; next = sent.shift()) {
+        now += (next.delaySeconds + lateSeconds) * 1_000
+        await deliver(next.turn)
+      }
+    },
+  }
 }
+
+const minuteOne = '2026-01-01T00:01:00Z'
 
 describe('the metrics of a sweep', () => {
   it('tell what it found, the longest overdue end, and instances without a row', async () => {
-    const { run, measured } = setUp({ intervalSeconds: 60 })
-    await run('2026-01-01T00:01:00Z')
+    const { begin, measured } = setUp({ intervalSeconds: 60 })
+    await begin(minuteOne)
     expect(measured.flushed).toEqual([
       [
         { name: 'SweepFindings', value: 2, dimensions: { cause: 'drift' } },
@@ -65,41 +101,102 @@ describe('the metrics of a sweep', () => {
   })
 
   it('tell nothing of a sweep that failed', async () => {
-    const { run, measured } = setUp({ intervalSeconds: 60, failing: [0] })
-    await expect(run('2026-01-01T00:01:00Z')).rejects.toThrow('away')
+    const { begin, measured } = setUp({ intervalSeconds: 60, failing: [0] })
+    await expect(begin(minuteOne)).rejects.toThrow('away')
     expect(measured.kept).toEqual([])
   })
 })
 
-describe('the number of sweeps', () => {
+describe('the sweeps of a minute', () => {
   it.each([
     [15, 4],
     [5, 12],
     [60, 1],
     [45, 1],
-  ])('with an interval of %i seconds is %i in a minute', async (intervalSeconds, times) => {
-    const { run, resyncs } = setUp({ intervalSeconds })
-    await run('2026-01-01T00:01:00Z')
+  ])('with an interval of %i seconds are %i', async (intervalSeconds, times) => {
+    const { begin, drain, resyncs } = setUp({ intervalSeconds })
+    await begin(minuteOne)
+    await drain()
     expect(resyncs).toHaveLength(times)
   })
 
-  it('is zero in the minutes between with an interval of several minutes', async () => {
-    const { run, resyncs } = setUp({ intervalSeconds: 180 })
-    for (const minute of [0, 1, 2, 3, 4, 5]) await run(`2026-01-01T00:0${minute}:00Z`)
+  it('are one in each invocation, with a message about the next one', async () => {
+    const { begin, sent, resyncs } = setUp({ takes: 0.3 })
+    await begin(minuteOne)
+    expect(resyncs).toHaveLength(1)
+    expect(sent).toEqual([
+      { turn: { v: 1, began: '2026-01-01T00:01:00.000Z', number: 1, resync: false }, delaySeconds: 15 },
+    ])
+  })
+
+  it('begin one interval apart, however long they take and however late their messages come', async () => {
+    const { begin, drain, begunAt } = setUp({ takes: 2 })
+    await begin(minuteOne)
+    await drain(1)
+    const since = begunAt.map(at => (at - Date.parse(minuteOne)) / 1_000)
+    expect(since).toEqual([0, 16, 31, 46])
+  })
+
+  it('leave out those whose time has passed while a slow one ran', async () => {
+    const { begin, drain, begunAt } = setUp({ takes: 31 })
+    await begin(minuteOne)
+    await drain()
+    expect(begunAt.map(at => (at - Date.parse(minuteOne)) / 1_000)).toEqual([0, 45])
+  })
+
+  it('are none in the minutes between with an interval of several minutes', async () => {
+    const { begin, drain, resyncs } = setUp({ intervalSeconds: 180 })
+    for (const minute of [0, 1, 2, 3, 4, 5]) {
+      await begin(`2026-01-01T00:0${minute}:00Z`)
+      await drain()
+    }
     expect(resyncs).toHaveLength(2)
   })
 
-  it('is zero after the stopping signal', async () => {
-    const { run, resyncs } = setUp({ stopping: AbortSignal.abort() })
-    await run('2026-01-01T00:01:00Z')
-    expect(resyncs).toEqual([])
+  it('are none after the stopping signal', async () => {
+    const { begin, resyncs, sent } = setUp({ stopping: AbortSignal.abort() })
+    await begin(minuteOne)
+    expect([resyncs, sent]).toEqual([[], []])
+  })
+})
+
+describe('a message about a sweep', () => {
+  const turn: SweepTurn = { v: 1, began: '2026-01-01T00:01:00.000Z', number: 1, resync: false }
+
+  it('is dropped once the sweep after it is due, as one that is delivered again after a crash', async () => {
+    const { begin, deliver, resyncs, sent } = setUp()
+    await begin('2026-01-01T00:01:31Z')
+    resyncs.length = 0
+    sent.length = 0
+    await deliver(turn)
+    expect([resyncs, sent]).toEqual([[], []])
+  })
+
+  it.each(['{', { ...turn, v: 2 }, { ...turn, began: 'yesterday' }, { ...turn, number: 'one' }])(
+    'is dropped with an error if it cannot be read: %j',
+    async body => {
+      const { deliver, resyncs, log } = setUp()
+      await deliver(body)
+      expect(resyncs).toEqual([])
+      expect(log.lines).toMatchObject([{ level: 'error', message: 'message about a sweep is dropped' }])
+    },
+  )
+
+  it('is not delivered again after a failed sweep, and the next one is sent', async () => {
+    const { begin, drain, resyncs } = setUp({ failing: [1] })
+    await begin(minuteOne)
+    await drain()
+    expect(resyncs).toHaveLength(4)
   })
 })
 
 describe('the comparison of children', () => {
   it('belongs to the first sweep of every tenth minute', async () => {
-    const { run, resyncs } = setUp({ intervalSeconds: 30 })
-    for (const minute of ['09', '10', '11', '20']) await run(`2026-01-01T00:${minute}:00Z`)
+    const { begin, drain, resyncs } = setUp({ intervalSeconds: 30 })
+    for (const minute of ['09', '10', '11', '20']) {
+      await begin(`2026-01-01T00:${minute}:00Z`)
+      await drain()
+    }
     expect(resyncs).toEqual([false, false, true, false, false, false, true, false])
   })
 
@@ -110,32 +207,44 @@ describe('the comparison of children', () => {
     [3_600, 7, [0, 60, 120, 180, 240, 300]],
   ])('comes with the next sweep if none is due in its minute (%i s, every %i min)', async (...numbers) => {
     const [intervalSeconds, resyncMinutes, expected] = numbers
-    const { run, resyncs } = setUp({ intervalSeconds, resyncMinutes })
+    const { begin, resyncs } = setUp({ intervalSeconds, resyncMinutes })
     const compared: number[] = []
     for (let minute = 0; compared.length < expected.length; minute++) {
       const before = resyncs.length
-      await run(new Date(Date.parse('2026-01-01T00:00:00Z') + minute * 60_000).toISOString())
+      await begin(new Date(Date.parse('2026-01-01T00:00:00Z') + minute * 60_000).toISOString())
       if (resyncs.slice(before).includes(true)) compared.push(minute)
     }
     expect(compared).toEqual(expected)
   })
 
   it('is repeated by the next sweep after a failed one', async () => {
-    const { run, resyncs } = setUp({ intervalSeconds: 20, failing: [0] })
-    await run('2026-01-01T00:10:00Z')
+    const { begin, drain, resyncs } = setUp({ intervalSeconds: 20, failing: [0] })
+    await expect(begin('2026-01-01T00:10:00Z')).rejects.toThrow('away')
+    await drain()
     expect(resyncs).toEqual([true, true, false])
+  })
+
+  it('is the next sweep’s after a check of the schema that failed', async () => {
+    const { begin, drain, resyncs } = setUp({ failingChecks: 1 })
+    await expect(begin('2026-01-01T00:10:00Z')).rejects.toThrow('away')
+    await drain()
+    expect(resyncs).toEqual([true, false, false])
   })
 })
 
-describe('the invocation', () => {
-  it('fails if its last sweep fails', async () => {
-    await expect(setUp({ failing: [3] }).run('2026-01-01T00:01:00Z')).rejects.toThrow('away')
-    await expect(setUp({ failing: [0, 1, 2] }).run('2026-01-01T00:01:00Z')).resolves.toBeUndefined()
+describe('the scheduled invocation', () => {
+  it('fails if its sweep fails, after it has sent the next one', async () => {
+    const { begin, sent } = setUp({ failing: [0] })
+    await expect(begin(minuteOne)).rejects.toThrow('away')
+    expect(sent).toHaveLength(1)
   })
 
-  it('goes on with its next sweep after a check of the schema that failed', async () => {
-    const { run, resyncs } = setUp({ failingChecks: 2 })
-    await run('2026-01-01T00:10:00Z')
-    expect(resyncs).toEqual([true, false])
+  it('leaves the other sweeps to the next minute if the queue does not accept the message', async () => {
+    const { begin, log } = setUp({ queueIsAway: true })
+    await expect(begin(minuteOne)).resolves.toBeUndefined()
+    expect(log.lines).toMatchObject([
+      { level: 'info', message: 'sweep ended' },
+      { level: 'warn', message: 'next sweep not sent, it comes with the next minute' },
+    ])
   })
 })
