@@ -127,7 +127,8 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     const { version } = organisersClock
     const stamps = { at, trace: trace(), clock: version }
     const change = outgoingChange({ key: row, wake, ...stamps, repeated: as === 'lost' })
-    sender.put({ subject, change, urgency: urgencyOf(wake) })
+    const dueAt = wake.mismatch.kind === 'expired' ? wake.mismatch.expiresAt : undefined
+    sender.put({ subject, change, urgency: urgencyOf(wake), dueAt })
     return {
       uid,
       cause,
@@ -263,7 +264,9 @@ function urgencyOf({ cause, mismatch }: Wake): Urgency {
   if (mismatch.kind === 'exposure') return mismatch.awaited ? 'first' : 'last'
   if (mismatch.kind === 'credits') return 'last'
   if (mismatch.kind === 'lockdown') return 'first'
-  return startingCauses.includes(cause) || mismatch.kind === 'teardown-not-started' ? 'start' : 'first'
+  if (mismatch.kind === 'expired') return 'end'
+  if (mismatch.kind === 'teardown-not-started') return 'teardown'
+  return startingCauses.includes(cause) ? 'start' : 'first'
 }
 
 function isAbout(outstanding: Outstanding | undefined, { uid, cause, mismatch }: Wake): boolean {

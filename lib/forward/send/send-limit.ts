@@ -7,6 +7,8 @@ import { createEffectLatency } from './effect-latency.ts'
 export interface SendLimit {
   /** Number of messages that may be sent now. */
   readonly free: number
+  /** Number of messages that take a place. */
+  readonly taken: number
   /** The message was handed to the queue. It takes a place. */
   sent(subject: string): void
   /** The queue did not accept the message. Its place is free. */
@@ -44,6 +46,10 @@ export function createSendLimit(places: number, now: () => number): SendLimit {
     get free() {
       freeLatePlaces()
       return places - sentAt.size
+    },
+    get taken() {
+      freeLatePlaces()
+      return sentAt.size
     },
     sent(subject) {
       sentAt.delete(subject)

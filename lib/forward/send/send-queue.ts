@@ -1,18 +1,22 @@
 import type { OutgoingChange } from '../../aws/queue-ports.ts'
 import { changeGroupId } from '../../messages.ts'
+import { createPendingChanges } from './pending-changes.ts'
 import { createSendLimit } from './send-limit.ts'
 
 /**
- * Which changes go first. `first`: the change ends work that was started, or a user waits for it. `start`: it starts work.
- * `last`: it only corrects what a status says of an instance that serves, and thousands may come at once.
+ * Which changes go first. `end`: the time of an instance is over, and is promised within a second. `first`: the change ends
+ * work that was started, or a user waits for it. `start`: it starts work. `teardown`: it starts the teardown of a deleted
+ * instance. `last`: it only corrects what a status says of an instance that serves, and thousands may come at once.
  */
-export type Urgency = 'first' | 'start' | 'last'
+export type Urgency = 'end' | 'first' | 'start' | 'teardown' | 'last'
 
 export interface PendingChange {
   /** A newer change with the same subject replaces an older one that is not sent yet. */
   subject: string
   change: OutgoingChange
   urgency: Urgency
+  /** When an end was due, in epoch milliseconds. The soonest end goes first. */
+  dueAt?: number | undefined
 }
 
 /**
@@ -30,7 +34,7 @@ export interface SendQueue {
   finish(batch: readonly PendingChange[], refused: readonly OutgoingChange[]): void
   /** Forgets what is pending. What is under way stays. */
   clear(): void
-  /** Changes that wait for a place under a limit. */
+  /** Changes that wait for a place under a limit, or for the ends to be over. */
   readonly waiting: number
   /** All other changes that are not sent yet, with those that are under way. */
   readonly unsent: number
@@ -39,7 +43,7 @@ export interface SendQueue {
 export interface TakenChanges {
   /** At most ten. Empty: nothing may be sent now. */
   batch: PendingChange[]
-  /** Milliseconds until a change that waits for a limit may be sent at the latest; undefined: none waits. */
+  /** Milliseconds until a change that waits may be sent at the latest; undefined: none waits. */
   opensInMs: number | undefined
 }
 
@@ -52,49 +56,98 @@ const startPlaces = 200
 /** Two requests. A tenth of the functions is busy with such changes, and what comes meanwhile waits behind few of them. */
 const lastPlaces = 20
 
+/**
+ * How long the start of a teardown waits for ends, in milliseconds. A thousand ends at once take half of it on two cores.
+ * Where more come without a pause, teardowns go between them.
+ */
+const longestHoldMs = 20_000
+
+/** The order in which changes are taken. */
+const urgencies = ['end', 'first', 'start', 'teardown', 'last'] as const satisfies readonly Urgency[]
+
 /** @param now epoch milliseconds */
 export function createSendQueue(now: () => number): SendQueue {
-  const queues = { first: createQueue(), start: createQueue(), last: createQueue() }
-  const limits = { start: createSendLimit(startPlaces, now), last: createSendLimit(lastPlaces, now) }
+  const queues = {
+    end: createPendingChanges<PendingChange>(now),
+    first: createPendingChanges<PendingChange>(now),
+    start: createPendingChanges<PendingChange>(now),
+    teardown: createPendingChanges<PendingChange>(now),
+    last: createPendingChanges<PendingChange>(now),
+  }
+  /** It limits nothing, and knows which ends are not marked yet. */
+  const ends = createSendLimit(Number.POSITIVE_INFINITY, now)
+  const starts = createSendLimit(startPlaces, now)
+  const limits = {
+    end: ends,
+    first: undefined,
+    start: starts,
+    teardown: starts,
+    last: createSendLimit(lastPlaces, now),
+  }
   const all = Object.values(queues)
   const groupsUnderWay = new Set<string>()
 
-  function takeFrom(urgency: Urgency, batch: PendingChange[]): void {
-    for (const pending of queues[urgency].values()) {
-      if (batch.length === batchSize) return
+  /** @param heldSince only the changes that wait since then or for longer */
+  function takeFrom(urgency: Urgency, batch: PendingChange[], heldSince = Number.POSITIVE_INFINITY): void {
+    for (const { pending, since } of queues[urgency].inOrder()) {
+      if (batch.length === batchSize || since > heldSince) return
       const group = changeGroupId(pending.change.change)
       if (groupsUnderWay.has(group)) continue
       groupsUnderWay.add(group)
       queues[urgency].delete(pending.subject)
-      if (urgency !== 'first') limits[urgency].sent(pending.subject)
+      limits[urgency]?.sent(pending.subject)
       batch.push(pending)
     }
+  }
+
+  /** Deletion marks come before teardowns, which take many more calls each. */
+  function holdsTeardowns(): boolean {
+    return queues.end.size > 0 || ends.taken > 0
+  }
+
+  /** @returns milliseconds until the first of the changes that wait may go at the latest; undefined: none waits */
+  function takeTeardowns(batch: PendingChange[]): number | undefined {
+    if (!holdsTeardowns()) {
+      takeFrom('teardown', batch)
+      return undefined
+    }
+    takeFrom('teardown', batch, now() - longestHoldMs)
+    const { oldest } = queues.teardown
+    return oldest === undefined ? undefined : Math.max(0, oldest + longestHoldMs - now())
+  }
+
+  function takeWithinLimits(batch: PendingChange[]): number | undefined {
+    let opensInMs: number | undefined
+    for (const urgency of urgencies) {
+      // A request costs the same for one message as for ten, so it waits until a whole batch has places.
+      const wanted = Math.min(batchSize, queues[urgency].size)
+      const limit = limits[urgency]
+      if (limit !== undefined && limit.free < wanted) return Math.min(limit.opensInMs, opensInMs ?? Infinity)
+      if (urgency === 'teardown') opensInMs = takeTeardowns(batch)
+      else takeFrom(urgency, batch)
+      // What starts goes before what only corrects a status, also where both have places.
+      if (batch.length === batchSize) break
+    }
+    return opensInMs
   }
 
   return {
     put(pending) {
       for (const queue of all) if (queue !== queues[pending.urgency]) queue.delete(pending.subject)
-      queues[pending.urgency].set(pending.subject, pending)
+      queues[pending.urgency].set(pending)
     },
     withdraw(subject) {
       for (const queue of all) queue.delete(subject)
     },
     effectSeen(subject) {
-      limits.start.effectSeen(subject)
+      ends.effectSeen(subject)
+      starts.effectSeen(subject)
       limits.last.effectSeen(subject)
     },
     take({ ignoreLimits }) {
       const batch: PendingChange[] = []
-      takeFrom('first', batch)
-      for (const urgency of ['start', 'last'] as const) {
-        // A request costs the same for one message as for ten, so it waits until a whole batch has places.
-        const wanted = Math.min(batchSize, queues[urgency].size)
-        const { free, opensInMs } = limits[urgency]
-        if (!ignoreLimits && free < wanted) return { batch, opensInMs }
-        takeFrom(urgency, batch)
-        // What starts goes before what only corrects a status, also where both have places.
-        if (batch.length === batchSize) break
-      }
+      if (!ignoreLimits) return { batch, opensInMs: takeWithinLimits(batch) }
+      for (const urgency of urgencies) takeFrom(urgency, batch)
       return { batch, opensInMs: undefined }
     },
     finish(batch, refused) {
@@ -102,24 +155,21 @@ export function createSendQueue(now: () => number): SendQueue {
         const { subject, change, urgency } = pending
         groupsUnderWay.delete(changeGroupId(change.change))
         if (!refused.includes(change)) continue
-        if (urgency !== 'first') limits[urgency].refused(subject)
-        if (!all.some(queue => queue.has(subject))) queues[urgency].set(subject, pending)
+        limits[urgency]?.refused(subject)
+        if (!all.some(queue => queue.has(subject))) queues[urgency].set(pending)
       }
     },
     clear() {
       for (const queue of all) queue.clear()
-      limits.start.clear()
+      starts.clear()
       limits.last.clear()
+      ends.clear()
     },
     get waiting() {
-      return queues.start.size + queues.last.size
+      return queues.start.size + queues.teardown.size + queues.last.size
     },
     get unsent() {
-      return queues.first.size + groupsUnderWay.size
+      return queues.end.size + queues.first.size + groupsUnderWay.size
     },
   }
-}
-
-function createQueue(): Map<string, PendingChange> {
-  return new Map()
 }

@@ -10,7 +10,7 @@ export interface Sender {
   withdraw(subject: string): void
   /** The effect of a sent change was seen. */
   effectSeen(subject: string): void
-  /** Resolves when there is room. The watches wait for it. Changes that wait for a limit take no room. */
+  /** Resolves when there is room. The watches wait for it. Changes that wait for a limit, or for ends, take no room. */
   drained(signal: AbortSignal): Promise<void>
   /** Resolves when the queue has accepted all changes. From then on no limit applies. */
   flushed(signal: AbortSignal): Promise<void>
@@ -142,7 +142,11 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
       queue.put(pending)
       schedule()
     },
-    withdraw: queue.withdraw,
+    withdraw(subject) {
+      queue.withdraw(subject)
+      // What waited for it may go now.
+      if (queue.waiting > 0) schedule()
+    },
     effectSeen(subject) {
       queue.effectSeen(subject)
       if (queue.waiting > 0) schedule()

@@ -108,4 +108,62 @@ describe('SendQueue', () => {
     }
     expect(take().batch).toHaveLength(10)
   })
+
+  it('takes ends before all others, the soonest end first', () => {
+    queue.put(pending('ready'))
+    putStarts(3)
+    for (const dueAt of [300, 100, 200]) queue.put({ ...pending(`end-${dueAt}`, { urgency: 'end' }), dueAt })
+    const expected = ['end-100', 'end-200', 'end-300', 'ready', 'start-0', 'start-1', 'start-2']
+    expect(idsOf(take().batch)).toEqual(expected.map(name => `${name}-1`))
+  })
+
+  it('holds teardowns until every end that was sent has had its effect', () => {
+    queue.put(pending('over', { urgency: 'end' }))
+    queue.put(pending('torn', { urgency: 'teardown' }))
+    queue.put(pending('starts', { urgency: 'start' }))
+    const { batch } = take()
+    expect(idsOf(batch)).toEqual(['over-1', 'starts-1'])
+    queue.finish(batch, [])
+    expect(take()).toEqual({ batch: [], opensInMs: 20_000 })
+    queue.effectSeen('over')
+    expect(idsOf(take().batch)).toEqual(['torn-1'])
+  })
+
+  it('holds teardowns while the queue refuses an end, and no more once that end was withdrawn', () => {
+    queue.put(pending('over', { urgency: 'end' }))
+    queue.put(pending('torn', { urgency: 'teardown' }))
+    const { batch } = take()
+    queue.finish(
+      batch,
+      batch.map(({ change }) => change),
+    )
+    expect([idsOf(take().batch), take().batch]).toEqual([['over-1'], []])
+    queue.finish(batch, [])
+    queue.put(pending('over', { urgency: 'end', version: '2' }))
+    queue.withdraw('over')
+    queue.effectSeen('over')
+    expect(idsOf(take().batch)).toEqual(['torn-1'])
+  })
+
+  it('holds no teardown for longer than 20 s, and none for an end that shows no effect', () => {
+    queue.put(pending('torn', { urgency: 'teardown' }))
+    for (let second = 0; second < 20; second++) {
+      queue.put(pending(`over-${second}`, { urgency: 'end' }))
+      const { batch } = take()
+      expect(idsOf(batch)).toEqual([`over-${second}-1`])
+      queue.finish(batch, [])
+      now += 1_000
+    }
+    queue.put(pending('later', { urgency: 'teardown' }))
+    expect(idsOf(take().batch)).toEqual(['torn-1'])
+    expect(take().batch).toEqual([])
+    now += 5_000
+    expect(idsOf(take().batch)).toEqual(['later-1'])
+  })
+
+  it('takes teardowns without waiting for ends if the caller ignores limits', () => {
+    queue.put(pending('torn', { urgency: 'teardown' }))
+    queue.put(pending('over', { urgency: 'end' }))
+    expect(idsOf(take(true).batch)).toEqual(['over-1', 'torn-1'])
+  })
 })
