@@ -1,24 +1,25 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { clockName } from '../../lib/clock/state.ts'
-import { limited } from '../../lib/concurrency.ts'
 import { apiVersion, labels } from '../../lib/crd/group.ts'
 import type { NetworkPolicy } from '../../lib/crd/objects.ts'
 import { collectionPath } from '../../lib/kubernetes/client/paths.ts'
-import { rfc3339 } from '../../lib/lifetime.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { instanceOf } from '../support/objects.ts'
-import { type BenchCluster, openBenchCluster, sideBySide } from './bench-cluster.ts'
+import { type BenchCluster, openBenchCluster } from './bench-cluster.ts'
 import { namesOf } from './burst.ts'
 import { countCalls } from './call-counts.ts'
 import type { Child } from './child.ts'
 import { finalized } from './creator.ts'
-import { expiryFigures } from './expiry-figures.ts'
 import { callsFigure, type Result, tableOf } from './figures.ts'
 import { type InstanceSight, type SeenInstance, watchInstances } from './instance-sight.ts'
 import { quantile } from './latency.ts'
+import { measureBareMarks, measureManyEnds } from './many-ends.ts'
 import { startDatabase, startOperatorProcess } from './operator.ts'
 import { operated, sampleOf, templateName } from './sample.ts'
+
+const parts = ['limits', 'waking', 'lockdown', 'ends'] as const
+type Part = (typeof parts)[number]
 
 /** Measures limits, waking, a lockdown, and the end of many instances within one second, one after the other. */
 const { values } = parseArgs({
@@ -28,6 +29,7 @@ const { values } = parseArgs({
     limit: { type: 'string', default: '100' },
     alone: { type: 'string', default: '20' },
     minutes: { type: 'string', default: '20' },
+    only: { type: 'string', multiple: true, default: [...parts] },
   },
 })
 const instances = Number(values.instances)
@@ -42,6 +44,7 @@ const pauseMs = 1_000
 /** Milliseconds from the change of the organiser's clock until all policies have followed. */
 const lockdownMs = 5_000
 
+const runs = (part: Part) => values.only.includes(part)
 const signal = AbortSignal.timeout(Number(values.minutes) * 60_000)
 const began = Date.now()
 const progress = (line: string) =>
@@ -60,32 +63,53 @@ try {
   const cluster = await openBenchCluster({ full: true, pinned: false, sample }, signal)
   stack.defer(() => cluster.stack.disposeAsync())
   await createTemplates(cluster)
+  if (runs('ends')) {
+    progress(`${instances} deletion marks by bare calls`)
+    const options = { sample, count: instances, pids: cluster.plane.pids }
+    show(await measureBareMarks(cluster, options, signal))
+  }
   const sight = await watchInstances(cluster.client, operated, cluster.signal)
+  if (runs('limits')) await measureLimit(cluster, sight)
 
+  const operators = await startOperators(cluster, {})
+  const names = namesOf('free', instances)
+  const [atOnce, others] = runs('limits') ? [names.slice(0, burst), names.slice(burst)] : [[], names]
+  if (runs('limits')) {
+    progress(`${burst} creates without a limit`)
+    show(await measureBurst(cluster, sight, { names: atOnce, most: undefined }))
+  }
+  progress(`${instances} instances until they are Ready`)
+  await Promise.all(others.map(name => create(cluster, name)))
+  await Promise.all(names.map(name => sight.until(name, isReady)))
+  await sleep(10 * pauseMs)
+  if (runs('waking') && alone > 0) {
+    progress(`${alone} creations and ${alone} wakes in turn`)
+    show(await measureWaking(cluster, sight, names.slice(0, alone)))
+  }
+  if (runs('lockdown')) {
+    progress('lockdown')
+    show(await measureLockdown(cluster))
+  }
+  if (runs('ends')) {
+    progress(`moving the ends of ${instances} instances into one second`)
+    const pids = {
+      ...cluster.plane.pids,
+      operator: operators[0]?.pid,
+      'the second reconcile function': operators[1]?.pid,
+      'the queue': cluster.queues.pid,
+    }
+    show(await measureManyEnds(cluster, { sight, names, pids }, progress, signal))
+  }
+} finally {
+  await stack.disposeAsync()
+}
+
+async function measureLimit(cluster: BenchCluster, sight: InstanceSight): Promise<void> {
   const limited = await startOperators(cluster, { OPERATOR_MAX_INSTANCES: String(limit) })
   progress(`${burst} creates with room for ${limit}`)
   show(await measureBurst(cluster, sight, { names: namesOf('limited', burst), most: limit }))
   await removeAll(cluster, sight)
   for (const each of limited) await each.stop()
-
-  await startOperators(cluster, {})
-  progress(`${burst} creates without a limit`)
-  const names = namesOf('free', instances)
-  show(await measureBurst(cluster, sight, { names: names.slice(0, burst), most: undefined }))
-  progress(`${instances} instances until they are Ready`)
-  await Promise.all(names.slice(burst).map(name => create(cluster, name)))
-  await Promise.all(names.map(name => sight.until(name, isReady)))
-  await sleep(10 * pauseMs)
-  if (alone > 0) {
-    progress(`${alone} creations and ${alone} wakes in turn`)
-    show(await measureWaking(cluster, sight, names.slice(0, alone)))
-  }
-  progress('lockdown')
-  show(await measureLockdown(cluster))
-  progress(`moving the ends of ${instances} instances into one second`)
-  show(await measureExpiry(cluster, sight, names))
-} finally {
-  await stack.disposeAsync()
 }
 
 async function createTemplates({ bare }: BenchCluster): Promise<void> {
@@ -259,43 +283,4 @@ async function followed(cluster: BenchCluster, wanted: 'closed' | 'open', change
     policyWrites: writes('networkpolicies'),
     instanceWrites: writes('challengeinstances'),
   }
-}
-
-async function measureExpiry(
-  cluster: BenchCluster,
-  sight: InstanceSight,
-  names: readonly string[],
-): Promise<Result> {
-  const { audit } = cluster
-  // The edit of each end costs a pass.
-  const first = Math.ceil(Date.now() / 1_000) * 1_000 + 25_000 + names.length * 55
-  // A stride that shares no factor with the number: the order of the ends is neither that of names nor of creations.
-  const stride = 617
-  const ends = new Map(
-    names.map((name, index) => [
-      name,
-      first + Math.floor((((index * stride) % names.length) * 1_000) / names.length),
-    ]),
-  )
-  const inTurn = limited(sideBySide)
-  await Promise.all(
-    [...ends].map(async ([name, end]) => {
-      const spec = { expiresAt: rfc3339(end) }
-      await inTurn(() => patch(cluster, `${instancesPath}/${name}`, { spec }))
-      await sight.until(name, seen => Date.parse(seen?.status?.expiresAt ?? '') === end)
-    }),
-  )
-  const spareMs = first - Date.now() - 5_000
-  if (spareMs < 0) throw new Error('the ends came before all instances had them: choose fewer --instances')
-  progress(`waiting ${Math.round(spareMs / 1_000)} s for the ends`)
-  await sleep(spareMs)
-  const from = await audit.mark(signal)
-  const isMarked = (seen: SeenInstance) => seen?.metadata.deletionTimestamp !== undefined
-  await Promise.all(names.map(name => sight.until(name, seen => seen === undefined || isMarked(seen))))
-  const to = await audit.mark(signal)
-  const calls = await audit.calls(from, to)
-  return expiryFigures(
-    ends,
-    calls.filter(({ at }) => at >= first),
-  )
 }

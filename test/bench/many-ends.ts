@@ -1,0 +1,166 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { limited } from '../../lib/concurrency.ts'
+import { apiVersion } from '../../lib/crd/group.ts'
+import { collectionPath } from '../../lib/kubernetes/client/paths.ts'
+import { rfc3339 } from '../../lib/lifetime.ts'
+import { appliedStatus } from './applied-status.ts'
+import { openBareClient } from './bare-client.ts'
+import { type BenchCluster, sideBySide } from './bench-cluster.ts'
+import { namesOf } from './burst.ts'
+import { finalized } from './creator.ts'
+import { expiryFigures } from './expiry-figures.ts'
+import type { Figure, Result } from './figures.ts'
+import type { InstanceSight, SeenInstance } from './instance-sight.ts'
+import { processorMs } from './processor-time.ts'
+import { floor, instance, operated, type Sample } from './sample.ts'
+
+const kind = { apiVersion, kind: 'ChallengeInstance' }
+
+/** Deletions at once: as many passes as the operator of one process makes at the same time. */
+const bareConnections = 40
+
+/** The least time that the edit of an end takes with its pass, in milliseconds for each. */
+const editMs = 55
+
+export interface ManyEnds {
+  sight: InstanceSight
+  /** The instances that end, all Ready. */
+  names: readonly string[]
+  /** The processes whose processor time is measured, by their names. */
+  pids: Readonly<Record<string, number | undefined>>
+}
+
+/** Moves the ends of instances into one second, and measures how late they are marked. */
+export async function measureManyEnds(
+  cluster: BenchCluster,
+  { sight, names, pids }: ManyEnds,
+  progress: (line: string) => void,
+  signal: AbortSignal,
+): Promise<Result> {
+  const { audit } = cluster
+  const first = Math.ceil(Date.now() / 1_000) * 1_000 + 25_000 + names.length * editMs
+  // A stride that shares no factor with the number: the order of the ends is neither that of names nor of creations.
+  const stride = 617
+  const ends = new Map(
+    names.map((name, index) => [
+      name,
+      first + Math.floor((((index * stride) % names.length) * 1_000) / names.length),
+    ]),
+  )
+  const path = collectionPath(kind, operated)
+  const inTurn = limited(sideBySide)
+  await Promise.all(
+    [...ends].map(async ([name, end]) => {
+      const request = {
+        body: { spec: { expiresAt: rfc3339(end) } },
+        contentType: 'application/merge-patch+json',
+      }
+      const { status } = await inTurn(() =>
+        cluster.client.request('PATCH', `${path}/${name}`, request, signal),
+      )
+      if (status >= 300) throw new Error(`PATCH ${name}: ${status}`)
+      await sight.until(name, seen => Date.parse(seen?.status?.expiresAt ?? '') === end)
+    }),
+  )
+  const spareMs = first - Date.now() - 5_000
+  if (spareMs < 0) throw new Error('the ends came before all instances had them: choose fewer --instances')
+  progress(`waiting ${Math.round(spareMs / 1_000)} s for the ends`)
+  await sleep(spareMs)
+  const from = await audit.mark(signal)
+  await sleep(first - Date.now())
+  const before = await processorTimes(pids)
+  const isMarked = (seen: SeenInstance) => seen?.metadata.deletionTimestamp !== undefined
+  await Promise.all(names.map(name => sight.until(name, seen => seen === undefined || isMarked(seen))))
+  const worked = workedFigures(before, await processorTimes(pids), names.length)
+  const to = await audit.mark(signal)
+  const calls = await audit.calls(from, to)
+  const result = expiryFigures(
+    ends,
+    calls.filter(({ at }) => at >= first),
+  )
+  return { ...result, figures: [...result.figures, ...worked] }
+}
+
+/**
+ * Measures the floor: a client that marks as many instances by bare calls, each by a deletion with the version of the
+ * instance as its precondition. The instances have a status as after a start, and no children.
+ */
+export async function measureBareMarks(
+  cluster: BenchCluster,
+  { sample, count, pids }: { sample: Sample; count: number; pids: ManyEnds['pids'] },
+  signal: AbortSignal,
+): Promise<Result> {
+  const path = collectionPath(kind, floor)
+  const template = sample.template(floor)
+  const inTurn = limited(sideBySide)
+  const made = await Promise.all(
+    namesOf('bare', count).map((name, index) =>
+      inTurn(async () => {
+        const body = finalized(instance(floor, name, index + 1))
+        const stored = JSON.parse(await cluster.bare.call('POST', path, JSON.stringify(body), signal))
+        const desired = sample.desiredOf(stored)
+        const children = desired.children.map(({ object }) => ({
+          ...object,
+          metadata: {
+            ...object.metadata,
+            uid: stored.metadata.uid,
+            resourceVersion: '1',
+            creationTimestamp: '',
+          },
+        }))
+        const status = appliedStatus({ instance: stored, template, desired, made: children })
+        const put = JSON.stringify({ ...stored, status })
+        const { metadata } = JSON.parse(await cluster.bare.call('PUT', `${path}/${name}/status`, put, signal))
+        return { name, uid: metadata.uid, resourceVersion: metadata.resourceVersion }
+      }),
+    ),
+  )
+  const client = openBareClient(cluster.plane, bareConnections, 'bench')
+  const marking = async (each: typeof made, readsFirst: boolean): Promise<Figure[]> => {
+    const before = await processorTimes(pids)
+    const began = performance.now()
+    await Promise.all(
+      each.map(async ({ name, uid, resourceVersion }) => {
+        if (readsFirst) await client.call('GET', `${path}/${name}`, undefined, signal)
+        const body = JSON.stringify({ preconditions: { uid, resourceVersion } })
+        await client.call('DELETE', `${path}/${name}`, body, signal)
+      }),
+    )
+    const seconds = (performance.now() - began) / 1_000
+    const figure = {
+      name: readsFirst ? 'with a read before' : 'marks alone',
+      value: each.length / seconds,
+      unit: 'a second',
+    }
+    return [figure, ...workedFigures(before, await processorTimes(pids), each.length)]
+  }
+  try {
+    const half = Math.ceil(count / 2)
+    const figures = [
+      ...(await marking(made.slice(0, half), false)),
+      ...(await marking(made.slice(half), true)),
+    ]
+    return { scenario: `${count} deletion marks by bare calls, ${bareConnections} at once`, figures }
+  } finally {
+    await client.close()
+  }
+}
+
+async function processorTimes(pids: ManyEnds['pids']): Promise<Record<string, number>> {
+  const times = await Promise.all(
+    Object.entries(pids).map(async ([name, pid]) => [name, (await processorMs(pid)) ?? 0] as const),
+  )
+  return Object.fromEntries(times)
+}
+
+function workedFigures(
+  before: Record<string, number>,
+  after: Record<string, number>,
+  count: number,
+): Figure[] {
+  return Object.entries(after).map(([name, ms]) => ({
+    name: `processor time of ${name} for each`,
+    value: (ms - (before[name] ?? 0)) / count,
+    unit: 'ms',
+  }))
+}
