@@ -62,6 +62,14 @@ export interface Cluster {
     reference: ObjectReference,
     signal: AbortSignal,
   ): Promise<StoredOfAnyScope<T> | undefined>
+  /**
+   * Like `get`, but the API server answers from its cache, which costs it less. The object may be older than the last
+   * write. That is good for what is written next with its version as the precondition, and for nothing else.
+   */
+  getCached<T extends KubernetesObject>(
+    reference: NamespacedReference,
+    signal: AbortSignal,
+  ): Promise<Stored<T> | undefined>
   /** Like `get`, but returns the metadata only. A comparison of versions needs no values. */
   getMetadata(
     reference: NamespacedReference,

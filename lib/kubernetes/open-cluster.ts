@@ -2,10 +2,17 @@ import type { ChallengeInstance } from '../crd/challenge-instance.ts'
 import type { ChallengeTemplate } from '../crd/challenge-template.ts'
 import { isOptionalKind } from '../crd/child-kinds.ts'
 import { fieldManager } from '../crd/group.ts'
-import type { Kind, KubernetesObject, ObjectReference, StoredOfAnyScope } from '../crd/objects.ts'
+import type {
+  Kind,
+  KubernetesObject,
+  NamespacedReference,
+  ObjectReference,
+  Stored,
+  StoredOfAnyScope,
+} from '../crd/objects.ts'
 import { referenceTo } from '../crd/reference.ts'
 import { OperatorError } from '../errors.ts'
-import type { ApiResponse, KubernetesClient } from './client/http.ts'
+import type { ApiRequest, ApiResponse, KubernetesClient } from './client/http.ts'
 import { applyPatch, jsonPatch, metadataOf } from './client/media-types.ts'
 import { collectionPath, objectPath } from './client/paths.ts'
 import type { Cluster, DeleteOptions, JsonPatchOperation, ListOptions } from './cluster.ts'
@@ -21,7 +28,7 @@ import { takenOver } from './take-over.ts'
 export function openCluster(client: KubernetesClient): Cluster {
   const read = async <T extends KubernetesObject>(
     reference: ObjectReference,
-    request: { accept?: string },
+    request: Pick<ApiRequest, 'accept' | 'query'>,
     signal: AbortSignal,
   ): Promise<StoredOfAnyScope<T> | undefined> => {
     const response = await client.request('GET', objectPath(reference), request, signal)
@@ -93,6 +100,9 @@ export function openCluster(client: KubernetesClient): Cluster {
     servedKinds: rememberServedKinds(client),
 
     get: (reference, signal) => read(reference, {}, signal),
+
+    getCached: <T extends KubernetesObject>(reference: NamespacedReference, signal: AbortSignal) =>
+      read<T>(reference, { query: { resourceVersion: '0' } }, signal) as Promise<Stored<T> | undefined>,
 
     getMetadata,
 

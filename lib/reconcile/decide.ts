@@ -7,7 +7,6 @@ import { workloadNamespace } from '../desired/identity.ts'
 import { isProblem, type Problem } from '../desired/problem.ts'
 import { placementProblem } from '../desired/validation/placement-problems.ts'
 import {
-  clockSkewMs,
   creditsReported,
   dateAdvice,
   expiredAt,
@@ -19,6 +18,7 @@ import {
 import type { HeldRollout } from '../messages.ts'
 import { isPaused } from '../observed/paused.ts'
 import { type Reason, reasons } from '../reasons.ts'
+import { type EndTimes, untilEndMs } from './ends/judge-end.ts'
 import { useOf } from './hibernation.ts'
 import { type Causes, expectsEnd } from './pass/causes.ts'
 import type { Obstacle, Use } from './pass/findings.ts'
@@ -83,19 +83,16 @@ function heldBack(observed: Observed, live: LiveDecision, ends: boolean): LiveDe
 /**
  * Returns how long a pass waits for an end that its sender took for over. Undefined if none did, or if the end was moved.
  * It waits until the end has most likely come. A read after that shows whether the API server has reached it.
- * @param times `now`: the most likely time, `reached`: one that the API server has reached. Epoch milliseconds.
  */
 export function endsInMs(
   { instance, clock }: Observed,
   decision: Decision,
   pass: Causes,
-  { now, reached }: { now: number; reached: number },
+  times: EndTimes,
 ): number | undefined {
   if (decision.kind === 'expire' || decision.expiresAt === undefined) return undefined
   if (isPaused(instance.metadata) || clock.paused) return undefined
-  const end = decision.expiresAt
-  const ahead = end > now ? end - now : end - reached
-  return expectsEnd(pass) && ahead > 0 && ahead <= clockSkewMs ? ahead : undefined
+  return expectsEnd(pass) ? untilEndMs(decision.expiresAt, times) : undefined
 }
 
 /**

@@ -13,7 +13,7 @@ import { contestedFrom } from '../observed/repairs.ts'
 import { reasons } from '../reasons.ts'
 import type { Store } from '../store/store.ts'
 import type { Log } from '../telemetry/log.ts'
-import { act, expire } from './act/act.ts'
+import { act } from './act/act.ts'
 import type { Acted } from './act/acted.ts'
 import { createCopiedSecrets } from './act/copied-secrets.ts'
 import { createDefaultDenyGuard } from './act/default-deny.ts'
@@ -22,6 +22,8 @@ import { createWorkloadNamespaceGuard } from './act/workload-namespace.ts'
 import { withAdmission } from './admission.ts'
 import { createClockReader } from './clock/reader.ts'
 import { type Decision, decide, endsInMs, isOverUnobserved } from './decide.ts'
+import { createEndOnTime } from './ends/end-on-time.ts'
+import { expire } from './ends/expire.ts'
 import { observe, observeEnd, readInstance } from './observe.ts'
 import { expectsEnd, rechecksRow } from './pass/causes.ts'
 import { withForceSync } from './pass/force-sync.ts'
@@ -31,7 +33,6 @@ import { type Outcome, type Pass, type PassResult, type Reconcile, waitOutcome }
 import { createSharedPolicyGuard } from './policy/shared-policy-guard.ts'
 import { conclude } from './report/conclude.ts'
 import { reportFailedRead } from './report/failed-read.ts'
-import { recordEvents } from './report/record-events.ts'
 import { report } from './report/report.ts'
 import type { Sync } from './report/status-facts.ts'
 import { cleanUpDeleted } from './teardown/deleted-instances.ts'
@@ -64,7 +65,7 @@ export interface ReconcileDependencies {
 /**
  * Creates the story of the reconcile function: one pass brings one instance closer to its desired state.
  *
- * Flow: cleans up after predecessors under the same name; tears down an instance with a deletion mark; else makes sure
+ * Flow: marks an instance whose end has come, if that is what the message is about (`createEndOnTime`). Else cleans up after predecessors under the same name; tears down an instance with a deletion mark; else makes sure
  * of the finalizer, observes, decides, acts, and reports to the row and then to the status. The outcome says when the
  * instance is looked at again.
  *
@@ -93,6 +94,7 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
   const configuration = configurationOf(config)
   const closedConfiguration = underLockdown(configuration)
   const readClock = createClockReader({ cluster, namespace: config.leaseNamespace, now })
+  const endOnTime = createEndOnTime({ ...deps, readClock })
   const revisions = createRevisions({ cluster, now, log })
   const exposureGround = createExposureGround(deps)
   const reportTemplate = createReportTemplate({ cluster, config, log })
@@ -123,14 +125,7 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
     if (!isOverUnobserved(known, config, reached()))
       return reportFailedRead(deps, { ...known, thrown, pass }, signal)
     const ended = (await expire(cluster, instance, signal)) === 'ended'
-    if (!ended) return 'again'
-    await recordEnd(instance, signal)
-    return { outcome: { kind: 'settled' }, events: 0 }
-  }
-
-  function recordEnd(instance: Stored<ChallengeInstance>, signal: AbortSignal): Promise<void> {
-    const { status } = instance
-    return recordEvents(deps, { instance, before: status, after: status ?? {}, expired: true }, signal)
+    return ended ? { outcome: { kind: 'settled' }, events: 0 } : 'again'
   }
 
   /** The workload does not matter to an end, so it is read only if the end has not come. */
@@ -177,7 +172,6 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
     )
     const acted = await act(actors, { observed, decision, pass }, signal)
     if (acted.overtaken) return 'again'
-    if (decision.kind === 'expire') await recordEnd(instance, signal)
     await keepFromEviction(deps, { observed, decision }, signal)
     logActed(log, pass, acted)
     const judgedAt = judgingTime(pass, now())
@@ -206,6 +200,7 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
   }
 
   return async (pass, signal) => {
+    if ((await endOnTime(pass, signal)) === 'ended') return { outcome: { kind: 'settled' }, events: 0 }
     for (let reads = 0; reads < readLimit; reads++) {
       const found = await readInstance(cluster, pass, signal)
       const gone = pass.uids.filter(uid => uid !== found?.metadata.uid)

@@ -1,12 +1,13 @@
 import type { ChallengeInstance, Child } from '../../crd/challenge-instance.ts'
 import { isWorkload } from '../../crd/child-kinds.ts'
 import type { Stored } from '../../crd/objects.ts'
-import { childKey, referenceTo } from '../../crd/reference.ts'
+import { childKey } from '../../crd/reference.ts'
 import { placementOf } from '../../desired/identity.ts'
 import { type OperatorError, operatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import { withoutPastRepairs } from '../../observed/repairs.ts'
 import type { Decision } from '../decide.ts'
+import { expire } from '../ends/expire.ts'
 import { rechecksShared, repairsAtOnce } from '../pass/causes.ts'
 import type { Observed, TemplateSource } from '../pass/observation.ts'
 import type { Pass } from '../pass/outcome.ts'
@@ -152,17 +153,6 @@ async function removeOwnPolicy(
     writes: [...writes, ...(removed.write ? [removed.write] : [])],
     failures: [...failures, ...(removed.failure ? [removed.failure] : [])],
   }
-}
-
-/** Deletes an instance whose time is over, in the version that was read. */
-export async function expire(
-  cluster: Cluster,
-  instance: Stored<ChallengeInstance>,
-  signal: AbortSignal,
-): Promise<'ended' | 'overtaken'> {
-  const { uid, resourceVersion } = instance.metadata
-  const result = await cluster.delete(referenceTo(instance), { uid, resourceVersion }, signal)
-  return result === 'conflict' ? 'overtaken' : 'ended'
 }
 
 /** Keeps the template before the status names its revision. A revision that the status names is kept already. */

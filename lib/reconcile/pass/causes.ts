@@ -62,6 +62,11 @@ export function expectsEnd({ causes }: Causes): boolean {
   return causes.has('expiry')
 }
 
+/** Whether the pass has no other task than to end the instance. */
+export function expectsOnlyEnd({ causes }: Causes): boolean {
+  return [...causes].every(cause => cause === 'expiry')
+}
+
 /** Whether the change of the instance's template was released, so that the pass takes it up. */
 export function releasesTemplate({ causes }: Causes): boolean {
   return causes.has('template')

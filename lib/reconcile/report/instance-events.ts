@@ -10,7 +10,7 @@ export interface Happened {
   after: ChallengeInstanceStatus
   /** The writes of the pass to the children. */
   writes?: readonly ChildWrite[]
-  /** The pass ended the instance, since its time is over. */
+  /** The deletion mark was set since the time of the instance is over. The first pass of its teardown tells that. */
   expired?: boolean
 }
 
@@ -147,7 +147,7 @@ const table: readonly Row[] = [
     type: 'Normal',
     reason: 'Expired',
     action: 'Expire',
-    happens: ({ expired }) => expired,
+    happens: ({ before, after, expired }) => expired && lives(before ?? {}) && !lives(after),
     note: ({ after }) =>
       `The time of this instance was over${after.expiresAt ? ` at ${after.expiresAt}` : ''}.`,
   },
@@ -190,7 +190,7 @@ function isQueued({ reason }: { reason?: string }): boolean {
   return reason === 'Queued'
 }
 
-function lives({ phase }: ChallengeInstanceStatus): boolean {
+function lives({ phase }: Pick<ChallengeInstanceStatus, 'phase'>): boolean {
   return phase !== 'Terminating'
 }
 

@@ -3,6 +3,7 @@ import { apiVersion } from '../../crd/group.ts'
 import type { ObjectReference, Stored } from '../../crd/objects.ts'
 import { referenceTo } from '../../crd/reference.ts'
 import type { EventRecorder, KubernetesEvent } from '../../kubernetes/event-recorder.ts'
+import { expired } from '../../observed/expired.ts'
 import { type Happened, type InstanceEvent, instanceEvents } from './instance-events.ts'
 
 interface Recording {
@@ -14,9 +15,10 @@ interface Recording {
 /** Writes the Kubernetes Events of a pass, after what they tell has been done. It never throws. */
 export async function recordEvents(
   { recorder, now }: Recording,
-  { instance, ...happened }: Happened & { instance: Stored<ChallengeInstance> },
+  { instance, ...change }: Omit<Happened, 'expired'> & { instance: Stored<ChallengeInstance> },
   signal: AbortSignal,
 ): Promise<void> {
+  const happened = { ...change, expired: expired(instance) }
   const events = instanceEvents(happened).flatMap(event => {
     const regarding = regardingOf(event, instance, happened)
     return regarding ? [{ ...event, regarding, related: podOf(event, happened) }] : []

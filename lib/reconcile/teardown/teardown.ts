@@ -4,11 +4,10 @@ import type { ChallengeInstance, Child } from '../../crd/challenge-instance.ts'
 import { isDependent } from '../../crd/child-kinds.ts'
 import type { Stored } from '../../crd/objects.ts'
 import { childKey } from '../../crd/reference.ts'
-import { epochMs } from '../../crd/time.ts'
 import { ownNamespace, placementOf, possibleNamespaces } from '../../desired/identity.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
-import { clockSkewMs } from '../../lifetime.ts'
 import { isAdopting } from '../../observed/adopting.ts'
+import { expired } from '../../observed/expired.ts'
 import { isReplaced } from '../act/ownership.ts'
 import { endOwnNamespace, namespaceEndMs } from '../namespace/own-namespace.ts'
 import { momentBackoffMs } from '../pass/backoff.ts'
@@ -16,6 +15,7 @@ import { answersForceSync, asksWhatBlocksTeardown, verifiesChildren } from '../p
 import type { Findings } from '../pass/findings.ts'
 import { type Pass, type PassResult, requeue, waitOutcome } from '../pass/outcome.ts'
 import { closeRow } from '../report/database-row.ts'
+import { recordEvents } from '../report/record-events.ts'
 import { type Reporting, report } from '../report/report.ts'
 import { hasFinalizer, releaseFinalizer } from './finalizer.ts'
 import {
@@ -176,6 +176,9 @@ async function finish(
   )
   const released = await releaseFinalizer(deps.cluster, instance, signal)
   if (!released) return { outcome: requeue('Terminating', 0), events, wakes }
+  const { status: before } = instance
+  const after = { ...before, phase: 'Terminating' as const }
+  await recordEvents(deps, { instance, before, after }, signal)
   if (failed) return { outcome: waitOutcome(failed, pass, deps.random()), events, wakes }
   return { outcome: { kind: 'settled' }, events, wakes }
 }
@@ -222,14 +225,4 @@ async function stillOurs(
 
 function asRecorded({ apiVersion, kind, namespace, name }: OwnedChild): Child {
   return { apiVersion, kind, namespace, name, version: '', hash: '' }
-}
-
-/**
- * Whether the deletion mark was set at the end of the instance or later. It then expired, no matter which client set the mark. The mark
- * has the time of the API server, whose clock may be behind the one that the end was judged by.
- */
-export function expired({ metadata, status }: ChallengeInstance): boolean {
-  const end = epochMs(status?.expiresAt)
-  const markedAt = epochMs(metadata.deletionTimestamp)
-  return end !== undefined && markedAt !== undefined && markedAt >= end - clockSkewMs
 }

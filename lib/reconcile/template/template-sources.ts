@@ -3,8 +3,7 @@ import type { ChallengeTemplate, KnownTemplate } from '../../crd/challenge-templ
 import type { Secret, Stored } from '../../crd/objects.ts'
 import { flagSource } from '../../desired/flag/flag.ts'
 import { isProblem } from '../../desired/problem.ts'
-import { templateHash } from '../../desired/template-hash.ts'
-import { isRevisionOf, revisionName } from '../../desired/template-revision.ts'
+import { revisionName } from '../../desired/template-revision.ts'
 import { checkEnvironment } from '../../environment.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import { type Causes, onlyReleases, releasesTemplate } from '../pass/causes.ts'
@@ -12,6 +11,7 @@ import type { TemplateSource } from '../pass/observation.ts'
 import type { Pass } from '../pass/outcome.ts'
 import type { ExposureReading, ReadExposureGround } from './exposure-ground.ts'
 import type { Revisions } from './revisions.ts'
+import { isTemplateInUse } from './template-in-use.ts'
 
 export interface SourceDependencies {
   cluster: Cluster
@@ -54,7 +54,7 @@ export async function templateSources(
   const fromExisting = async () => (existing ? [await source(existing, revisionName(existing))] : [])
 
   if (used === undefined || used.hash === hashOfNoTemplate) return fromExisting()
-  if (existing && isUsed(existing, used))
+  if (existing && isTemplateInUse(existing, used))
     return [await source(existing, used.revision ?? revisionName(existing))]
   const { namespace } = instance.metadata
   const { revision } = used
@@ -64,15 +64,6 @@ export async function templateSources(
     return takesUpWithoutRevision(finding) ? fromExisting() : []
   const preferred = takesUp(finding) ? await fromExisting() : []
   return [...preferred, await source(kept, revision)]
-}
-
-/** An instance of an earlier release has no revision. The hash then tells whether it took up the template that exists. */
-function isUsed(
-  existing: Stored<ChallengeTemplate>,
-  { uid, hash, revision }: NonNullable<NonNullable<ChallengeInstance['status']>['template']>,
-): boolean {
-  if (revision !== undefined) return isRevisionOf(revision, existing)
-  return uid === existing.metadata.uid && hash === templateHash(existing.spec)
 }
 
 /** Whether the pass may take up the template that exists. One that was refused is tried again by every pass. */

@@ -99,6 +99,15 @@ describe('get', () => {
     await expect(answer).rejects.toMatchObject({ reason: 'SchemaOutdated' })
   })
 
+  it('from the cache returns the version that a deletion may name', async () => {
+    expect(await cluster.getCached(reference(), signal)).toBeUndefined()
+    await cluster.create(secret(), signal)
+    const seen = () => cluster.getCached(reference(), signal)
+    await expect.poll(seen, { timeout: 20_000 }).toMatchObject({ kind: 'Secret', metadata: { name } })
+    const resourceVersion = (await seen())?.metadata.resourceVersion ?? ''
+    expect(await cluster.delete(reference(), { resourceVersion }, signal)).toBe('gone')
+  })
+
   it('of metadata returns no values', async () => {
     await cluster.create(secret({ key: 'ZmxhZw==' }), signal)
     const metadata = await cluster.getMetadata(reference(), signal)

@@ -102,10 +102,13 @@ describe('instanceEvents', () => {
   })
 
   it('tells of the end of an instance', () => {
-    const after = { ...ready, expiresAt: '2026-11-29T10:00:00Z' }
-    expect(eventsOf(after, after, { expired: true })).toEqual([
+    const before: Status = { ...ready, expiresAt: '2026-11-29T10:00:00Z' }
+    const after: Status = { ...before, phase: 'Terminating', reason: 'Terminating' }
+    expect(eventsOf(before, after, { expired: true })).toEqual([
       'Normal Expired: The time of this instance was over at 2026-11-29T10:00:00Z.',
     ])
+    expect(eventsOf(before, after)).toEqual([])
+    expect(eventsOf(after, after, { expired: true })).toEqual([])
   })
 
   it('tells the template of what is about it, and not of what is about one instance or the cluster', () => {

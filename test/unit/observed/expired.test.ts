@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { clockSkewMs } from '../../../../lib/lifetime.ts'
-import { expired } from '../../../../lib/reconcile/teardown/teardown.ts'
-import { storedInstance } from '../../../support/objects.ts'
+import { clockSkewMs } from '../../../lib/lifetime.ts'
+import { expired } from '../../../lib/observed/expired.ts'
+import { storedInstance } from '../../support/objects.ts'
 
 const end = Date.parse('2026-11-21T09:00:00Z')
 
