@@ -36,7 +36,12 @@ const connectionProblems: readonly ConnectionProblem[] = [
       /SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)|CERT_UNTRUSTED|CERT_SIGNATURE_FAILURE|INVALID_CA/,
     ),
     advice: ({ code }) =>
-      `has a certificate of an unknown authority (${code}); name the file with the authority's certificate as sslrootcert in DATABASE_URL, or in NODE_EXTRA_CA_CERTS`,
+      `has a certificate of an unknown authority (${code}); name the file with the authority's certificate as sslrootcert in DATABASE_URL, or in NODE_EXTRA_CA_CERTS (RDS has it at https://truststore.pki.rds.amazonaws.com/)`,
+  },
+  {
+    matches: messageIs(/sslmode=verify-ca requires/),
+    advice: () =>
+      'cannot be reached: uselibpqcompat with sslmode=verify-ca needs sslrootcert in DATABASE_URL; write sslmode=verify-full',
   },
   {
     matches: messageIs(/does not support SSL/),

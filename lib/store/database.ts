@@ -6,13 +6,14 @@ import {
   PostgresQueryCompiler,
   type Transaction,
 } from 'kysely'
-import type { Pool } from 'pg'
+import { connectionSettings } from './connection-settings.ts'
+import { type DatabaseAddress, type OpenPool, Pools } from './pools.ts'
 import type { Schema } from './schema.ts'
 import { SessionDriver } from './session-driver.ts'
 
 export interface DatabaseOptions {
-  /** `postgres://user:password@host:5432/database?sslmode=…`. `sslmode` decides about TLS. */
-  url: string
+  /** `postgres://user:password@host:5432/database?sslmode=…`, or an address that may change. `sslmode` decides about TLS. */
+  url: string | DatabaseAddress
   /** The largest number of connections. Default 1: a sandbox of a function handles one event at a time. */
   max?: number
   /** The name in `pg_stat_activity`. */
@@ -35,22 +36,24 @@ class Adapter extends PostgresAdapter {
 
 /** Opens no connection: the first query loads the driver and connects. A connection that breaks never ends the process. */
 export function openDatabase({ url, max = 1, applicationName }: DatabaseOptions): Database {
-  const open = async (): Promise<Pool> => {
-    const { default: pg } = await import('pg')
+  const open: OpenPool = async (address, password) => {
+    const [{ default: pg }, settings] = await Promise.all([import('pg'), connectionSettings(address)])
     const pool = new pg.Pool({
-      connectionString: url,
+      ...settings,
       max,
       connectionTimeoutMillis: connectMs,
       idleTimeoutMillis: idleMs,
       keepAlive: true,
+      ...(password === undefined ? {} : { password }),
       ...(applicationName === undefined ? {} : { application_name: applicationName }),
     })
     // Without a listener, an idle connection that breaks would end the process. The next query opens another one.
     pool.on('error', () => {})
     return pool
   }
+  const address = typeof url === 'string' ? { url: async () => url } : url
   const dialect: Dialect = {
-    createDriver: () => new SessionDriver(open),
+    createDriver: () => new SessionDriver(() => new Pools(address, open)),
     createQueryCompiler: () => new PostgresQueryCompiler(),
     createAdapter: () => new Adapter(),
     createIntrospector: db => new PostgresIntrospector(db),

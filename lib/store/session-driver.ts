@@ -5,8 +5,9 @@ import type {
   Driver,
   QueryResult,
 } from 'kysely'
-import type { QueryResult as PgResult, Pool, PoolClient } from 'pg'
+import type { QueryResult as PgResult, PoolClient } from 'pg'
 import { endsSession, sqlState } from './errors.ts'
+import type { Pools } from './pools.ts'
 
 /**
  * Upper bounds for the locks that a vanished client would leave behind. They are local to the transaction, since a pooler
@@ -46,20 +47,20 @@ const begin = beginStatements.join('; ')
  * Errors: those of pg and its pool, not translated. `storeError` translates them.
  */
 export class SessionDriver implements Driver {
-  readonly #open: () => Promise<Pool>
-  #pool: Pool | undefined
+  readonly #open: () => Pools
+  #pools: Pools | undefined
 
-  constructor(open: () => Promise<Pool>) {
+  constructor(open: () => Pools) {
     this.#open = open
   }
 
   async init(): Promise<void> {
-    this.#pool = await this.#open()
+    this.#pools = this.#open()
   }
 
   async acquireConnection(options?: AbortableOperationOptions): Promise<Session> {
-    if (this.#pool === undefined) throw new Error('the database has been closed')
-    return new Session(this.#pool, options?.signal)
+    if (this.#pools === undefined) throw new Error('the database has been closed')
+    return new Session(this.#pools, options?.signal)
   }
 
   async beginTransaction(session: Session): Promise<void> {
@@ -83,15 +84,15 @@ export class SessionDriver implements Driver {
   }
 
   async destroy(): Promise<void> {
-    const pool = this.#pool
-    this.#pool = undefined
-    await pool?.end()
+    const pools = this.#pools
+    this.#pools = undefined
+    await pools?.close()
   }
 }
 
 /** Connects at its first statement. Kysely would print a connection that fails after its caller has gone. */
 class Session implements DatabaseConnection {
-  readonly #pool: Pool
+  readonly #pools: Pools
   readonly #signal: AbortSignal | undefined
   #connecting: Promise<PoolClient> | undefined
   #rejectConnect: ((why: Error) => void) | undefined
@@ -100,8 +101,8 @@ class Session implements DatabaseConnection {
   #failure: unknown
   #hasEnded = false
 
-  constructor(pool: Pool, signal: AbortSignal | undefined) {
-    this.#pool = pool
+  constructor(pools: Pools, signal: AbortSignal | undefined) {
+    this.#pools = pools
     this.#signal = signal
     signal?.addEventListener('abort', this.terminate, { once: true })
     if (signal?.aborted) this.terminate()
@@ -159,7 +160,7 @@ class Session implements DatabaseConnection {
   #connect(): Promise<PoolClient> {
     return new Promise((resolve, reject) => {
       this.#rejectConnect = reject
-      this.#pool.connect().then(client => {
+      this.#pools.connect().then(client => {
         // The session has ended meanwhile. The client is unused, so the pool can give it to another session.
         if (this.#hasEnded) return client.release()
         this.#client = client

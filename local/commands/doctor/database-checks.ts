@@ -1,3 +1,4 @@
+import { withTls } from '../../../lib/store/connection-settings.ts'
 import { type Database, openDatabase } from '../../../lib/store/database.ts'
 import { type Examination, examine } from '../../../lib/store/examine.ts'
 import { countOpenRows, type RowsOfCluster } from '../../../lib/store/rows-by-cluster.ts'
@@ -57,16 +58,15 @@ function rowsFinding(counts: readonly RowsOfCluster[]): Finding {
 
 /** Reads the URL, as the driver does: behind a pooler, the server sees the pooler's connection. */
 export function tlsFindings(url: string): Finding[] {
-  const { searchParams, hostname } = new URL(url)
+  const { searchParams, hostname } = new URL(withTls(url))
   const mode = searchParams.get('sslmode')
-  if (mode === 'no-verify')
-    return [
-      {
-        problem: 'the connection accepts every certificate (sslmode=no-verify)',
-        remedy: 'write sslmode=verify-full in DATABASE_URL',
-      },
-    ]
-  if (mode !== null && mode !== 'disable') return [{ fine: 'the connection is encrypted and verified' }]
+  const remedy = 'write sslmode=verify-full in DATABASE_URL'
+  const weakness = mode === null ? undefined : weaknessOf(mode, searchParams)
+  if (weakness !== undefined) return [{ problem: `the connection ${weakness}`, remedy }]
+  const verified = { fine: 'the connection is encrypted and verified' }
+  if (mode === 'verify-full') return [verified]
+  if (mode !== null && mode !== 'disable')
+    return [verified, { note: `sslmode=${mode} means verify-full in this release only; ${remedy}` }]
   if (loopback.test(hostname)) return []
   return [
     {
@@ -75,6 +75,18 @@ export function tlsFindings(url: string): Finding[] {
         'add sslmode=verify-full to DATABASE_URL',
     },
   ]
+}
+
+/** With `uselibpqcompat=true`, the modes mean what they mean to psql, which verifies less. */
+function weaknessOf(mode: string, parameters: URLSearchParams): string | undefined {
+  if (mode === 'no-verify') return 'accepts every certificate (sslmode=no-verify)'
+  if (parameters.get('uselibpqcompat') !== 'true' || mode === 'verify-full' || mode === 'disable')
+    return undefined
+  const named = `uselibpqcompat=true with sslmode=${mode}`
+  const verifies = mode === 'verify-ca' || (mode === 'require' && parameters.has('sslrootcert'))
+  return verifies
+    ? `accepts the certificate of another host (${named})`
+    : `accepts every certificate (${named})`
 }
 
 function tablesFinding({ migrated, platformTables, mayWritePlatform }: Examination): Finding {

@@ -121,6 +121,22 @@ describe('a database that accepts TLS only, with a private CA', () => {
     )
   })
 
+  it.each([
+    ['require', /unknown authority/],
+    ['prefer', /unknown authority/],
+  ])('is verified with sslmode=%s, too', async (sslmode, message) => {
+    await expect(examined(addressed({ sslmode }))).rejects.toMatchObject(unavailable(message))
+    expect(await examined(addressed({ sslmode, sslrootcert: caFile }))).toHaveProperty('migrated')
+  })
+
+  it('is not verified where the URL asks for the modes of psql', async () => {
+    const compatible = { uselibpqcompat: 'true', sslmode: 'require' }
+    expect(await examined(addressed(compatible))).toHaveProperty('migrated')
+    await expect(examined(addressed({ ...compatible, sslmode: 'verify-ca' }))).rejects.toMatchObject(
+      unavailable(/needs sslrootcert/),
+    )
+  })
+
   it('is not trusted with the CA of another server', async () => {
     const other = join(folder.path, 'other.pem')
     await writeFile(other, makeAuthority().certificate)

@@ -26,8 +26,36 @@ describe('the connection to the database', () => {
   const at = (host: string, query = '') => tlsFindings(`postgres://u:p@${host}:5432/d${query}`)
 
   it('is verified with each sslmode that the driver verifies', () => {
-    for (const mode of ['verify-full', 'verify-ca', 'require', 'prefer'])
-      expect(at('db', `?sslmode=${mode}`)).toEqual([{ fine: 'the connection is encrypted and verified' }])
+    const verified = { fine: 'the connection is encrypted and verified' }
+    expect(at('db', '?sslmode=verify-full')).toEqual([verified])
+    for (const mode of ['verify-ca', 'require', 'prefer'])
+      expect(at('db', `?sslmode=${mode}`)).toEqual([
+        verified,
+        { note: expect.stringContaining('verify-full') },
+      ])
+  })
+
+  it('is verified to a host of RDS without a parameter', () => {
+    expect(at('ctf.c9akciq32rgz.eu-central-1.rds.amazonaws.com')).toEqual([
+      { fine: 'the connection is encrypted and verified' },
+    ])
+  })
+
+  it.each([
+    ['?uselibpqcompat=true&sslmode=require', 'accepts every certificate'],
+    ['?uselibpqcompat=true&sslmode=prefer', 'accepts every certificate'],
+    ['?uselibpqcompat=true&sslmode=require&sslrootcert=/ca.pem', 'accepts the certificate of another host'],
+    ['?uselibpqcompat=true&sslmode=verify-ca&sslrootcert=/ca.pem', 'accepts the certificate of another host'],
+  ])('is a problem with the modes of psql (%s)', (query, problem) => {
+    expect(at('db', query)).toEqual([
+      {
+        problem: expect.stringContaining(problem),
+        remedy: 'write sslmode=verify-full in DATABASE_URL',
+      },
+    ])
+    expect(at('db', '?uselibpqcompat=true&sslmode=verify-full')).toEqual([
+      { fine: 'the connection is encrypted and verified' },
+    ])
   })
 
   it('is a problem if every certificate is accepted, and a note if it is not encrypted', () => {
