@@ -71,6 +71,8 @@ export interface SweepDependencies {
   config: OperatorConfig
   /** Returns the state of the organiser's clock. */
   readClock: (signal: AbortSignal) => Promise<ClockState>
+  /** Events go to an event bus. Default: they do. */
+  publishes?: boolean
   /** Epoch milliseconds. */
   now: () => number
   log: Log
@@ -119,7 +121,7 @@ export type Sweep = (options: { resync: boolean }, signal: AbortSignal) => Promi
  * look like an orphan. A list that breaks off throws, so a partial list condemns no object.
  */
 export function createSweep(deps: SweepDependencies): Sweep {
-  const { cluster, store, changes, config, now, log } = deps
+  const { cluster, store, changes, config, now, log, publishes = true } = deps
   const { namespaces, placement, intervalSeconds, warnMinutes, historyDays, idleMillicores } = config
   const { tlsSecret } = config.exposure
   const { keys } = configurationOf(config)
@@ -180,7 +182,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
     ]
     const refused = outgoing.length === 0 ? [] : await changes.send(outgoing, signal)
     // The sweep that found the database away would wait for it once more.
-    if (rows) await pruneHistory({ ...deps, namespaces, historyDays }, signal)
+    if (rows) await pruneHistory({ ...deps, namespaces, historyDays, publishes }, signal)
     return {
       examined: instances.size,
       enqueued: outgoing.length - refused.length,

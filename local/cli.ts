@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { Command, Option } from 'commander'
+import { Argument, Command, Option } from 'commander'
 import { OperatorMisconfigured } from '../lib/config/section.ts'
 import { OperatorError } from '../lib/errors.ts'
 import { version } from '../lib/version.ts'
@@ -66,6 +66,31 @@ program
   .action(async () => {
     const { runForward } = await import('./commands/forward.ts')
     await runForward(env, print, stopOnSignal())
+  })
+
+program
+  .command('run')
+  .description('run functions with parts that are there already, for example in a container')
+  .addArgument(
+    new Argument('[functions...]', 'the functions').choices([
+      'forward',
+      'reconcile',
+      'timer',
+      'sweep',
+      'publish',
+    ]),
+  )
+  .option('--all', 'run all of them', false)
+  .option('--health-port <port>', 'port of /healthz and /readyz; 0: a free one', wholeNumber(0))
+  .action(async (names: string[], { all, healthPort }) => {
+    const stopping = stopOnSignal()
+    if (all === names.length > 0) throw new Error('Name the functions to run, or write --all.')
+    const { runFunctions, functionsOf, logFailure } = await import('./commands/run/run.ts')
+    const running = runFunctions({ env, functions: functionsOf(names), healthPort }, stopping)
+    await running.catch(thrown => {
+      logFailure(thrown)
+      process.exitCode = exitCodeOf(thrown)
+    })
   })
 
 program

@@ -24,7 +24,8 @@ export type ClusterConfig =
   | { kind: 'kubeconfig'; path: string }
   /** `ca` is base64 of PEM, the form that EKS gives it in. */
   | { kind: 'eks'; name: string; endpoint: string; ca: string; region: string }
-  | { kind: 'in-cluster' }
+  /** `host` is where the pod reaches the API server, a name or an address with its port. */
+  | { kind: 'in-cluster'; host: string }
 
 export const databaseSection: Section<DatabaseConfig> = variables => {
   const form = 'postgres://user:password@host:5432/database'
@@ -54,6 +55,10 @@ export const busSection: Section<BusConfig> = variables => {
   return { name: variables.matching('EVENT_BUS_NAME', busName, expected) ?? name }
 }
 
+/** Outside of Lambda an event bus is optional: without one nothing is published. */
+export const optionalBusSection: Section<BusConfig | undefined> = variables =>
+  variables.text('EVENT_BUS_NAME') === undefined ? undefined : busSection(variables)
+
 export const clusterSection: Section<ClusterConfig> = variables => {
   const path = variables.text('KUBECONFIG')
   const eks = ['NAME', 'ENDPOINT', 'CA']
@@ -63,12 +68,21 @@ export const clusterSection: Section<ClusterConfig> = variables => {
     variables.addProblem(`KUBECONFIG and ${eks[0]} name two clusters; unset one of them`)
   if (path !== undefined) return { kind: 'kubeconfig', path }
   if (eks.length > 0) return eksCluster(variables)
-  // Kubernetes sets this variable in every pod.
-  if (variables.text('KUBERNETES_SERVICE_HOST') === undefined)
+  return { kind: 'in-cluster', host: inClusterHost(variables) }
+}
+
+/** Reads the two variables that Kubernetes sets in every pod. The API server's certificate names this address. */
+function inClusterHost(variables: Variables): string {
+  const host = variables.text('KUBERNETES_SERVICE_HOST')
+  if (host === undefined) {
     variables.addProblem(
       'No cluster is given; set KUBECONFIG, or EKS_CLUSTER_NAME, EKS_CLUSTER_ENDPOINT and EKS_CLUSTER_CA',
     )
-  return { kind: 'in-cluster' }
+    return ''
+  }
+  const name = host.includes(':') ? `[${host}]` : host
+  const port = variables.matching('KUBERNETES_SERVICE_PORT', /^\d{1,5}$/, 'a port') ?? '443'
+  return port === '443' ? name : `${name}:${port}`
 }
 
 /** @throws OperatorMisconfigured */

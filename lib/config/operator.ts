@@ -38,6 +38,8 @@ export interface OperatorConfig {
   scheduling: Scheduling
   exposure: ExposureConfig
   logLevel: 'debug' | 'info' | 'warn' | 'error'
+  /** The port of `challenge-operator run` that tells whether the process is healthy; 0: any free one. */
+  healthPort: number
   flagSecret: string | undefined
   flagHmacPepper: string | undefined
   /** The Secrets that templates may take a flag from. See `referencedFlag`. */
@@ -83,6 +85,7 @@ export const operatorSection: Section<OperatorConfig> = variables => {
     scheduling: scheduling(variables),
     exposure: exposureConfig(variables),
     logLevel: variables.oneOf('OPERATOR_LOG_LEVEL', ['debug', 'info', 'warn', 'error']) ?? 'info',
+    healthPort: variables.integer('OPERATOR_HEALTH_PORT', 0, 65_535) ?? 8081,
     flagSecret,
     flagHmacPepper: variables.secret('FLAG_HMAC_PEPPER'),
     flagSecrets: variables.oneOf('OPERATOR_FLAG_SECRETS', ['opaque', 'labelled']) ?? 'opaque',

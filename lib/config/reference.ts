@@ -72,7 +72,7 @@ export const configurationReference: readonly ConfigurationVariable[] = [
   row(
     'OPERATOR_HISTORY_DAYS',
     '30',
-    'Days for which events that were published, and rows of instances that are gone, stay in the database, 1 to 3650.',
+    'Days for which events that were published (all, where nothing is published), and rows of instances that are gone, stay in the database, 1 to 3650.',
   ),
   row(
     'OPERATOR_MAX_PER_TEAM',
@@ -162,6 +162,12 @@ export const configurationReference: readonly ConfigurationVariable[] = [
   ),
   row('OPERATOR_LOG_LEVEL', 'info', 'debug, info, warn or error.'),
   row(
+    'OPERATOR_HEALTH_PORT',
+    '8081',
+    'Port of `/healthz` and `/readyz` of `challenge-operator run`, 0 to 65535; 0: a free one.',
+    notDeployed,
+  ),
+  row(
     'FLAG_SECRET',
     undefined,
     'Secret from which flags per instance are derived, at least 32 characters.',
@@ -196,10 +202,12 @@ export const configurationReference: readonly ConfigurationVariable[] = [
     undefined,
     'SQS FIFO queue of messages that could not be handled; ends in .fifo.',
   ),
-  row('EVENT_BUS_NAME', undefined, 'EventBridge bus that receives instance events, by name or ARN.', [
-    'reconcile',
-    'publish',
-  ]),
+  row(
+    'EVENT_BUS_NAME',
+    undefined,
+    'EventBridge bus that receives instance events, by name or ARN; unset (not on Lambda): events are only kept.',
+    ['reconcile', 'publish'],
+  ),
   row(
     'AWS_REGION',
     undefined,

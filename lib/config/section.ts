@@ -76,13 +76,13 @@ export class Variables {
     return this.list(name, pattern, expected)?.toSorted()
   }
 
-  integer(name: string, minimum: number, maximum: number, unit: string): number | undefined {
+  integer(name: string, minimum: number, maximum: number, unit?: string): number | undefined {
     const value = this.text(name)
     if (value === undefined) return undefined
     const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN
     if (number >= minimum && number <= maximum) return number
     this.addProblem(
-      `${name} is ${shown(value)}; write a whole number of ${unit} from ${minimum} to ${maximum}`,
+      `${name} is ${shown(value)}; write a whole number${unit === undefined ? '' : ` of ${unit}`} from ${minimum} to ${maximum}`,
     )
     return undefined
   }

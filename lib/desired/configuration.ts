@@ -40,6 +40,7 @@ const effects: Readonly<Record<keyof OperatorConfig, 'settings' | 'policies' | '
   ingressCidrs: 'policies',
   exposure: 'settings',
   logLevel: 'none',
+  healthPort: 'none',
   flagSecret: 'keys',
   flagHmacPepper: 'keys',
   flagSecrets: 'settings',

@@ -7,6 +7,8 @@ export interface OldHistory {
   namespaces: WatchedNamespaces
   /** How old published events and closed rows are at least, in days. */
   days: number
+  /** Nothing is published, so that an event is old by its creation. */
+  unpublished: boolean
 }
 
 /** Numbers of what was deleted. */
@@ -21,7 +23,7 @@ export interface History {
    * Deletes a small batch of events that were published long ago, and of rows that were closed long ago.
    *
    * Guarantees:
-   * - An event that is not published is kept, and the row of its instance, too.
+   * - An event that is not published is kept, and the row of its instance, too, unless nothing is published at all.
    * - A row is deleted after its events, so that `readTimelines` finds every event that is left.
    * - Events and rows of other clusters and namespaces are kept: their operators may keep them for longer.
    * - Where nothing is old enough, nothing is written.

@@ -9,6 +9,7 @@ import * as workloadNamespaces from './migrations/2026-11-29-workload-namespaces
 import * as admissions from './migrations/2026-11-30-admissions.ts'
 import * as history from './migrations/2026-11-30-history.ts'
 import * as warnings from './migrations/2026-11-30-warnings.ts'
+import * as withoutPublishing from './migrations/2026-11-30-without-publishing.ts'
 
 /** Migrations by name, run in the order of their names. A released migration never changes; a change is a new one. */
 export const migrations: Record<string, Migration> = {
@@ -22,4 +23,5 @@ export const migrations: Record<string, Migration> = {
   '2026-11-30-admissions': admissions,
   '2026-11-30-history': history,
   '2026-11-30-warnings': warnings,
+  '2026-11-30-without-publishing': withoutPublishing,
 }

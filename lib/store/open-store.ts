@@ -22,7 +22,7 @@ const unchanged: Recorded = { problem: undefined, events: 0, closed: false }
 const noLimits: Limits = { perTeam: undefined, perEvent: undefined, total: undefined }
 
 export interface StoreOptions {
-  /** The name of the event bus that the events of every write are for; undefined: any. */
+  /** The name of the event bus that the events of every write are for; undefined: any. `noBus`: none. */
   bus?: string
   /** How many instances may hold a workload. Default: any number. */
   limits?: Limits

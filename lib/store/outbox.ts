@@ -6,13 +6,16 @@ import { eventNotes } from './event-notes.ts'
 import { type InstanceRow, writeInstance } from './instances.ts'
 import type { Schema } from './schema.ts'
 
+/** The name of no event bus. Events that are kept under it are never published: they are the history of their instances. */
+export const noBus = ''
+
 export interface Transition {
   /** The row after the transition, with the sequence of its last event. */
   row: InstanceRow
   isNew: boolean
   /** The events, in their order. */
   types: readonly EventType[]
-  /** The event bus that the events are for. Undefined: any. */
+  /** The event bus that the events are for. Undefined: any. `noBus`: none. */
   bus: string | undefined
   at: Date
 }

@@ -12,15 +12,20 @@ const batch = sql.lit(500)
 /** Implements `History.prune` within a transaction. */
 export async function pruneIn(
   transaction: Transaction<Schema>,
-  { cluster, namespaces, days }: OldHistory,
+  { cluster, namespaces, days, unpublished }: OldHistory,
 ): Promise<Pruned> {
   const before = sql`now() - make_interval(days => ${days}::integer)`
+  const wasPublished = sql`published_at IS NOT NULL AND published_at < ${before}`
+  // Each of the two has an index.
+  const isOld = unpublished
+    ? sql`((${wasPublished}) OR (published_at IS NULL AND created_at < ${before}))`
+    : wasPublished
   const events = await deletedBy(
     transaction,
     sql`
       DELETE FROM challenge_operator.outbox WHERE id IN (
         SELECT id FROM challenge_operator.outbox
-        WHERE cluster = ${cluster} AND published_at IS NOT NULL AND published_at < ${before}
+        WHERE cluster = ${cluster} AND ${isOld}
           AND ${isWatched(sql`payload #>> '{key,namespace}'`, namespaces)}
         LIMIT ${batch} FOR UPDATE SKIP LOCKED
       ) RETURNING 1`,

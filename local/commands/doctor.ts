@@ -24,6 +24,7 @@ export async function runDoctor(env: Environment, print: Print, signal: AbortSig
       : [note('cluster', 'KUBECONFIG is not set; npm start starts a cluster')]),
     ...queueChecks(parts),
     ...databaseChecks(parts),
+    ...(parts.bus === undefined ? [note('event bus', noBusNote)] : []),
     secretCheck(
       'FLAG_SECRET',
       config.flagSecret,
@@ -37,6 +38,9 @@ export async function runDoctor(env: Environment, print: Print, signal: AbortSig
     await client?.close()
   }
 }
+
+const noBusNote =
+  'EVENT_BUS_NAME is not set: npm start starts a bus; challenge-operator run publishes nothing and keeps the events'
 
 async function runChecks(checks: readonly Check[], print: Print, signal: AbortSignal): Promise<boolean> {
   const failed = new Set<string>()

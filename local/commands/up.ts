@@ -38,8 +38,8 @@ export interface UpOptions {
   print: (line: string) => void
 }
 
-/** Time that the functions have to end. It is longer than every one of them takes. */
-const endMs = 15_000
+/** Time that the functions have to end: 10 s for the batches in flight, then 6 s for the forwarder and its lease. */
+const endMs = 20_000
 /** Time that the samples have to become Ready with `--once`. */
 const onceMs = 120_000
 

@@ -14,6 +14,7 @@ import type { WatchTimes } from '../../lib/kubernetes/watch/stream.ts'
 import { watch } from '../../lib/kubernetes/watch/watch.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
 import { type Metrics, noMetrics } from '../../lib/telemetry/metrics.ts'
+import type { Leadership } from './leadership.ts'
 
 export interface ForwardParts {
   client: KubernetesClient
@@ -21,6 +22,8 @@ export interface ForwardParts {
   config: OperatorConfig
   log: Log
   metrics?: Metrics
+  /** Learns of each change of the lead. */
+  leadership?: Leadership | undefined
 }
 
 /** Replacements that a test makes in a forwarder. */
@@ -36,7 +39,7 @@ export interface ForwardSeams {
 
 /** The forwarder's story over a real cluster and queue. Every forwarder has an identity of its own for the lease. */
 export function composeForward(
-  { client: inner, changes, config, log, metrics = noMetrics }: ForwardParts,
+  { client: inner, changes, config, log, leadership, metrics = noMetrics }: ForwardParts,
   { watch: wrapWatch, watchTimes = {}, leaseTimes = {}, now: ownTime, timers }: ForwardSeams = {},
 ): Forward {
   const { client, time } = withServerTime(inner)
@@ -55,10 +58,10 @@ export function composeForward(
           identity,
           log,
           times: leaseTimes,
-          ...callbacks,
+          ...reporting(callbacks, leadership),
         },
         signal,
-      ),
+      ).finally(() => leadership?.lose()),
     changes,
     watching: { namespaces, everywhere: placesElsewhere(config.placement) },
     discover: signal => readServedKinds(client, signal),
@@ -72,4 +75,19 @@ export function composeForward(
     now,
     ...(timers === undefined ? {} : { timers }),
   })
+}
+
+type LeaseCallbacks = Parameters<ForwardDependencies['elect']>[0]
+
+function reporting(callbacks: LeaseCallbacks, leadership: Leadership | undefined): LeaseCallbacks {
+  return {
+    onLeading() {
+      callbacks.onLeading()
+      leadership?.gain()
+    },
+    onFollowing() {
+      leadership?.lose()
+      callbacks.onFollowing()
+    },
+  }
 }

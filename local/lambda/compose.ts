@@ -13,10 +13,13 @@ import type { OperatorConfig } from '../../lib/config/operator.ts'
 import { eventGraceMs } from '../../lib/config/placement.ts'
 import { watchedBy } from '../../lib/crd/namespaces.ts'
 import { withCallCounts } from '../../lib/kubernetes/client/counted-client.ts'
+import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import { type ServerTime, withServerTime } from '../../lib/kubernetes/client/server-time.ts'
 import { openEventRecorder } from '../../lib/kubernetes/event-recorder.ts'
+import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { openPodMetrics } from '../../lib/kubernetes/pod-metrics.ts'
+import { once } from '../../lib/middleware/start-up.ts'
 import { createPublish } from '../../lib/publish.ts'
 import { createClockReader } from '../../lib/reconcile/clock/reader.ts'
 import { createTakeUpClock } from '../../lib/reconcile/clock/take-up.ts'
@@ -28,13 +31,16 @@ import { createRepairPolicy } from '../../lib/reconcile/policy/repair-policy.ts'
 import { createReconcile } from '../../lib/reconcile/reconcile.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { openOutbox, openStore } from '../../lib/store/open-store.ts'
+import { noBus } from '../../lib/store/outbox.ts'
 import type { Store } from '../../lib/store/store.ts'
 import { createSweep } from '../../lib/sweep.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
 import { type Metrics, noMetrics } from '../../lib/telemetry/metrics.ts'
 import type { PartAddresses } from '../parts/part-addresses.ts'
 import { composeForward, type ForwardSeams } from './compose-forward.ts'
-import { type MappingOptions, runMapping } from './event-source-mapping.ts'
+import { longestRoundMs, type MappingOptions, runMapping } from './event-source-mapping.ts'
+import type { Leadership } from './leadership.ts'
+import { type Pulse, withPulse } from './pulse.ts'
 import { runSchedule, type ScheduleOptions } from './schedule.ts'
 
 /** Batches at once. The API server's processor is the limit on one machine, and a few concurrent passes use all of it. */
@@ -51,6 +57,24 @@ const forwarderWindowMs = 2 ** 31 - 1
 
 /** Sweep and publish have the rates of serverless.yml. A forwarder that failed starts again after 5 seconds at most. */
 const everySeconds = { 'watch-forwarder': 5, sweep: 60, publish: 60 }
+
+/** Milliseconds by which a round may exceed its limit on a busy machine. */
+const roundReserveMs = 60_000
+
+/**
+ * Milliseconds. The forwarder's client is never silent for so long: the API server sends a bookmark to each watch in a
+ * minute, and a call that fails is made again within 30 s.
+ */
+const forwarderSilenceMs = 300_000
+
+/**
+ * The end of a process waits for such a poll. It costs four times as many requests of an idle process as one of 20 s,
+ * about a million a month for two queues.
+ */
+const finishedPollSeconds = 5
+
+/** Milliseconds for the end of a poll and then of its batch. */
+const finishedPollMs = finishedPollSeconds * 1_000 + 15_000
 
 export const composedFunctions = ['watch-forwarder', 'reconcile', 'timer', 'sweep', 'publish'] as const
 export type ComposedFunction = (typeof composedFunctions)[number]
@@ -83,15 +107,26 @@ export interface OperatorSeams {
   metrics?: Metrics
 }
 
+export interface OperatorOptions extends OperatorSeams {
+  /** Sweep and publish run while this process leads. By default they always run. */
+  leadership?: Leadership
+  /** No function does any work before the CRDs are recent enough. By default the caller has installed them. */
+  checksSchema?: boolean
+  /** Follows the loops of the functions. */
+  pulse?: Pulse
+  /** At the end, polls of queues are waited for: short ones, therefore. Default: they are broken off. */
+  finishesPolls?: boolean
+}
+
 /** The deployed functions on one machine: the same factories and event shapes, with parts at other addresses. */
 export function composeOperator(
   addresses: PartAddresses,
   config: OperatorConfig,
   log: Log,
-  seams: OperatorSeams = {},
+  options: OperatorOptions = {},
 ): Operator {
   const { databaseUrl, queues: urls, sqs, bus } = addresses
-  const { functions = composedFunctions, metrics = noMetrics } = seams
+  const { functions = composedFunctions, leadership, pulse, metrics = noMetrics } = options
   const clientFor = (name: ComposedFunction) =>
     withCallCounts(addresses.clientFor(name), { function: name, metrics })
   const logOf = (service: ComposedFunction) => log.child({ service })
@@ -100,20 +135,23 @@ export function composeOperator(
     max: databaseConnections,
     applicationName: 'challenge-operator',
   })
-  const { store = openStore(database, { bus: bus.name, limits: config.limits }) } = seams
+  const { store = openStore(database, { bus: bus?.name ?? noBus, limits: config.limits }) } = options
   const queues = openQueues({ ...urls, clientOptions: sqs })
-  const { changes = queues.changes, timers = queues.timers } = seams
-  const eventBus = openEventBus({ busName: bus.name, clientOptions: bus.clientOptions })
-  const outbox = openOutbox(database, bus.name)
-  const publish = createPublish({
-    outbox,
-    bus: eventBus,
-    log: logOf('publish'),
-  })
+  const { changes = queues.changes, timers = queues.timers } = options
+  const outbox = bus && openOutbox(database, bus.name)
+  const publish =
+    outbox &&
+    createPublish({
+      outbox,
+      bus: openEventBus({ busName: bus.name, clientOptions: bus.clientOptions }),
+      log: logOf('publish'),
+    })
+  const readyOf = (client: KubernetesClient) =>
+    options.checksSchema ? { ready: once(signal => checkSchema(client, signal)) } : {}
 
   function runReconcile(stopping: AbortSignal): Promise<void> {
     const { client, time: serverTime } = withServerTime(clientFor('reconcile'))
-    const { time = serverTime } = seams
+    const { time = serverTime } = options
     const cluster = openCluster(client)
     const log = logOf('reconcile')
     const times = { now: time.likely, reached: time.reached }
@@ -123,14 +161,15 @@ export function composeOperator(
     const handler = reconcileHandler({
       ...queues,
       timers,
-      reconcile: reporting(reconcile, seams.onPass),
+      reconcile: reporting(reconcile, options.onPass),
       collectUnused: createCollectUnused(parts),
       collectNamespace: createCollectNamespace({ ...parts, graceMs: eventGraceMs(config.placement) }),
       repairNamespace: createRepairNamespace(parts),
       repairPolicy: createRepairPolicy(parts),
       takeUpClock: createTakeUpClock({ ...parts, namespace: config.leaseNamespace }),
       watches: watchedBy(config.namespaces),
-      publish,
+      ...readyOf(client),
+      ...(publish === undefined ? {} : { publish }),
       log,
       metrics,
     })
@@ -145,34 +184,47 @@ export function composeOperator(
   function runForwarder(stopping: AbortSignal): Promise<void> {
     const name = 'watch-forwarder'
     const log = logOf(name)
-    const parts = { client: clientFor(name), changes, config, log, metrics }
-    const forward = composeForward(parts, seams.forwarder)
-    return playSchedule(name, forwarderHandler({ forward, log, metrics, stopping }), stopping)
+    const client = pulse
+      ? withPulse(clientFor(name), pulse.follow(name, forwarderSilenceMs))
+      : clientFor(name)
+    const parts = { client, changes, config, log, metrics, leadership }
+    const forward = composeForward(parts, options.forwarder)
+    const handler = forwarderHandler({ forward, ...readyOf(client), log, metrics, stopping })
+    return playSchedule(name, handler, stopping)
   }
 
   function runSweep(stopping: AbortSignal): Promise<void> {
     const { client, time: serverTime } = withServerTime(clientFor('sweep'))
-    const { time = serverTime } = seams
+    const { time = serverTime } = options
     const cluster = openCluster(client)
     const log = logOf('sweep')
     const readClock = createClockReader({ cluster, namespace: config.leaseNamespace, now: time.likely })
     const sweep = createSweep({
       ...{ cluster, store, changes, config, podMetrics: openPodMetrics(client) },
+      publishes: bus !== undefined,
       readClock: signal => readClock(undefined, signal),
       now: time.likely,
       log,
     })
-    const handler = sweepHandler({ sweep, sweeps: queues.sweeps, ...config, log, metrics, stopping })
-    return allUntil(stopping, until => [
-      playSchedule('sweep', handler, until),
-      playMapping('sweep', { handler: withoutAnswer(handler), queueUrl: urls.sweepsUrl }, until),
-    ])
+    return inTerms(term => {
+      const { sweeps } = queues
+      const handler = sweepHandler({
+        ...{ sweep, sweeps, ...config, ...readyOf(client), log, metrics, stopping: term },
+      })
+      return allUntil(term, until => [
+        playSchedule('sweep', handler, until),
+        playMapping('sweep', { handler: withoutAnswer(handler), queueUrl: urls.sweepsUrl }, until),
+      ])
+    }, stopping)
   }
 
-  function runPublish(stopping: AbortSignal): Promise<void> {
+  async function runPublish(stopping: AbortSignal): Promise<void> {
+    if (outbox === undefined || publish === undefined) return
     const { oldestMs } = outbox
-    const handler = publishHandler({ publish, oldestMs, log: logOf('publish'), metrics, stopping })
-    return playSchedule('publish', handler, stopping)
+    return inTerms(term => {
+      const handler = publishHandler({ publish, oldestMs, log: logOf('publish'), metrics, stopping: term })
+      return playSchedule('publish', handler, term)
+    }, stopping)
   }
 
   function playMapping(
@@ -180,15 +232,26 @@ export function composeOperator(
     { handler, queueUrl }: { handler: MappingOptions['handler']; queueUrl: string },
     stopping: AbortSignal,
   ): Promise<void> {
-    const { waitSeconds } = seams
+    const { finishesPolls = false, waitSeconds = finishesPolls ? finishedPollSeconds : undefined } = options
     const receiver = openReceiver({
       queueUrl,
       clientOptions: sqs,
       ...(waitSeconds === undefined ? {} : { waitSeconds }),
     })
     const timeoutMs = lambdaTimeoutMs[name]
-    const options = { name, receiver, handler, workers: workers[name], timeoutMs, log: logOf(name) }
-    return runMapping(options, stopping)
+    const ending = finishesPolls ? { finishesPoll: true, stopMs: finishedPollMs } : {}
+    const mapping = {
+      name,
+      receiver,
+      handler,
+      workers: workers[name],
+      timeoutMs,
+      log: logOf(name),
+      ...ending,
+    }
+    return followed({ name, limitMs: longestRoundMs + timeoutMs + roundReserveMs }, round =>
+      runMapping({ ...mapping, ...round }, stopping),
+    )
   }
 
   function playSchedule(
@@ -197,8 +260,23 @@ export function composeOperator(
     stopping: AbortSignal,
   ): Promise<void> {
     const timeoutMs = name === 'watch-forwarder' ? forwarderWindowMs : lambdaTimeoutMs[name]
-    const options = { name, handler, everySeconds: everySeconds[name], timeoutMs, log: logOf(name) }
-    return runSchedule(options, stopping)
+    const schedule = { name, handler, everySeconds: everySeconds[name], timeoutMs, log: logOf(name) }
+    const limitMs = timeoutMs + schedule.everySeconds * 1_000 + roundReserveMs
+    return followed({ name, limitMs }, round => runSchedule({ ...schedule, ...round }, stopping))
+  }
+
+  /** Runs while this process leads, if somebody has to be elected. */
+  function inTerms(run: (term: AbortSignal) => Promise<void>, stopping: AbortSignal): Promise<void> {
+    return leadership ? leadership.whileLeading(run, stopping) : run(stopping)
+  }
+
+  async function followed(
+    { name, limitMs }: { name: string; limitMs: number },
+    run: (round: { onRound?: () => void }) => Promise<void>,
+  ): Promise<void> {
+    if (pulse === undefined) return run({})
+    const loop = pulse.follow(name, limitMs)
+    await run({ onRound: loop.beat }).finally(loop.end)
   }
 
   const runners = {
@@ -211,7 +289,13 @@ export function composeOperator(
   return {
     async run(stopping) {
       try {
-        await allUntil(stopping, until => functions.map(name => runners[name](until)))
+        await allUntil(stopping, until => {
+          const others = functions
+            .filter(name => name !== 'watch-forwarder')
+            .map(name => runners[name](until))
+          const forwards = functions.includes('watch-forwarder')
+          return forwards ? [...others, runForwarder(afterAll(others, until))] : others
+        })
       } finally {
         queues.close()
         await database.destroy()
@@ -243,4 +327,16 @@ function reporting(reconcile: Reconcile, onPass: OperatorSeams['onPass']): Recon
     onPass(pass, result.outcome)
     return result
   }
+}
+
+/**
+ * Returns a signal that aborts when the others have ended after `until`. The forwarder ends last: it gives up the lease
+ * when this process has no pass in flight any more.
+ */
+function afterAll(others: readonly Promise<void>[], until: AbortSignal): AbortSignal {
+  const last = new AbortController()
+  const end = () => void Promise.allSettled(others).then(() => last.abort(until.reason))
+  if (until.aborted) end()
+  else until.addEventListener('abort', end, { once: true })
+  return last.signal
 }

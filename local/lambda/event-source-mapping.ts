@@ -16,13 +16,23 @@ export interface MappingOptions {
   timeoutMs: number
   /** Milliseconds that running batches have to end after `stopping`. */
   stopMs?: number
+  /**
+   * After `stopping`, a poll that runs is waited for, and its messages are handled. Otherwise it is broken off: a message
+   * that the queue gives to a poll which nobody reads is hidden until its visibility timeout ends.
+   */
+  finishesPoll?: boolean
   log: Log
+  /** Called in every round of the poll. Between two calls lie at most `longestRoundMs` and the timeout. */
+  onRound?: () => void
 }
 
 /** Limit for acknowledging a batch, also after `stopping`. A batch that is not acknowledged is delivered again. */
 const acknowledgeMs = 5_000
 const firstPauseMs = 500
 const longestPauseMs = 15_000
+
+/** Milliseconds of a round without its batch: a poll with its retries, the pause after a failed one, the acknowledgement. */
+export const longestRoundMs = 60_000 + longestPauseMs + acknowledgeMs
 
 /**
  * Plays Lambda's event source mapping: polls, hands batches to the handler and deletes the messages that it handled. The
@@ -46,10 +56,12 @@ async function poll(
   stopping: AbortSignal,
 ): Promise<void> {
   const running = new Set<Promise<void>>()
+  const breaksOff = options.finishesPoll ? new AbortController().signal : stopping
   let pauseMs = firstPauseMs
   while (!stopping.aborted) {
+    options.onRound?.()
     try {
-      const records = await options.receiver.receive(stopping)
+      const records = await options.receiver.receive(breaksOff)
       availability.back()
       pauseMs = firstPauseMs
       if (records.length === 0) continue

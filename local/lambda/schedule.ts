@@ -12,6 +12,8 @@ export interface ScheduleOptions {
   /** The function's timeout, from which its context counts down. */
   timeoutMs: number
   log: Log
+  /** Called before every invocation. */
+  onRound?: () => void
   clock?: ScheduleClock
 }
 
@@ -38,6 +40,7 @@ export async function runSchedule(options: ScheduleOptions, stopping: AbortSigna
   const periodMs = options.everySeconds * 1_000
   let tick = clock.now()
   while (!stopping.aborted) {
+    options.onRound?.()
     try {
       await options.handler(
         scheduledEvent(options.name, new Date()),

@@ -9,5 +9,6 @@ export interface PartAddresses {
   databaseUrl: string
   queues: QueueUrls
   sqs: SqsClientOptions
-  bus: { name: string; clientOptions: SqsClientOptions }
+  /** Undefined: nothing is published. */
+  bus: { name: string; clientOptions: SqsClientOptions } | undefined
 }

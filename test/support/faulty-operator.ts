@@ -7,6 +7,7 @@ import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { openPodMetrics } from '../../lib/kubernetes/pod-metrics.ts'
 import { createClockReader } from '../../lib/reconcile/clock/reader.ts'
 import { openStore } from '../../lib/store/open-store.ts'
+import { noBus } from '../../lib/store/outbox.ts'
 import type { Store } from '../../lib/store/store.ts'
 import { createSweep, type Sweep } from '../../lib/sweep.ts'
 import { type Log, silentLog } from '../../lib/telemetry/log.ts'
@@ -69,7 +70,8 @@ export async function startFaultyOperator(options: FaultyOperatorOptions = {}): 
   const { config, signal, clientFor } = parts
   const queues = openQueues(urls)
   const changes = options.changes?.(queues.changes) ?? queues.changes
-  const realStore = openStore(parts.database, { bus: parts.addresses.bus.name, limits: config.limits })
+  const { bus } = parts.addresses
+  const realStore = openStore(parts.database, { bus: bus?.name ?? noBus, limits: config.limits })
   const store = options.store?.(realStore) ?? realStore
   const passes: SeenPass[] = []
   const operator = composeOperator(parts.addresses, config, log, {

@@ -8,13 +8,11 @@ import { fileToken, type TokenSource, tokenCredentials, unusableConnection } fro
 export type Connection =
   /** One file, or several that are merged as kubectl merges them (`/a:/b`). */
   | { kind: 'kubeconfig'; path: string }
-  /** The service account of the pod that the process runs in. `host` is for a pod whose DNS does not know the default. */
-  | { kind: 'in-cluster'; host?: string; folder?: string }
+  /** The service account of the pod that the process runs in. `host` is the API server, with its port if that is not 443. */
+  | { kind: 'in-cluster'; host: string; folder?: string }
   /** A server with tokens that the caller makes (EKS). `ca` is PEM. Without it, Node's own authorities are trusted. */
   | { kind: 'server'; server: string; ca?: string; token: TokenSource }
 
-/** The API server's certificate is valid for this name in every cluster. */
-const inClusterHost = 'kubernetes.default.svc'
 const serviceAccountFolder = '/var/run/secrets/kubernetes.io/serviceaccount'
 
 /**
@@ -41,7 +39,7 @@ export async function resolveConnection(connection: Connection): Promise<ApiServ
       return kubeconfigAddress(connection.path)
     }
     case 'in-cluster':
-      return inClusterAddress(connection.host ?? inClusterHost, connection.folder ?? serviceAccountFolder)
+      return inClusterAddress(connection.host, connection.folder ?? serviceAccountFolder)
     case 'server':
       return {
         server: connection.server.replace(/\/+$/, ''),

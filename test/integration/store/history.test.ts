@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { OldHistory } from '../../../lib/store/history.ts'
 import { openOutbox, openStore } from '../../../lib/store/open-store.ts'
+import { noBus } from '../../../lib/store/outbox.ts'
 import type { InstanceRecord } from '../../../lib/store/store.ts'
 import { readTimelines } from '../../../lib/store/timeline.ts'
 import { waitUntil } from '../../../local/process/wait.ts'
@@ -24,7 +25,7 @@ beforeEach(async () => {
 })
 
 const store = () => openStore(database.db)
-const old: OldHistory = { ...everywhere, days: 30 }
+const old: OldHistory = { ...everywhere, days: 30, unpublished: false }
 const prune = (changes: Partial<OldHistory> = {}) => store().prune({ ...old, ...changes }, soon())
 
 async function uidsIn(table: 'instance' | 'outbox'): Promise<unknown[]> {
@@ -98,6 +99,22 @@ describe('Store.prune', () => {
     expect(await prune()).toEqual({ events: 2, rows: 1 })
   })
 
+  it('deletes events by their age, published or not, where nothing is published', async () => {
+    const kept = openStore(database.db, { bus: noBus })
+    await kept.record(instanceRecord({ uid: 'old', template: 'old' }), soon())
+    await kept.close('old', 'deleted', soon())
+    await age(31)
+    await kept.record(instanceRecord({ uid: 'young', template: 'young' }), soon())
+    expect(await openOutbox(database.db, 'bus').drain(10, takeAll, soon())).toEqual({
+      claimed: 0,
+      published: 0,
+    })
+    expect(await prune()).toEqual({ events: 0, rows: 0 })
+    expect(await prune({ unpublished: true })).toEqual({ events: 2, rows: 1 })
+    expect(await uidsIn('outbox')).toEqual(['young'])
+    expect(await uidsIn('instance')).toEqual(['young'])
+  })
+
   it('leaves other clusters, rows without a cluster, and other namespaces to their operators', async () => {
     await live('here')
     await live('elsewhere', { cluster: 'cluster-2' })
@@ -138,16 +155,20 @@ describe('Store.prune', () => {
 
   it('reads its indexes, not the tables, where nothing is old enough', async () => {
     await fill({ count: 5_000, days: 1 })
+    await database.rows(`
+      UPDATE challenge_operator.outbox SET published_at = NULL WHERE instance_uid LIKE '%5';
+      ANALYZE challenge_operator.outbox`)
     await database.rows('SELECT pg_stat_reset()')
     const areRead = async () => {
       await prune()
+      await prune({ unpublished: true })
       const indexes = await database.rows(`
         SELECT indexrelname FROM pg_stat_user_indexes
-        WHERE indexrelname IN ('outbox_published', 'instance_closed') AND idx_scan > 0`)
-      return indexes.length === 2
+        WHERE indexrelname IN ('outbox_published', 'outbox_unpublished_age', 'instance_closed') AND idx_scan > 0`)
+      return indexes.length === 3
     }
     // The server reports a transaction with a delay.
-    await waitUntil('both indexes are read', 20_000, areRead, AbortSignal.timeout(20_000))
+    await waitUntil('the indexes are read', 20_000, areRead, AbortSignal.timeout(20_000))
   })
 })
 

@@ -64,13 +64,20 @@ describe('the cluster section', () => {
     AWS_REGION: 'eu-west-1',
   }
 
-  it('reads one cluster from a kubeconfig, from EKS variables or from the pod', () => {
+  it('reads one cluster from a kubeconfig or from EKS variables', () => {
     expect(parseClusterConfig({ KUBECONFIG: '/k', KUBERNETES_SERVICE_HOST: '10.0.0.1' })).toEqual({
       kind: 'kubeconfig',
       path: '/k',
     })
-    expect(parseClusterConfig({ KUBERNETES_SERVICE_HOST: '10.0.0.1' })).toEqual({ kind: 'in-cluster' })
     expect(parseClusterConfig(eks)).toMatchObject({ kind: 'eks', name: 'ctf', region: 'eu-west-1' })
+  })
+
+  it('reaches the API server of a pod by the address that Kubernetes gives it', () => {
+    const hostOf = (KUBERNETES_SERVICE_HOST: string, KUBERNETES_SERVICE_PORT?: string) =>
+      parseClusterConfig({ KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT })
+    expect(hostOf('10.0.0.1')).toEqual({ kind: 'in-cluster', host: '10.0.0.1' })
+    expect(hostOf('10.0.0.1', '443')).toEqual({ kind: 'in-cluster', host: '10.0.0.1' })
+    expect(hostOf('fd00::1', '6443')).toEqual({ kind: 'in-cluster', host: '[fd00::1]:6443' })
   })
 
   it('reports every missing part of an EKS cluster', () => {

@@ -116,8 +116,8 @@ describe('credentials', () => {
   it('of a pod come from its service account', async () => {
     await writeFile(join(folder, 'ca.crt'), 'PEM')
     await writeFile(join(folder, 'token'), 'abc')
-    const address = await resolveConnection({ kind: 'in-cluster', folder })
-    expect(address).toMatchObject({ server: 'https://kubernetes.default.svc', tls: { ca: 'PEM' } })
+    const address = await resolveConnection({ kind: 'in-cluster', host: '10.0.0.1', folder })
+    expect(address).toMatchObject({ server: 'https://10.0.0.1', tls: { ca: 'PEM' } })
     expect(await address.credentials({ fresh: false }, signal)).toEqual({ authorization: 'Bearer abc' })
   })
 })
@@ -162,6 +162,8 @@ describe('an unusable connection', () => {
   })
 
   it('is reported if no service account is mounted', async () => {
-    await expect(resolveConnection({ kind: 'in-cluster', folder })).rejects.toThrow('set KUBECONFIG')
+    await expect(resolveConnection({ kind: 'in-cluster', host: '10.0.0.1', folder })).rejects.toThrow(
+      'set KUBECONFIG',
+    )
   })
 })

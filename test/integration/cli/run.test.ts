@@ -1,0 +1,167 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { ChallengeInstance } from '../../../lib/crd/challenge-instance.ts'
+import { apiVersion } from '../../../lib/crd/group.ts'
+import { openClient } from '../../../lib/kubernetes/client/client.ts'
+import type { KubernetesClient } from '../../../lib/kubernetes/client/http.ts'
+import type { Cluster } from '../../../lib/kubernetes/cluster.ts'
+import { openCluster } from '../../../lib/kubernetes/open-cluster.ts'
+import { openDatabase } from '../../../lib/store/database.ts'
+import { migrate } from '../../../lib/store/migrate.ts'
+import { waitUntil } from '../../../local/process/wait.ts'
+import { bareEnvironment, type Command, runCommand, startCommand } from '../../support/command.ts'
+import { type ExternalEnvironment, externalEnvironment } from '../../support/external-environment.ts'
+import { instanceOf, templateOf } from '../../support/objects.ts'
+import { sharedControlPlane, testNamespace } from '../../support/shared-parts.ts'
+
+const signal = AbortSignal.timeout(600_000)
+
+let parts: ExternalEnvironment
+let client: KubernetesClient
+let cluster: Cluster
+let namespace: string
+let database: ReturnType<typeof openDatabase>
+const replicas: Command[] = []
+
+beforeAll(async () => {
+  const plane = sharedControlPlane()
+  namespace = (await testNamespace()).name
+  parts = await externalEnvironment(plane.kubeconfig)
+  client = openClient({ connection: { kind: 'kubeconfig', path: plane.kubeconfig }, userAgent: 'test' })
+  cluster = openCluster(client)
+  database = openDatabase({ url: parts.database.url })
+  await migrate(database, signal)
+})
+afterAll(async () => {
+  for (const { child } of replicas) child.kill('SIGKILL')
+  await database?.destroy()
+  await client?.close()
+  await parts?.database.remove()
+})
+
+function startReplica(): Command {
+  const env = {
+    ...parts.env,
+    OPERATOR_NAMESPACE: namespace,
+    OPERATOR_INTERVAL: '1',
+    OPERATOR_LOG_LEVEL: 'debug',
+    FLAG_SECRET: 'f'.repeat(64),
+  }
+  const replica = startCommand(['run', '--all', '--health-port', '0'], env)
+  replicas.push(replica)
+  return replica
+}
+
+/** Every line of the log has to be JSON. */
+function linesOf({ output }: Command): Record<string, unknown>[] {
+  return output
+    .split('\n')
+    .slice(0, -1)
+    .map(line => JSON.parse(line) as Record<string, unknown>)
+}
+
+async function probe(replica: Command, path: string) {
+  await replica.until('"the operator is running"')
+  const { healthPort } = linesOf(replica).find(each => each.message === 'the operator is running') ?? {}
+  const response = await fetch(`http://127.0.0.1:${healthPort}${path}`)
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> }
+}
+
+const sweeps = (replica: Command) => replica.output.split('"sweep ended"').length - 1
+const leads = ({ output }: Command) => output.includes('"lease is ours, leading"')
+
+async function readyInstance(name: string): Promise<ChallengeInstance> {
+  await cluster.create(instanceOf(namespace, name, 'web', 1), signal)
+  let last: ChallengeInstance | undefined
+  const isReady = async () => {
+    const reference = { apiVersion, kind: 'ChallengeInstance', namespace, name }
+    last = await cluster.get<ChallengeInstance>(reference, signal)
+    return last?.status?.phase === 'Ready'
+  }
+  await waitUntil(`${name} is Ready`, 60_000, isReady, signal)
+  return last as ChallengeInstance
+}
+
+describe('two processes of challenge-operator run --all', () => {
+  let first: Command
+  let second: Command
+
+  test('start instances, and only the one that leads sweeps', async () => {
+    first = startReplica()
+    await waitUntil('the first leads', 60_000, async () => leads(first), signal)
+    second = startReplica()
+    for (const replica of [first, second])
+      await waitUntil(
+        'the probe',
+        60_000,
+        async () => (await probe(replica, '/readyz')).status === 200,
+        signal,
+      )
+    await cluster.create(templateOf(namespace, 'web'), signal)
+    await readyInstance('one')
+    const before = sweeps(first)
+    await waitUntil('further sweeps', 30_000, async () => sweeps(first) > before + 1, signal)
+    expect(sweeps(second)).toBe(0)
+    expect(leads(second)).toBe(false)
+  })
+
+  test('say in their probes that they are alive, and which parts they reach', async () => {
+    expect(await probe(second, '/healthz')).toEqual({ status: 200, body: { status: 'ok', late: [] } })
+    expect(await probe(second, '/readyz')).toEqual({
+      status: 200,
+      body: {
+        status: 'ready',
+        parts: {
+          cluster: 'ok',
+          changes: 'ok',
+          timers: 'ok',
+          deadLetters: 'ok',
+          sweeps: 'ok',
+          database: 'ok',
+        },
+      },
+    })
+    expect((await probe(second, '/')).status).toBe(404)
+  })
+
+  test('keep the events of instances for the timeline, and publish none', async () => {
+    const events = await database
+      .selectFrom('challenge_operator.outbox')
+      .select(['type', 'bus', 'published_at'])
+      .where('type', '=', 'instance.ready')
+      .execute()
+    expect(events).toEqual([{ type: 'instance.ready', bus: '', published_at: null }])
+    const about = linesOf(first).filter(({ message }) => /publish/.test(String(message)))
+    expect(about).toMatchObject([
+      { level: 'INFO', message: 'nothing is published, because EVENT_BUS_NAME is not set' },
+    ])
+  })
+
+  test('hand over when the leader is asked to end, which ends in order', async () => {
+    first.child.kill('SIGTERM')
+    expect((await first.ended).code).toBe(0)
+    const messages = linesOf(first).map(({ message }) => message)
+    expect(messages.slice(-2)).toEqual(['lease given up', 'the operator has ended in order'])
+    await waitUntil('the second leads', 30_000, async () => leads(second), signal)
+    await readyInstance('two')
+    await waitUntil('its sweeps', 30_000, async () => sweeps(second) > 1, signal)
+    second.child.kill('SIGTERM')
+    expect((await second.ended).code).toBe(0)
+  })
+})
+
+describe('challenge-operator run', () => {
+  test('reports everything that its functions lack as one line of the log, and exits with 78', async () => {
+    const { code, output } = await runCommand(['run', 'forward', 'timer'], bareEnvironment())
+    expect(code).toBe(78)
+    const line = JSON.parse(output) as { level: string; error: { message: string } }
+    expect(line.level).toBe('ERROR')
+    expect(line.error.message).toContain('No cluster is given')
+    expect(line.error.message).toContain('CHANGES_QUEUE_URL is not set')
+    expect(line.error.message).not.toContain('DATABASE_URL')
+  })
+
+  test('wants either functions or --all', async () => {
+    const { code, output } = await runCommand(['run'], bareEnvironment())
+    expect({ code, output }).toEqual({ code: 1, output: 'Name the functions to run, or write --all.\n' })
+  })
+})
