@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { endTogether, realTimers, type Timers } from './abort.ts'
 import type { ChangesQueue } from './aws/queue-ports.ts'
 import { gatewayKind, type ServedKinds } from './crd/child-kinds.ts'
@@ -22,6 +21,7 @@ import { clockKind, unservedKinds, type Watching, watchedIn, watchTargets } from
 import type { WatchHandlers, WatchTarget } from './kubernetes/cluster.ts'
 import type { Log } from './telemetry/log.ts'
 import { type Metrics, noMetrics } from './telemetry/metrics.ts'
+import { newTraceparent } from './telemetry/traceparent.ts'
 
 export interface ForwardDependencies {
   /** Lists and watches until the signal aborts; see `WatchHandlers`. */
@@ -107,7 +107,7 @@ export function createForward(deps: ForwardDependencies): Forward {
       { changes, onAccepted: pulse.accepted, log, random, timers, now },
       sending.signal,
     )
-    const tools = { sender, isActive, now, timers, log, trace: traceparent }
+    const tools = { sender, isActive, now, timers, log, trace: newTraceparent }
     const parts = judgingParts(deps, { served, tools, onUnwatched: () => kinds.askSoon() })
     const { table, gateway, evaluateAll } = parts
     const seen = receiverOf(parts)
@@ -311,8 +311,4 @@ function newestEventsFirst(rows: Iterable<Row>): Row[] {
 
 function isGateway({ kind }: WatchTarget): boolean {
   return kind === gatewayKind.kind
-}
-
-function traceparent(): string {
-  return `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-01`
 }

@@ -19,7 +19,8 @@ import {
 import type { RepairPolicy } from '../../lib/reconcile/policy/repair-policy.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
 import { type Metrics, noMetrics } from '../../lib/telemetry/metrics.ts'
-import { runInScope, type Scope } from '../../lib/telemetry/scope.ts'
+import { runInScope } from '../../lib/telemetry/scope.ts'
+import { traceIdOf } from '../../lib/telemetry/traceparent.ts'
 import {
   type Group,
   groupsOf,
@@ -28,7 +29,7 @@ import {
   type SharedObjectStep,
   type Step,
 } from './groups.ts'
-import { logPass } from './log-pass.ts'
+import { logPass, passScope } from './log-pass.ts'
 import { measurePass, measureReceipt } from './measure.ts'
 
 export interface ReconcileHandlerOptions {
@@ -147,10 +148,10 @@ async function runPass(
 ): Promise<number> {
   const { clock = Date.now, random = Math.random, log, metrics = noMetrics } = options
   const started = clock()
-  const scope: Scope = { fields: {}, calls: 0 }
+  const scope = passScope(step.pass)
   const result = await runInScope(scope, () => attemptPass(step.pass, options, signal))
   const { events } = result
-  const ended = { pass: step.pass, result, started, milliseconds: clock() - started, calls: scope.calls }
+  const ended = { pass: step.pass, result, started, milliseconds: clock() - started, ...scope }
   logPass(ended, log)
   measurePass(ended, metrics)
   const { timers, deadLetter } = followUpOfPass(result, step.pass, clock(), random())
@@ -192,15 +193,17 @@ async function handleSharedObject(
   options: ReconcileHandlerOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const { kind, namespace, name, cause } = change
+  const { kind, namespace, name, cause, trace } = change
+  const scope = { fields: { kind, namespace, name, trace: traceIdOf(trace) }, calls: 0 }
   try {
-    await abandonAfter(sharedObjectWork(change, options, signal), signal, graceMs)
+    const work = runInScope(scope, () => sharedObjectWork(change, options, signal))
+    await abandonAfter(work, signal, graceMs)
   } catch (thrown) {
     options.log.warn('shared object not handled', {
       kind,
       namespace,
       name,
-      cause,
+      causes: [cause],
       error: operatorError(thrown),
     })
   }

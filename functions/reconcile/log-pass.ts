@@ -1,23 +1,30 @@
+import { randomBytes } from 'node:crypto'
 import type { Outcome, Pass, PassResult } from '../../lib/reconcile/pass/outcome.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
+import type { LogFields } from '../../lib/telemetry/log-fields.ts'
+import type { Scope } from '../../lib/telemetry/scope.ts'
+import { traceIdOf } from '../../lib/telemetry/traceparent.ts'
 
-export interface EndedPass {
+export interface EndedPass extends Scope {
   pass: Pass
   result: PassResult
   /** Epoch milliseconds. */
   started: number
   milliseconds: number
-  /** Calls to the API server. */
-  calls: number
+}
+
+/** The scope of a pass. Its fields stand in every line that is written during the pass. */
+export function passScope({ namespace, name, uids, trace }: Pass): Scope {
+  const pass = randomBytes(8).toString('hex')
+  return { fields: { namespace, name, uid: uids.at(-1), pass, trace: traceIdOf(trace) }, calls: 0 }
 }
 
 /** Writes the line of a pass. A settled pass without events changed nothing: its line is for debugging. */
-export function logPass({ pass, result, milliseconds, calls }: EndedPass, log: Log): void {
+export function logPass({ pass, result, milliseconds, calls, fields: own }: EndedPass, log: Log): void {
   const { outcome, events } = result
-  const { namespace, name, causes, attempt, waits, trace, at, resourceVersion } = pass
-  const fields = {
-    namespace,
-    name,
+  const { causes, attempt, waits, at, resourceVersion } = pass
+  const fields: LogFields = {
+    ...own,
     outcome: outcome.kind,
     ...explain(outcome),
     milliseconds: Math.round(milliseconds),
@@ -28,12 +35,11 @@ export function logPass({ pass, result, milliseconds, calls }: EndedPass, log: L
     events,
     at,
     resourceVersion: resourceVersion === '' ? undefined : resourceVersion,
-    trace,
   }
   log[levelOf(outcome, events)]('pass ended', fields)
 }
 
-function explain(outcome: Outcome): Record<string, unknown> {
+function explain(outcome: Outcome): LogFields {
   switch (outcome.kind) {
     case 'settled':
       return {}

@@ -83,7 +83,7 @@ export function createHandler(options: SweepHandlerOptions) {
       return parseTurn(body)
     } catch (thrown) {
       if (!(thrown instanceof MessageInvalid)) throw thrown
-      log.error('message about a sweep is dropped', { message_id: messageId, why: thrown.message })
+      log.error('message about a sweep is dropped', { messageId: messageId, why: thrown.message })
       return undefined
     }
   }

@@ -53,7 +53,7 @@ export function createHandler(options: TimerHandlerOptions) {
   const run = async (event: SQSEvent, { signal }: DeadlineContext): Promise<SQSBatchResponse> => {
     const left: SQSRecord[] = []
     const leave = (record: SQSRecord, error: unknown) => {
-      log.warn('timer left for redelivery', { message_id: record.messageId, error })
+      log.warn('timer left for redelivery', { messageId: record.messageId, error })
       left.push(record)
     }
     const context: Run = { options, now: clock, signal, leave }

@@ -54,7 +54,7 @@ export function openEventRecorder(client: KubernetesClient, reporter: string, lo
       const { name, namespace } = object.metadata
       if (attempted.has(name)) return
       remember(attempted, memoryLimit, name, true)
-      const fields = { namespace, regarding: event.regarding.name, reason: event.reason }
+      const fields = { namespace, name: event.regarding.name, reason: event.reason }
       try {
         const request = { body: object, query: { fieldManager } }
         const path = collectionPath(object, namespace)

@@ -1,20 +1,25 @@
 import { Logger } from '@aws-lambda-powertools/logger'
 import type { Log, LogLevel } from './log.ts'
+import type { LogFields } from './log-fields.ts'
 import { redact } from './redact.ts'
+import { currentScope } from './scope.ts'
 
 export interface LoggerOptions {
   level: LogLevel
   /** Name of the function. Every line has it as `service`. */
   service: string
-  fields?: Record<string, unknown>
+  fields?: LogFields
 }
 
-/** Writes JSON lines to stdout, where CloudWatch reads them. The first line loads the logger. */
+/**
+ * Writes JSON lines to stdout, where CloudWatch reads them. A line that is written within a scope has the scope's fields. The
+ * first line loads the logger.
+ */
 export function openLogger(options: LoggerOptions): Log {
   let logger: Logger | undefined
-  const write = (level: LogLevel, message: string, fields: Record<string, unknown> = {}) => {
+  const write = (level: LogLevel, message: string, fields: LogFields = {}) => {
     logger ??= new Logger({ logLevel: options.level, serviceName: options.service })
-    logger[level](message, unreserved(redact({ ...options.fields, ...fields })))
+    logger[level](message, unreserved(redact({ ...options.fields, ...currentScope()?.fields, ...fields })))
   }
   return {
     debug: (message, fields) => write('debug', message, fields),

@@ -1,9 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import type { LogFields } from './log-fields.ts'
 
 /** The work that a call, or a line of the log, belongs to: one pass, or one sweep. */
 export interface Scope {
   /** Stand in every line of the log that is written meanwhile. */
-  fields: Readonly<Record<string, unknown>>
+  fields: LogFields
   /** Calls to the API server so far. */
   calls: number
 }

@@ -5,6 +5,7 @@ import { configurationReference, notYet } from '../../lib/config/reference.ts'
 import { annotationFamilies } from '../../lib/desired/exposure/annotations.ts'
 import { type Reason, reasons } from '../../lib/reasons.ts'
 import { lookedFor, lookedForIfServed } from '../../lib/reconcile/namespace/contents.ts'
+import { logFields } from '../../lib/telemetry/log-fields.ts'
 import { type MetricDefinition, metrics } from '../../lib/telemetry/metrics.ts'
 import { abilities, variableReference } from '../e2e/support/variables.ts'
 
@@ -90,10 +91,21 @@ describe('the documentation', () => {
     expect(items(list.split('\n\nAlarms')[0] ?? '')).toEqual(expected)
   })
 
+  it('explains the fields of a pass as the list of all fields does', () => {
+    const [, section = ''] = text('docs/operations.md').split('Every line of a pass has these fields:')
+    const listed = items(section.split('\n\nThe first five')[0] ?? '')
+    expect(listed.length).toBeGreaterThan(5)
+    const expected = listed.map(item => {
+      const name = item.match(/^`(\w+)`/)?.[1] as keyof typeof logFields
+      return `\`${name}\`: ${logFields[name]}`
+    })
+    expect(listed).toEqual(expected)
+  })
+
   it('explains only log lines that exist', () => {
     const code = ['lib', 'functions'].flatMap(folder => files(folder, '.ts')).map(text)
     const [, section = ''] = text('docs/operations.md').split('## Metrics and logs')
-    const [list = ''] = section.split('Metrics are')
+    const [, list = ''] = (section.split('Metrics are')[0] ?? '').split('What a line says:')
     const lines = items(list).flatMap(item => [...(item.split(': ')[0] ?? '').matchAll(/`([^`]+)`/g)])
     expect(lines.length).toBeGreaterThan(5)
     const unknown = lines

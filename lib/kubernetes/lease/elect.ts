@@ -1,6 +1,7 @@
 import { endTogether, sleep } from '../../abort.ts'
 import { operatorError } from '../../errors.ts'
 import type { Log } from '../../telemetry/log.ts'
+import type { LogFields } from '../../telemetry/log-fields.ts'
 import type { KubernetesClient } from '../client/http.ts'
 import { watch } from '../watch/watch.ts'
 import { type LeaseAccess, leaseAccess } from './access.ts'
@@ -143,6 +144,6 @@ async function release(options: ElectOptions, access: LeaseAccess): Promise<void
   }
 }
 
-function aboutOf({ namespace, name = forwarderLease, identity }: ElectOptions): Record<string, unknown> {
+function aboutOf({ namespace, name = forwarderLease, identity }: ElectOptions): LogFields {
   return { lease: `${namespace}/${name}`, identity }
 }

@@ -1,5 +1,6 @@
 import type { Stored } from '../../crd/objects.ts'
 import type { Reason } from '../../reasons.ts'
+import type { LogFields } from '../../telemetry/log-fields.ts'
 import { heldLease, holderOf, isNewer, type Lease, type LeaseTimes, takeableInMs } from './record.ts'
 
 /** A candidate's knowledge of the lease and its place in the election. */
@@ -42,7 +43,7 @@ export type LeaseMove = { do: 'read' } | { do: 'write'; lease: Lease } | { do: '
 export type LeaseEffect =
   | { do: 'lead' }
   | { do: 'follow' }
-  | { do: 'log'; level: 'info' | 'warn' | 'error'; message: string; fields: Record<string, unknown> }
+  | { do: 'log'; level: 'info' | 'warn' | 'error'; message: string; fields: LogFields }
   | LeaseMove
 
 /** The candidate and the time of an input, in epoch milliseconds. */
@@ -189,10 +190,6 @@ function andThen([state, effects]: Stepped, next: (state: LeaseState) => Stepped
   return [last, [...effects, ...more]]
 }
 
-function log(
-  level: 'info' | 'warn' | 'error',
-  message: string,
-  fields: Record<string, unknown> = {},
-): LeaseEffect {
+function log(level: 'info' | 'warn' | 'error', message: string, fields: LogFields = {}): LeaseEffect {
   return { do: 'log', level, message, fields }
 }

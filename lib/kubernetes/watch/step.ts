@@ -1,5 +1,6 @@
 import type { GoneObject, KubernetesObject, Stored } from '../../crd/objects.ts'
 import { missingStoredField } from '../../crd/stored-fields.ts'
+import type { LogFields } from '../../telemetry/log-fields.ts'
 import type { EndedList } from '../cluster.ts'
 import { backoffMs, healthyMs } from './backoff.ts'
 import { type Failure, streamedFailure } from './failure.ts'
@@ -58,7 +59,7 @@ export type Notice =
   | { do: 'gone'; object: GoneObject }
   | { do: 'listed'; list: EndedList }
   | { do: 'bookmark' }
-  | { do: 'log'; level: 'info' | 'warn' | 'error'; message: string; fields: Record<string, unknown> }
+  | { do: 'log'; level: 'info' | 'warn' | 'error'; message: string; fields: LogFields }
 
 /** The next connection, page or pause. At most one, and the last of the effects. It ends the one before. */
 export type Move =
@@ -276,11 +277,7 @@ function levelOf(kind: Failure['kind'], failures: number): 'info' | 'warn' | 'er
   return failures > 1 ? 'warn' : 'info'
 }
 
-function log(
-  level: 'info' | 'warn' | 'error',
-  message: string,
-  fields: Record<string, unknown> = {},
-): Notice {
+function log(level: 'info' | 'warn' | 'error', message: string, fields: LogFields = {}): Notice {
   return { do: 'log', level, message, fields }
 }
 

@@ -139,7 +139,8 @@ export async function placeInRow(
   } catch (thrown) {
     signal.throwIfAborted()
     const error = operatorError(thrown)
-    log.warn('row not read', { ...instance, error })
+    const { namespace, name, uid } = instance
+    log.warn('row not read', { namespace, name, uid, error })
     return { failed: error.reason }
   }
 }

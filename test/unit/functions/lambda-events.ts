@@ -3,6 +3,7 @@ import type { Redelivery } from '../../../lib/aws/queue-ports.ts'
 import type { ChangeMessage } from '../../../lib/messages.ts'
 import { changeGroupId } from '../../../lib/messages.ts'
 import type { Log } from '../../../lib/telemetry/log.ts'
+import { checkFields } from '../../support/recorded-log.ts'
 
 export function change(name: string, more: Partial<ChangeMessage> = {}): ChangeMessage {
   return {
@@ -69,6 +70,7 @@ interface KeptLog extends Log {
 export function keptLog(): KeptLog {
   const lines: KeptLog['lines'] = []
   const keep = (level: string) => (message: string, fields?: Record<string, unknown>) => {
+    checkFields(message, fields ?? {})
     lines.push({ level, message, fields })
   }
   const log: KeptLog = {

@@ -9,6 +9,7 @@ async function linesOf(script: string): Promise<Array<Record<string, unknown>>> 
     JSON.stringify(resolve(import.meta.dirname, '../../../lib/telemetry', name))
   const source = `
     import { openLogger } from ${module('logger.ts')}
+    import { runInScope } from ${module('scope.ts')}
     const log = openLogger({ level: 'info', service: 'reconcile' })
     ${script}`
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [
@@ -37,5 +38,21 @@ describe('openLogger', () => {
       },
       { level: 'ERROR', service: 'timer', message: 'late', cluster: 'ctf' },
     ])
+  })
+
+  it('adds the fields of the pass to every line that is written during it', async () => {
+    const lines = await linesOf(`
+      const pass = (name, pass) => runInScope({ fields: { name, pass }, calls: 0 }, async () => {
+        await new Promise(resolve => setTimeout(resolve, 5))
+        log.info('row not read', { uid: 'u' })
+      })
+      await Promise.all([pass('a', '1'), pass('b', '2')])
+      log.info('outside')`)
+    expect(lines).toMatchObject([
+      { message: 'row not read', name: 'a', pass: '1', uid: 'u' },
+      { message: 'row not read', name: 'b', pass: '2', uid: 'u' },
+      { message: 'outside' },
+    ])
+    expect(lines[2]).not.toHaveProperty('pass')
   })
 })

@@ -7,6 +7,7 @@ import { OperatorError } from '../../../../lib/errors.ts'
 import type { ChangeMessage, TimerMessage } from '../../../../lib/messages.ts'
 import type { Outcome, Pass } from '../../../../lib/reconcile/pass/outcome.ts'
 import { currentScope } from '../../../../lib/telemetry/scope.ts'
+import { traceIdOf } from '../../../../lib/telemetry/traceparent.ts'
 import { lambdaContext } from '../../../../local/lambda/context.ts'
 import { keptMetrics } from '../../../support/kept-metrics.ts'
 import { change, changeRecord, keptLog, keptRedelivery, record, sqsEvent } from '../lambda-events.ts'
@@ -430,7 +431,7 @@ describe('the deadline', () => {
 })
 
 describe('the line of a pass', () => {
-  it('has key, outcome, reason, duration, and the origin of the message', async () => {
+  it('has key, uid, pass, outcome, reason, duration, and the origin of the message', async () => {
     const { run, log } = setUp({
       reconcile: async () => ({
         outcome: { kind: 'stalled', reason: 'TemplateMissing', message: 'no template web' },
@@ -455,7 +456,9 @@ describe('the line of a pass', () => {
           milliseconds: 0,
           at: '2026-01-01T00:00:00.000Z',
           resourceVersion: '1',
-          trace: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+          uid: 'uid-a',
+          pass: expect.stringMatching(/^[0-9a-f]{16}$/),
+          trace: '0af7651916cd43dd8448eb211c80319c',
         },
       },
     ])
@@ -491,7 +494,9 @@ describe('the line of a pass', () => {
 
     const second = setUp()
     await second.run(sqsEvent(...changes.map((each, index) => changeRecord(String(index), each))))
-    expect(second.log.lines).toMatchObject([{ message: 'pass ended', fields: { attempt: 1, trace } }])
+    expect(second.log.lines).toMatchObject([
+      { message: 'pass ended', fields: { attempt: 1, trace: traceIdOf(trace) } },
+    ])
   })
 
   it('has the level debug for a pass without changes', async () => {
