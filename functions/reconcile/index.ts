@@ -35,7 +35,7 @@ const outbox = openOutbox(db, bus.name)
 const publish = createPublish({ outbox, bus: openEventBus({ busName: bus.name }), log })
 const parts = {
   cluster: openCluster(client),
-  store: openStore(db, { bus: bus.name, limits: operator.limits }),
+  store: openStore(db, { bus: bus.name, limits: operator.limits, platform: operator.platform }),
   recorder: openEventRecorder(client, 'reconcile', log),
   config: operator,
   now: time.likely,

@@ -25,6 +25,7 @@ const counts = { function: 'sweep', metrics }
 const { client, time } = withServerTime(withCallCounts(clientFor('sweep', cluster), counts))
 const store = openStore(openDatabase({ ...database, max: 1, applicationName: 'challenge-operator sweep' }), {
   limits: operator.limits,
+  platform: operator.platform,
 })
 const { changes, sweeps } = openQueues({ ...queues, ...next })
 const reached = openCluster(client)

@@ -4,7 +4,7 @@ import { dnsDefault, parseDns } from './dns.ts'
 import { type ExposureConfig, exposureConfig, ingressCidrs } from './exposure.ts'
 import { type Limits, limits } from './limits.ts'
 import { type PlacementSettings, placement } from './placement.ts'
-import { configurationReference, notYet } from './reference.ts'
+import { configurationReference } from './reference.ts'
 import { type Scheduling, scheduling } from './scheduling.ts'
 import { type Environment, readConfig, type Section, type Variables } from './section.ts'
 import { unknownVariables } from './unknown.ts'
@@ -26,6 +26,8 @@ export interface OperatorConfig {
   idleMillicores: number | undefined
   /** Minutes before its end at which the platform is warned of an instance; 0: it is not warned. */
   warnMinutes: number
+  /** Whose tables the rows of instances are mirrored into; none: nobody's. */
+  platform: 'django' | 'none'
   /** Namespaces whose pods may reach challenges. If undefined, every pod that is no challenge may. */
   ingressNamespaces: readonly string[] | undefined
   clusterCidrs: readonly string[]
@@ -58,7 +60,7 @@ const flagSecretLength = 32
 const ttlLimit = 43_200
 
 export const operatorSection: Section<OperatorConfig> = variables => {
-  const known = [...configurationReference.map(({ name }) => name), ...notYet]
+  const known = configurationReference.map(({ name }) => name)
   for (const problem of unknownVariables(variables.names, known)) variables.addProblem(problem)
   const flagSecret = variables.secret('FLAG_SECRET')
   if (flagSecret !== undefined && flagSecret.length < flagSecretLength)
@@ -77,6 +79,7 @@ export const operatorSection: Section<OperatorConfig> = variables => {
     limits: limits(variables),
     idleMillicores: variables.integer('OPERATOR_IDLE_MILLICORES', 1, 100_000, 'thousandths of a core'),
     warnMinutes: variables.integer('OPERATOR_WARN_MINUTES', 0, 1440, 'minutes') ?? 10,
+    platform: variables.oneOf('OPERATOR_PLATFORM', ['django', 'none']) ?? 'django',
     ingressNamespaces: variables.set('OPERATOR_INGRESS_NAMESPACES', namespaceName, 'the name of a namespace'),
     clusterCidrs: clusterCidrs(variables),
     allowedRegistries: allowedRegistries(variables),

@@ -1,5 +1,4 @@
 import { defaultHostTemplate } from './host-template.ts'
-import type { Environment } from './section.ts'
 
 /** The functions that `serverless.yml` deploys. */
 export const deployedFunctions = ['watch-forwarder', 'reconcile', 'timer', 'sweep', 'publish'] as const
@@ -90,6 +89,11 @@ export const configurationReference: readonly ConfigurationVariable[] = [
     'OPERATOR_WARN_MINUTES',
     '10',
     'Minutes before its end at which `instance.expiring` is published for an instance, 0 to 1440; 0: it is not.',
+  ),
+  row(
+    'OPERATOR_PLATFORM',
+    'django',
+    'Whose tables the rows of instances are written into, too: django, or none for a platform that takes events or asks for instances.',
   ),
   row(
     'OPERATOR_INGRESS_NAMESPACES',
@@ -217,14 +221,3 @@ export const configurationReference: readonly ConfigurationVariable[] = [
   row('AWS_ENDPOINT_URL_SQS', undefined, 'URL of a queue server that replaces SQS.', notDeployed),
   row('AWS_ENDPOINT_URL_EVENTBRIDGE', undefined, 'URL of a server that replaces EventBridge.', notDeployed),
 ]
-
-/**
- * Variables that belong to features of later releases and restrict nothing. This release accepts them, so that one set
- * of variables suits several releases, and reads none of them. Start-up and `doctor` name those that are set.
- */
-export const notYet: readonly string[] = ['OPERATOR_PLATFORM']
-
-/** @returns one sentence for each variable of `notYet` that is set; an empty variable counts as unset */
-export function variablesWithoutEffect(environment: Environment): string[] {
-  return notYet.filter(name => environment[name]).map(name => `${name} has no effect in this release.`)
-}

@@ -41,6 +41,7 @@ const effects: Readonly<Record<keyof OperatorConfig, 'settings' | 'policies' | '
   exposure: 'settings',
   logLevel: 'none',
   healthPort: 'none',
+  platform: 'none',
   flagSecret: 'keys',
   flagHmacPepper: 'keys',
   flagSecrets: 'settings',

@@ -1,5 +1,4 @@
 import type { OperatorConfig } from '../config/operator.ts'
-import { variablesWithoutEffect } from '../config/reference.ts'
 import { type Environment, OperatorMisconfigured, readConfig, type Section } from '../config/section.ts'
 import type { Log } from '../telemetry/log.ts'
 import { openLogger } from '../telemetry/logger.ts'
@@ -17,7 +16,7 @@ export interface StartUpOptions<T extends FunctionSections> {
 type StartUp<T extends FunctionSections> = { [K in keyof T]: ReturnType<T[K]> } & { log: Log }
 
 /**
- * Reads the configuration of a function and opens its log. Writes one warning that names the variables without effect.
+ * Reads the configuration of a function and opens its log.
  * A configuration that cannot be used ends the process with all its problems on stderr and exit code 78 (EX_CONFIG).
  */
 export function configured<T extends FunctionSections>(options: StartUpOptions<T>): StartUp<T> {
@@ -25,8 +24,6 @@ export function configured<T extends FunctionSections>(options: StartUpOptions<T
   try {
     const config = readConfig(environment, sections)
     const log = openLogger({ level: config.operator.logLevel, service })
-    const withoutEffect = variablesWithoutEffect(environment)
-    if (withoutEffect.length > 0) log.warn('variables without effect', { variables: withoutEffect })
     return { ...config, log }
   } catch (thrown) {
     if (!(thrown instanceof OperatorMisconfigured)) throw thrown

@@ -1,4 +1,5 @@
 import { type RawBuilder, sql } from 'kysely'
+import type { OperatorConfig } from '../config/operator.ts'
 import { sharedTeam } from '../crd/challenge-instance.ts'
 import { deleteDeadClaims } from './claim-host.ts'
 import { type Database, inTransaction } from './database.ts'
@@ -17,6 +18,9 @@ type Row = Omit<OpenRow, 'reason' | 'url' | 'digest' | 'workloadNamespace' | 'la
 
 const pageSize = 500
 
+/** Without a platform, every row is in step. */
+type Pages = RowScope & Pick<OperatorConfig, 'platform'>
+
 /**
  * Yields the open rows of a scope by uid, in pages, and last those closed rows that the platform shows as open. A row with a recorded `platform_problem` (except `UrlTooLong`) counts as in step,
  * because its instance already retries on a timer. When the platform's tables cannot be read, every other row counts as
@@ -24,7 +28,7 @@ const pageSize = 500
  */
 export async function* openRowPages(
   db: Database,
-  scope: RowScope,
+  scope: Pages,
   signal: AbortSignal,
 ): AsyncGenerator<OpenRow[]> {
   let after = ''
@@ -36,7 +40,7 @@ export async function* openRowPages(
     if (page.length < pageSize) break
     after = last.uid
   }
-  const unstopped = await readUnstopped(db, scope, signal)
+  const unstopped = scope.platform === 'none' ? [] : await readUnstopped(db, scope, signal)
   if (unstopped.length > 0) yield unstopped.map(rowOfPage)
   await inTransaction(db, transaction => deleteDeadClaims(transaction, scope.cluster), signal)
 }
@@ -85,7 +89,7 @@ async function readUnstopped(db: Database, scope: RowScope, signal: AbortSignal)
 
 async function readPage(
   db: Database,
-  page: { scope: RowScope; after: string },
+  page: { scope: Pages; after: string },
   signal: AbortSignal,
 ): Promise<Row[]> {
   const read = (inStep: RawBuilder<boolean>, joins: RawBuilder<unknown>) =>
@@ -94,6 +98,7 @@ async function readPage(
       async transaction => (await pageQuery({ ...page, inStep, joins }).execute(transaction)).rows,
       signal,
     )
+  if (page.scope.platform === 'none') return read(sql<boolean>`true`, sql``)
   try {
     return await read(platformRowMatches, platformRowJoins)
   } catch (thrown) {

@@ -1,5 +1,6 @@
 import type { Transaction } from 'kysely'
 import type { Limits } from '../config/limits.ts'
+import type { OperatorConfig } from '../config/operator.ts'
 import type { EventType } from '../events.ts'
 import type { PlatformProblem } from '../reasons.ts'
 import { readLastActive, recordActivityIn } from './activity.ts'
@@ -24,36 +25,42 @@ const noLimits: Limits = { perTeam: undefined, perEvent: undefined, total: undef
 export interface StoreOptions {
   /** The name of the event bus that the events of every write are for; undefined: any. `noBus`: none. */
   bus?: string
+  /** Whose tables follow the rows. Default: the platform's, made by Django. */
+  platform?: OperatorConfig['platform']
   /** How many instances may hold a workload. Default: any number. */
   limits?: Limits
 }
 
-export function openStore(db: Database, { bus, limits = noLimits }: StoreOptions = {}): Store {
+export function openStore(
+  db: Database,
+  { bus, limits = noLimits, platform = 'django' }: StoreOptions = {},
+): Store {
+  const mirror: Mirror = platform === 'none' ? mirrorNothing : mirrorPair
+  const settings = { bus, limits, mirror }
   return {
     record: (record, signal) =>
       withPlatform(
         db,
-        (transaction, problem) => recordIn(transaction, { record, bus, limits }, problem),
+        (transaction, problem) => recordIn(transaction, { record, ...settings }, problem),
         signal,
       ),
     reopen: (record, signal) =>
       withPlatform(
         db,
-        (transaction, problem) => recordIn(transaction, { record, bus, limits, reopens: true }, problem),
+        (transaction, problem) => recordIn(transaction, { record, ...settings, reopens: true }, problem),
         signal,
       ),
     close: (uid, why, signal) =>
       withPlatform(
         db,
-        (transaction, problem) => closeIn(transaction, { uid, why, bus, limits }, problem),
+        (transaction, problem) => closeIn(transaction, { uid, why, ...settings }, problem),
         signal,
       ),
     closeGone: ({ uid, namespace, cluster }, signal) => {
       const toClose: ToClose = {
         uid,
         why: 'deleted',
-        bus,
-        limits,
+        ...settings,
         claimsOf: { cluster, namespace },
         where: row => row.cluster === cluster && row.namespace === namespace,
       }
@@ -73,7 +80,7 @@ export function openStore(db: Database, { bus, limits = noLimits }: StoreOptions
     prune: (old, signal) => withErrors(db, transaction => pruneIn(transaction, old), signal),
     async *openRows(scope, signal) {
       try {
-        yield* openRowPages(db, scope, signal)
+        yield* openRowPages(db, { ...scope, platform }, signal)
       } catch (thrown) {
         throw storeError(thrown, signal)
       }
@@ -139,16 +146,26 @@ async function withPlatform(
   }
 }
 
-interface ToRecord {
-  record: InstanceRecord
+/** Lets the platform's row of a pair follow, see `mirrorPair`. */
+type Mirror = (...of: Parameters<typeof mirrorPair>) => Promise<PlatformProblem | undefined>
+
+const mirrorNothing: Mirror = async () => undefined
+
+/** What every write goes by. */
+interface Settings {
   bus: string | undefined
   limits: Limits
+  mirror: Mirror
+}
+
+interface ToRecord extends Settings {
+  record: InstanceRecord
   reopens?: boolean
 }
 
 async function recordIn(
   transaction: Transaction<Schema>,
-  { record, bus, limits, reopens = false }: ToRecord,
+  { record, bus, limits, mirror, reopens = false }: ToRecord,
   { problem: known, sequenceIsTaken }: Repeated,
 ): Promise<Recorded> {
   const pair = { teamId: String(record.teamId), template: storable(record.template) }
@@ -171,7 +188,7 @@ async function recordIn(
       bus,
       at: new Date(),
     })
-  const problem = known ?? (await mirrorPair(transaction, pair, record.uid))
+  const problem = known ?? (await mirror(transaction, pair, record.uid))
   if ((before?.platform_problem ?? undefined) !== problem)
     await writeProblem(transaction, record.uid, problem)
   const recorded = { problem, events: events.length, closed: false }
@@ -191,11 +208,9 @@ async function withRoom(
   return wakes.length > 0 ? { ...recorded, wakes } : recorded
 }
 
-interface ToClose {
+interface ToClose extends Settings {
   uid: string
   why: 'deleted' | 'expired'
-  bus: string | undefined
-  limits: Limits
   /** Whose claim of a host is given up. Default: that of the instance, whatever cluster and namespace it names. */
   claimsOf?: { cluster: string | null; namespace: string }
   /** The row is closed only if this holds for it. */
@@ -217,7 +232,7 @@ async function closeIn(
 
 async function closeRowIn(
   transaction: Transaction<Schema>,
-  { uid, why, bus, limits, where = () => true }: ToClose,
+  { uid, why, bus, limits, mirror, where = () => true }: ToClose,
   { problem: known, sequenceIsTaken = false }: Repeated,
 ): Promise<Recorded> {
   const seen = await readInstance(transaction, uid)
@@ -229,7 +244,7 @@ async function closeRowIn(
   if (before === undefined || isStopped(before) || !where(before)) return unchanged
   const types = before.deleted_at ? [] : endingEvents(why)
   if (types.length > 0) await closeRow(transaction, { before, why, types, bus, sequenceIsTaken })
-  const problem = known ?? (await mirrorPair(transaction, pair, uid))
+  const problem = known ?? (await mirror(transaction, pair, uid))
   if ((before.platform_problem ?? undefined) !== problem) await writeProblem(transaction, uid, problem)
   const closed = { problem, events: types.length, closed: false }
   return types.length > 0 ? withRoom(transaction, closed, before, limits) : closed

@@ -1,5 +1,6 @@
 import { runLimited } from '../../lib/concurrency.ts'
 import { parseDatabaseConfig } from '../../lib/config/connections.ts'
+import { parseOperatorConfig } from '../../lib/config/operator.ts'
 import type { Environment } from '../../lib/config/section.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
 import type { Cluster } from '../../lib/kubernetes/cluster.ts'
@@ -33,6 +34,7 @@ export async function runCloseRows(
 ): Promise<void> {
   const { cluster: wanted, yes } = options
   const parts = externalParts(env)
+  const { platform } = parseOperatorConfig(env)
   const { url } = parseDatabaseConfig(env)
   const client = parts.cluster ? openExternalClient(env, 'close-rows') : undefined
   const database = openDatabase({ url, max: 1, applicationName: 'close-rows' })
@@ -51,7 +53,7 @@ export async function runCloseRows(
       return print(
         `${rows.length} open rows ${what} would be closed. Run the command again with --yes to close them.`,
       )
-    const store = openStore(database, parts.bus ? { bus: parts.bus.name } : {})
+    const store = openStore(database, { platform, ...(parts.bus ? { bus: parts.bus.name } : {}) })
     for (const row of rows) await store.closeGone({ ...row, cluster: wanted ?? null }, signal)
     print(`${rows.length} rows are closed.`)
   } finally {

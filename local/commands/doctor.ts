@@ -1,4 +1,3 @@
-import { variablesWithoutEffect } from '../../lib/config/reference.ts'
 import type { Environment } from '../../lib/config/section.ts'
 import { openClient } from '../../lib/kubernetes/client/client.ts'
 import { userAgentOf } from '../../lib/kubernetes/client/user-agent.ts'
@@ -15,7 +14,6 @@ type Print = (line: string) => void
 export async function runDoctor(env: Environment, print: Print, signal: AbortSignal): Promise<boolean> {
   const { config, parts } = readOperatorAndParts(env)
   printFinding('configuration', { fine: 'every variable can be read' }, print)
-  for (const sentence of variablesWithoutEffect(env)) printFinding('configuration', { note: sentence }, print)
   const connection = parts.cluster && configuredConnection(parts.cluster)
   const client = connection && openClient({ connection, userAgent: userAgentOf('doctor') })
   const checks = [
@@ -23,7 +21,7 @@ export async function runDoctor(env: Environment, print: Print, signal: AbortSig
       ? clusterChecks({ client, connection }, config)
       : [note('cluster', 'KUBECONFIG is not set; npm start starts a cluster')]),
     ...queueChecks(parts),
-    ...databaseChecks(parts),
+    ...databaseChecks(parts, config),
     ...(parts.bus === undefined ? [note('event bus', noBusNote)] : []),
     secretCheck(
       'FLAG_SECRET',

@@ -2,7 +2,6 @@ import { runWindow } from '../../functions/watch-forwarder/window.ts'
 import { openQueues } from '../../lib/aws/sqs.ts'
 import { clusterSection, queueSection } from '../../lib/config/connections.ts'
 import { operatorSection } from '../../lib/config/operator.ts'
-import { variablesWithoutEffect } from '../../lib/config/reference.ts'
 import { type Environment, readConfig } from '../../lib/config/section.ts'
 import { keepHeapSmall } from '../../lib/forward/dispatch/heap.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
@@ -24,7 +23,6 @@ export async function runForward(
   const clientOptions = externalSqsOptions({ sqsEndpoint: env.AWS_ENDPOINT_URL_SQS || undefined })
   const queues = openQueues({ ...urls, clientOptions })
   const log = openLogger({ level: operator.logLevel, service: 'watch-forwarder' })
-  for (const sentence of variablesWithoutEffect(env)) print(sentence)
   const forward = composeForward({ client, changes: queues.changes, config: operator, log })
   const ready = once(signal => checkSchema(client, signal))
   try {

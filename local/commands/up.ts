@@ -1,11 +1,10 @@
 import { join, relative, sep } from 'node:path'
 import { abandonAfter } from '../../lib/abort.ts'
 import { type OperatorConfig, parseOperatorConfig } from '../../lib/config/operator.ts'
-import { variablesWithoutEffect } from '../../lib/config/reference.ts'
 import { type Environment, OperatorMisconfigured } from '../../lib/config/section.ts'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
-import { firstNamespace, scopesOf, type WatchedNamespaces } from '../../lib/crd/namespaces.ts'
+import { firstNamespace, scopesOf } from '../../lib/crd/namespaces.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import { createRetryingClient } from '../../lib/kubernetes/client/retrying-client.ts'
 import { installManifests } from '../../lib/kubernetes/install/install.ts'
@@ -78,11 +77,10 @@ async function runInFolder(options: UpOptions, stopping: AbortSignal): Promise<n
     FLAG_HMAC_PEPPER: options.env.FLAG_HMAC_PEPPER || secrets.flagHmacPepper,
   }
   const config = parseOperatorConfig(env)
-  for (const sentence of variablesWithoutEffect(env)) print(sentence)
   const parts = await openParts({ env, directory, print }, stopping)
   try {
     await prepareParts(parts, { config, print }, stopping)
-    const samples = await prepareSamples(options, parts, config.namespaces, stopping)
+    const samples = await prepareSamples(options, parts, config, stopping)
     const file = join(directory, 'env')
     await writeEnvironmentFile(file, { ...parts.variables, ...secretsOf(env) }, parts.programs)
     print(`wrote ${asTyped(file)}; in another shell: . ${asTyped(file)}`)
@@ -187,12 +185,12 @@ async function prepareParts(
 async function prepareSamples(
   { samples: wanted }: UpOptions,
   parts: Parts,
-  namespaces: WatchedNamespaces,
+  { namespaces, platform }: OperatorConfig,
   signal: AbortSignal,
 ): Promise<Samples | undefined> {
   const namespace = firstNamespace(namespaces)
   const samples = await readSamples(namespace)
-  if (parts.embedded.database) {
+  if (parts.embedded.database && platform === 'django') {
     const database = openDatabase({ url: parts.addresses.databaseUrl, max: 1, applicationName: 'samples' })
     await createPlatformTables(database, platformFacts(samples), signal).finally(() => database.destroy())
   }

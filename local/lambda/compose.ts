@@ -135,7 +135,7 @@ export function composeOperator(
     max: databaseConnections,
     applicationName: 'challenge-operator',
   })
-  const { store = openStore(database, { bus: bus?.name ?? noBus, limits: config.limits }) } = options
+  const { store = openStore(database, { ...config, bus: bus?.name ?? noBus }) } = options
   const queues = openQueues({ ...urls, clientOptions: sqs })
   const { changes = queues.changes, timers = queues.timers } = options
   const outbox = bus && openOutbox(database, bus.name)

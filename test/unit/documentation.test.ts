@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { configurationReference, notYet } from '../../lib/config/reference.ts'
+import { configurationReference } from '../../lib/config/reference.ts'
 import { annotationFamilies } from '../../lib/desired/exposure/annotations.ts'
 import { type Reason, reasons } from '../../lib/reasons.ts'
 import { lookedFor, lookedForIfServed } from '../../lib/reconcile/namespace/contents.ts'
@@ -25,14 +25,6 @@ describe('the documentation', () => {
     })
     expect(items(list)).toEqual(expected)
   })
-
-  it.each([['without effect', 'not-yet', notYet]])(
-    'lists every variable %s in the README, in order',
-    (_, mark, expected) => {
-      const names = [...between(text('README.md'), mark).matchAll(/`(\w+)`/g)].map(match => match[1])
-      expect(names).toEqual([...expected])
-    },
-  )
 
   it('lists every variable and ability of the end-to-end suite in e2e.md, in order', () => {
     const page = text('docs/e2e.md')

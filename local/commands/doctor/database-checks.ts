@@ -1,3 +1,4 @@
+import type { OperatorConfig } from '../../../lib/config/operator.ts'
 import { withTls } from '../../../lib/store/connection-settings.ts'
 import { type Database, openDatabase } from '../../../lib/store/database.ts'
 import { type Examination, examine } from '../../../lib/store/examine.ts'
@@ -8,7 +9,10 @@ import { type Check, clockFinding, type Finding, note } from './check.ts'
 /** Hosts of this machine, to which nobody listens in. */
 const loopback = /^(localhost|127\.[\d.]+|\[::1\])$/
 
-export function databaseChecks({ databaseUrl }: ExternalParts): Check[] {
+export function databaseChecks(
+  { databaseUrl }: ExternalParts,
+  { platform }: Pick<OperatorConfig, 'platform'>,
+): Check[] {
   if (databaseUrl === undefined)
     return [note('database', 'DATABASE_URL is not set; npm start starts Postgres')]
   const withDatabase =
@@ -32,7 +36,11 @@ export function databaseChecks({ databaseUrl }: ExternalParts): Check[] {
         const before = Date.now()
         const found = await examine(database, signal)
         const times = { there: found.epochMs, before, after: Date.now(), exactMs: 0 }
-        return [tablesFinding(found), ...tlsFindings(databaseUrl), clockFinding('the database', times)]
+        return [
+          tablesFinding(found, platform),
+          ...tlsFindings(databaseUrl),
+          clockFinding('the database', times),
+        ]
       }),
     },
     {
@@ -89,16 +97,22 @@ function weaknessOf(mode: string, parameters: URLSearchParams): string | undefin
     : `accepts every certificate (${named})`
 }
 
-function tablesFinding({ migrated, platformTables, mayWritePlatform }: Examination): Finding {
+function tablesFinding(
+  { migrated, platformTables, mayWritePlatform }: Examination,
+  platform: OperatorConfig['platform'],
+): Finding {
   if (!migrated)
     return {
       problem: "the operator's tables are missing or older than this version",
       remedy: 'run: npx challenge-operator migrate',
     }
+  if (platform === 'none')
+    return { fine: "the operator's tables exist; OPERATOR_PLATFORM=none leaves the platform's alone" }
   if (!platformTables)
     return {
       problem: "the platform's tables do not exist in this database (PlatformTablesMissing)",
-      remedy: "migrate the platform, or point DATABASE_URL at the platform's database",
+      remedy:
+        "migrate the platform, point DATABASE_URL at the platform's database, or set OPERATOR_PLATFORM=none",
     }
   if (!mayWritePlatform)
     return {

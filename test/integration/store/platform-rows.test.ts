@@ -35,6 +35,33 @@ async function inStep(): Promise<Record<string, boolean>> {
   return Object.fromEntries(rows.map(row => [row.uid, row.platformInStep]))
 }
 
+describe('without a platform', () => {
+  const ours = () => openStore(database.db, { platform: 'none' })
+
+  it('writes our row alone, and finds it in step', async () => {
+    store = ours()
+    try {
+      expect(await store.record(newer, soon())).toMatchObject({ problem: undefined })
+      expect(await database.platformRows()).toEqual([])
+      expect(await inStep()).toEqual({ new: true })
+      expect(await store.close('new', 'deleted', soon())).toMatchObject({ problem: undefined })
+      expect(await database.platformRows()).toEqual([])
+    } finally {
+      store = openStore(database.db)
+    }
+  })
+
+  it('forgets a problem of the platform that was left, and a platform that comes later gets the rows', async () => {
+    const unknown = { ...newer, template: 'unknown' }
+    expect(await store.record(unknown, soon())).toMatchObject({ problem: 'ChallengeUnknown' })
+    expect(await ours().record(unknown, soon())).toMatchObject({ problem: undefined })
+    await ours().record(older, soon())
+    expect(await inStep()).toEqual({ new: false, old: false })
+    await store.record(older, soon())
+    expect(await database.platformRows()).toMatchObject([{ status: 'running', endpoint_url: 'http://old' }])
+  })
+})
+
 describe('the platform row', () => {
   it.each<[Phase, string]>([
     ['Pending', 'pending'],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { parseOperatorConfig } from '../../../lib/config/operator.ts'
-import { configurationReference, notYet, variablesWithoutEffect } from '../../../lib/config/reference.ts'
+import { configurationReference } from '../../../lib/config/reference.ts'
 import { problemsOf } from './problems-of.ts'
 
 describe('the configuration reference', () => {
@@ -15,26 +15,5 @@ describe('the configuration reference', () => {
     expect(new Set(names).size).toBe(names.length)
     for (const name of names.filter(each => each.startsWith('OPERATOR_')))
       expect(problemsOf({ [name]: '\0' }, parseOperatorConfig), `${name} is not read`).toContain(name)
-  })
-})
-
-describe('a variable of a later release', () => {
-  it('is not in the reference', () => {
-    const names = configurationReference.map(each => each.name)
-    const later = [...notYet]
-    expect(later.filter(name => names.includes(name))).toEqual([])
-    expect(new Set(later).size).toBe(later.length)
-  })
-
-  it.each(notYet)('is accepted and changes nothing: %s', name => {
-    expect(parseOperatorConfig({ [name]: '\0' })).toEqual(parseOperatorConfig({}))
-  })
-
-  it('is named as one without effect when it is set', () => {
-    const environment = {
-      OPERATOR_PLATFORM: 'none',
-      OPERATOR_NAMESPACE: 'ctf',
-    }
-    expect(variablesWithoutEffect(environment)).toEqual(['OPERATOR_PLATFORM has no effect in this release.'])
   })
 })
