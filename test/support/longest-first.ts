@@ -1,35 +1,45 @@
 import { relative } from 'node:path'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-/** The files that took longest in a whole run on two cores, beginning with the longest. */
+/** The files that took longest in a whole run on two cores. In each project the longest comes first. */
 export const longest = [
+  'test/chaos/api-server.test.ts',
   'test/chaos/node-lost.test.ts',
+  'test/chaos/killed-pass.test.ts',
+  'test/chaos/slow-events.test.ts',
+  'test/chaos/replaced-pods.test.ts',
+  'test/chaos/left-behind.test.ts',
+  'test/chaos/predecessor.test.ts',
+  'test/integration/sweep.test.ts',
+  'test/integration/organisers-clock.test.ts',
   'test/integration/cli/up.test.ts',
   'test/integration/placement.test.ts',
+  'test/integration/gateway-routes.test.ts',
+  'test/integration/local/control-plane.test.ts',
+  'test/integration/children.test.ts',
   'test/integration/cluster-refusals.test.ts',
   'test/integration/rights.test.ts',
-  'test/integration/children.test.ts',
   'test/integration/shared-database.test.ts',
-  'test/integration/exposure.test.ts',
-  'test/integration/gateway-routes.test.ts',
   'test/integration/cli/external-parts.test.ts',
-  'test/integration/sweep.test.ts',
-  'test/chaos/api-server.test.ts',
-  'test/chaos/replaced-pods.test.ts',
-  'test/chaos/slow-events.test.ts',
   'test/integration/manifests/install.test.ts',
   'test/integration/kubernetes/watch.test.ts',
+  'test/integration/exposure.test.ts',
   'test/unit/package.test.ts',
   'test/unit/serverless.test.ts',
 ]
 
-/** Starts the longest files first, so that no worker is left alone with one at the end. A fresh clone has no durations. */
+/**
+ * Runs one project after the other, because a worker shares modules within a project only, and starts the longest files of
+ * each first, so that no worker is left alone with one at the end. A fresh clone has no durations.
+ */
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const rank = ({ moduleId }: TestSpecification) => {
       const found = longest.indexOf(relative(this.ctx.config.root, moduleId))
       return found === -1 ? longest.length : found
     }
-    return (await super.sort(files)).toSorted((a, b) => rank(a) - rank(b))
+    const byProjectAndLength = (a: TestSpecification, b: TestSpecification) =>
+      a.project.name.localeCompare(b.project.name) || rank(a) - rank(b)
+    return (await super.sort(files)).toSorted(byProjectAndLength)
   }
 }

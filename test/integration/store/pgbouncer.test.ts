@@ -3,7 +3,13 @@ import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'v
 import { openDatabase } from '../../../lib/store/database.ts'
 import { migrate } from '../../../lib/store/migrate.ts'
 import { type PgBouncer, pgBouncerProgram, startPgBouncer } from '../../support/pgbouncer.ts'
-import { routeThroughPooler, type StoreDatabase, soon, storeDatabase } from './store-database.ts'
+import {
+  routeDirectly,
+  routeThroughPooler,
+  type StoreDatabase,
+  soon,
+  storeDatabase,
+} from './store-database.ts'
 
 const program = await pgBouncerProgram()
 let pooler: PgBouncer
@@ -13,20 +19,28 @@ beforeAll(async () => {
   pooler = await startPgBouncer(program, inject('sharedParts').postgresUrl)
   routeThroughPooler(url => pooler.urlOf(url))
 })
-afterAll(() => pooler?.stop())
+afterAll(async () => {
+  routeDirectly()
+  await pooler?.stop()
+})
 
 it.skipIf(program !== undefined)(
   'is not tested, because it is not installed (apt-get install pgbouncer)',
   context => context.skip('pgbouncer is missing'),
 )
 
+/** Declares the tests of a file. The query makes it a module of its own, because the worker may have run the file before. */
+async function casesOf(file: string): Promise<void> {
+  await import(`./${file}.test.ts?behind-pgbouncer`)
+}
+
 /** Each of these files runs once more here, with every database behind the pooler. */
 describe.skipIf(program === undefined)('behind PgBouncer in transaction mode', () => {
-  describe('records', () => import('./record.test.ts').then(() => undefined))
-  describe('closed rows', () => import('./close.test.ts').then(() => undefined))
-  describe('platform rows', () => import('./platform-rows.test.ts').then(() => undefined))
-  describe('the outbox', () => import('./outbox.test.ts').then(() => undefined))
-  describe('migrations', () => import('./migrate.test.ts').then(() => undefined))
+  describe('records', () => casesOf('record'))
+  describe('closed rows', () => casesOf('close'))
+  describe('platform rows', () => casesOf('platform-rows'))
+  describe('the outbox', () => casesOf('outbox'))
+  describe('migrations', () => casesOf('migrate'))
 })
 
 describe.skipIf(program === undefined)('a session that PgBouncer shares', () => {

@@ -26,11 +26,17 @@ export interface StoreDatabase {
   remove(): Promise<void>
 }
 
-let pooled = (url: string) => url
+const direct = (url: string) => url
+let pooled = direct
 
 /** Lets every database that is made from now on be reached through a pooler. */
 export function routeThroughPooler(urlOf: (url: string) => string): void {
   pooled = urlOf
+}
+
+/** Ends what `routeThroughPooler` began, for the files that the worker runs next. */
+export function routeDirectly(): void {
+  pooled = direct
 }
 
 /** A migrated database with the platform's tables, unless the options say otherwise. */
