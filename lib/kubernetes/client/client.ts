@@ -130,6 +130,8 @@ function dispatched(
       ...(body === undefined ? {} : { 'content-type': contentType ?? json }),
     },
     body: body === undefined ? null : JSON.stringify(body),
+    // undici gives a connection up after a DELETE with a body, unless it is told that the server reads such a body.
+    reset: false,
     signal,
   }
 }

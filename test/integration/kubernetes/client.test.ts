@@ -50,6 +50,19 @@ describe('a request', () => {
   })
 })
 
+it('a deletion with a body keeps its connection', async () => {
+  await using at = await serve(async (request, response) => {
+    for await (const _ of request);
+    response.end('{}')
+  })
+  for (let round = 0; round < 30; round++) {
+    const body = { preconditions: { uid: 'a' } }
+    expect(await at.client.request('DELETE', '/x', { body }, signal)).toMatchObject({ status: 200 })
+  }
+  // The client keeps at most eight connections.
+  expect(at.proxy.accepted).toBeLessThanOrEqual(8)
+})
+
 describe('a request whose token is refused', () => {
   it('is sent once more with a fresh token', async () => {
     await using at = await serve((request, response) => {
