@@ -123,7 +123,8 @@ export function desiredState(input: DesiredInput): Desired | Problem {
   }
 }
 
-function hashed(object: Named<KubernetesObject>): DesiredChild {
+/** Returns a child with its hash. */
+export function hashed(object: Named<KubernetesObject>): DesiredChild {
   return { object, hash: shortHash(object) }
 }
 

@@ -1,6 +1,6 @@
 import type { OperatorConfig } from '../config/operator.ts'
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
-import { type Desired, type DesiredInput, desiredState } from '../desired/desired.ts'
+import { type Desired, type DesiredChild, type DesiredInput, desiredState } from '../desired/desired.ts'
 import { flagSource, flagValue } from '../desired/flag/flag.ts'
 import { referencedFlag } from '../desired/flag/referenced-flag.ts'
 import { workloadNamespace } from '../desired/identity.ts'
@@ -24,7 +24,7 @@ import { type Causes, expectsEnd } from './pass/causes.ts'
 import type { Obstacle, Use } from './pass/findings.ts'
 import type { Observed, TemplateSource } from './pass/observation.ts'
 import { wouldChange } from './pass/would-change.ts'
-import { keepsPod, mayKeepOwnPolicy } from './policy/own-policy.ts'
+import { keepsPod, mayKeepOwnPolicy, ownPolicyOfLockdown } from './policy/own-policy.ts'
 
 /** What to do about what was observed. An instance that lives on has its dates, whatever else is decided about it. */
 export type Decision =
@@ -35,6 +35,8 @@ export type Decision =
       expiresAt: number | undefined
       /** When an instance without children may start, in epoch milliseconds; undefined: now. */
       availableFrom: number | undefined
+      /** See `ownPolicyOfLockdown`. Only where nothing else is applied. */
+      ownPolicy?: DesiredChild
     })
 
 type LiveDecision =
@@ -65,17 +67,23 @@ export function decide(observed: Observed, config: OperatorConfig, now: number):
   if (ends && !clock.paused) return { kind: 'expire' }
   const availableFrom = opensAt(observed, built, now)
   const live = decideLive(observed, built, availableFrom)
-  const held = clock.paused ? heldBack(observed, live, ends) : live
-  return { ...held, expiresAt: at, availableFrom }
+  const ownPolicy = ownPolicyOfLockdown(observed, config)
+  const held = clock.paused ? heldBack(observed, live, { ends, ownPolicy }) : live
+  const dated = { ...held, expiresAt: at, availableFrom }
+  return ownPolicy && held.kind !== 'converge' ? { ...dated, ownPolicy } : dated
 }
 
 const clockPaused = 'The organiser has paused the operator. What is due is done when the pause ends.'
 
 /** During a pause of the organiser's clock: says so where something would be done, and changes nothing. */
-function heldBack(observed: Observed, live: LiveDecision, ends: boolean): LiveDecision {
+function heldBack(
+  observed: Observed,
+  live: LiveDecision,
+  { ends, ownPolicy }: { ends: boolean; ownPolicy: DesiredChild | undefined },
+): LiveDecision {
   if (ends) return leave('Paused', clockPaused)
   if (live.kind === 'leave') return live
-  return live.kind === 'converge' && wouldChange(observed, live)
+  return live.kind === 'converge' && wouldChange(observed, live, ownPolicy)
     ? leave('Paused', clockPaused)
     : { kind: 'hold' }
 }

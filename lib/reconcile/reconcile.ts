@@ -91,8 +91,8 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
     ensureCopiedSecret,
     now,
   })
-  const configuration = configurationOf(config)
-  const closedConfiguration = underLockdown(configuration)
+  const open = configurationOf(config)
+  const configurations = { open, closed: underLockdown(open) }
   const readClock = createClockReader({ cluster, namespace: config.leaseNamespace, now })
   const endOnTime = createEndOnTime({ ...deps, readClock })
   const revisions = createRevisions({ cluster, now, log })
@@ -181,7 +181,7 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
       acted,
       pass,
       config,
-      configuration: clock.lockdown ? closedConfiguration : configuration,
+      configurations,
       now: judgedAt,
       random: random(),
     })

@@ -1,7 +1,9 @@
+import { isDeepStrictEqual } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
+import { clockName } from '../../lib/clock/state.ts'
 import type { ChallengeTemplateSpec } from '../../lib/crd/challenge-template.ts'
 import { annotations, finalizer, labels } from '../../lib/crd/group.ts'
-import type { Deployment, NetworkPolicy, Pod, Stored } from '../../lib/crd/objects.ts'
+import type { ConfigMap, Deployment, NetworkPolicy, Pod, Stored } from '../../lib/crd/objects.ts'
 import { policyName } from '../../lib/desired/identity.ts'
 import { sharedPolicy } from '../../lib/desired/objects/network-policy.ts'
 import { policyRules, policyRulesText } from '../../lib/desired/policy-rules.ts'
@@ -256,6 +258,45 @@ describe('an instance of a release that gave it a policy of its own', () => {
     await edit(operator, 'ChallengeTemplate', 'former', { spec: { networkProfile: 'open' } })
     const isOpen = (found: NetworkPolicy | undefined) => found?.spec.egress?.length === 2
     await eventually<NetworkPolicy>(operator, 'NetworkPolicy', name, isOpen)
+    await untilConsistent(operator, name, 'Ready')
+    expect((await deployment())?.metadata.generation).toBe(1)
+  })
+
+  it('is closed by a lockdown, also while it or everything is paused, and opened again', async () => {
+    const { cluster, namespace, signal } = operator
+    const clock = { ...referenceTo(operator, 'ConfigMap', clockName), apiVersion: 'v1' }
+    const order = async (data: Record<string, string>) => {
+      const operations = [{ op: 'add', path: '/data', value: data } as const]
+      if (await cluster.patchJson(clock, operations, signal)) return
+      const metadata = { name: clockName, namespace }
+      await create(operator, { apiVersion: 'v1', kind: 'ConfigMap', metadata, data } as ConfigMap)
+    }
+    const pausedBy = (value: string | null) =>
+      edit(operator, 'ChallengeInstance', name, {
+        metadata: { annotations: { [annotations.paused]: value } },
+      })
+    const rulesIn = ({ ingress = [], egress = [] }: NetworkPolicy['spec']) => [ingress.length, egress.length]
+    const until = (...rules: number[]) =>
+      eventually<NetworkPolicy>(
+        operator,
+        'NetworkPolicy',
+        name,
+        found => found !== undefined && isDeepStrictEqual(rulesIn(found.spec), rules),
+      )
+    await pausedBy('true')
+    await phaseOf(operator, name, 'Ready', 'Paused')
+    await order({ lockdown: 'true' })
+    await until(0, 0)
+    await order({ paused: 'true', lockdown: 'false' })
+    await until(1, 2)
+    await pausedBy(null)
+    await order({ paused: 'true', lockdown: 'true' })
+    await until(0, 0)
+    await order({ lockdown: 'true' })
+    await phaseOf(operator, name, 'Ready')
+    await until(0, 0)
+    await order({})
+    await until(1, 2)
     await untilConsistent(operator, name, 'Ready')
     expect((await deployment())?.metadata.generation).toBe(1)
   })

@@ -56,15 +56,26 @@ export function ownPolicy(
   }
 }
 
+/** Builds the policy of one instance during a lockdown. It follows from no template. */
+export function closedOwnPolicy({ name, namespace, labels, podSelector }: Identity): Named<NetworkPolicy> {
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: { name, namespace, labels },
+    spec: closedSpec(podSelector),
+  }
+}
+
 function policySpec(
   matchLabels: Record<string, string>,
   rules: PolicyRules,
   settings: PolicySettings,
 ): NetworkPolicy['spec'] {
-  return {
-    podSelector: { matchLabels },
-    policyTypes: ['Ingress', 'Egress'],
-    ingress: settings.lockdown ? [] : ingressRules(rules, settings),
-    egress: settings.lockdown ? [] : egressRules(rules, settings),
-  }
+  const closed = closedSpec(matchLabels)
+  if (settings.lockdown) return closed
+  return { ...closed, ingress: ingressRules(rules, settings), egress: egressRules(rules, settings) }
+}
+
+function closedSpec(matchLabels: Record<string, string>): NetworkPolicy['spec'] {
+  return { podSelector: { matchLabels }, policyTypes: ['Ingress', 'Egress'], ingress: [], egress: [] }
 }

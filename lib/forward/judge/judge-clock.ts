@@ -21,7 +21,8 @@ export function creditsUnreported(
 }
 
 /**
- * Whether a policy of the instance's own is open during a lockdown, or closed after one.
+ * Whether a policy of the instance's own is open during a lockdown, or closed after one. An instance of an earlier release
+ * has no record of its settings, and was never closed.
  * @param closed hash of the settings with which such a policy is closed
  */
 export function lockdownUnreflected(
@@ -29,7 +30,7 @@ export function lockdownUnreflected(
   { lockdown }: Pick<ClockState, 'lockdown'>,
   closed: string | undefined,
 ): boolean {
-  if (closed === undefined || configuration === undefined) return false
+  if (closed === undefined) return false
   const hasOwnPolicy = children.some(({ kind }) => kind === 'NetworkPolicy')
-  return hasOwnPolicy && (configuration.settings === closed) !== lockdown
+  return hasOwnPolicy && (configuration?.settings === closed) !== lockdown
 }

@@ -75,23 +75,23 @@ export function judge(
   if (instance === undefined) return { wake: orphaned(row, undefined) }
   if (instance.deleting) return { wake: teardownUnfinished(row, instance) ?? teardownAskedAbout(instance) }
   const own = pauseUnreflected(instance) ?? generationUnobserved(instance)
-  if (instance.paused) return { wake: own }
+  const unlocked = lockdownWake(instance, clock, closedOwnPolicy)
+  // A lockdown is for safety, so a pause does not hold it back.
+  if (instance.paused) return { wake: own ?? unlocked }
   const unreported = creditsUnreported(instance, clock)
   const end = earlierEnd(instance, unreported?.movesMs)
   const dueAt = nextDate(instance, end, now, warnMinutes)
   const over = expired(instance, end, now)
-  if (clock.paused) return heldBack(row, { instance, template, over, dueAt }, now)
+  if (clock.paused) return heldBack(row, { instance, template, over, unlocked, dueAt }, now)
   const credits = unreported && wakeOf(instance, 'changed', unreported.mismatch)
   const takeover = instance.adopting && !over ? takeoverDue(instance, template) : undefined
   if (takeover) return { rollout: takeover, credits, dueAt }
-  const { lockdown } = clock
-  const unlocked = lockdownUnreflected(instance, clock, closedOwnPolicy)
   const pressing =
     over ??
     own ??
     finalizerMissing(instance) ??
     syncUnhandled(instance) ??
-    (unlocked ? wakeOf(instance, 'changed', { kind: 'lockdown', lockdown }) : undefined) ??
+    unlocked ??
     opened(instance, now) ??
     awaited(instance) ??
     (unreported ? undefined : expiring(instance, now, warnMinutes))
@@ -114,20 +114,22 @@ interface Held {
   instance: InstanceDigest
   template: TemplateDigest | undefined
   over: Wake | undefined
+  unlocked: Wake | undefined
   dueAt: number | undefined
 }
 
 /**
  * During a pause of the organiser's clock an instance is told once that something is held back. What predecessors left is
- * removed all the same: a person deleted them.
+ * removed all the same: a person deleted them. A lockdown closes, and opens again, all the same.
  */
-function heldBack(row: Row, { instance, template, over, dueAt }: Held, now: number): Verdict {
+function heldBack(row: Row, { instance, template, over, unlocked, dueAt }: Held, now: number): Verdict {
   const left = orphaned(row, instance)
   const { reason, generation, reportedGeneration } = instance
-  if (reason === 'Paused' && generation === reportedGeneration) return { wake: left }
+  if (reason === 'Paused' && generation === reportedGeneration) return { wake: unlocked ?? left }
   const children = childrenUnrecorded(row, instance, now)
   const start = hasWorkload(instance) ? undefined : templateUnconsidered(instance, template)
   const wake =
+    unlocked ??
     over ??
     generationUnobserved(instance) ??
     opened(instance, now) ??
@@ -216,6 +218,15 @@ function awaited(instance: InstanceDigest): Wake | undefined {
   return at === undefined || reason === 'Queued'
     ? undefined
     : wakeOf(instance, 'changed', { kind: 'activity', at })
+}
+
+function lockdownWake(
+  instance: InstanceDigest,
+  clock: ClockState,
+  closed: string | undefined,
+): Wake | undefined {
+  if (!lockdownUnreflected(instance, clock, closed)) return undefined
+  return wakeOf(instance, 'changed', { kind: 'lockdown', lockdown: clock.lockdown })
 }
 
 function opened(instance: InstanceDigest, now: number): Wake | undefined {

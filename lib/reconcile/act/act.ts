@@ -16,6 +16,7 @@ import type { EnsureSharedPolicy } from '../policy/shared-policy-guard.ts'
 import type { Revisions } from '../template/revisions.ts'
 import type { ReportTemplate } from '../template/template-status.ts'
 import type { Acted } from './acted.ts'
+import { applyChild } from './apply-child.ts'
 import { converge, prune } from './converge.ts'
 import type { EnsureCopiedSecret } from './copied-secrets.ts'
 import { copyTlsSecret, withUncopied } from './copy-tls-secret.ts'
@@ -50,12 +51,16 @@ export async function act(
   const children = instance.status?.children ?? []
   const nothing: Acted = { children, writes: [], failures: [], converged: false }
   switch (decision.kind) {
-    case 'look':
-      return removeOwnPolicy(cluster, { observed, acted: nothing }, signal)
+    case 'look': {
+      const acted = await followLockdown(actors, { observed, decision, acted: nothing }, signal)
+      return removeOwnPolicy(cluster, { observed, acted }, signal)
+    }
     case 'hold':
-      return nothing
-    case 'leave':
-      return { ...nothing, children: children.map(child => withoutPastRepairs(child, now())) }
+      return followLockdown(actors, { observed, decision, acted: nothing }, signal)
+    case 'leave': {
+      const left = { ...nothing, children: children.map(child => withoutPastRepairs(child, now())) }
+      return followLockdown(actors, { observed, decision, acted: left }, signal)
+    }
     case 'expire': {
       const ended = await expire(cluster, instance, signal)
       return ended === 'overtaken' ? { ...nothing, overtaken: true } : nothing
@@ -90,6 +95,24 @@ export async function act(
       )
       return removeOwnPolicy(cluster, { observed, acted: { ...tried, converged: true, lacks } }, signal)
     }
+  }
+}
+
+/** Closes the policy of an instance's own for a lockdown, or opens it again, where nothing else is applied. */
+async function followLockdown(
+  { cluster, now }: Pick<Actors, 'cluster' | 'now'>,
+  { observed, decision, acted }: Pick<ToAct, 'observed' | 'decision'> & { acted: Acted },
+  signal: AbortSignal,
+): Promise<Acted> {
+  const desired = decision.kind === 'expire' ? undefined : decision.ownPolicy
+  if (desired === undefined) return acted
+  const toApply = { observed, desired, now: now(), ignorePauses: true }
+  const { key, child, write, failure } = await applyChild(cluster, toApply, signal)
+  return {
+    ...acted,
+    children: acted.children.flatMap(each => (childKey(each) === key ? (child ?? []) : each)),
+    writes: write ? [write] : [],
+    failures: failure ? [failure] : [],
   }
 }
 

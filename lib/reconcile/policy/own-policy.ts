@@ -3,7 +3,10 @@ import { isWorkload } from '../../crd/child-kinds.ts'
 import { labels } from '../../crd/group.ts'
 import type { Deployment, Stored } from '../../crd/objects.ts'
 import { childKey, keyOfObject } from '../../crd/reference.ts'
-import type { Desired } from '../../desired/desired.ts'
+import { type Desired, type DesiredChild, hashed } from '../../desired/desired.ts'
+import { identity } from '../../desired/identity.ts'
+import { closedOwnPolicy, ownPolicy, type PolicySettings } from '../../desired/objects/network-policy.ts'
+import { policyRules } from '../../desired/policy-rules.ts'
 import type { Observed } from '../pass/observation.ts'
 
 /** Whether a recorded child is the policy that an earlier release made for one instance. */
@@ -28,6 +31,39 @@ export function keepsPod(instance: ChallengeInstance, withOwnPolicy: Desired): b
   const recorded = new Map(instance.status?.children?.map(child => [childKey(child), child.hash]))
   const workload = withOwnPolicy.children.find(({ object }) => isWorkload(object))
   return workload !== undefined && recorded.get(keyOfObject(workload.object)) === workload.hash
+}
+
+/** Whether the recorded policy of an instance's own is the closed one of a lockdown; undefined: there is no such policy. */
+export function isOwnPolicyClosed(
+  instance: Stored<ChallengeInstance>,
+  children: readonly Child[],
+): boolean | undefined {
+  const recorded = children.find(isOwnPolicy)
+  return recorded && recorded.hash === closedPolicy(instance, recorded).hash
+}
+
+/**
+ * Returns the policy of an instance's own that a lockdown closes, or the end of one opens again, in a pass that changes
+ * nothing else. A lockdown is for safety, so neither a pause nor an obstacle keeps it from closing. A policy opens by the
+ * template that the instance took up; without that one it stays closed.
+ * @returns undefined: it is as it should be
+ */
+export function ownPolicyOfLockdown(
+  observed: Pick<Observed, 'instance' | 'deployment' | 'clock' | 'sources'>,
+  settings: PolicySettings,
+): DesiredChild | undefined {
+  const { instance, clock, sources } = observed
+  const recorded = instance.status?.children?.find(isOwnPolicy)
+  if (recorded === undefined || !mayKeepOwnPolicy(observed)) return undefined
+  const closed = closedPolicy(instance, recorded)
+  if ((recorded.hash === closed.hash) === clock.lockdown) return undefined
+  if (clock.lockdown) return closed
+  const spec = sources.at(-1)?.template.spec
+  return spec && hashed(ownPolicy(identity(instance, recorded.namespace), policyRules(spec), settings))
+}
+
+function closedPolicy(instance: Stored<ChallengeInstance>, { namespace }: Child): DesiredChild {
+  return hashed(closedOwnPolicy(identity(instance, namespace)))
 }
 
 /**

@@ -2,7 +2,6 @@ import { creditMinutes, creditScope } from '../../clock/credits.ts'
 import type { OperatorConfig } from '../../config/operator.ts'
 import type { Child } from '../../crd/challenge-instance.ts'
 import type { Deployment } from '../../crd/objects.ts'
-import type { Configuration } from '../../desired/configuration.ts'
 import type { OperatorError } from '../../errors.ts'
 import { warnedAt } from '../../lifetime.ts'
 import { deploymentDigest } from '../../observed/deployment.ts'
@@ -25,8 +24,8 @@ import {
   requeue,
   waitOutcome,
 } from '../pass/outcome.ts'
-import { mayKeepOwnPolicy } from '../policy/own-policy.ts'
-import { configurationAfter } from './configuration-after.ts'
+import { isOwnPolicyClosed, mayKeepOwnPolicy } from '../policy/own-policy.ts'
+import { type Configurations, configurationAfter, configurationAfterLockdown } from './configuration-after.ts'
 import { addressesWith, exposureFinding } from './exposure-finding.ts'
 import { type Built, templateAfter } from './template-after.ts'
 
@@ -36,8 +35,7 @@ export interface ConcludeInput {
   acted: Acted
   pass: Pass
   config: Pick<OperatorConfig, 'exposure' | 'warnMinutes'>
-  /** The settings that this pass builds with. */
-  configuration: Configuration
+  configurations: Configurations
   /** Epoch milliseconds. */
   now: number
   /** In [0, 1): jitter of waits. */
@@ -53,7 +51,7 @@ export interface Conclusion {
 
 /** Derives the outcome and the findings of a pass from what it observed, decided and did. */
 export function conclude(input: ConcludeInput): Conclusion {
-  const { observed, decision, acted, configuration, config } = input
+  const { observed, decision, acted, config } = input
   if (decision.kind === 'expire')
     return { outcome: { kind: 'settled' }, findings: undefined, flagHmac: undefined }
   const workload = workloadOf(input)
@@ -80,11 +78,7 @@ export function conclude(input: ConcludeInput): Conclusion {
     exposure,
     use: useAfter(decision, acted),
     ...(built && exposure ? { granted: grantedBy(built, exposure, observed) } : {}),
-    configuration: configurationAfter(observed, {
-      configuration,
-      observes,
-      ownPolicy: built ? built.desired.sharedPolicy === undefined : mayKeepOwnPolicy(observed),
-    }),
+    configuration: configurationOf(input, { built, observes }),
     // During a pause of the clock no template is taken up, nor refused.
     template: templateAfter(observed, {
       built: built && builtOf(built),
@@ -92,6 +86,27 @@ export function conclude(input: ConcludeInput): Conclusion {
     }),
   }
   return { outcome, findings, flagHmac: built?.desired.flagHmac }
+}
+
+/**
+ * See `configurationAfter`. An instance that is only held keeps the record, and its own policy follows a lockdown. One that
+ * has no record yet counts as built with the present settings.
+ */
+function configurationOf(
+  { observed, acted, configurations }: ConcludeInput,
+  { built, observes }: { built: Extract<Decision, { kind: 'converge' }> | undefined; observes: boolean },
+): string | undefined {
+  const { open, closed } = configurations
+  const { instance, clock } = observed
+  const isFirst =
+    instance.status?.configuration === undefined &&
+    isOwnPolicyClosed(instance, acted.children) === clock.lockdown
+  const after = configurationAfter(observed, {
+    configuration: clock.lockdown ? closed : open,
+    observes: observes || isFirst,
+    ownPolicy: built ? built.desired.sharedPolicy === undefined : mayKeepOwnPolicy(observed),
+  })
+  return after ?? configurationAfterLockdown(observed, acted.children, configurations)
 }
 
 /** The minutes of credits that count for an instance. */

@@ -1,8 +1,10 @@
+import type { Child } from '../../crd/challenge-instance.ts'
 import { type Configuration, isBuiltWith } from '../../desired/configuration.ts'
 import { hasHost } from '../../desired/exposure/exposing-type.ts'
 import { configurationText, noKeys, recordedConfiguration } from '../../observed/configuration.ts'
 import { serves } from '../../observed/serves.ts'
 import type { Observed } from '../pass/observation.ts'
+import { isOwnPolicyClosed } from '../policy/own-policy.ts'
 
 /**
  * The record of the settings that a pass considered. It considers them if it read the template and came to an end: also an
@@ -29,4 +31,28 @@ export function configurationAfter(
     keys: usesKeys ? keys : noKeys,
     served: takesUp ? serves(instance) : before?.served === true,
   })
+}
+
+/**
+ * The record after a pass that changed nothing but the policy of the instance's own, which follows a lockdown. Settings of
+ * another time stay as they were recorded: they are still to be taken up.
+ * @returns undefined: as before
+ */
+export function configurationAfterLockdown(
+  { instance, clock }: Pick<Observed, 'instance' | 'clock'>,
+  children: readonly Child[],
+  { open, closed }: Configurations,
+): string | undefined {
+  const before = recordedConfiguration(instance.status?.configuration)
+  const known = [open, closed].map(({ settingsOfOwnPolicy }) => settingsOfOwnPolicy)
+  if (before === undefined || !known.includes(before.settings)) return undefined
+  if (isOwnPolicyClosed(instance, children) !== clock.lockdown) return undefined
+  const { settingsOfOwnPolicy: settings } = clock.lockdown ? closed : open
+  return configurationText({ ...before, settings })
+}
+
+/** The present settings, and the same during a lockdown. */
+export interface Configurations {
+  open: Configuration
+  closed: Configuration
 }

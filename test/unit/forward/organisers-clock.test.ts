@@ -3,6 +3,7 @@ import { takeUp } from '../../../lib/clock/kept.ts'
 import { clockName, clockStateName } from '../../../lib/clock/state.ts'
 import { noClock } from '../../../lib/clock/version.ts'
 import type { ChallengeInstance } from '../../../lib/crd/challenge-instance.ts'
+import { annotations } from '../../../lib/crd/group.ts'
 import type { ConfigMap, Stored } from '../../../lib/crd/objects.ts'
 import { policyName } from '../../../lib/desired/identity.ts'
 import { policyRules } from '../../../lib/desired/policy-rules.ts'
@@ -213,8 +214,27 @@ describe('a lockdown', () => {
     const world = simulatedForwarder()
     await world.begin(template(), ...settled().all, standingPolicy(), ...takenUp({ lockdown: 'true' }))
     await world.advance(60_000)
-    // The policy of the instance's own is recorded, and its settings are not, since an earlier release built it.
-    expect(world.takeSent()).toEqual([])
+    // The instance has a policy of its own and no record of its settings, since an earlier release built it.
+    expect(new Set(world.takeSent())).toEqual(new Set(['changed team-1']))
+    await world.end()
+  })
+
+  it('reaches the policy of an instance’s own also while everything, or that instance, is paused', async () => {
+    const world = simulatedForwarder()
+    const { all, instance: team } = settled()
+    const pausedTeam = {
+      ...team.metadata,
+      name: 'team-2',
+      uid: 'team-2',
+      annotations: { [annotations.paused]: 'true' },
+    }
+    const held = withStatus({ ...team, metadata: pausedTeam }, { ...team.status, reason: 'Paused' })
+    await world.begin(template(), ...all, held, ...takenUp({ paused: 'true' }))
+    await world.advance(60_000)
+    world.takeSent()
+    world.see(...takenUp({ paused: 'true', lockdown: 'true' }))
+    await world.advance()
+    expect(world.takeSent()).toEqual(expect.arrayContaining(['changed team-1', 'changed team-2']))
     await world.end()
   })
 

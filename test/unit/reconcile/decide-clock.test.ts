@@ -2,7 +2,13 @@ import { describe, expect, it } from 'vitest'
 import { type ClockState, openClock } from '../../../lib/clock/state.ts'
 import { parseOperatorConfig } from '../../../lib/config/operator.ts'
 import type { ChallengeInstanceStatus } from '../../../lib/crd/challenge-instance.ts'
+import { annotations } from '../../../lib/crd/group.ts'
+import type { NetworkPolicy } from '../../../lib/crd/objects.ts'
 import { keyOfObject, referenceTo } from '../../../lib/crd/reference.ts'
+import { hashed } from '../../../lib/desired/desired.ts'
+import { identity } from '../../../lib/desired/identity.ts'
+import { ownPolicy } from '../../../lib/desired/objects/network-policy.ts'
+import { policyRules } from '../../../lib/desired/policy-rules.ts'
 import { revisionName } from '../../../lib/desired/template-revision.ts'
 import type { Decision } from '../../../lib/reconcile/decide.ts'
 import { decide, isOverUnobserved } from '../../../lib/reconcile/decide.ts'
@@ -149,5 +155,47 @@ describe('a lockdown', () => {
       egress: [],
     })
     expect(closed.desired.children).toEqual(open.desired.children)
+  })
+})
+
+describe('a lockdown', () => {
+  const locked = (parts: Partial<ClockState> = {}) => clockWith({ lockdown: true, ...parts })
+  /** The status of an instance that a release built that gave it a policy of its own, with the policy open or closed. */
+  function formerStatus(isClosed: boolean): ChallengeInstanceStatus {
+    const status = builtStatus()
+    const policy = hashed(ownPolicy(own, policyRules(endless.spec), { ...config, lockdown: isClosed }))
+    const record = { ...referenceTo(policy.object), version: '1', hash: policy.hash }
+    return { ...status, children: [...(status.children ?? []), record] }
+  }
+  const own = identity(storedInstance({ metadata: { creationTimestamp: created } }), 'ctf')
+  const policyAfter = (decision: Decision) =>
+    decision.kind !== 'expire' && decision.kind !== 'converge'
+      ? (decision.ownPolicy?.object as NetworkPolicy | undefined)?.spec
+      : decision.kind
+  const closed = { ingress: [], egress: [] }
+
+  it('closes the policy of an instance’s own during a pause, and opens it again', () => {
+    const during = (clock: ClockState, isClosed: boolean, template = endless) =>
+      policyAfter(decided(clock, template, { deployment }, formerStatus(isClosed)))
+    expect(during(locked({ paused: true }), false)).toMatchObject(closed)
+    expect(during(locked({ paused: true }), false, hour)).toMatchObject(closed)
+    expect(during(locked({ paused: true }), true)).toBeUndefined()
+    expect(during(paused, true)?.valueOf()).not.toMatchObject(closed)
+    expect(during(paused, true)).toBeDefined()
+    expect(during(paused, false)).toBeUndefined()
+  })
+
+  it('closes it also where the template is missing, or the instance itself is paused', () => {
+    const missing = { template: { kind: 'missing' }, sources: [], deployment } as const
+    expect(policyAfter(decided(locked(), endless, missing, formerStatus(false)))).toMatchObject(closed)
+    const metadata = { creationTimestamp: created, annotations: { [annotations.paused]: 'true' } }
+    const instance = storedInstance({ metadata, status: formerStatus(false) })
+    const seen = observation({
+      instance,
+      template: { kind: 'read', template: endless },
+      clock: locked(),
+      deployment,
+    })
+    expect(policyAfter(decide(seen, config, now))).toMatchObject(closed)
   })
 })

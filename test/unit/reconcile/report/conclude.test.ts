@@ -4,7 +4,7 @@ import { parseOperatorConfig } from '../../../../lib/config/operator.ts'
 import type { ChallengeInstance, ChallengeInstanceStatus } from '../../../../lib/crd/challenge-instance.ts'
 import { annotations, finalizer } from '../../../../lib/crd/group.ts'
 import type { Deployment, Pod, Stored } from '../../../../lib/crd/objects.ts'
-import { configurationOf } from '../../../../lib/desired/configuration.ts'
+import { configurationOf, underLockdown } from '../../../../lib/desired/configuration.ts'
 import { OperatorError } from '../../../../lib/errors.ts'
 import { judge } from '../../../../lib/forward/judge/judge.ts'
 import type { Row } from '../../../../lib/forward/table/row.ts'
@@ -32,7 +32,8 @@ const now = Date.parse('2026-11-21T09:00:00Z')
 const end = now + 8_000
 const shown = '2026-11-21T09:00:08Z'
 const config = parseOperatorConfig({ FLAG_SECRET: 'a'.repeat(64) })
-const configuration = configurationOf(config)
+const open = configurationOf(config)
+const configurations = { open, closed: underLockdown(open) }
 const deployment = (available: boolean) =>
   ({
     apiVersion: 'apps/v1',
@@ -64,7 +65,7 @@ function statusAfterRead(parts: Observation, failure?: OperatorError): Challenge
   const converged = decision.kind === 'converge'
   const acted = { children, writes: [], failures: failure ? [failure] : [], converged }
   const { findings } = conclude({
-    ...{ observed: seen, decision, acted, pass, configuration, now, random: 0.5 },
+    ...{ observed: seen, decision, acted, pass, configurations, now, random: 0.5 },
     config,
   })
   return write(findings as Findings)
@@ -128,7 +129,7 @@ describe('a child that nobody watches and that was left during a pause', () => {
     const decision = decide(seen, config, now)
     const done = { children: [], writes: [], failures: [], converged: true, ...acted }
     return conclude({
-      ...{ observed: seen, decision, acted: done, pass, configuration, now, random: 0 },
+      ...{ observed: seen, decision, acted: done, pass, configurations, now, random: 0 },
       config,
     }).outcome
   }
@@ -318,7 +319,7 @@ describe('a pass of an instance whose newer template waits for its turn', () => 
     const decision = decide(seen, config, now)
     const acted = { children: [recordedChild()], writes: [], failures: [], converged: true }
     return conclude({
-      ...{ observed: seen, decision, acted, pass, configuration, now, random: 0.5 },
+      ...{ observed: seen, decision, acted, pass, configurations, now, random: 0.5 },
       config,
     })
   }
@@ -405,7 +406,7 @@ describe('a workload that lacks something', () => {
     const decision = decide(seen, config, now)
     const acted = { children: [recordedChild()], writes: [], failures: [], converged: true, lacks }
     const { outcome, findings } = conclude({
-      ...{ observed: seen, decision, acted, pass, configuration, now, random: 0.5 },
+      ...{ observed: seen, decision, acted, pass, configurations, now, random: 0.5 },
       config,
     })
     return { outcome, status: write(findings as Findings) }

@@ -4,7 +4,7 @@ import { openClock } from '../../../../lib/clock/state.ts'
 import { parseOperatorConfig } from '../../../../lib/config/operator.ts'
 import type { ChallengeInstanceStatus } from '../../../../lib/crd/challenge-instance.ts'
 import type { Deployment, KubernetesObject, Stored } from '../../../../lib/crd/objects.ts'
-import { configurationOf } from '../../../../lib/desired/configuration.ts'
+import { configurationOf, underLockdown } from '../../../../lib/desired/configuration.ts'
 import { noGround } from '../../../../lib/desired/exposure/exposure.ts'
 import { OperatorError } from '../../../../lib/errors.ts'
 import type { Cluster } from '../../../../lib/kubernetes/cluster.ts'
@@ -50,7 +50,8 @@ const start = Date.parse('2026-11-21T09:00:00Z')
 /** A burst of changes of the phase is over by then. */
 const muchLater = start + 3_600_000
 const config = parseOperatorConfig({ FLAG_SECRET: 'a'.repeat(64) })
-const configuration = configurationOf(config)
+const open = configurationOf(config)
+const configurations = { open, closed: underLockdown(open) }
 const { signal } = new AbortController()
 const child = recordedChild()
 
@@ -89,7 +90,7 @@ async function statusAfter(
   const decision = decide(observed, config, now)
   const acted = actedOn(world, before, decision.kind === 'converge')
   const { findings } = conclude({
-    ...{ observed, decision, acted, pass, configuration, now, random: 0.5 },
+    ...{ observed, decision, acted, pass, configurations, now, random: 0.5 },
     config,
   })
   return {
