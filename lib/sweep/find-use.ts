@@ -40,6 +40,12 @@ export interface ToCompare {
 
 export type FindUse = (seen: ToCompare, signal: AbortSignal) => Promise<Mismatch[]>
 
+/**
+ * The pods are listed this long after a message about one of them, in milliseconds. It is lost also if the database did not
+ * answer its pass in time.
+ */
+const doubtMs = 30_000
+
 /** A list of all pods takes a second for some thousands, in milliseconds. */
 const metricsMs = 10_000
 
@@ -51,12 +57,13 @@ const metricsMs = 10_000
  * Guarantees: without an answer of a source that is configured nobody counts as idle. While no instance is old enough to
  * be idle, no template is read.
  *
- * Caveats: which pods are kept is read by a resync, and by the first sweep of a process that finds an instance in use.
- * Between them this process remembers what it has sent, so a message that is lost has its effect after the next resync.
+ * Caveats: which pods are kept is read by a resync, by the first sweep of a process that finds an instance in use, and once
+ * after messages were sent, since they may be lost. Between them this process remembers what it has sent.
  */
 export function createFindUse(deps: UseDependencies): FindUse {
   const { cluster, store, podMetrics, namespaces, everywhere, idleMillicores, intervalSeconds, log } = deps
   let known: KeptPods | undefined
+  let doubtedFrom = Number.POSITIVE_INFINITY
 
   return async ({ instances, rows, listTemplates, kept: listed, paused, now }, signal) => {
     const asks = mayBeIdle(instances.values(), { rows, idleMillicores, now })
@@ -73,11 +80,13 @@ export function createFindUse(deps: UseDependencies): FindUse {
       })
     const use = { rows, templates, idleMillicores, now }
     const each = () => instances.values()
-    known = listed ?? known
+    known = listed ?? (now < doubtedFrom ? known : undefined)
+    if (listed || now >= doubtedFrom) doubtedFrom = Number.POSITIVE_INFINITY
     if (!paused && known === undefined && anyInUse(each(), use)) known = await listKept(signal)
     const wrong = paused || known === undefined ? [] : wronglyKept(each(), known, use)
     const sent = paced([...found.mismatches, ...wrong], now, intervalSeconds).now
     known = known && keptAfter(each(), known, { sent, use })
+    if (wrong.length > 0) doubtedFrom = Math.min(doubtedFrom, now + doubtMs)
     return sent
   }
 

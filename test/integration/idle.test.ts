@@ -52,7 +52,7 @@ async function untilEvictable(name: string, value: string | undefined): Promise<
   const { status } = await phaseOf(operator, name, 'Ready')
   const pod = { apiVersion: 'v1', kind: 'Pod', namespace, name: status?.podName ?? '' }
   const isSo = async () => (await cluster.get(pod, signal))?.metadata.annotations?.[safeToEvict] === value
-  await waitUntil(`${name} to be evictable: ${value}`, 20_000, isSo, signal)
+  await waitUntil(`${name} to be evictable: ${value}`, 50_000, isSo, signal)
 }
 
 const replicasOf = (name: string, replicas: number) =>
