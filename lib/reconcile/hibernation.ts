@@ -47,9 +47,23 @@ export function useOf(
 
 function isWoken({ instance, activity }: Pick<Observed, 'instance' | 'activity'>, { since }: Hibernation) {
   const { metadata, spec, status } = instance
+  const began = epochMs(since) ?? 0
   const asked = spec.suspend === false && metadata.generation !== status?.observedGeneration
   const latest = latestActivity(instance, activity?.lastActiveAt, Number.POSITIVE_INFINITY)
-  // A wake that waits for room, or for the database to say whether there is any, is not forgotten.
-  const waits = status?.reason === 'Queued' || status?.reason === 'DatabaseUnavailable'
-  return asked || waits || (latest.reported && isAfter(latest.at, epochMs(since) ?? 0))
+  const told = latest.reported && isAfter(latest.at, began)
+  return asked || told || isAfter(epochMs(status?.lastActivityAt), began)
+}
+
+/**
+ * Returns what a status has to keep of a wake that the pass could not carry out: for want of room, of the database, of the
+ * template, or for a failure. The next passes wake the instance, whatever keeps it from starting meanwhile.
+ * @param now epoch milliseconds
+ * @returns undefined if there is no such wake, or if it is kept already
+ */
+export function wakeToKeep(observed: Pick<Observed, 'instance' | 'activity'>, now: number): Use | undefined {
+  const { spec, status } = observed.instance
+  const { hibernation, lastActivityAt } = status ?? {}
+  if (hibernation?.reason !== 'Idle' || spec.suspend || !isWoken(observed, hibernation)) return undefined
+  if (isAfter(epochMs(lastActivityAt), epochMs(hibernation.since) ?? 0)) return undefined
+  return { hibernation, beganAt: now, hasSource: undefined }
 }

@@ -5,7 +5,7 @@ import type { Deployment } from '../../lib/crd/objects.ts'
 import { openPodMetrics } from '../../lib/kubernetes/pod-metrics.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { outboxOf, platformRowsOf, rowsOf } from '../support/consistency.ts'
-import { edit } from '../support/edits.ts'
+import { edit, remove } from '../support/edits.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { eventually, phaseOf, startTestOperator, type TestOperator } from '../support/operator.ts'
 
@@ -102,6 +102,33 @@ test('instances that nobody uses are hibernated, and woken by annotation or data
   await activeAt(recorded ?? '', operatorNow() + 1_000)
   await phaseOf(operator, 'recorded', 'Ready')
   await phaseOf(operator, 'unwired', 'Ready')
+})
+
+test('a wake that waits for room is not forgotten when something else keeps the instance from starting', async () => {
+  const { cluster, namespace, signal } = operator
+  const limited = templateOf(namespace, 'limited', { idleTimeoutMinutes: 5, maxInstances: 1 })
+  await cluster.create(limited, signal)
+  const limitedOne = async (name: string) => {
+    const made = await cluster.create(instanceOf(namespace, name, 'limited'), signal)
+    await phaseOf(operator, name, 'Ready')
+    return made === 'exists' ? '' : made.metadata.uid
+  }
+  await activeAt(await limitedOne('sleeper'), operatorNow())
+  aheadMs += 360_000
+  await phaseOf(operator, 'sleeper', 'Idle', 'Idle')
+  await limitedOne('holder')
+  await edit(operator, 'ChallengeInstance', 'sleeper', { spec: { suspend: false } })
+  await phaseOf(operator, 'sleeper', 'Idle', 'Queued')
+  const pausedBy = (value: string | null) =>
+    edit(operator, 'ChallengeInstance', 'sleeper', {
+      metadata: { annotations: { [annotations.paused]: value } },
+    })
+  await pausedBy('true')
+  await phaseOf(operator, 'sleeper', 'Idle', 'Paused')
+  await remove(operator, 'ChallengeInstance', 'holder')
+  await eventually(operator, 'ChallengeInstance', 'holder', each => each === undefined)
+  await pausedBy(null)
+  await phaseOf(operator, 'sleeper', 'Ready')
 })
 
 test('the pod of an instance that players use is kept from eviction, without a new pod, until nobody uses it', async () => {

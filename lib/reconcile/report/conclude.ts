@@ -12,6 +12,7 @@ import { waitsForDate } from '../../reason-rules.ts'
 import { type Reason, reasons } from '../../reasons.ts'
 import type { Acted } from '../act/acted.ts'
 import type { Decision } from '../decide.ts'
+import { wakeToKeep } from '../hibernation.ts'
 import { answersForceSync } from '../pass/causes.ts'
 import type { ExposureFinding, Findings, Granted, Obstacle, Use, WorkloadFinding } from '../pass/findings.ts'
 import type { Observed } from '../pass/observation.ts'
@@ -76,7 +77,7 @@ export function conclude(input: ConcludeInput): Conclusion {
     opening: observed.template.kind === 'unread' ? undefined : { at: decision.availableFrom },
     complete: decision.kind === 'converge' && acted.failures.length === 0,
     exposure,
-    use: useAfter(decision, acted),
+    use: useAfter(decision, acted) ?? wakeToKeep(observed, input.now),
     ...(built && exposure ? { granted: grantedBy(built, exposure, observed) } : {}),
     configuration: configurationOf(input, { built, observes }),
     // During a pause of the clock no template is taken up, nor refused.
@@ -116,12 +117,17 @@ function creditsOf({ instance, clock }: Pick<Observed, 'instance' | 'clock'>): n
 
 /**
  * Concludes a pass that failed before it had observed the workload, or while it tore it down.
- * `expiresAt`: the end as far as the instance alone says, in epoch milliseconds.
+ * `expiresAt`: the end as far as the instance alone says, in epoch milliseconds, as `now` is.
  */
 export function concludeFailedRead(
   { instance, clock }: Pick<Observed, 'instance' | 'clock'>,
   failure: OperatorError,
-  { pass, random, expiresAt }: { pass: Pass; random: number; expiresAt: number | undefined },
+  {
+    pass,
+    random,
+    expiresAt,
+    now,
+  }: { pass: Pass; random: number; expiresAt: number | undefined; now: number },
 ): { outcome: Outcome; findings: Findings } {
   const outcome = reportedFailureOutcome(failure, pass, random)
   const observes = observesGeneration(outcome)
@@ -135,6 +141,7 @@ export function concludeFailedRead(
     terminating: false,
     // A warning of an end that is known in part only could be wrong.
     end: { at: expiresAt, creditMinutes: creditsOf({ instance, clock }), isNear: false },
+    use: wakeToKeep({ instance, activity: undefined }, now),
   }
   return { outcome, findings }
 }

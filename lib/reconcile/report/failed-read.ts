@@ -39,6 +39,7 @@ export async function reportFailedRead(
     pass,
     random: deps.random(),
     expiresAt: end,
+    now: deps.now(),
   })
   const { outcome, findings } = concluded
   const { events } = await report(

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { ChallengeInstanceSpec, ChallengeInstanceStatus } from '../../../lib/crd/challenge-instance.ts'
 import { annotations } from '../../../lib/crd/group.ts'
-import { useOf } from '../../../lib/reconcile/hibernation.ts'
+import { useOf, wakeToKeep } from '../../../lib/reconcile/hibernation.ts'
 import { recordedChild, storedInstance, storedTemplate } from '../../support/objects.ts'
 
 const created = Date.parse('2026-11-28T09:00:00Z')
@@ -95,13 +95,12 @@ describe('a hibernated instance', () => {
     expect(use({ ...later, generation: 2 })).toMatchObject(idle(minutes(40)))
   })
 
-  test.each(['Queued', 'DatabaseUnavailable'] as const)(
-    'stays woken while it waits for room, with the reason %s',
-    reason => {
-      const status = { ...later.status, phase: 'Idle', reason } as const
-      expect(use({ ...later, status, spec: { suspend: false } }).hibernation).toBeUndefined()
-    },
-  )
+  test('stays woken by a wake that the status keeps, whatever keeps it from starting', () => {
+    const status = { ...later.status, reason: 'TemplateMissing', lastActivityAt: at(minutes(50)) } as const
+    expect(use({ ...later, status, spec: { suspend: false } }).hibernation).toBeUndefined()
+    const before = { ...status, lastActivityAt: at(minutes(9)) }
+    expect(use({ ...later, status: before, spec: { suspend: false } }).hibernation).toBeDefined()
+  })
 
   test('that was suspended by its spec runs as soon as the spec does not say so', () => {
     const suspended = { reason: 'Suspended', since: at(minutes(40)) } as const
@@ -126,4 +125,32 @@ test('a suspended instance is hibernated since the first pass that knew, also if
 test('an instance that starts long after its creation has its idle clock begin at the start', () => {
   expect(use({ status: { phase: 'Pending', children: [] } }).beganAt).toBe(minutes(40))
   expect(use({ now: created + 5_000, status: { children: [] } }).beganAt).toBeUndefined()
+})
+
+describe('the wake of a hibernated instance', () => {
+  function kept({
+    generation = 2,
+    spec = { suspend: false },
+    lastActivityAt,
+  }: World & { lastActivityAt?: string } = {}) {
+    const before: ChallengeInstanceStatus = { phase: 'Idle', observedGeneration: 1, ...idle(minutes(40)) }
+    const status = lastActivityAt === undefined ? before : { ...before, lastActivityAt }
+    const instance = storedInstance({
+      metadata: { creationTimestamp: at(created), generation },
+      spec,
+      status,
+    })
+    return wakeToKeep({ instance, activity: undefined }, minutes(60))
+  }
+
+  test('is kept once where it cannot be carried out', () => {
+    expect(kept()).toEqual({ ...idle(minutes(40)), beganAt: minutes(60), hasSource: undefined })
+    expect(kept({ lastActivityAt: at(minutes(9)) })).toBeDefined()
+    expect(kept({ lastActivityAt: at(minutes(50)) })).toBeUndefined()
+  })
+
+  test('is kept only if there was one', () => {
+    expect(kept({ generation: 1 })).toBeUndefined()
+    expect(kept({ spec: { suspend: true } })).toBeUndefined()
+  })
 })

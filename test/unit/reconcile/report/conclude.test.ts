@@ -77,6 +77,7 @@ function statusAfterFailedRead(read: Stored<ChallengeInstance>, failure: Operato
     pass,
     random: 0.5,
     expiresAt: at,
+    now,
   })
   return write(findings)
 }

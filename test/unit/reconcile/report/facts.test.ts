@@ -84,6 +84,7 @@ async function statusAfter(
       pass,
       random: 0.5,
       expiresAt: undefined,
+      now,
     })
     return { status: statusOf(findings, new Date(now).toISOString()), looked: false }
   }
