@@ -47,6 +47,7 @@ export async function withAdmission(
   const leave = (reason: Reason, message: string): Decision => ({
     kind: 'leave',
     obstacle: { reason, message, stalled: false },
+    waitsForRoom: true,
     expiresAt,
     availableFrom,
   })

@@ -45,7 +45,12 @@ type LiveDecision =
   /** The organiser's clock is paused, and nothing is held back: report the workload, and change nothing. */
   | { kind: 'hold' }
   /** Leave everything as it is and report the obstacle. */
-  | { kind: 'leave'; obstacle: Obstacle }
+  | {
+      kind: 'leave'
+      obstacle: Obstacle
+      /** It could start if there was room. */
+      waitsForRoom?: true
+    }
   /** Apply the desired state. */
   | {
       kind: 'converge'

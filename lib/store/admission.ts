@@ -87,6 +87,15 @@ export function makesRoom(row: InstanceRow, limits: Limits): boolean {
   return holdsRoom(row) && (row.admitted_at !== null || hasLimit(limits))
 }
 
+/** Takes back that an instance was admitted. It asks again when it can start. */
+export async function giveRoomUp(transaction: Transaction<Schema>, uid: string): Promise<void> {
+  await transaction
+    .updateTable('challenge_operator.instance')
+    .set({ admitted_at: null })
+    .where('uid', '=', storable(uid))
+    .execute()
+}
+
 /** Locks the admissions of a cluster until the transaction ends: those who ask wait for each other. */
 async function lockAdmissions(transaction: Transaction<Schema>, cluster: string): Promise<void> {
   await lockName(transaction, `admission:${cluster}`)

@@ -4,7 +4,7 @@ import type { OperatorConfig } from '../config/operator.ts'
 import type { EventType } from '../events.ts'
 import type { PlatformProblem } from '../reasons.ts'
 import { readLastActive, recordActivityIn } from './activity.ts'
-import { admitAndRemindIn, admitIn, admitWaitingIn, makesRoom } from './admission.ts'
+import { admitAndRemindIn, admitIn, admitWaitingIn, giveRoomUp, makesRoom } from './admission.ts'
 import { claimHostIn, releaseHostIn } from './claim-host.ts'
 import { type Database, inTransaction } from './database.ts'
 import { storeError } from './errors.ts'
@@ -192,7 +192,9 @@ async function recordIn(
   if ((before?.platform_problem ?? undefined) !== problem)
     await writeProblem(transaction, record.uid, problem)
   const recorded = { problem, events: events.length, closed: false }
-  return sleeps(record) ? withRoom(transaction, recorded, before, limits) : recorded
+  const leavesRoom = record.needsNoRoom === true && before?.admitted_at != null
+  if (leavesRoom) await giveRoomUp(transaction, record.uid)
+  return leavesRoom || sleeps(record) ? withRoom(transaction, recorded, before, limits) : recorded
 }
 
 /** Gives the room of a row that needs none any more to those that wait for it. */

@@ -33,6 +33,8 @@ export interface InstanceRecord {
   warnedOf: string | undefined
   /** `spec.annotations` of the instance: notes of the platform. */
   notes: Record<string, string>
+  /** The instance cannot start, so room that it has got goes to those that wait. */
+  needsNoRoom?: boolean
   /** `rowDigest` of the instance. */
   digest: string
 }

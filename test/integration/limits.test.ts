@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
-import { apiVersion } from '../../lib/crd/group.ts'
+import { annotations, apiVersion } from '../../lib/crd/group.ts'
 import type { Deployment } from '../../lib/crd/objects.ts'
 import { waitUntil } from '../../local/process/wait.ts'
+import { rowsOf } from '../support/consistency.ts'
 import { edit, remove } from '../support/edits.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { eventually, phaseOf, startTestOperator, type TestOperator } from '../support/operator.ts'
@@ -122,4 +123,26 @@ test('the limit of a template holds beside the others', async () => {
   const all = await until(1, 2)
   const waiting = all.find(({ status }) => status?.reason === 'Queued')
   expect(waiting?.status?.message).toMatch(/^This challenge has one instance, as many as are allowed\./)
+})
+
+test('an admitted instance that cannot start gives its room to the next one, and asks again when it can', async () => {
+  const { cluster, namespace, signal } = operator
+  const running = namesIn(await instances(), 'Ready')[0] ?? ''
+  await create('doomed', 1, 'absent')
+  await phaseOf(operator, 'doomed', 'Pending', 'TemplateMissing')
+  // A function has admitted it and was killed before it could make anything.
+  const rows = operator.database.updateTable('challenge_operator.instance')
+  await rows.set({ admitted_at: new Date().toISOString() }).where('name', '=', 'doomed').execute()
+  await edit(operator, 'ChallengeInstance', 'doomed', {
+    metadata: { annotations: { [annotations.forceSync]: 'now' } },
+  })
+  await waitUntil(
+    'its room to be free',
+    20_000,
+    async () => (await rowsOf(operator, 'doomed'))[0]?.admitted_at === null,
+    signal,
+  )
+  await cluster.create(templateOf(namespace, 'absent'), signal)
+  await phaseOf(operator, 'doomed', 'Ready')
+  await phaseOf(operator, running, 'Ready')
 })

@@ -39,6 +39,8 @@ export interface Findings {
   terminating: boolean
   /** Undefined: the pass did not examine it. What was reported stays. */
   exposure?: ExposureFinding | undefined
+  /** The instance has no workload and cannot start, so it needs no room. */
+  cannotStart?: boolean
   /** Every desired child is recorded. */
   complete?: boolean
 }

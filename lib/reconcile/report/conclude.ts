@@ -1,6 +1,7 @@
 import { creditMinutes, creditScope } from '../../clock/credits.ts'
 import type { OperatorConfig } from '../../config/operator.ts'
 import type { Child } from '../../crd/challenge-instance.ts'
+import { isWorkload } from '../../crd/child-kinds.ts'
 import type { Deployment } from '../../crd/objects.ts'
 import type { OperatorError } from '../../errors.ts'
 import { warnedAt } from '../../lifetime.ts'
@@ -75,6 +76,7 @@ export function conclude(input: ConcludeInput): Conclusion {
       isNear: endIsNear(input, decision.expiresAt),
     },
     opening: observed.template.kind === 'unread' ? undefined : { at: decision.availableFrom },
+    cannotStart: cannotStart(decision, acted.children),
     complete: decision.kind === 'converge' && acted.failures.length === 0,
     exposure,
     use: useAfter(decision, acted) ?? wakeToKeep(observed, input.now),
@@ -291,6 +293,12 @@ function grantedBy(
 ): Granted {
   const { namespace, cpuMillicores, memMb } = desired
   return { namespace, ...addressesWith(exposure, desired, instance.status), cpuMillicores, memMb }
+}
+
+/** Whether an instance without a workload is kept from starting, other than by a pause or for want of room. */
+function cannotStart(decision: Decision, children: readonly Child[]): boolean {
+  if (decision.kind !== 'leave' || decision.waitsForRoom || isPaused(decision)) return false
+  return !children.some(isWorkload)
 }
 
 function isPaused(decision: Decision): boolean {

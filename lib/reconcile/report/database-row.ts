@@ -1,6 +1,5 @@
-import type { ChallengeInstance, ChallengeInstanceStatus } from '../../crd/challenge-instance.ts'
+import type { ChallengeInstanceStatus } from '../../crd/challenge-instance.ts'
 import { apiVersion } from '../../crd/group.ts'
-import type { Stored } from '../../crd/objects.ts'
 import { type OperatorError, operatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import type { InstanceKey } from '../../messages.ts'
@@ -9,6 +8,7 @@ import { type PlatformProblem, type Reason, reasons } from '../../reasons.ts'
 import type { InstanceRecord, Recorded, Store } from '../../store/store.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { databaseShareMs } from '../pass/database-share.ts'
+import type { Findings } from '../pass/findings.ts'
 import { messageForStatus } from '../pass/obstacle.ts'
 import type { Pass } from '../pass/outcome.ts'
 import type { Sync } from './status-facts.ts'
@@ -170,7 +170,7 @@ async function closing(
 }
 
 export function recordOf(
-  { metadata, spec }: Stored<ChallengeInstance>,
+  { instance: { metadata, spec }, cannotStart = false }: Pick<Findings, 'instance' | 'cannotStart'>,
   status: ChallengeInstanceStatus,
   flagHmac: string | undefined,
 ): Omit<InstanceRecord, 'cluster'> {
@@ -194,6 +194,7 @@ export function recordOf(
     expiresAt: status.expiresAt,
     warnedOf: status.warnedOf,
     notes: spec.annotations ?? {},
+    needsNoRoom: cannotStart,
     digest: rowDigest({ spec }, status),
   }
 }

@@ -66,7 +66,7 @@ export async function report(
   const { sync, events, wakes } =
     rowIsKnown && !recheckRow
       ? { sync: { ok: true, reason: undefined, message: known.message }, events: 0, wakes: [] }
-      : await recordRow(deps, recordOf(instance, status, flagHmac), pass, signal)
+      : await recordRow(deps, recordOf(findings, status, flagHmac), pass, signal)
   const after = withSync(status, generation, sync, at)
   await writeStatus(cluster, instance, after, signal)
   await recordEvents(deps, { instance, before: instance.status, after, writes }, signal)

@@ -107,6 +107,19 @@ describe('the room of an instance', () => {
     expect((await limited.close('older', 'deleted', soon())).wakes).toEqual([keyOf('sleeper')])
   })
 
+  it('goes to the next one when the instance cannot start, which asks again like a new one', async () => {
+    const limited = store({ total: 1 })
+    await limited.admit(request('doomed'), soon())
+    await limited.admit(request('next'), soon())
+    const doomed = recordOf('doomed', {
+      ...{ phase: 'Pending', reason: 'TemplateMissing', workloadNamespace: undefined },
+      needsNoRoom: true,
+    })
+    expect((await limited.record(doomed, soon())).wakes).toEqual([keyOf('next')])
+    expect((await limited.record(doomed, soon())).wakes).toBeUndefined()
+    expect(await limited.admit(request('doomed'), soon())).toMatchObject({ admitted: false })
+  })
+
   it('goes to those that wait when a limit was raised', async () => {
     await store({ total: 1 }).admit(request('first'), soon())
     await store({ total: 1 }).admit(request('second'), soon())

@@ -36,7 +36,7 @@ describe('the digest of a row', () => {
   test('is the same in the record of a pass and in the sweep after it', () => {
     const synced = { ...ready, type: 'Synced', lastTransitionTime: '2026-11-29T12:00:00Z' } as const
     const written = { ...status, conditions: [ready, synced] }
-    const { digest } = recordOf(plain, status, 'flag-hash')
+    const { digest } = recordOf({ instance: plain }, status, 'flag-hash')
     expect(sweptInstance({ ...plain, status: written }).rowDigest).toBe(digest)
   })
 

@@ -427,3 +427,29 @@ describe('a workload that lacks something', () => {
     expect(status.reason).toBeUndefined()
   })
 })
+
+describe('an instance without a workload', () => {
+  const cannotStart = (parts: Observation, leave?: { waitsForRoom: true }) => {
+    const seen = observed(parts)
+    const decision = { ...decide(seen, config, now), ...leave }
+    const children = seen.instance.status?.children ?? []
+    const acted = { children, writes: [], failures: [], converged: false }
+    return conclude({
+      ...{ observed: seen, decision, acted, pass, configurations, now, random: 0.5 },
+      config,
+    }).findings?.cannotStart
+  }
+  const missing = { template: { kind: 'missing' }, sources: [] } as const
+
+  it('cannot start while its template is missing, and needs no room then', () => {
+    expect(cannotStart(missing)).toBe(true)
+  })
+
+  it('keeps its room while it waits for room or for the end of a pause, and while it could start', () => {
+    expect(cannotStart(missing, { waitsForRoom: true })).toBe(false)
+    expect(cannotStart({ clock: { ...openClock, paused: true } })).toBe(false)
+    expect(cannotStart({})).toBe(false)
+    const running = withStatus({ children: [recordedChild({ kind: 'Deployment', apiVersion: 'apps/v1' })] })
+    expect(cannotStart({ ...missing, instance: running })).toBe(false)
+  })
+})

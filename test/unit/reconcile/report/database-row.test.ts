@@ -32,7 +32,7 @@ function answering(answer: Recorded) {
 const first = { waits: 0 }
 const deleted = { why: 'deleted', waits: 0 } as const
 const never = new AbortController().signal
-const record = recordOf(storedInstance(), { phase: 'Ready' }, undefined)
+const record = recordOf({ instance: storedInstance() }, { phase: 'Ready' }, undefined)
 const key = { namespace: 'ctf', name: 'web-7', uid: 'instance-uid' }
 
 function failing(error: Error) {
