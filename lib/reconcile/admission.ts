@@ -92,9 +92,16 @@ const owners: Record<LimitName, string> = {
   cluster: 'The cluster has',
 }
 
+/**
+ * Says which limit leaves no room, and what frees some. It is renewed whenever the instance asks again, five minutes later
+ * at most.
+ */
 function queuedMessage(full: { name: LimitName; limit: number } | undefined): string {
-  const then = 'This one starts by itself as soon as one of them ends or is hibernated.'
-  if (full === undefined) return `Others have waited for longer, or hold less. ${then}`
+  if (full === undefined)
+    return 'Others go first: they were woken, their teams hold less, or they have waited for longer. This one starts by itself in its turn.'
   const { name, limit } = full
-  return `${owners[name]} ${limit === 1 ? 'one instance' : `${limit} instances`}, as many as are allowed. ${then}`
+  return (
+    `${owners[name]} ${limit === 1 ? 'one instance' : `${limit} instances`}, as many as are allowed. This one starts by ` +
+    'itself when one of them ends or is hibernated, in its turn.'
+  )
 }

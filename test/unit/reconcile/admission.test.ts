@@ -94,8 +94,15 @@ describe('an instance that is about to start', () => {
         stalled: false,
         message:
           'This team has 2 instances, as many as are allowed. ' +
-          'This one starts by itself as soon as one of them ends or is hibernated.',
+          'This one starts by itself when one of them ends or is hibernated, in its turn.',
       },
+    })
+  })
+
+  test('says so if there is room, and others go first', async () => {
+    const { after } = await asked({ ...limited, answer: { admitted: false, full: undefined, wakes: [] } })
+    expect(after).toMatchObject({
+      obstacle: { reason: 'Queued', message: expect.stringMatching(/^Others go first: .* in its turn\.$/) },
     })
   })
 
