@@ -80,9 +80,10 @@ export function createFindUse(deps: UseDependencies): FindUse {
       })
     const use = { rows, templates, idleMillicores, now }
     const each = () => instances.values()
-    known = listed ?? (now < doubtedFrom ? known : undefined)
-    if (listed || now >= doubtedFrom) doubtedFrom = Number.POSITIVE_INFINITY
-    if (!paused && known === undefined && anyInUse(each(), use)) known = await listKept(signal)
+    const asksFor = now >= doubtedFrom || (known === undefined && anyInUse(each(), use))
+    const fresh = listed ?? (asksFor && !paused ? await listKept(signal) : undefined)
+    if (fresh) doubtedFrom = Number.POSITIVE_INFINITY
+    known = fresh ?? known
     const wrong = paused || known === undefined ? [] : wronglyKept(each(), known, use)
     const sent = paced([...found.mismatches, ...wrong], now, intervalSeconds).now
     known = known && keptAfter(each(), known, { sent, use })

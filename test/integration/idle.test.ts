@@ -108,6 +108,8 @@ test('a wake that waits for room is not forgotten when something else keeps the 
   const { cluster, namespace, signal } = operator
   const limited = templateOf(namespace, 'limited', { idleTimeoutMinutes: 5, maxInstances: 1 })
   await cluster.create(limited, signal)
+  // A source that falls silent for three instances at once hibernates none of them.
+  for (const name of ['annotated', 'recorded', 'unwired']) await remove(operator, 'ChallengeInstance', name)
   const limitedOne = async (name: string) => {
     const made = await cluster.create(instanceOf(namespace, name, 'limited'), signal)
     await phaseOf(operator, name, 'Ready')
