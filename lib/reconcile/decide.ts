@@ -29,7 +29,11 @@ import { keepsPod, mayKeepOwnPolicy, ownPolicyOfLockdown } from './policy/own-po
 /** What to do about what was observed. An instance that lives on has its dates, whatever else is decided about it. */
 export type Decision =
   /** The time of the instance is over: delete it. */
-  | { kind: 'expire' }
+  | {
+      kind: 'expire'
+      /** Epoch milliseconds. */
+      at: number
+    }
   | (LiveDecision & {
       /** Epoch milliseconds; undefined: never. */
       expiresAt: number | undefined
@@ -69,7 +73,7 @@ export function decide(observed: Observed, config: OperatorConfig, now: number):
   const at = expiresAt(instance, built?.source.template, { ...config, ...clock })
   const isOver = at !== undefined && at <= now
   const ends = isOver && !isPaused(instance.metadata) && observed.template.kind !== 'unread'
-  if (ends && !clock.paused) return { kind: 'expire' }
+  if (ends && !clock.paused) return { kind: 'expire', at }
   const availableFrom = opensAt(observed, built, now)
   const live = decideLive(observed, built, availableFrom)
   const ownPolicy = ownPolicyOfLockdown(observed, config)
@@ -109,16 +113,17 @@ export function endsInMs(
 }
 
 /**
- * Whether the time of an instance is over that could not be observed. A reported end that lacks a credit is not believed.
+ * Returns the end of an instance that could not be observed, if it has come, in epoch milliseconds. A reported end that lacks
+ * a credit is not believed.
  * @param now a time that the API server has reached
  */
-export function isOverUnobserved(
+export function overUnobserved(
   { instance, clock }: Pick<Observed, 'instance' | 'clock'>,
   config: OperatorConfig,
   now: number,
-): boolean {
-  if (isPaused(instance.metadata) || clock.paused || !creditsReported(instance, clock)) return false
-  return expiredAt(instance, undefined, { ...config, ...clock }, now) !== undefined
+): number | undefined {
+  if (isPaused(instance.metadata) || clock.paused || !creditsReported(instance, clock)) return undefined
+  return expiredAt(instance, undefined, { ...config, ...clock }, now)
 }
 
 /** A later opening stops no instance that runs. */

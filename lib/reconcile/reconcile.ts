@@ -21,7 +21,7 @@ import { keepFromEviction } from './act/keep-from-eviction.ts'
 import { createWorkloadNamespaceGuard } from './act/workload-namespace.ts'
 import { withAdmission } from './admission.ts'
 import { createClockReader } from './clock/reader.ts'
-import { type Decision, decide, endsInMs, isOverUnobserved } from './decide.ts'
+import { type Decision, decide, endsInMs, overUnobserved } from './decide.ts'
 import { createEndOnTime } from './ends/end-on-time.ts'
 import { expire } from './ends/expire.ts'
 import { observe, observeEnd, readInstance } from './observe.ts'
@@ -121,10 +121,10 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
     pass: Pass,
     signal: AbortSignal,
   ): Promise<PassResult | 'again'> {
-    const { instance } = known
-    if (!isOverUnobserved(known, config, reached()))
-      return reportFailedRead(deps, { ...known, thrown, pass }, signal)
-    const ended = (await expire(cluster, instance, signal)) === 'ended'
+    const { instance, clock } = known
+    const at = overUnobserved(known, config, reached())
+    if (at === undefined) return reportFailedRead(deps, { ...known, thrown, pass }, signal)
+    const ended = (await expire(cluster, instance, { at, credits: clock.credits }, signal)) === 'ended'
     return ended ? { outcome: { kind: 'settled' }, events: 0 } : 'again'
   }
 

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { clockName } from '../../lib/clock/state.ts'
 import type { ChallengeInstance, ChallengeInstanceSpec } from '../../lib/crd/challenge-instance.ts'
 import { annotations } from '../../lib/crd/group.ts'
+import type { ConfigMap, Named } from '../../lib/crd/objects.ts'
 import { outboxOf } from '../support/consistency.ts'
+import { untilEvent } from '../support/kubernetes-events.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import {
   eventually,
@@ -60,7 +63,7 @@ describe.concurrent('the end of an instance', () => {
   )
 
   test('the platform is warned of an end once, a minute before it, and again of the end that a renewal brings', async () => {
-    await create('warned', 'web', { expiresAt: inSeconds(65) })
+    await create('warned', 'web', { expiresAt: inSeconds(75) })
     const running = await phaseOf(operator, 'warned', 'Ready')
     expect(running.status?.warnedOf).toBeUndefined()
     const told = await eventually<ChallengeInstance>(
@@ -100,4 +103,31 @@ describe.concurrent('the end of an instance', () => {
     const resumedAt = Date.now()
     expect((await goneBy('paused')) - resumedAt).toBeLessThan(inTimeMs)
   })
+
+  test.each(['spec', 'credit'] as const)(
+    'an instance whose end is moved into the past by its %s has expired, and was not deleted by a person',
+    async by => {
+      const { cluster, namespace, signal } = operator
+      const name = `moved-by-${by}`
+      await cluster.create(templateOf(namespace, name), signal)
+      await create(name, name, { expiresAt: inSeconds(600) })
+      const { metadata } = await phaseOf(operator, name, 'Ready')
+      const past = inSeconds(-2)
+      const credits = `[{id: minus, minutes: -30, at: "${inSeconds(0)}", template: ${name}}]`
+      const clock = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: clockName, namespace } }
+      const renewal = [{ op: 'replace', path: '/spec/expiresAt', value: past } as const]
+      const instance = referenceTo(operator, 'ChallengeInstance', name)
+      if (by === 'spec') await cluster.patchJson(instance, renewal, signal)
+      else await cluster.create({ ...clock, data: { credits } } as Named<ConfigMap>, signal)
+      await goneBy(name)
+      const events = await untilEvent(operator, 'Expired', name)
+      const note = events.find(({ reason }) => reason === 'Expired')?.note ?? ''
+      const told = Date.parse(/over at (.*)\.$/.exec(note)?.[1] ?? '')
+      expect(told).toBeLessThan(Date.now())
+      expect((await outboxOf(operator, metadata.uid ?? '')).slice(-2)).toEqual([
+        'instance.expired',
+        'instance.deleted',
+      ])
+    },
+  )
 })

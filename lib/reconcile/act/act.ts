@@ -62,7 +62,8 @@ export async function act(
       return followLockdown(actors, { observed, decision, acted: left }, signal)
     }
     case 'expire': {
-      const ended = await expire(cluster, instance, signal)
+      const end = { at: decision.at, credits: observed.clock.credits }
+      const ended = await expire(cluster, instance, end, signal)
       return ended === 'overtaken' ? { ...nothing, overtaken: true } : nothing
     }
     case 'converge': {

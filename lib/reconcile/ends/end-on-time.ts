@@ -14,7 +14,7 @@ import { judgeEnd } from './judge-end.ts'
 import { createSharedTemplates, sharedMs } from './shared-templates.ts'
 
 interface Parts {
-  cluster: Pick<Cluster, 'get' | 'getCached' | 'delete'>
+  cluster: Pick<Cluster, 'get' | 'getCached' | 'delete' | 'putStatus'>
   config: Pick<OperatorConfig, 'defaultTtlMinutes'>
   readClock: ReadClock
   /** Epoch milliseconds. */
@@ -71,7 +71,8 @@ export function createEndOnTime({ cluster, config, readClock, now, reached, log 
       if (verdict.inMs > sharedMs || judged().kind !== 'over') return 'again'
     }
     if (verdict.kind === 'open') return 'open'
-    return (await expire(cluster, instance, signal)) === 'ended' ? 'ended' : 'open'
+    const end = { at: verdict.at, credits: clock.credits }
+    return (await expire(cluster, instance, end, signal)) === 'ended' ? 'ended' : 'open'
   }
 
   return async (pass, signal) => {

@@ -24,8 +24,9 @@ export interface EndTimes {
 }
 
 export type EndVerdict =
-  | { kind: 'over' }
-  | { kind: 'soon'; inMs: number }
+  /** `at`: the end in epoch milliseconds. */
+  | { kind: 'over'; at: number }
+  | { kind: 'soon'; inMs: number; at: number }
   /** It is not over, or a pass has to read more to know it. */
   | { kind: 'open' }
 
@@ -43,9 +44,9 @@ export function judgeEnd(
   if (template === undefined || !usesTemplate(status, template)) return { kind: 'open' }
   const end = expiresAt(instance, template, { ...config, ...clock })
   if (end === undefined) return { kind: 'open' }
-  if (end <= times.reached) return { kind: 'over' }
+  if (end <= times.reached) return { kind: 'over', at: end }
   const inMs = untilEndMs(end, times)
-  return inMs === undefined ? { kind: 'open' } : { kind: 'soon', inMs }
+  return inMs === undefined ? { kind: 'open' } : { kind: 'soon', inMs, at: end }
 }
 
 /**

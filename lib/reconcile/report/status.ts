@@ -115,13 +115,19 @@ function messageOf(
   return endsEarlier ? `${sentence} ${earlierEndSentence}` : sentence
 }
 
-/** Whether a renewal asks for more than the template allows. A pass that does not know the end says what was said. */
+/**
+ * Whether a renewal asks for more than the template allows. Minutes that a credit takes away are not the template's doing. A
+ * pass that does not know the end says what was said.
+ */
 function endsEarlier({ instance, end }: Findings): boolean {
   const { spec, status } = instance
   const at = end ? end.at : parseTime(status?.expiresAt)
+  const { creditMinutes = 0 } = end ?? status ?? {}
   const asked = parseTime(spec.expiresAt)
-  return at !== undefined && asked !== undefined && at < asked
+  return at !== undefined && asked !== undefined && at < asked + Math.min(0, creditMinutes) * minuteMs
 }
+
+const minuteMs = 60_000
 
 /** The pod serves, and players do not reach it. The phase stays, since the challenge itself is well. */
 function lostExposure(

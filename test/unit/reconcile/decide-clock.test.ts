@@ -11,7 +11,7 @@ import { ownPolicy } from '../../../lib/desired/objects/network-policy.ts'
 import { policyRules } from '../../../lib/desired/policy-rules.ts'
 import { revisionName } from '../../../lib/desired/template-revision.ts'
 import type { Decision } from '../../../lib/reconcile/decide.ts'
-import { decide, isOverUnobserved } from '../../../lib/reconcile/decide.ts'
+import { decide, overUnobserved } from '../../../lib/reconcile/decide.ts'
 import { storedInstance, storedTemplate } from '../../support/objects.ts'
 import { type Observation, observation } from './observations.ts'
 
@@ -66,9 +66,11 @@ const deployment = {
 
 describe('credits', () => {
   it('move the end that a pass decides by', () => {
-    expect(decided(openClock)).toEqual({ kind: 'expire' })
+    expect(decided(openClock)).toMatchObject({ kind: 'expire' })
     expect(decided(credited(10))).toMatchObject({ kind: 'converge', expiresAt: now + 600_000 })
-    expect(decided(credited(-10), storedTemplate({ spec: { ttlMinutes: 70 } }))).toEqual({ kind: 'expire' })
+    expect(decided(credited(-10), storedTemplate({ spec: { ttlMinutes: 70 } }))).toMatchObject({
+      kind: 'expire',
+    })
   })
 
   it('keep an instance that could not be observed from ending on its old date', () => {
@@ -79,14 +81,15 @@ describe('credits', () => {
         ...(creditMinutes && { creditMinutes }),
       }
       const instance = storedInstance({ metadata: { creationTimestamp: created }, status })
-      return isOverUnobserved({ instance, clock }, config, now)
+      return overUnobserved({ instance, clock }, config, now)
     }
-    expect(over(openClock)).toBe(true)
-    expect(over(credited(10))).toBe(false)
-    expect(over(credited(10), 10)).toBe(true)
+    const end = Date.parse('2026-11-21T08:59:00Z')
+    expect(over(openClock)).toBe(end)
+    expect(over(credited(10))).toBeUndefined()
+    expect(over(credited(10), 10)).toBe(end)
     // The credit was taken away, so the reported end is too late and not known exactly.
-    expect(over(openClock, 10)).toBe(false)
-    expect(over(paused)).toBe(false)
+    expect(over(openClock, 10)).toBeUndefined()
+    expect(over(paused)).toBeUndefined()
   })
 })
 

@@ -58,7 +58,7 @@ describe('decide', () => {
   })
 
   test('expires an instance whose time is over', () => {
-    expect(decided({ template: template({ ttlMinutes: 60 }) })).toEqual({ kind: 'expire' })
+    expect(decided({ template: template({ ttlMinutes: 60 }) })).toMatchObject({ kind: 'expire' })
     expect(decided({ template: template({ ttlMinutes: 61 }) })).toMatchObject({
       kind: 'converge',
       expiresAt: now + 60_000,
@@ -67,7 +67,7 @@ describe('decide', () => {
 
   test('expires an instance whose time is over although its template is gone', () => {
     const over = instance({ status: { expiresAt: '2026-11-21T08:59:59Z' } })
-    expect(decided({ instance: over, template: missing })).toEqual({ kind: 'expire' })
+    expect(decided({ instance: over, template: missing })).toMatchObject({ kind: 'expire' })
   })
 
   test('leaves an instance as it is until its challenge opens', () => {
@@ -202,8 +202,8 @@ describe('decide', () => {
 
   test('ends an instance by the template that it took up', () => {
     const over = earlier({ ttlMinutes: 60 })
-    expect(decided({ template: template(), sources: [over] })).toEqual({ kind: 'expire' })
-    expect(decided({ template: missing, sources: [over] })).toEqual({ kind: 'expire' })
+    expect(decided({ template: template(), sources: [over] })).toMatchObject({ kind: 'expire' })
+    expect(decided({ template: missing, sources: [over] })).toMatchObject({ kind: 'expire' })
   })
 
   test('only looks at an instance that cannot be built from any template that it may have', () => {

@@ -32,13 +32,13 @@ interface World {
 
 const template = storedTemplate({ spec: { ttlMinutes: 60 } })
 
-/** An instance that was created an hour before the end. */
+/** An instance that was created an hour before the end, which its status shows. */
 function living({ metadata, status, ...parts }: InstanceParts = {}): Stored<ChallengeInstance> {
   const { uid, generation = 1 } = template.metadata
   const used = { uid, generation, hash: 'any', revision: revisionName(template) }
   return storedInstance({
     metadata: { finalizers: [finalizer], ...metadata },
-    status: { template: used, ...status },
+    status: { template: used, expiresAt: '2026-11-21T09:00:00Z', ...status },
     ...parts,
   })
 }
@@ -56,6 +56,10 @@ async function passOf({ instance = living(), deletion = 'deleting', ...world }: 
     get: async () => {
       calls.push('template')
       return template
+    },
+    putStatus: async (written: Stored<ChallengeInstance>) => {
+      calls.push(`status ${written.status?.expiresAt} ${written.status?.creditMinutes ?? 0}`)
+      return { ...written, metadata: { ...written.metadata, resourceVersion: '2' } }
     },
     delete: async (_: unknown, preconditions: object) => {
       calls.push(`delete ${JSON.stringify(preconditions)}`)
@@ -89,6 +93,14 @@ describe('a pass that was sent for an end', () => {
     expect(await passOf({ instance: renewed })).toEqual({ found: 'open', calls: ['read', 'template'] })
     const credits = [{ id: 'outage', minutes: 20, at: end - 60_000 }]
     expect((await passOf({ clock: { ...openClock, credits } })).found).toBe('open')
+  })
+
+  it('writes an end that the status does not have before it marks the instance', async () => {
+    const credits = [{ id: 'minus', minutes: -20, at: end - 60_000 }]
+    expect(await passOf({ clock: { ...openClock, credits } })).toEqual({
+      found: 'ended',
+      calls: [...['read', 'template', 'status 2026-11-21T08:40:00Z -20'], deletion.replace('"1"', '"2"')],
+    })
   })
 
   it('leaves an instance that changed after the read to the whole pass', async () => {

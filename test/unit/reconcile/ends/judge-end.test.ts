@@ -63,8 +63,8 @@ it('calls an end over if and only if the whole decision does, wherever it judges
 it('waits for an end that is near', () => {
   const instance = storedInstance({ spec: { expiresAt: date(0) } })
   const ground = { instance, clock: openClock, template: storedTemplate() }
-  expect(judgeEnd(ground, config, { now, reached: now - 400 })).toEqual({ kind: 'soon', inMs: 400 })
-  expect(judgeEnd(ground, config, { now: now - 300, reached: now - 400 })).toEqual({
+  expect(judgeEnd(ground, config, { now, reached: now - 400 })).toMatchObject({ kind: 'soon', inMs: 400 })
+  expect(judgeEnd(ground, config, { now: now - 300, reached: now - 400 })).toMatchObject({
     kind: 'soon',
     inMs: 300,
   })

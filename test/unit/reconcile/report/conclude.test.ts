@@ -12,7 +12,7 @@ import { createTable } from '../../../../lib/forward/table/table.ts'
 import { expiresAt } from '../../../../lib/lifetime.ts'
 import { type Reason, reasons } from '../../../../lib/reasons.ts'
 import type { Acted } from '../../../../lib/reconcile/act/acted.ts'
-import { decide, isOverUnobserved } from '../../../../lib/reconcile/decide.ts'
+import { decide, overUnobserved } from '../../../../lib/reconcile/decide.ts'
 import type { Findings } from '../../../../lib/reconcile/pass/findings.ts'
 import { followUp } from '../../../../lib/reconcile/pass/follow-up.ts'
 import { conclude, concludeFailedRead } from '../../../../lib/reconcile/report/conclude.ts'
@@ -181,15 +181,17 @@ describe('the end of an instance that gets no further', () => {
     const status = statusAfterRead({}, new OperatorError(reason, 'refused'))
     expect(status.expiresAt).toBe(shown)
     expect(causeAt(withStatus(status), end)).toBe('expiry')
-    expect(decide(observed({ instance: withStatus(status) }), config, end)).toEqual({ kind: 'expire' })
+    expect(decide(observed({ instance: withStatus(status) }), config, end)).toMatchObject({ kind: 'expire' })
   })
 
   it.each(all)('follows from the first pass on, where a read fails with %s', reason => {
     const status = statusAfterFailedRead(instance(), new OperatorError(reason, 'not read'))
     expect(status.expiresAt).toBe(shown)
     expect(causeAt(withStatus(status), end)).toBe('expiry')
-    expect(isOverUnobserved({ instance: withStatus(status), clock: openClock }, config, end - 1)).toBe(false)
-    expect(isOverUnobserved({ instance: withStatus(status), clock: openClock }, config, end)).toBe(true)
+    expect(
+      overUnobserved({ instance: withStatus(status), clock: openClock }, config, end - 1),
+    ).toBeUndefined()
+    expect(overUnobserved({ instance: withStatus(status), clock: openClock }, config, end)).toBe(end)
   })
 
   it.each<[Reason, Observation]>([
@@ -219,7 +221,7 @@ describe('the end of an instance that gets no further', () => {
     const status = statusAfterRead(parts)
     expect(status).toMatchObject({ reason, expiresAt: shown })
     expect(causeAt(withStatus(status), end)).toBe('expiry')
-    expect(decide(observed({ ...parts, instance: withStatus(status) }), config, end)).toEqual({
+    expect(decide(observed({ ...parts, instance: withStatus(status) }), config, end)).toMatchObject({
       kind: 'expire',
     })
   })
@@ -256,9 +258,9 @@ describe('the end of an instance that gets no further', () => {
     const still = withStatus(status, { metadata: paused })
     expect(causeAt(still, end)).toBeUndefined()
     expect(decide(observed({ instance: still }), config, end)).toMatchObject({ kind: 'leave' })
-    expect(isOverUnobserved({ instance: still, clock: openClock }, config, end)).toBe(false)
+    expect(overUnobserved({ instance: still, clock: openClock }, config, end)).toBeUndefined()
     expect(causeAt(withStatus(status), end)).toBe('expiry')
-    expect(decide(observed({ instance: withStatus(status) }), config, end)).toEqual({ kind: 'expire' })
+    expect(decide(observed({ instance: withStatus(status) }), config, end)).toMatchObject({ kind: 'expire' })
   })
 })
 

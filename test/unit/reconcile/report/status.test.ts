@@ -130,11 +130,11 @@ describe('statusOf', () => {
 
   test('says that an end is earlier than a renewal asked for', () => {
     const asked = Date.parse('2026-11-28T12:00:00Z')
-    const messageAt = (at: number | undefined) => {
+    const messageAt = (at: number | undefined, creditMinutes = 0) => {
       const renewed = storedInstance({ spec: { expiresAt: '2026-11-28T12:00:00Z' } })
       const ready = { children: [child], workload: observed(serving) }
       return statusOf(
-        findings({ ...ready, instance: renewed, end: { at, isNear: false, creditMinutes: 0 } }),
+        findings({ ...ready, instance: renewed, end: { at, isNear: false, creditMinutes } }),
         early,
       ).message
     }
@@ -143,6 +143,10 @@ describe('statusOf', () => {
     expect(messageAt(asked - 1)).toBe(
       'The challenge is running. It ends earlier than was asked for, since its template allows no later end.',
     )
+    expect(messageAt(asked - 600_000, -10)).toBe('The challenge is running.')
+    expect(messageAt(asked - 600_001, -10)).toMatch(/It ends earlier/)
+    expect(messageAt(asked + 300_000, 10)).toBe('The challenge is running.')
+    expect(messageAt(asked - 1, 10)).toMatch(/It ends earlier/)
   })
 
   test('tells the end that the platform is warned of, until another end is known', () => {
