@@ -109,7 +109,11 @@ export function createForward(deps: ForwardDependencies): Forward {
     )
     const tools = { sender, isActive, now, timers, log, trace: newTraceparent }
     const parts = judgingParts(deps, { served, tools, onUnwatched: () => kinds.askSoon() })
-    const { table, gateway, evaluateAll } = parts
+    const { table, gateway } = parts
+    const evaluateAll = () => {
+      parts.evaluateAll()
+      pulse.beat()
+    }
     const seen = receiverOf(parts)
     const follows = (kind: string, isWatched: boolean) =>
       kind === gatewayKind.kind ? gateway.follow(isWatched) : table.watches(kind, isWatched)

@@ -8,6 +8,8 @@ export interface PrometheusMetrics {
   contentType: string
   /** Returns all metrics in Prometheus' text format, for `GET /metrics`. */
   text(): Promise<string>
+  /** Sets the present values to 0: another process tells them from now on. */
+  resetGauges(): void
 }
 
 /** Seconds: a pass takes some 50 ms, a lag minutes at worst. */
@@ -35,6 +37,9 @@ export async function openPrometheusMetrics(): Promise<PrometheusMetrics> {
   return {
     contentType: registry.contentType,
     text: () => registry.metrics(),
+    resetGauges() {
+      for (const [name, instrument] of instruments) if (metrics[name].kind === 'gauge') instrument.reset()
+    },
     metrics: {
       count(name, value, dimensions: Record<string, string> = {}) {
         ;(instruments.get(name) as Counter).inc(dimensions, value)

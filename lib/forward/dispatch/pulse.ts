@@ -22,6 +22,8 @@ export interface Pulse {
   /** A kind is not watched any more. */
   dropped(kind: string): void
   leading(): void
+  /** Tells at once how the forwarder is, and then at every beat. */
+  beat(): void
   following(): void
   /** The queue has the messages. */
   accepted(changes: readonly OutgoingChange[]): void
@@ -39,6 +41,7 @@ export function createPulse({ metrics, isActive, now, timers }: PulseOptions): P
   let timer = timers.set(beat, beatMs)
 
   function beat(): void {
+    timers.clear(timer)
     timer = timers.set(beat, beatMs)
     if (!isActive()) return
     const at = now()
@@ -64,6 +67,7 @@ export function createPulse({ metrics, isActive, now, timers }: PulseOptions): P
       for (const target of heardAt.keys()) if (target.kind === kind) heardAt.delete(target)
     },
     leading: () => metrics.count('LeaseChanges', 1),
+    beat,
     following: () => metrics.set('ForwarderLeading', 0),
     accepted(changes) {
       const at = now()

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Log } from '../../../lib/telemetry/log.ts'
+import type { PrometheusMetrics } from '../../../lib/telemetry/prometheus-metrics.ts'
 import type { LateLoop } from '../../lambda/pulse.ts'
 import type { PartStates } from './readiness.ts'
 
@@ -11,6 +12,7 @@ export interface HealthOptions {
   /** The loops of the functions that hang. */
   late: () => LateLoop[]
   ready: () => Promise<PartStates>
+  prometheus: Pick<PrometheusMetrics, 'text' | 'contentType'>
 }
 
 export interface HealthServer {
@@ -21,14 +23,15 @@ export interface HealthServer {
 /**
  * Answers the probes of a kubelet on every address of the machine. `/healthz`: 200 while the event loop turns and every
  * loop of the functions goes round, else 503 with those that hang; only a restart helps then. `/readyz`: 200 while the
- * parts that the functions cannot do without are reachable, with one word for each part.
+ * parts that the functions cannot do without are reachable, with one word for each part. `/metrics` is for Prometheus.
  */
 export async function startHealthServer(options: HealthOptions, log: Log): Promise<HealthServer> {
   const server = createServer(async (request, response) => {
     try {
       if (request.url === '/healthz') answerHealth(options.late(), response, log)
       else if (request.url === '/readyz') answerReadiness(await options.ready(), response)
-      else answer(response, 404, { error: 'There are /healthz and /readyz.' })
+      else if (request.url === '/metrics') await answerMetrics(options.prometheus, response)
+      else answer(response, 404, { error: 'There are /healthz, /readyz and /metrics.' })
     } catch (thrown) {
       log.error('probe not answered', { error: thrown })
       answer(response, 500, { error: 'The probe failed.' })
@@ -52,6 +55,14 @@ function answerHealth(late: readonly LateLoop[], response: ServerResponse, log: 
 
 function answerReadiness({ ready, parts }: PartStates, response: ServerResponse): void {
   answer(response, ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', parts })
+}
+
+async function answerMetrics(
+  { text, contentType }: HealthOptions['prometheus'],
+  response: ServerResponse,
+): Promise<void> {
+  const body = await text()
+  response.writeHead(200, { 'content-type': contentType }).end(body)
 }
 
 function answer(response: ServerResponse, status: number, body: unknown): void {

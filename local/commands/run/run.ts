@@ -22,9 +22,10 @@ import { keepHeapSmall } from '../../../lib/forward/dispatch/heap.ts'
 import type { KubernetesClient } from '../../../lib/kubernetes/client/http.ts'
 import type { Log } from '../../../lib/telemetry/log.ts'
 import { openLogger } from '../../../lib/telemetry/logger.ts'
+import { openPrometheusMetrics, type PrometheusMetrics } from '../../../lib/telemetry/prometheus-metrics.ts'
 import { version } from '../../../lib/version.ts'
 import { type ComposedFunction, composedFunctions, composeOperator } from '../../lambda/compose.ts'
-import { createLeadership } from '../../lambda/leadership.ts'
+import { createLeadership, type Leadership } from '../../lambda/leadership.ts'
 import { createPulse } from '../../lambda/pulse.ts'
 import { externalSqsOptions } from '../../parts/external-parts.ts'
 import type { PartAddresses } from '../../parts/part-addresses.ts'
@@ -60,10 +61,9 @@ export async function runFunctions(options: RunOptions, stopping: AbortSignal): 
   const pulse = createPulse()
   const functions = options.functions.filter(name => name !== 'publish' || addresses.bus !== undefined)
   const readiness = openReadiness({ addresses, functions })
-  const health = await startHealthServer(
-    { port: options.healthPort ?? config.healthPort, late: pulse.late, ready: readiness.look },
-    log,
-  )
+  const prometheus = await openPrometheusMetrics()
+  const port = options.healthPort ?? config.healthPort
+  const health = await startHealthServer({ port, late: pulse.late, ready: readiness.look, prometheus }, log)
   try {
     sayWhatRuns(functions, addresses, { log, port: health.port })
     const operator = composeOperator(addresses, config, log, {
@@ -71,7 +71,8 @@ export async function runFunctions(options: RunOptions, stopping: AbortSignal): 
       pulse,
       checksSchema: true,
       finishesPolls: true,
-      ...(functions.includes('watch-forwarder') ? { leadership: createLeadership() } : {}),
+      metrics: prometheus.metrics,
+      ...(functions.includes('watch-forwarder') ? { leadership: leadershipWith(prometheus) } : {}),
     })
     await operator.run(stopping)
     log.info('the operator has ended in order')
@@ -79,6 +80,18 @@ export async function runFunctions(options: RunOptions, stopping: AbortSignal): 
     await health.stop()
     await readiness.close()
     await Promise.allSettled([...clients.values()].map(client => client.close()))
+  }
+}
+
+/** A process that has lost the lead sweeps and publishes no more, so its last values would stay for ever. */
+function leadershipWith({ resetGauges }: PrometheusMetrics): Leadership {
+  const leadership = createLeadership()
+  return {
+    ...leadership,
+    lose() {
+      leadership.lose()
+      resetGauges()
+    },
   }
 }
 

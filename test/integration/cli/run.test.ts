@@ -60,11 +60,22 @@ function linesOf({ output }: Command): Record<string, unknown>[] {
     .map(line => JSON.parse(line) as Record<string, unknown>)
 }
 
-async function probe(replica: Command, path: string) {
+async function portOf(replica: Command): Promise<unknown> {
   await replica.until('"the operator is running"')
-  const { healthPort } = linesOf(replica).find(each => each.message === 'the operator is running') ?? {}
-  const response = await fetch(`http://127.0.0.1:${healthPort}${path}`)
+  return linesOf(replica).find(each => each.message === 'the operator is running')?.healthPort
+}
+
+async function probe(replica: Command, path: string) {
+  const response = await fetch(`http://127.0.0.1:${await portOf(replica)}${path}`)
   return { status: response.status, body: (await response.json()) as Record<string, unknown> }
+}
+
+/** The samples that Prometheus would read, by name and labels. */
+async function metricsOf(replica: Command): Promise<Map<string, number>> {
+  const response = await fetch(`http://127.0.0.1:${await portOf(replica)}/metrics`)
+  expect(response.headers.get('content-type')).toContain('text/plain')
+  const samples = (await response.text()).matchAll(/^([^#\s]\S*) (\S+)$/gm)
+  return new Map([...samples].map(([, name = '', value]) => [name, Number(value)]))
 }
 
 const sweeps = (replica: Command) => replica.output.split('"sweep ended"').length - 1
@@ -123,6 +134,25 @@ describe('two processes of challenge-operator run --all', () => {
       },
     })
     expect((await probe(second, '/')).status).toBe(404)
+  })
+
+  test('tell Prometheus what they do', async () => {
+    const led = await metricsOf(first)
+    const other = await metricsOf(second)
+    expect(led.get('challenge_operator_forwarder_leading')).toBe(1)
+    expect(other.get('challenge_operator_forwarder_leading')).toBe(0)
+    const both = (name: string) => (led.get(name) ?? 0) + (other.get(name) ?? 0)
+    // Either process may have had the passes.
+    expect(both('challenge_operator_create_to_ready_seconds_count')).toBe(1)
+    expect(both('challenge_operator_pass_duration_seconds_count')).toBeGreaterThan(1)
+    // A creation costs 7 calls where the creator leaves the finalizer to the operator.
+    expect(both('challenge_operator_pass_api_calls_sum')).toBeGreaterThanOrEqual(7)
+    expect(both('challenge_operator_message_to_pass_lag_seconds_count')).toBeGreaterThan(1)
+    expect(both('challenge_operator_queue_age_seconds_count')).toBeGreaterThan(1)
+    expect(led.get('challenge_operator_event_to_message_lag_seconds_count')).toBeGreaterThan(1)
+    expect(led.get('challenge_operator_api_calls_total{function="watch-forwarder"}')).toBeGreaterThan(5)
+    expect(led.get('challenge_operator_api_calls_total{function="sweep"}')).toBeGreaterThan(1)
+    expect(both('challenge_operator_lease_changes_total')).toBe(1)
   })
 
   test('keep the events of instances for the timeline, and publish none', async () => {

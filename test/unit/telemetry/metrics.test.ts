@@ -127,6 +127,20 @@ describe('openPrometheusMetrics', () => {
     )
   })
 
+  it('tells no present value any more after a reset, and keeps what was counted', async () => {
+    const { metrics, text, resetGauges } = await openPrometheusMetrics()
+    metrics.set('ExpiryLag', 50)
+    metrics.count('DeadLetters', 3)
+    resetGauges()
+    const lines = (await text()).split('\n')
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        'challenge_operator_expiry_lag_seconds 0',
+        'challenge_operator_dead_letters_total 3',
+      ]),
+    )
+  })
+
   it('has every metric of the vocabulary', async () => {
     const { text } = await openPrometheusMetrics()
     const told = [...(await text()).matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, kind]) => [name, kind])

@@ -5,16 +5,16 @@ import { instance, nextVersion } from '../watched-objects.ts'
 const beatMs = 30_000
 
 describe('the metrics of a forwarder', () => {
-  it('are sent at every beat of the leader, with the age of the last change and of the most silent watch', async () => {
+  it('are sent when it leads and at every beat, with the age of the last change and of the most silent watch', async () => {
     const world = simulatedForwarder()
     await world.begin()
     await world.advance(beatMs)
     for (const each of world.handlers.values()) each.onBookmark?.()
     await world.advance(beatMs)
-    expect(world.measured.valuesOf('ForwarderLeading')).toEqual([1, 1])
-    expect(world.measured.valuesOf('LastEventAge')).toEqual([30, 60])
-    expect(world.measured.valuesOf('BookmarkAge')).toEqual([30, 30])
-    expect(world.measured.flushed).toHaveLength(2)
+    expect(world.measured.valuesOf('ForwarderLeading')).toEqual([1, 1, 1])
+    expect(world.measured.valuesOf('LastEventAge')).toEqual([0, 30, 60])
+    expect(world.measured.valuesOf('BookmarkAge')).toEqual([0, 30, 30])
+    expect(world.measured.flushed).toHaveLength(3)
     await world.end()
   })
 
@@ -25,7 +25,7 @@ describe('the metrics of a forwarder', () => {
       for (const [kind, each] of world.handlers) if (kind !== 'Pod') each.onBookmark?.()
       await world.advance(beatMs)
     }
-    expect(world.measured.valuesOf('BookmarkAge')).toEqual([30, 60, 90, 120])
+    expect(world.measured.valuesOf('BookmarkAge')).toEqual([0, 30, 60, 90, 120])
     await world.end()
   })
 
@@ -34,8 +34,8 @@ describe('the metrics of a forwarder', () => {
     await world.begin()
     world.follow()
     await world.advance(3 * beatMs)
-    expect(world.measured.valuesOf('ForwarderLeading')).toEqual([0])
-    expect(world.measured.flushed).toEqual([])
+    expect(world.measured.valuesOf('ForwarderLeading')).toEqual([1, 0])
+    expect(world.measured.flushed).toHaveLength(1)
     world.lead()
     await world.advance(beatMs)
     expect(world.measured.valuesOf('LeaseChanges')).toEqual([1, 1])
