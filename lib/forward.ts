@@ -12,6 +12,7 @@ import {
   isStandingPolicy,
   type StandingPolicies,
 } from './forward/dispatch/standing-policies.ts'
+import { createLeadership, flushMs } from './forward/send/leadership.ts'
 import { createSender } from './forward/send/sender.ts'
 import { createFollowedKinds, type FollowedKindsOptions } from './forward/table/followed-kinds.ts'
 import { createGatewaySight, type GatewaySight } from './forward/table/gateway-sight.ts'
@@ -19,6 +20,7 @@ import type { Row } from './forward/table/row.ts'
 import { createTable, type Table, type TableEvents } from './forward/table/table.ts'
 import { clockKind, unservedKinds, type Watching, watchedIn, watchTargets } from './forward/table/targets.ts'
 import type { WatchHandlers, WatchTarget } from './kubernetes/cluster.ts'
+import type { ElectOptions } from './kubernetes/lease/elect.ts'
 import type { Log } from './telemetry/log.ts'
 import { type Metrics, noMetrics } from './telemetry/metrics.ts'
 import { newTraceparent } from './telemetry/traceparent.ts'
@@ -30,8 +32,8 @@ export interface ForwardDependencies {
     handlers: WatchHandlers<T>,
     signal: AbortSignal,
   ) => Promise<void>
-  /** Stands for the lease until the signal aborts, then gives the lease up. */
-  elect: (callbacks: { onLeading(): void; onFollowing(): void }, signal: AbortSignal) => Promise<void>
+  /** Stands for the lease until the signal aborts, then gives the lease up. See `ElectOptions`. */
+  elect: (callbacks: ElectionCallbacks, signal: AbortSignal) => Promise<void>
   changes: Pick<ChangesQueue, 'sendBatch'>
   watching: Watching
   /** Asks which of the optional kinds the cluster serves. The others are not watched. */
@@ -55,14 +57,12 @@ export interface ForwardDependencies {
   random?: () => number
 }
 
-/** Runs until the signal aborts. */
-export type Forward = (signal: AbortSignal) => Promise<void>
+export type ElectionCallbacks = Required<
+  Pick<ElectOptions, 'whenReady' | 'onLeading' | 'onFollowing' | 'onDoubt' | 'onConfirmed'>
+>
 
-/**
- * Milliseconds to send pending changes at the end. A DELETED event is not repeated, so a change that is dropped here is found by
- * the sweep only.
- */
-const flushMs = 3_000
+/** Runs until the signal aborts. @param onListed is called when everything has been listed, and so a standby is there */
+export type Forward = (signal: AbortSignal, onListed?: () => void) => Promise<void>
 
 /** Milliseconds. A list that takes longer has a problem, which the log should show. */
 const listsLateMs = 15_000
@@ -73,10 +73,10 @@ const listsLateMs = 15_000
  * Flow: the watches fill a table of digests, one row for each instance. Each event that changes a row makes the
  * dispatcher judge it (`judge`) and send what is due. A row is judged again when its verdict changes with time, for
  * example at the end of an instance. The lease decides whether this forwarder sends: a standby fills its table, and
- * judges all of it when it takes over.
+ * judges all of it when it takes over. It stands for the lease once everything has been listed.
  *
  * Guarantees: nothing is judged before every list has ended, so that an object that is not listed yet never counts as
- * absent. Only the holder of the lease sends. A mismatch that lasts is sent again until its effect shows. When the queue
+ * absent. Only the holder of the lease sends, and after a stop of the process it makes sure of the lease before. A mismatch that lasts is sent again until its effect shows. When the queue
  * refuses changes, they are kept, and the watches wait before the memory grows.
  *
  * Caveats: for a short time there may be two leaders. That is harmless: the same change has the same deduplication id.
@@ -87,7 +87,7 @@ const listsLateMs = 15_000
  * on; all the others are ended first.
  */
 export function createForward(deps: ForwardDependencies): Forward {
-  return async signal => {
+  return async (signal, onListed) => {
     const { log, metrics = noMetrics, now, timers = realTimers, random = Math.random } = deps
     // The sender outlives the watches by `flushMs`.
     const sending = new AbortController()
@@ -98,13 +98,14 @@ export function createForward(deps: ForwardDependencies): Forward {
     const { leaseNamespace } = deps
     const targets = watchTargets(deps.watching, { served, gateway: deps.gateway, leaseNamespace })
     const unlisted = new Set(targets)
-    let leading = false
+    const everythingListed = Promise.withResolvers<void>()
+    const leadership = createLeadership()
 
-    const isActive = () => leading && unlisted.size === 0 && !stop.aborted
+    const isActive = () => leadership.isLeading && unlisted.size === 0 && !stop.aborted
     const pulse = createPulse({ metrics, isActive, now, timers })
     const { changes } = deps
     const sender = createSender(
-      { changes, onAccepted: pulse.accepted, log, random, timers, now },
+      { changes, onAccepted: pulse.accepted, maySend: leadership.maySend, log, random, timers, now },
       sending.signal,
     )
     const tools = { sender, isActive, now, timers, log, trace: newTraceparent }
@@ -130,7 +131,10 @@ export function createForward(deps: ForwardDependencies): Forward {
       watch: watchInto(deps.watch, { seen, pulse }, () => sender.drained(stop)),
       onListed: target => {
         if (isGateway(target)) gateway.follow(true)
-        if (unlisted.delete(target) && unlisted.size === 0) evaluateAll()
+        if (!unlisted.delete(target) || unlisted.size > 0) return
+        evaluateAll()
+        everythingListed.resolve()
+        onListed?.()
       },
       onServed: kind => follows(kind, true),
       onDropped: kind => {
@@ -138,29 +142,30 @@ export function createForward(deps: ForwardDependencies): Forward {
         follows(kind, false)
       },
     })
-    const callbacks = {
-      onLeading: () => {
-        leading = true
+    const callbacks = leadership.callbacks({
+      sender,
+      begin() {
         pulse.leading()
         evaluateAll()
       },
-      onFollowing: () => {
-        leading = false
+      end() {
         pulse.following()
         parts.stop()
-        sender.clear()
       },
-    }
+    })
+    const election = { ...callbacks, whenReady: everythingListed.promise }
 
     const late = timers.set(() => warnOfLists(unlisted, log), listsLateMs)
     try {
-      await endTogether([kinds.follow(served, stop, ended), deps.elect(callbacks, stop)], ended)
+      await endTogether([kinds.follow(served, stop, ended), deps.elect(election, stop)], ended)
     } finally {
       timers.clear(late)
       pulse.stop()
       parts.stop()
+      await leadership.handedOver()
       await sender.flushed(AbortSignal.timeout(flushMs))
       sending.abort()
+      await sender.ended()
     }
   }
 }

@@ -73,7 +73,7 @@ export function createHandler(options: SweepHandlerOptions) {
       const turn = turnOf(record)
       if (turn === undefined) continue
       if (isLate(turn, intervalSeconds, clock()))
-        log.debug('sweep left out, its message is late', { ...turn })
+        log.debug('sweep left out, its message is late', { at: turn.began, count: turn.number })
       else await take(turn, signal)
     }
   }

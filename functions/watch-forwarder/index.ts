@@ -12,6 +12,7 @@ import { readServedKinds } from '../../lib/kubernetes/served-kinds.ts'
 import { watch } from '../../lib/kubernetes/watch/watch.ts'
 import { configured, once } from '../../lib/middleware/start-up.ts'
 import { openEmfMetrics } from '../../lib/telemetry/emf-metrics.ts'
+import { version } from '../../lib/version.ts'
 import { clientFor } from '../cluster.ts'
 import { createHandler } from './handler.ts'
 import { sections } from './sections.ts'
@@ -27,9 +28,10 @@ const metrics = openEmfMetrics()
 const counts = { function: 'watch-forwarder', metrics }
 const { client, time } = withServerTime(withCallCounts(clientFor('watch-forwarder', cluster), counts))
 const identity = randomUUID()
+const writer = { ...operator.installation, version }
 const forward = createForward({
   watch: (target, handlers, signal) => watch(client, target, handlers, { log }, signal),
-  elect: (callbacks, signal) => elect({ client, namespace, identity, log, ...callbacks }, signal),
+  elect: (callbacks, signal) => elect({ client, namespace, identity, writer, log, ...callbacks }, signal),
   changes: openQueues(queues).changes,
   watching: { namespaces, everywhere: placesElsewhere(operator.placement) },
   discover: signal => readServedKinds(client, signal),

@@ -38,6 +38,7 @@ export interface OperatorConfig {
   /** Addresses from which players come to exposed ports: balancers, nodes, controllers on the network of a host. */
   ingressCidrs: readonly string[]
   scheduling: Scheduling
+  installation: Installation
   exposure: ExposureConfig
   logLevel: 'debug' | 'info' | 'warn' | 'error'
   /** The port of `challenge-operator run` that tells whether the process is healthy; 0: any free one. */
@@ -47,6 +48,19 @@ export interface OperatorConfig {
   /** The Secrets that templates may take a flag from. See `referencedFlag`. */
   flagSecrets: 'opaque' | 'labelled'
 }
+
+/** Which installation of the operator this is. */
+export interface Installation {
+  /** The one name of the installation. Of several on one cluster only one writes; undefined: it has no name. */
+  stack: string | undefined
+  /** RFC 3339; undefined: not known. What was deployed later takes the lead. */
+  deployedAt: string | undefined
+}
+
+const stackName = /^[\w.:/-]{1,200}$/
+
+/** RFC 3339, in UTC. */
+const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/
 
 const namespaceName = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
 
@@ -86,6 +100,10 @@ export const operatorSection: Section<OperatorConfig> = variables => {
     dns: dns(variables),
     ingressCidrs: ingressCidrs(variables),
     scheduling: scheduling(variables),
+    installation: {
+      stack: variables.matching('OPERATOR_STACK', stackName, 'at most 200 letters, digits and . _ : / -'),
+      deployedAt: variables.matching('OPERATOR_DEPLOYED_AT', time, 'a time such as 2026-11-30T12:00:00Z'),
+    },
     exposure: exposureConfig(variables),
     logLevel: variables.oneOf('OPERATOR_LOG_LEVEL', ['debug', 'info', 'warn', 'error']) ?? 'info',
     healthPort: variables.integer('OPERATOR_HEALTH_PORT', 0, 65_535) ?? 8081,

@@ -164,6 +164,16 @@ export const configurationReference: readonly ConfigurationVariable[] = [
     'opaque',
     'Secrets that a template may take its flag from: opaque (its type) or labelled (infra.ctf.example.com/for-challenges: "true", too).',
   ),
+  row(
+    'OPERATOR_STACK',
+    undefined,
+    'Name of this installation. Of several on one cluster only the owner writes; unset: it has none.',
+  ),
+  row(
+    'OPERATOR_DEPLOYED_AT',
+    undefined,
+    'Time of the deployment, RFC 3339 in UTC. The forwarder that was deployed later leads; unset: the first one does.',
+  ),
   row('OPERATOR_LOG_LEVEL', 'info', 'debug, info, warn or error.'),
   row(
     'OPERATOR_HEALTH_PORT',

@@ -65,6 +65,12 @@ export const annotations = {
   clockSource: `${group}/clock-source`,
   /** On the same: why the organiser's ConfigMap is not followed. */
   clockProblem: `${group}/clock-problem`,
+  /** On the forwarder's Leases: the installation that the holder belongs to, when that was deployed, and its version. */
+  stack: `${group}/stack`,
+  deployedAt: `${group}/deployed-at`,
+  version: `${group}/version`,
+  /** On the Lease of a seat, with the value `true`: the holder has listed everything, and so stands by. */
+  standsBy: `${group}/stands-by`,
 } as const
 
 /** The annotation of a pod by which the cluster autoscaler knows whether it may evict the pod. */

@@ -38,6 +38,7 @@ const effects: Readonly<Record<keyof OperatorConfig, 'settings' | 'policies' | '
   dns: 'policies',
   scheduling: 'settings',
   ingressCidrs: 'policies',
+  installation: 'none',
   exposure: 'settings',
   logLevel: 'none',
   healthPort: 'none',

@@ -14,6 +14,7 @@ import type { WatchTimes } from '../../lib/kubernetes/watch/stream.ts'
 import { watch } from '../../lib/kubernetes/watch/watch.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
 import { type Metrics, noMetrics } from '../../lib/telemetry/metrics.ts'
+import { version } from '../../lib/version.ts'
 import type { Leadership } from './leadership.ts'
 
 export interface ForwardParts {
@@ -56,6 +57,7 @@ export function composeForward(
           client,
           namespace: config.leaseNamespace,
           identity,
+          writer: { ...config.installation, version },
           log,
           times: leaseTimes,
           ...reporting(callbacks, leadership),
@@ -81,13 +83,14 @@ type LeaseCallbacks = Parameters<ForwardDependencies['elect']>[0]
 
 function reporting(callbacks: LeaseCallbacks, leadership: Leadership | undefined): LeaseCallbacks {
   return {
-    onLeading() {
-      callbacks.onLeading()
+    ...callbacks,
+    onLeading(isCertain) {
+      callbacks.onLeading(isCertain)
       leadership?.gain()
     },
-    onFollowing() {
+    onFollowing(how) {
       leadership?.lose()
-      callbacks.onFollowing()
+      callbacks.onFollowing(how)
     },
   }
 }

@@ -1,10 +1,19 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { annotations } from '../../lib/crd/group.ts'
 import type { Lease } from '../../lib/kubernetes/lease/record.ts'
+import { version } from '../../lib/version.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { instanceCalled, outboxOf, untilConsistent } from '../support/consistency.ts'
-import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
+import {
+  type FaultyOperator,
+  type ForwarderOptions,
+  startFaultyOperator,
+} from '../support/faulty-operator.ts'
+import { startForwarderProcess } from '../support/forwarder-process.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { referenceTo } from '../support/operator.ts'
+import { recordedLog } from '../support/recorded-log.ts'
 import { type Severable, severable } from '../support/severable-client.ts'
 
 /** A fifth of the deployed times. */
@@ -12,7 +21,7 @@ const short = { durationMs: 3_000, renewMs: 1_000, retryMs: 400, warnAfterMs: 2_
 
 let operator: FaultyOperator
 beforeEach(async () => {
-  operator = await startFaultyOperator({ forwarder: false })
+  operator = await startFaultyOperator({ forwarder: false, teams: [1, 2, 3, 4, 5, 6, 7] })
   await operator.cluster.create(templateOf(operator.namespace, 'web'), operator.signal)
 })
 afterEach(() => operator?.stop())
@@ -21,22 +30,30 @@ interface Standing extends Severable {
   stop(): Promise<void>
 }
 
-function start(leaseTimes = {}): Standing {
+function start(leaseTimes = {}, options: Pick<ForwarderOptions, 'installation' | 'log'> = {}): Standing {
   const parts = severable({ client: operator.clientFor('watch-forwarder'), changes: operator.queues.changes })
   const { client, changes } = parts
-  const { stop } = operator.startForwarder({ client, changes, leaseTimes })
+  const { stop } = operator.startForwarder({ client, changes, leaseTimes, ...options })
   return { ...parts, sent: parts.sent, stop }
 }
 
-const holder = async () => {
+const lease = () => {
   const reference = {
     apiVersion: 'coordination.k8s.io/v1',
     kind: 'Lease',
     namespace: operator.namespace,
     name: 'challenge-operator-watch-forwarder',
   }
-  return (await operator.cluster.get<Lease>(reference, operator.signal))?.spec?.holderIdentity
+  return operator.cluster.get<Lease>(reference, operator.signal)
 }
+const holder = async () => (await lease())?.spec?.holderIdentity
+const untilHeldByAnother = (than: string | undefined) =>
+  waitUntil(
+    'another holder',
+    15_000,
+    async () => ![than, '', undefined].includes(await holder()),
+    operator.signal,
+  )
 
 /** Starts two forwarders, of which the first leads. */
 async function startTwo(leaseTimes = {}): Promise<[Standing, Standing]> {
@@ -101,14 +118,112 @@ test('sweeps alone bring instances up and remove them without a forwarder', asyn
   await untilConsistent(operator, 'swept', 'gone')
 })
 
+describe('a forwarder that was deployed later', () => {
+  test('takes the lead at once, a rollback too, and no change of that moment is lost', async () => {
+    // The lease times are the deployed ones: a holder that renews would keep it for ever.
+    const first = start({}, { installation: { deployedAt: '2026-11-30T10:00:00Z' } })
+    await waitUntil('a holder', 10_000, async () => Boolean(await holder()), operator.signal)
+    const teams = [1, 2, 3, 4, 5, 6].values()
+    const created: string[] = []
+    const createSome = async (count: number) => {
+      for (const team of teams.take(count)) {
+        await create(`over-${team}`, team)
+        created.push(`over-${team}`)
+        await sleep(100)
+      }
+    }
+    const handOver = async (installation: { deployedAt: string }) => {
+      const was = await holder()
+      const next = start({}, { installation })
+      await Promise.all([untilHeldByAnother(was), createSome(3)])
+      return next
+    }
+    await handOver({ deployedAt: '2026-11-30T11:00:00Z' })
+    const firstSent = first.sent.size
+    const rolledBack = await handOver({ deployedAt: '2026-11-30T12:00:00Z' })
+    expect((await lease())?.metadata.annotations).toMatchObject({
+      [annotations.deployedAt]: '2026-11-30T12:00:00Z',
+      [annotations.version]: version,
+    })
+    await Promise.all(created.map(name => untilConsistent(operator, name, 'Ready')))
+    expect(created).toHaveLength(6)
+    expect(first.sent.size).toBe(firstSent)
+    expect(rolledBack.sent.size).toBeGreaterThan(0)
+  })
+})
+
+describe('a forwarder that is stopped and continued', () => {
+  test('sends nothing before it has looked at the lease, and stands by for the one that took over', async () => {
+    const { namespace, queues, accounts } = operator
+    const frozen = await startForwarderProcess({
+      env: { OPERATOR_NAMESPACE: namespace },
+      kubeconfig: accounts.kubeconfigOf('watch-forwarder'),
+      queues,
+      sqs: queues.clientOptions,
+      leaseTimes: short,
+    })
+    try {
+      await waitUntil('a holder', 20_000, async () => Boolean(await holder()), operator.signal)
+      await create('before', 1)
+      await untilConsistent(operator, 'before', 'Ready')
+      const was = await holder()
+      const second = start(short)
+      const sent = [...frozen.sent]
+      expect(sent).toContain('before')
+      frozen.child.kill('SIGSTOP')
+      // Its sockets fill with these events while it is stopped.
+      await untilHeldByAnother(was)
+      await create('while-stopped', 2)
+      await remove('before')
+      await untilConsistent(operator, 'while-stopped', 'Ready')
+      await untilConsistent(operator, 'before', 'gone')
+      frozen.child.kill('SIGCONT')
+      await create('afterwards', 3)
+      await untilConsistent(operator, 'afterwards', 'Ready')
+      await sleep(short.durationMs)
+      expect(frozen.sent).toEqual(sent)
+      await second.stop()
+      await create('led-again', 7)
+      await untilConsistent(operator, 'led-again', 'Ready')
+      expect(frozen.sent).toContain('led-again')
+    } finally {
+      await frozen.end()
+    }
+  })
+})
+
+describe('the forwarder of another installation', () => {
+  test('never leads and sends nothing, and says whose cluster it is', async () => {
+    const { log, lines } = recordedLog()
+    const owner = start(short, { installation: { stack: 'ours' } })
+    await waitUntil('a holder', 10_000, async () => Boolean(await holder()), operator.signal)
+    const other = start(short, { installation: { stack: 'theirs', deployedAt: '2026-11-30T12:00:00Z' }, log })
+    await create('owned', 1)
+    await untilConsistent(operator, 'owned', 'Ready')
+    await owner.stop()
+    await sleep(short.durationMs + short.renewMs)
+    expect(await holder()).toBe('')
+    expect(other.sent.size).toBe(0)
+    expect(lines.filter(({ level }) => level === 'error')).toMatchObject([
+      {
+        message: 'the cluster belongs to another installation, nothing is sent',
+        fields: {
+          owner: 'ours',
+          installation: 'theirs',
+          remedy: expect.stringContaining('doctor --take-over'),
+        },
+      },
+    ])
+  })
+})
+
 describe('two forwarders that both send', () => {
   test('cause at most twice the passes and no doubled event', async () => {
     const [first, second] = await startTwo(short)
     const was = await holder()
     // It keeps watching and sending, and does not learn of the new holder.
     first.sever(/\/leases/)
-    const taken = async () => (await holder()) !== was
-    await waitUntil('another holder', 15_000, taken, operator.signal)
+    await untilHeldByAnother(was)
     const before = { first: first.sent.size, second: second.sent.size }
     const names = [2, 3, 7].map(team => ({ name: `both-${team}`, team }))
     const created = await Promise.all(names.map(({ name, team }) => create(name, team)))

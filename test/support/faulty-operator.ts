@@ -2,6 +2,7 @@ import type { ChangesQueue, TimersQueue } from '../../lib/aws/queue-ports.ts'
 import type { QueueUrls } from '../../lib/aws/queues.ts'
 import { openQueues, type Queues } from '../../lib/aws/sqs.ts'
 import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
+import type { Installation } from '../../lib/config/operator.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { openPodMetrics } from '../../lib/kubernetes/pod-metrics.ts'
@@ -20,6 +21,8 @@ import { testQueues } from './shared-parts.ts'
 export interface ForwarderOptions extends ForwardSeams {
   client?: KubernetesClient
   changes?: Pick<ChangesQueue, 'sendBatch'>
+  installation?: Partial<Installation>
+  log?: Log
 }
 
 export interface FaultyOperatorOptions
@@ -85,7 +88,8 @@ export async function startFaultyOperator(options: FaultyOperatorOptions = {}): 
 
   const startForwarder = ({ client = clientFor('watch-forwarder'), ...own }: ForwarderOptions = {}) => {
     const stopping = new AbortController()
-    const forward = composeForward({ client, changes, config, log, ...own }, own)
+    const installation = { ...config.installation, ...own.installation }
+    const forward = composeForward({ client, changes, log, ...own, config: { ...config, installation } }, own)
     const done = forward(AbortSignal.any([signal, stopping.signal]))
     running.push(done)
     return {

@@ -42,7 +42,7 @@ const rooms: Array<[pattern: RegExp, layer: Layer, name?: string]> = [
   [/^lib\/(forward|sweep|publish|reconcile|api)(\/|\.ts$)/, 'story'],
   [/^lib\/(crd|config|telemetry)\//, 'ground', 'ground'],
   [
-    /^lib\/(abort|bounded-cache|concurrency|errors|events|messages|poll|reason-policy|reason-rules|reasons|refusal|version|workload-reasons)\.ts$/,
+    /^lib\/(abort|bounded-cache|concurrency|errors|events|messages|poll|reason-policy|reason-rules|reasons|refusal|time-gap|version|workload-reasons)\.ts$/,
     'ground',
     'ground',
   ],

@@ -55,6 +55,8 @@ describe('the environment of the functions in serverless.yml', () => {
       const value = environmentOf(each)[name]
       // The stack makes queues and bus, and refers to them.
       if (typeof value !== 'object') expect(value).toBe(valueFor(name))
+      else if (name === 'OPERATOR_STACK')
+        expect(value).toEqual({ 'Fn::Sub': expect.stringContaining('AWS::StackName') })
       else expect(value).toEqual({ Ref: expect.stringMatching(/Queue$|DeadLetters$|^EventBus$/) })
     }
   })

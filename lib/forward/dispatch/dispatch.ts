@@ -15,6 +15,7 @@ import { type LaneName, laneNames, type Outstanding, type Row, type TemplateEntr
 import { createClock } from './clock.ts'
 import type { SeenClock } from './clock-sight.ts'
 import { createCreditLane } from './credit-lane.ts'
+import { createGoneOfLate } from './gone-of-late.ts'
 import { createHeldNotices } from './held-notice.ts'
 import { createLane } from './lane.ts'
 import type { Messages } from './messages.ts'
@@ -57,7 +58,10 @@ export interface DispatchOptions {
 export interface Dispatch {
   /** Judges the row and sends what is due. */
   evaluate(row: Row): void
-  /** Evaluates the rows as if nothing had been sent before, so that every mismatch is sent. @returns number of rows */
+  /**
+   * Evaluates the rows as if nothing had been sent before, so that every mismatch is sent, and instances that went of late.
+   * @returns number of rows
+   */
   evaluateAnew(rows: Iterable<Row>): number
   instanceGone(row: Row, gone: InstanceDigest): void
   /** Nothing is left of the row, so the clock forgets it. */
@@ -79,6 +83,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     withdraw: sender.withdraw,
     isAbout,
   }
+  const goneOfLate = createGoneOfLate(now)
   const heldSettings = new WeakSet<TemplateEntry>()
   const heldNotices = createHeldNotices(messages, now)
   const lanes = {
@@ -198,7 +203,10 @@ export function createDispatch(options: DispatchOptions): Dispatch {
   }
 
   function instanceGone(row: Row, gone: InstanceDigest): void {
-    if (!isActive()) return
+    if (!isActive()) {
+      goneOfLate.remember(row, gone)
+      return
+    }
     const at = now()
     const { outstanding } = row
     if (outstanding) effectSeen(outstanding.uid, outstanding, at)
@@ -218,6 +226,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
         forgetSent(row)
         evaluate(row)
       }
+      for (const { row, gone } of goneOfLate.take()) instanceGone(row, gone)
       return count
     },
     instanceGone,

@@ -12,9 +12,15 @@ export interface Sender {
   effectSeen(subject: string): void
   /** Resolves when there is room. The watches wait for it. Changes that wait for a limit, or for ends, take no room. */
   drained(signal: AbortSignal): Promise<void>
-  /** Resolves when the queue has accepted all changes. From then on no limit applies. */
+  /** Resolves when the queue has accepted all changes. No limit applies until then. */
   flushed(signal: AbortSignal): Promise<void>
   clear(): void
+  /** Breaks off the requests under way. Their changes are pending again. */
+  interrupt(): void
+  /** Sends again what `maySend` has held back. */
+  resume(): void
+  /** Resolves when no request is under way any more, once the sender's signal has aborted. */
+  ended(): Promise<void>
   /** Changes that the queue has not accepted yet. */
   readonly pending: number
 }
@@ -23,6 +29,8 @@ export interface SenderOptions {
   changes: Pick<ChangesQueue, 'sendBatch'>
   /** The queue has these changes. */
   onAccepted?: (changes: readonly OutgoingChange[]) => void
+  /** Whether anything may be sent at this moment. */
+  maySend?: () => boolean
   log: Log
   /** In [0, 1): jitter. */
   random?: () => number
@@ -45,7 +53,7 @@ const longestWaitMs = 30_000
  * @param signal ends the loop
  */
 export function createSender(options: SenderOptions, signal: AbortSignal): Sender {
-  const { changes, onAccepted, log, timers, now, random = Math.random } = options
+  const { changes, onAccepted, maySend = () => true, log, timers, now, random = Math.random } = options
   const queue = createSendQueue(now)
   /** Resolves when the backlog has shrunk, and is replaced. */
   let shrunk = Promise.withResolvers<void>()
@@ -54,6 +62,8 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
   let scheduled = false
   let waitsForLimit = false
   let flushing = false
+  let interruption = new AbortController()
+  const deliveries = new Set<Promise<void>>()
 
   function schedule(): void {
     if (scheduled) return
@@ -66,13 +76,15 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
   }
 
   function pump(): void {
-    while (underWay < (refusals > 0 ? 1 : parallelBatches) && !signal.aborted) {
+    // Asked before each batch, since any of them may be the first one after the process was stopped.
+    while (underWay < (refusals > 0 ? 1 : parallelBatches) && !signal.aborted && maySend()) {
       // After the end no effect is seen, so no limit would ever open.
       const { batch, opensInMs } = queue.take({ ignoreLimits: flushing })
       if (opensInMs !== undefined) void pumpAfter(opensInMs)
       if (batch.length === 0) return
       underWay += 1
-      void deliver(batch)
+      const delivery = deliver(batch).finally(() => deliveries.delete(delivery))
+      deliveries.add(delivery)
     }
   }
 
@@ -93,7 +105,7 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
       refusals = 0
       log.info('queue accepts changes again', { pending: queue.waiting + queue.unsent })
     }
-    if (refused.length > 0) await sleep(backoffMs(), signal, timers)
+    if (refused.length > 0 && refusals > 0) await sleep(backoffMs(), signal, timers)
     underWay -= 1
     shrunk.resolve()
     shrunk = Promise.withResolvers<void>()
@@ -101,12 +113,13 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
   }
 
   async function attempt(batch: OutgoingChange[]): Promise<OutgoingChange[]> {
+    const interrupted = interruption.signal
     try {
-      const refused = await changes.sendBatch(batch, signal)
+      const refused = await changes.sendBatch(batch, AbortSignal.any([signal, interrupted]))
       if (refused.length > 0) noteRefusal({ refused: refused.length })
       return refused
     } catch (error) {
-      if (!signal.aborted) noteRefusal({ error })
+      if (!signal.aborted && !interrupted.aborted) noteRefusal({ error })
       return batch
     }
   }
@@ -152,10 +165,19 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
       if (queue.waiting > 0) schedule()
     },
     drained: until => untilBelow(withoutRoom, roomFor, until),
-    flushed(until) {
+    async flushed(until) {
       flushing = true
       schedule()
-      return untilBelow(backlog, 1, until)
+      await untilBelow(backlog, 1, until)
+      flushing = false
+    },
+    interrupt() {
+      interruption.abort()
+      interruption = new AbortController()
+    },
+    resume: schedule,
+    async ended() {
+      await Promise.all(deliveries)
     },
     clear() {
       queue.clear()

@@ -1,11 +1,20 @@
-import { endTogether, sleep } from '../../abort.ts'
+import { endTogether, realTimers, sleep } from '../../abort.ts'
 import { operatorError } from '../../errors.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { LogFields } from '../../telemetry/log-fields.ts'
+import { noticeTimeGaps } from '../../time-gap.ts'
 import type { KubernetesClient } from '../client/http.ts'
 import { watch } from '../watch/watch.ts'
 import { type LeaseAccess, leaseAccess } from './access.ts'
-import { holderOf, type Lease, type LeaseTimes, leaseKind, leaseTimes, releasedLease } from './record.ts'
+import {
+  holderOf,
+  type Lease,
+  type LeaseTimes,
+  leaseKind,
+  leaseTimes,
+  releasedLease,
+  type Writer,
+} from './record.ts'
 import { initialLeaseState, type LeaseEffect, type LeaseInput, type LeaseMove, stepLease } from './step.ts'
 
 export const forwarderLease = 'challenge-operator-watch-forwarder'
@@ -17,10 +26,24 @@ export interface ElectOptions {
   name?: string
   /** Unique among all candidates. A process that is restarted under the same identity goes on holding the lease. */
   identity: string
+  writer: Writer
   log: Log
-  onLeading(): void
-  /** Another candidate holds the lease. Not called when the signal ends the election: pending work may still be sent. */
-  onFollowing(): void
+  /** Resolves when the candidate is able to lead. Before, it takes no lease. Default: at once. */
+  whenReady?: Promise<void>
+  /**
+   * @param isCertain whether the lease is held as far as time tells. It is not after the process was stopped or frozen, until
+   *   the lease has been renewed. Whoever acts as the leader asks before.
+   */
+  onLeading(isCertain: () => boolean): void
+  /**
+   * Another candidate holds the lease, or another installation owns the cluster. Not called when the signal ends the
+   * election: pending work may still be sent.
+   */
+  onFollowing(how: { inOrder: boolean }): void
+  /** The process did not run for a while: what is under way is old. */
+  onDoubt?(): void
+  /** The lease is held after all. */
+  onConfirmed?(): void
   /** Tests shorten them. */
   times?: Partial<LeaseTimes>
   /** Epoch milliseconds. */
@@ -37,7 +60,7 @@ const callMs = 3_000
  * learns of renewals from a watch, and reads only if the watch is silent. See `stepLease` for the transitions.
  *
  * Guarantees: `onLeading` and `onFollowing` alternate, beginning with `onLeading`. A lease that was given up is taken by
- * a follower at once; a lease of a holder that died, after its duration. Remote clocks are never compared: a lease is
+ * a follower at once, as one whose holder was deployed earlier; a lease of a holder that died, after its duration. Remote clocks are never compared: a lease is
  * free once its version has not changed for its duration by the candidate's own clock. When the election ends, for
  * whatever reason, a held lease is given up.
  *
@@ -52,6 +75,7 @@ export async function elect(options: ElectOptions, signal: AbortSignal): Promise
   const ended = new AbortController()
   const stop = AbortSignal.any([signal, ended.signal])
   const pump = createPump(options, access, stop)
+  void options.whenReady?.then(() => stop.aborted || pump.feed({ type: 'ready' }))
   const watching = watch<Lease>(
     client,
     { ...leaseKind, namespace, fieldSelector: `metadata.name=${name}` },
@@ -66,18 +90,39 @@ export async function elect(options: ElectOptions, signal: AbortSignal): Promise
   try {
     await endTogether([watching, pump.run()], ended)
   } finally {
+    pump.stop()
     await release(options, access)
   }
 }
 
+/** A process that did nothing for less than this cannot have lost its lease, even if it was about to renew it. */
+function gapLimitMs({ durationMs, renewMs }: LeaseTimes): number {
+  return durationMs - 2 * renewMs
+}
+
 /** Performs the effects of `stepLease`, one call or pause at a time. */
 function createPump(options: ElectOptions, access: LeaseAccess, stop: AbortSignal) {
-  const { namespace, name = forwarderLease, identity, now = Date.now } = options
-  const candidate = { namespace, name, identity, times: { ...leaseTimes, ...options.times } }
-  let state = initialLeaseState(now())
+  const { namespace, name = forwarderLease, identity, writer, now = Date.now } = options
+  const candidate = { namespace, name, identity, writer, times: { ...leaseTimes, ...options.times } }
+  let state = initialLeaseState(now(), { ready: options.whenReady === undefined })
   let move: LeaseMove | undefined
-  /** Aborted when the watch brings a move during a pause. */
+  /** Aborted when another move takes the place of the one under way. */
   let interrupted = new AbortController()
+  /** The process did not run for a while after the end of the election, when nothing may confirm the lease any more. */
+  let lostTrack = false
+  const gaps = noticeTimeGaps({
+    limitMs: gapLimitMs(candidate.times),
+    clocks: [now, () => performance.now()],
+    timers: realTimers,
+    onGap(afterMs) {
+      if (stop.aborted) lostTrack = true
+      else feed({ type: 'resumed', afterMs })
+    },
+  })
+  const isCertain = () => {
+    gaps.look()
+    return !state.doubted && !lostTrack
+  }
 
   function feed(input: LeaseInput): void {
     const [next, effects] = stepLease(state, input, { candidate, now: now() })
@@ -88,8 +133,10 @@ function createPump(options: ElectOptions, access: LeaseAccess, stop: AbortSigna
   function perform(effect: LeaseEffect): void {
     if (effect.do === 'log')
       options.log[effect.level](effect.message, { ...aboutOf(options), ...effect.fields })
-    else if (effect.do === 'lead') options.onLeading()
-    else if (effect.do === 'follow') options.onFollowing()
+    else if (effect.do === 'lead') options.onLeading(isCertain)
+    else if (effect.do === 'follow') options.onFollowing(effect)
+    else if (effect.do === 'doubt') options.onDoubt?.()
+    else if (effect.do === 'confirm') options.onConfirmed?.()
     else {
       move = effect
       interrupted.abort()
@@ -97,7 +144,7 @@ function createPump(options: ElectOptions, access: LeaseAccess, stop: AbortSigna
   }
 
   async function answerTo(effect: Exclude<LeaseMove, { do: 'wait' }>): Promise<LeaseInput> {
-    const limit = AbortSignal.any([stop, AbortSignal.timeout(callMs)])
+    const limit = AbortSignal.any([stop, interrupted.signal, AbortSignal.timeout(callMs)])
     try {
       if (effect.do === 'read') return { type: 'read', lease: await access.read(limit) }
       const written = await access.write(effect.lease, limit)
@@ -109,18 +156,19 @@ function createPump(options: ElectOptions, access: LeaseAccess, stop: AbortSigna
   }
 
   async function waitFor(ms: number): Promise<LeaseInput> {
-    interrupted = new AbortController()
     await sleep(ms, AbortSignal.any([stop, interrupted.signal]))
     return { type: 'waited' }
   }
 
   return {
     feed,
+    stop: () => gaps.stop(),
     async run(): Promise<void> {
       feed({ type: 'begin' })
       while (move !== undefined && !stop.aborted) {
         const current: LeaseMove = move
         move = undefined
+        interrupted = new AbortController()
         const answer = current.do === 'wait' ? await waitFor(current.ms) : await answerTo(current)
         if (move === undefined && !stop.aborted) feed(answer)
       }

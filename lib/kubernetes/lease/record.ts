@@ -1,3 +1,4 @@
+import { annotations } from '../../crd/group.ts'
 import type { KubernetesObject, Stored } from '../../crd/objects.ts'
 
 /** coordination.k8s.io/v1, as client-go's leader election writes it. Times are RFC 3339 with microseconds. */
@@ -31,11 +32,42 @@ export function holderOf(lease: Lease | undefined): string {
   return lease?.spec?.holderIdentity ?? ''
 }
 
+/** Who writes a Lease, beside the identity of the holder. It stands in annotations. */
+export interface Writer {
+  /** The installation; undefined: it has no name. */
+  stack: string | undefined
+  /** RFC 3339; undefined: not known. */
+  deployedAt: string | undefined
+  version: string
+}
+
 export interface Claim {
   namespace: string
   name: string
   identity: string
   durationMs: number
+  writer: Writer
+}
+
+/** Whether the cluster belongs to another installation than the writer's. A Lease that names none belongs to anybody. */
+export function isForeign(lease: Lease | undefined, { stack }: Pick<Writer, 'stack'>): boolean {
+  const owner = lease?.metadata.annotations?.[annotations.stack]
+  return owner !== undefined && owner !== stack
+}
+
+/** Whether the writer was deployed later than the holder. Without both times it was not. */
+export function isOutdated(lease: Lease | undefined, { deployedAt }: Pick<Writer, 'deployedAt'>): boolean {
+  return deployedMs(deployedAt) > deployedMs(lease?.metadata.annotations?.[annotations.deployedAt])
+}
+
+/** Whether the holder was deployed later than the writer. Without both times it was not. */
+export function isLater(lease: Lease | undefined, { deployedAt }: Pick<Writer, 'deployedAt'>): boolean {
+  return deployedMs(deployedAt) < deployedMs(lease?.metadata.annotations?.[annotations.deployedAt])
+}
+
+/** A time that is not known compares as neither earlier nor later. */
+function deployedMs(time: string | undefined): number {
+  return time === undefined ? Number.NaN : Date.parse(time)
 }
 
 /**
@@ -46,12 +78,23 @@ export interface Claim {
 export function heldLease(claim: Claim, lease: Stored<Lease> | undefined, now: number): Lease {
   const { namespace, name, identity: holderIdentity, durationMs } = claim
   const blank: Lease = { ...leaseKind, metadata: { namespace, name } }
-  const { spec = {}, ...rest } = lease ?? blank
+  const { spec = {}, ...rest } = signed(lease ?? blank, claim.writer)
   const time = microTime(now)
   const renewal = { leaseDurationSeconds: Math.ceil(durationMs / 1000), renewTime: time }
   if (spec.holderIdentity === holderIdentity) return { ...rest, spec: { ...spec, ...renewal } }
   const leaseTransitions = spec.leaseTransitions === undefined ? 0 : spec.leaseTransitions + 1
   return { ...rest, spec: { ...spec, ...renewal, holderIdentity, acquireTime: time, leaseTransitions } }
+}
+
+function signed(lease: Lease, { stack, deployedAt, version }: Writer): Lease {
+  const { annotations: earlier = {}, ...metadata } = lease.metadata
+  const { [annotations.deployedAt]: _, [annotations.standsBy]: __, ...others } = earlier
+  const own = {
+    ...(stack === undefined ? {} : { [annotations.stack]: stack }),
+    ...(deployedAt === undefined ? {} : { [annotations.deployedAt]: deployedAt }),
+    [annotations.version]: version,
+  }
+  return { ...lease, metadata: { ...metadata, annotations: { ...others, ...own } } }
 }
 
 /** Returns the lease to write in order to give it up. Without a holder a standby takes it at once. */

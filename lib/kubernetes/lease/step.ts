@@ -1,7 +1,19 @@
+import { annotations } from '../../crd/group.ts'
 import type { Stored } from '../../crd/objects.ts'
 import type { Reason } from '../../reasons.ts'
 import type { LogFields } from '../../telemetry/log-fields.ts'
-import { heldLease, holderOf, isNewer, type Lease, type LeaseTimes, takeableInMs } from './record.ts'
+import {
+  heldLease,
+  holderOf,
+  isForeign,
+  isLater,
+  isNewer,
+  isOutdated,
+  type Lease,
+  type LeaseTimes,
+  takeableInMs,
+  type Writer,
+} from './record.ts'
 
 /** A candidate's knowledge of the lease and its place in the election. */
 export interface LeaseState {
@@ -17,6 +29,10 @@ export interface LeaseState {
   /** When the present version was first seen, in epoch milliseconds. */
   readonly observedAt: number
   readonly leading: boolean
+  /** The candidate is able to lead: it has listed everything. */
+  readonly ready: boolean
+  /** A leader's process did not run for a while, and the lease has not been renewed since. */
+  readonly doubted: boolean
   /** Epoch milliseconds; meaningless before the candidate led for the first time. */
   readonly renewedAt: number
   /** The watch reported a change during a call: the next pause is left out. */
@@ -25,6 +41,9 @@ export interface LeaseState {
 
 export type LeaseInput =
   | { type: 'begin' }
+  | { type: 'ready' }
+  /** The process did not run for a while. Answers to calls from before do not count. */
+  | { type: 'resumed'; afterMs: number }
   | { type: 'waited' }
   /** Answer to `read`. */
   | { type: 'read'; lease: Stored<Lease> | undefined }
@@ -37,30 +56,40 @@ export type LeaseInput =
   | { type: 'seen'; lease: Stored<Lease> }
   | { type: 'gone'; uid: string }
 
-/** A call or a pause. At most one, and the last of the effects; its answer is the next input besides the watch's. */
+/**
+ * A call or a pause. At most one, and the last of the effects. Its answer is the next input besides the watch's, unless
+ * another one replaces it.
+ */
 export type LeaseMove = { do: 'read' } | { do: 'write'; lease: Lease } | { do: 'wait'; ms: number }
 
 export type LeaseEffect =
   | { do: 'lead' }
-  | { do: 'follow' }
+  /** `inOrder`: the candidate was the holder until now, so what it knows is not old. */
+  | { do: 'follow'; inOrder: boolean }
+  /** Nothing may be sent until `confirm`, or until it follows. */
+  | { do: 'doubt' }
+  | { do: 'confirm' }
   | { do: 'log'; level: 'info' | 'warn' | 'error'; message: string; fields: LogFields }
   | LeaseMove
 
 /** The candidate and the time of an input, in epoch milliseconds. */
 export interface LeaseMoment {
-  candidate: { namespace: string; name: string; identity: string; times: LeaseTimes }
+  candidate: { namespace: string; name: string; identity: string; times: LeaseTimes; writer: Writer }
   now: number
 }
 
 type Stepped = [LeaseState, LeaseEffect[]]
 
-export function initialLeaseState(now: number): LeaseState {
+/** @param options `ready`: see `LeaseState` */
+export function initialLeaseState(now: number, { ready }: { ready: boolean }): LeaseState {
   return {
     phase: 'reading',
     lease: undefined,
     wasRead: false,
     observedAt: now,
     leading: false,
+    ready,
+    doubted: false,
     renewedAt: 0,
     changedMeanwhile: false,
   }
@@ -76,12 +105,21 @@ export function initialLeaseState(now: number): LeaseState {
  *     waiting as a follower  → writing once the lease is free; checking if the watch is silent
  *     any call, failure      → waiting, and leading on
  *     a change in the watch  → another holder: following; a follower, or a deleted lease: as after waiting, at once
+ *     ready                  → a follower: as after waiting, at once
+ *     resumed                → a leader: writing, and in doubt until that succeeds; a follower: reading
+ *
+ * A lease is free without a holder, or when its holder has not renewed it, or when the holder was deployed earlier. It is not
+ * free while the candidate is not ready, and never if it names another installation: a leader that sees such a name follows.
  */
 export function stepLease(state: LeaseState, input: LeaseInput, moment: LeaseMoment): Stepped {
   const { times } = moment.candidate
   switch (input.type) {
     case 'begin':
       return call({ ...state, phase: 'reading' }, { do: 'read' })
+    case 'ready':
+      return onReady({ ...state, ready: true }, moment)
+    case 'resumed':
+      return onResumed(state, input.afterMs, moment)
     case 'waited':
       return turn(state, moment)
     case 'read':
@@ -101,12 +139,31 @@ export function stepLease(state: LeaseState, input: LeaseInput, moment: LeaseMom
   }
 }
 
+function onReady(state: LeaseState, moment: LeaseMoment): Stepped {
+  if (state.leading) return [state, []]
+  if (state.phase === 'waiting') return turn(state, moment)
+  return [{ ...state, changedMeanwhile: true }, []]
+}
+
+function onResumed(state: LeaseState, afterMs: number, moment: LeaseMoment): Stepped {
+  if (!state.leading) return call({ ...state, phase: 'reading' }, { do: 'read' })
+  const said = log(
+    'info',
+    'the process did not run for a while, the lease is renewed before anything is sent',
+    {
+      afterMs: Math.round(afterMs),
+    },
+  )
+  const doubted = { ...state, doubted: true }
+  return andThen([doubted, [said, { do: 'doubt' }]], next => turn(next, moment))
+}
+
 function onRead(state: LeaseState, lease: Stored<Lease> | undefined, moment: LeaseMoment): Stepped {
   const { retryMs, renewMs } = moment.candidate.times
   return andThen(observe({ ...state, wasRead: true }, lease, moment), next => {
     if (state.phase === 'reading') return turn(next, moment)
     if (state.phase === 'rereading') return pause(next, Math.min(retryMs, renewMs), moment)
-    return pause(next, Math.min(retryMs, takeableInMs(next.lease, next.observedAt, moment.now)), moment)
+    return pause(next, Math.min(retryMs, freeInMs(next, moment)), moment)
   })
 }
 
@@ -115,9 +172,12 @@ function onWritten(state: LeaseState, lease: Stored<Lease>, moment: LeaseMoment)
   return andThen(observe(state, lease, moment), next => {
     // The watch was faster than the answer, and reported that another has taken the lease since.
     if (holderOf(next.lease) !== identity) return pause(next, times.retryMs, moment)
-    const renewed = { ...next, leading: true, renewedAt: moment.now }
-    const began: LeaseEffect[] = next.leading ? [] : [log('info', 'lease is ours, leading'), { do: 'lead' }]
-    return andThen([renewed, began], leader => pause(leader, times.renewMs, moment))
+    const renewed = { ...next, leading: true, doubted: false, renewedAt: moment.now }
+    const confirmed: LeaseEffect[] = next.doubted ? [{ do: 'confirm' }] : []
+    const began: LeaseEffect[] = [log('info', 'lease is ours, leading'), { do: 'lead' }]
+    return andThen([renewed, next.leading ? confirmed : began], leader =>
+      pause(leader, times.renewMs, moment),
+    )
   })
 }
 
@@ -138,8 +198,7 @@ function turn(state: LeaseState, moment: LeaseMoment): Stepped {
   const { candidate, now } = moment
   const { renewMs, retryMs, durationMs } = candidate.times
   if (!state.wasRead) return call({ ...state, phase: 'reading' }, { do: 'read' })
-  const ours = state.leading || holderOf(state.lease) === candidate.identity
-  if (ours || takeableInMs(state.lease, state.observedAt, now) === 0)
+  if (freeInMs(state, moment) === 0)
     return call(
       { ...state, phase: 'writing' },
       { do: 'write', lease: heldLease({ ...candidate, durationMs }, state.lease, now) },
@@ -148,6 +207,15 @@ function turn(state: LeaseState, moment: LeaseMoment): Stepped {
   const silentMs = now - state.observedAt
   if (silentMs < renewMs + retryMs) return pause(state, renewMs + retryMs - silentMs, moment)
   return call({ ...state, phase: 'checking' }, { do: 'read' })
+}
+
+/** Milliseconds until the candidate may take the lease, or renew it. */
+function freeInMs(state: LeaseState, { candidate, now }: LeaseMoment): number {
+  const { lease, leading, ready, observedAt } = state
+  if (isForeign(lease, candidate.writer)) return Number.POSITIVE_INFINITY
+  if (leading || holderOf(lease) === candidate.identity) return 0
+  if (!ready) return Number.POSITIVE_INFINITY
+  return isOutdated(lease, candidate.writer) ? 0 : takeableInMs(lease, observedAt, now)
 }
 
 function call(state: LeaseState, move: LeaseMove): Stepped {
@@ -159,17 +227,33 @@ function pause(state: LeaseState, ms: number, moment: LeaseMoment): Stepped {
   return [{ ...state, phase: 'waiting' }, [{ do: 'wait', ms }]]
 }
 
-/** Notes a version of the lease. A leader follows as soon as it sees another holder. */
+/** Notes a version of the lease. A leader follows as soon as it sees another holder, or another owner of the cluster. */
 function observe(state: LeaseState, seen: Stored<Lease> | undefined, moment: LeaseMoment): Stepped {
   const unchanged = seen === undefined ? state.lease === undefined : !isNewer(seen, state.lease)
   if (unchanged) return [state, []]
-  const next = { ...state, lease: seen, observedAt: moment.now }
+  const { candidate, now } = moment
+  const next = { ...state, lease: seen, observedAt: now }
+  const refused = isForeign(seen, candidate.writer)
+  const said = refused && !isForeign(state.lease, candidate.writer) ? [foreignLine(seen, candidate)] : []
   const holder = holderOf(seen)
-  if (!state.leading || holder === moment.candidate.identity || holder === '') return [next, []]
-  return [
-    { ...next, leading: false },
-    [log('warn', 'lease is held by another, following', { holder }), { do: 'follow' }],
-  ]
+  const goesOn = !refused && (holder === candidate.identity || holder === '')
+  if (!state.leading || goesOn) return [next, said]
+  const inOrder = !state.doubted && now - state.renewedAt <= candidate.times.durationMs
+  const follow: LeaseEffect = { do: 'follow', inOrder }
+  const lost = isLater(seen, candidate.writer)
+    ? log('info', 'lease is taken by what was deployed later, handing over', { holder })
+    : log('warn', 'lease is held by another, following', { holder })
+  return [{ ...next, leading: false, doubted: false }, [...said, ...(refused ? [] : [lost]), follow]]
+}
+
+function foreignLine(lease: Lease | undefined, { writer: { stack } }: LeaseMoment['candidate']): LeaseEffect {
+  const owner = lease?.metadata.annotations?.[annotations.stack]
+  return log('error', 'the cluster belongs to another installation, nothing is sent', {
+    owner,
+    // The key `stack` would be taken for the stack of an error.
+    installation: stack,
+    remedy: 'to make this installation the owner, run challenge-operator doctor --take-over',
+  })
 }
 
 function failureLine(

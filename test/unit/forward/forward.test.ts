@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { parseOperatorConfig } from '../../../lib/config/operator.ts'
 import type { Deployment, Stored } from '../../../lib/crd/objects.ts'
 import { createForward } from '../../../lib/forward.ts'
@@ -97,6 +97,79 @@ test('a standby sends nothing, and judges its whole table when it takes over', a
   await world.advance(120_000)
   expect(world.takeSent()).toEqual([])
   await world.end()
+})
+
+describe('a leader that another forwarder follows', () => {
+  test('in order, sends what is pending', async () => {
+    const world = simulatedForwarder()
+    await world.begin(template(), ...settled().all)
+    world.queue.refuses = true
+    world.gone(settled().instance)
+    await world.advance(10)
+    world.follow({ inOrder: true })
+    world.queue.refuses = false
+    await world.advance(2_000)
+    expect(world.takeSent()).toEqual(['deleted team-1'])
+    await world.end()
+  })
+
+  test('after it was away, drops what is pending', async () => {
+    const world = simulatedForwarder()
+    await world.begin(template(), ...settled().all)
+    world.queue.refuses = true
+    world.gone(settled().instance)
+    await world.advance(10)
+    world.follow()
+    world.queue.refuses = false
+    await world.advance(60_000)
+    expect(world.takeSent()).toEqual([])
+    await world.end()
+  })
+})
+
+describe('a leader in doubt of its lease', () => {
+  test('judges on, and sends nothing until the lease is confirmed', async () => {
+    const world = simulatedForwarder()
+    await world.begin(template())
+    world.doubt()
+    world.see(instance('a'))
+    await world.advance(30_000)
+    expect(world.takeSent()).toEqual([])
+    world.confirm()
+    await world.advance()
+    expect(world.takeSent()).toEqual(['changed a'])
+    await world.end()
+  })
+})
+
+describe('an instance that goes while no forwarder leads', () => {
+  async function standby() {
+    const world = simulatedForwarder()
+    await world.advance()
+    world.see(standingPolicy(), template(), ...settled().all)
+    world.listed()
+    return world
+  }
+
+  test('is found by the one that takes over', async () => {
+    const world = await standby()
+    world.gone(settled().instance)
+    await world.advance(20_000)
+    world.lead()
+    await world.advance()
+    expect(world.takeSent()).toContain('deleted team-1')
+    await world.end()
+  })
+
+  test('is left to the leader of that time if that was long ago', async () => {
+    const world = await standby()
+    world.gone(...settled().all)
+    await world.advance(60_000)
+    world.lead()
+    await world.advance()
+    expect(world.takeSent()).toEqual([])
+    await world.end()
+  })
 })
 
 test('two forwarders send the same change with the same deduplication id', async () => {

@@ -2,7 +2,7 @@ import type { OutgoingChange } from '../../../lib/aws/queue-ports.ts'
 import { type OperatorConfig, parseOperatorConfig } from '../../../lib/config/operator.ts'
 import type { WatchedNamespaces } from '../../../lib/crd/namespaces.ts'
 import type { KubernetesObject, Stored } from '../../../lib/crd/objects.ts'
-import { createForward } from '../../../lib/forward.ts'
+import { createForward, type ElectionCallbacks } from '../../../lib/forward.ts'
 import type { WatchHandlers } from '../../../lib/kubernetes/cluster.ts'
 import { silentLog } from '../../../lib/telemetry/log.ts'
 import { keptMetrics } from '../../support/kept-metrics.ts'
@@ -43,7 +43,9 @@ export function simulatedForwarder(
   const sent: OutgoingChange[] = []
   const queue = { refuses: false }
   const cluster = { served, asked: 0 }
-  let lease: { onLeading(): void; onFollowing(): void } | undefined
+  let lease: ElectionCallbacks | undefined
+  /** Whether the election is certain that the lease is held. */
+  let certain = true
   const stop = new AbortController()
   const aborted = new Promise<void>(resolve => stop.signal.addEventListener('abort', () => resolve()))
   const forward = createForward({
@@ -104,8 +106,17 @@ export function simulatedForwarder(
     gone: (...objects: Stored<KubernetesObject>[]) => {
       for (const object of objects) handlers.get(object.kind)?.onGone(object)
     },
-    lead: () => lease?.onLeading(),
-    follow: () => lease?.onFollowing(),
+    lead: () => lease?.onLeading(() => certain),
+    /** @param inOrder the lease was held until now */
+    follow: ({ inOrder = false } = {}) => lease?.onFollowing({ inOrder }),
+    doubt() {
+      certain = false
+      lease?.onDoubt()
+    },
+    confirm() {
+      certain = true
+      lease?.onConfirmed()
+    },
     listed: (...kindsListed: string[]) => {
       for (const [kind, each] of handlers)
         if (kindsListed.length === 0 || kindsListed.includes(kind))
@@ -116,7 +127,7 @@ export function simulatedForwarder(
       await time.advance()
       see(standingPolicy(), ...objects)
       for (const each of handlers.values()) each.onListed({ repeated: false, found: 0 })
-      lease?.onLeading()
+      lease?.onLeading(() => certain)
       await time.advance()
     },
     /** Removes and returns the changes sent since the last call, as `cause name`. */

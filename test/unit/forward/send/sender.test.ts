@@ -23,7 +23,10 @@ function pending(name: string, { version = '1', urgency = 'first' as Urgency } =
 }
 
 /** A sender on a virtual clock, whose queue answers with the refused changes. */
-function setUp(answer: (changes: OutgoingChange[]) => Promise<OutgoingChange[]>) {
+function setUp(
+  answer: (changes: OutgoingChange[], signal: AbortSignal) => Promise<OutgoingChange[]>,
+  seams: { maySend?: () => boolean } = {},
+) {
   const time = virtualTime()
   const stop = new AbortController()
   const lines: string[] = []
@@ -33,7 +36,7 @@ function setUp(answer: (changes: OutgoingChange[]) => Promise<OutgoingChange[]>)
     info: (line: string) => lines.push(line),
   }
   const sender = createSender(
-    { changes: { sendBatch: answer }, log, random: () => 1, timers: time.timers, now: time.now },
+    { changes: { sendBatch: answer }, log, random: () => 1, timers: time.timers, now: time.now, ...seams },
     stop.signal,
   )
   return { ...time, sender, stop, lines }
@@ -181,4 +184,54 @@ test('flushed ends with the signal', async () => {
   const waited = world.sender.flushed(world.stop.signal)
   world.stop.abort()
   await expect(waited).resolves.toBeUndefined()
+})
+
+test('nothing is sent while it may not be, and everything once it may', async () => {
+  const accepted: string[] = []
+  let may = false
+  const world = setUp(
+    async changes => {
+      accepted.push(...changes.map(each => each.change.name))
+      return []
+    },
+    { maySend: () => may },
+  )
+  world.sender.put(pending('a'))
+  await world.advance(10_000)
+  expect(accepted).toEqual([])
+  may = true
+  world.sender.resume()
+  await world.advance()
+  expect(accepted).toEqual(['a'])
+})
+
+test('requests under way are broken off when they are interrupted, and sent again without a pause or a warning', async () => {
+  const tries: string[][] = []
+  const world = setUp((changes, signal) => {
+    tries.push(changes.map(each => each.change.name))
+    if (tries.length > 1) return Promise.resolve([])
+    return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+  })
+  world.sender.put(pending('a'))
+  await world.advance()
+  world.sender.interrupt()
+  await world.advance()
+  expect(tries).toEqual([['a'], ['a']])
+  expect(world.lines).toEqual([])
+})
+
+test('the sender has ended only when no request is under way', async () => {
+  let answer = (_: OutgoingChange[]) => {}
+  const world = setUp(() => new Promise(resolve => (answer = resolve)))
+  world.sender.put(pending('a'))
+  await world.advance()
+  world.stop.abort()
+  let ended = false
+  const done = world.sender.ended().then(() => {
+    ended = true
+  })
+  await world.advance()
+  expect(ended).toBe(false)
+  answer([])
+  await done
 })

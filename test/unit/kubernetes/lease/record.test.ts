@@ -1,18 +1,23 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { annotations } from '../../../../lib/crd/group.ts'
 import {
   heldLease,
+  isForeign,
+  isLater,
   isNewer,
+  isOutdated,
   leaseKind,
   leaseTimes,
   releasedLease,
   takeableInMs,
 } from '../../../../lib/kubernetes/lease/record.ts'
-import { storedLease } from './leases.ts'
+import { storedLease, writer } from './leases.ts'
 
 const now = Date.parse('2026-05-01T12:00:00.250Z')
-const claim = { namespace: 'ctf', name: 'l', identity: 'one', durationMs: 2_500 }
+const claim = { namespace: 'ctf', name: 'l', identity: 'one', durationMs: 2_500, writer }
+const versioned = { [annotations.version]: '1.2.3' }
 
 describe('leaseTimes', () => {
   const { retryMs, renewMs, warnAfterMs, durationMs } = leaseTimes
@@ -35,7 +40,7 @@ describe('heldLease', () => {
   it('creates a lease with rounded up seconds and microseconds', () => {
     expect(heldLease(claim, undefined, now)).toEqual({
       ...leaseKind,
-      metadata: { namespace: 'ctf', name: 'l' },
+      metadata: { namespace: 'ctf', name: 'l', annotations: versioned },
       spec: {
         holderIdentity: 'one',
         leaseDurationSeconds: 3,
@@ -57,6 +62,62 @@ describe('heldLease', () => {
     expect(renewed.spec).toMatchObject({ acquireTime: 'then', leaseTransitions: 4 })
     expect(renewed.metadata.resourceVersion).toBe('1')
   })
+})
+
+describe('the writer of a lease', () => {
+  const { stack, deployedAt, version } = annotations
+  const early = '2026-05-01T11:00:00Z'
+  const late = '2026-05-01T11:00:00.5Z'
+  const by = (own: Record<string, string>) =>
+    storedLease('1', { holderIdentity: 'two' }, { annotations: own })
+
+  it('stands in annotations, beside those of others', () => {
+    const before = by({ note: 'kept', [version]: '1.0.0', [stack]: 'a', [deployedAt]: early })
+    const signed = heldLease(
+      { ...claim, writer: { stack: 'a', deployedAt: late, version: '1.1.0' } },
+      before,
+      now,
+    )
+    expect(signed.metadata.annotations).toEqual({
+      note: 'kept',
+      [stack]: 'a',
+      [deployedAt]: late,
+      [version]: '1.1.0',
+    })
+  })
+
+  it('leaves no time of its predecessor behind if it has none', () => {
+    const signed = heldLease(claim, by({ [deployedAt]: early }), now)
+    expect(signed.metadata.annotations).toEqual(versioned)
+  })
+
+  it.each([
+    [undefined, undefined, false],
+    ['a', undefined, false],
+    ['a', 'a', false],
+    ['a', 'b', true],
+    [undefined, 'b', true],
+  ])('named %s is foreign to a lease of %s: %s', (own, owner, expected) => {
+    const lease = by(owner === undefined ? {} : { [stack]: owner })
+    expect(isForeign(lease, { stack: own })).toBe(expected)
+  })
+
+  it.each([
+    [late, early, true, false],
+    [early, late, false, true],
+    [early, early, false, false],
+    [undefined, early, false, false],
+    [late, undefined, false, false],
+  ])(
+    'of %s makes a holder of %s outdated: %s, or is outdated itself: %s',
+    (own, holders, outdated, later) => {
+      const lease = by(holders === undefined ? {} : { [deployedAt]: holders })
+      expect([isOutdated(lease, { deployedAt: own }), isLater(lease, { deployedAt: own })]).toEqual([
+        outdated,
+        later,
+      ])
+    },
+  )
 })
 
 describe('releasedLease', () => {

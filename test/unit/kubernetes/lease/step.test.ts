@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { annotations } from '../../../../lib/crd/group.ts'
 import type { Stored } from '../../../../lib/crd/objects.ts'
-import { type Lease, leaseTimes } from '../../../../lib/kubernetes/lease/record.ts'
+import { type Lease, leaseTimes, type Writer } from '../../../../lib/kubernetes/lease/record.ts'
 import {
   initialLeaseState,
   type LeaseEffect,
@@ -8,22 +9,23 @@ import {
   type LeaseState,
   stepLease,
 } from '../../../../lib/kubernetes/lease/step.ts'
-import { storedLease } from './leases.ts'
+import { storedLease, writer } from './leases.ts'
 
-const candidate = { namespace: 'ctf', name: 'l', identity: 'one', times: leaseTimes }
+const unnamed = { namespace: 'ctf', name: 'l', identity: 'one', times: leaseTimes, writer }
 const start = Date.parse('2026-05-01T12:00:00Z')
 const { durationMs, renewMs, retryMs, warnAfterMs } = leaseTimes
 
-function held(by: string, resourceVersion: string, uid = 'u'): Stored<Lease> {
+function held(by: string, resourceVersion: string, annotations?: Record<string, string>): Stored<Lease> {
   const spec = { holderIdentity: by, leaseDurationSeconds: durationMs / 1_000, leaseTransitions: 0 }
-  return storedLease(resourceVersion, spec, { uid })
+  return storedLease(resourceVersion, spec, { annotations })
 }
 
 const away: LeaseInput = { type: 'failed', reason: 'ClusterUnavailable', message: '503 away' }
 
 /** An election that is fed by the test. Effects are shortened to one line each. */
-function election() {
-  let state: LeaseState = initialLeaseState(start)
+function election({ ready = true, ...own }: Partial<Writer> & { ready?: boolean } = {}) {
+  const candidate = { ...unnamed, writer: { ...writer, ...own } }
+  let state: LeaseState = initialLeaseState(start, { ready })
   let now = start
   const feed = (input: LeaseInput): string[] => {
     const [next, effects] = stepLease(state, input, { candidate, now })
@@ -54,6 +56,7 @@ function election() {
 function line(effect: LeaseEffect): string {
   if (effect.do === 'log') return `${effect.level} ${effect.message}`
   if (effect.do === 'wait') return `wait ${effect.ms}`
+  if (effect.do === 'follow') return effect.inOrder ? 'follow in order' : 'follow'
   if (effect.do !== 'write') return effect.do
   const { metadata, spec } = effect.lease
   return `write ${spec?.holderIdentity} over ${metadata.resourceVersion ?? 'nothing'}`
@@ -212,7 +215,7 @@ describe('a leader', () => {
     one.lead()
     expect(one.feed({ type: 'seen', lease: held('two', '2') })).toEqual([
       'warn lease is held by another, following',
-      'follow',
+      'follow in order',
       `wait ${renewMs + retryMs}`,
     ])
   })
@@ -225,7 +228,7 @@ describe('a leader', () => {
     one.feed({ type: 'conflict' })
     expect(one.feed({ type: 'read', lease: held('two', '2') })).toEqual([
       'warn lease is held by another, following',
-      'follow',
+      'follow in order',
       `wait ${retryMs}`,
     ])
   })
@@ -252,5 +255,142 @@ describe('a failure', () => {
     one.feed({ type: 'begin' })
     const effects = one.feed({ type: 'failed', reason: 'Forbidden', message: '403' })
     expect(effects).toEqual(['error lease is not allowed to us; check the role', `wait ${retryMs}`])
+  })
+})
+
+describe('a candidate that has not listed everything', () => {
+  it('takes no lease, and does so as soon as it is ready', () => {
+    const one = election({ ready: false })
+    expect(one.begin(undefined)).toEqual([`wait ${renewMs + retryMs}`])
+    expect(one.feed({ type: 'ready' })).toEqual(['write one over nothing'])
+  })
+
+  it('does not read in a loop while a free lease waits for it', () => {
+    const one = election({ ready: false })
+    one.begin(held('', '1'))
+    one.pass(renewMs + retryMs)
+    expect(one.feed({ type: 'waited' })).toEqual(['read'])
+    expect(one.feed({ type: 'read', lease: held('', '1') })).toEqual([`wait ${retryMs}`])
+  })
+
+  it('becomes ready during a call', () => {
+    const one = election({ ready: false })
+    one.feed({ type: 'begin' })
+    expect(one.feed({ type: 'ready' })).toEqual([])
+    expect(one.feed({ type: 'read', lease: undefined })).toEqual(['write one over nothing'])
+  })
+})
+
+describe('what was deployed later', () => {
+  const early = { [annotations.deployedAt]: '2026-05-01T11:00:00Z' }
+  const late = { [annotations.deployedAt]: '2026-05-01T11:30:00Z' }
+
+  it('takes the lease of an earlier deployment once it is ready', () => {
+    const newer = election({ deployedAt: '2026-05-01T11:30:00Z', ready: false })
+    newer.begin(held('two', '1', early))
+    expect(newer.feed({ type: 'ready' })).toEqual(['write one over 1'])
+  })
+
+  it.each([
+    ['the same deployment', late],
+    ['an unknown deployment', undefined],
+  ])('waits for a lease of %s', (_, annotated) => {
+    const one = election({ deployedAt: '2026-05-01T11:30:00Z' })
+    expect(one.begin(held('two', '1', annotated))).toEqual([`wait ${renewMs + retryMs}`])
+  })
+
+  it('makes an earlier leader hand over in order', () => {
+    const older = election({ deployedAt: '2026-05-01T11:00:00Z' })
+    older.lead()
+    expect(older.feed({ type: 'seen', lease: held('two', '2', late) })).toEqual([
+      'info lease is taken by what was deployed later, handing over',
+      'follow in order',
+      `wait ${renewMs + retryMs}`,
+    ])
+  })
+})
+
+describe('a process that did not run for a while', () => {
+  const resumed: LeaseInput = { type: 'resumed', afterMs: 60_000 }
+  const doubts = [
+    'info the process did not run for a while, the lease is renewed before anything is sent',
+    'doubt',
+  ]
+
+  it('renews a lease that it still holds before it sends', () => {
+    const one = election()
+    one.lead()
+    one.pass(60_000)
+    expect(one.feed(resumed)).toEqual([...doubts, 'write one over 1'])
+    expect(one.feed({ type: 'written', lease: held('one', '2') })).toEqual(['confirm', `wait ${renewMs}`])
+  })
+
+  it('is not certain of its lease while the API server is away', () => {
+    const one = election()
+    one.lead()
+    one.pass(60_000)
+    one.feed(resumed)
+    one.feed(away)
+    expect(one.state).toMatchObject({ leading: true, doubted: true })
+  })
+
+  it('follows at once, and not in order, if another has taken its lease', () => {
+    const one = election()
+    one.lead()
+    one.pass(60_000)
+    one.feed(resumed)
+    expect(one.feed({ type: 'conflict' })).toEqual(['read'])
+    expect(one.feed({ type: 'read', lease: held('two', '3') })).toEqual([
+      'warn lease is held by another, following',
+      'follow',
+      `wait ${retryMs}`,
+    ])
+  })
+
+  it('does not follow in order either if the watch is the first to tell', () => {
+    const one = election()
+    one.lead()
+    one.pass(60_000)
+    expect(one.feed({ type: 'seen', lease: held('two', '3') })).toContain('follow')
+  })
+
+  it('reads the lease as a follower, whatever it has seen before', () => {
+    const one = election()
+    one.begin(held('two', '1'))
+    one.pass(60_000)
+    expect(one.feed(resumed)).toEqual(['read'])
+  })
+})
+
+describe('another installation', () => {
+  const theirs = { [annotations.stack]: 'theirs' }
+  const said = 'error the cluster belongs to another installation, nothing is sent'
+
+  it('never takes the lease of the owner, be it free, and says so once', () => {
+    const one = election({ stack: 'ours' })
+    expect(one.begin(held('', '1', theirs))).toEqual([said, `wait ${renewMs + retryMs}`])
+    one.pass(durationMs)
+    expect(one.feed({ type: 'waited' })).toEqual(['read'])
+    expect(one.feed({ type: 'read', lease: held('', '1', theirs) })).toEqual([`wait ${retryMs}`])
+  })
+
+  it('without a name does not either', () => {
+    expect(election().begin(held('', '1', theirs))).toContain(said)
+  })
+
+  it('leads as soon as it is made the owner', () => {
+    const one = election({ stack: 'theirs' })
+    one.begin(held('two', '1', { [annotations.stack]: 'others' }))
+    expect(one.feed({ type: 'seen', lease: held('', '2', theirs) })).toEqual(['write one over 2'])
+  })
+
+  it('makes a leader follow that is the owner no more', () => {
+    const one = election({ stack: 'ours' })
+    one.lead()
+    expect(one.feed({ type: 'seen', lease: held('one', '2', theirs) })).toEqual([
+      said,
+      'follow in order',
+      `wait ${renewMs + retryMs}`,
+    ])
   })
 })
