@@ -63,9 +63,11 @@ describe.concurrent('the end of an instance', () => {
   )
 
   test('the platform is warned of an end once, a minute before it, and again of the end that a renewal brings', async () => {
-    await create('warned', 'web', { expiresAt: inSeconds(75) })
+    const expiresAt = inSeconds(65)
+    await create('warned', 'web', { expiresAt })
     const running = await phaseOf(operator, 'warned', 'Ready')
-    expect(running.status?.warnedOf).toBeUndefined()
+    // A busy machine may need longer for Ready than until the warning.
+    if (Date.now() < Date.parse(expiresAt) - 60_000) expect(running.status?.warnedOf).toBeUndefined()
     const told = await eventually<ChallengeInstance>(
       operator,
       'ChallengeInstance',
