@@ -1,7 +1,10 @@
 import { sleep } from './abort.ts'
 
 export interface PollTimes {
+  /** The pause between two questions. */
   everyMs: number
+  /** The pause grows to a tenth of the time waited, up to this. Default: it stays `everyMs`. */
+  atMostEveryMs?: number
   limitMs: number
 }
 
@@ -11,10 +14,12 @@ export interface PollTimes {
  */
 export async function pollUntil(
   holds: () => Promise<boolean>,
-  { everyMs, limitMs }: PollTimes,
+  { everyMs, atMostEveryMs = everyMs, limitMs }: PollTimes,
   signal: AbortSignal,
 ): Promise<boolean> {
-  for (const end = Date.now() + limitMs; Date.now() < end; await sleep(everyMs, signal)) {
+  const began = Date.now()
+  const pauseMs = () => Math.max(everyMs, Math.min(atMostEveryMs, (Date.now() - began) / 10))
+  for (; Date.now() - began < limitMs; await sleep(pauseMs(), signal)) {
     signal.throwIfAborted()
     if (await holds()) return true
   }

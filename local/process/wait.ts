@@ -1,6 +1,7 @@
 import { pollUntil } from '../../lib/poll.ts'
 
-const everyMs = 50
+/** Each question takes a busy machine some milliseconds, which the awaited thing then lacks. */
+const times = { everyMs: 50, atMostEveryMs: 250 }
 
 /**
  * Waits until `holds` returns true. An error of `holds` counts as "not yet".
@@ -24,7 +25,7 @@ export async function waitUntil(
       return false
     }
   }
-  if (await pollUntil(attempt, { everyMs, limitMs }, signal)) return
+  if (await pollUntil(attempt, { ...times, limitMs }, signal)) return
   throw new Error(`${what} did not come about within ${limitMs / 1_000} s`, { cause: lastError })
 }
 

@@ -12,6 +12,14 @@ describe('pollUntil', () => {
     expect(asked).toBe(3)
   })
 
+  test('asks less often the longer it waits', async () => {
+    const asked: number[] = []
+    const holds = async () => asked.push(Date.now()) === 40
+    await pollUntil(holds, { everyMs: 1, atMostEveryMs: 20, limitMs: 10_000 }, never)
+    // Forty questions at the first pause may take 40 ms. With a growing one they take at least 170 ms.
+    expect((asked.at(-1) as number) - (asked[0] as number)).toBeGreaterThan(150)
+  })
+
   test('returns false once the time is over', async () => {
     expect(await pollUntil(async () => false, times, never)).toBe(false)
   })
