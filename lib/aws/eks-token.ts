@@ -1,4 +1,5 @@
 import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto'
+import { serviceHost } from './partition.ts'
 
 /** The cluster that a token is for. */
 export interface EksTokenOptions {
@@ -34,7 +35,7 @@ async function eksToken(clusterName: string, region: string, signingDate: Date):
     sha256: NodeSha256,
     applyChecksum: false,
   })
-  const hostname = `sts.${region}.amazonaws.com`
+  const hostname = serviceHost('sts', region)
   const signed = await signer.presign(
     {
       method: 'GET',

@@ -10,14 +10,26 @@ export function unknownVariables(names: readonly string[], known: readonly strin
   return names
     .filter(name => name.startsWith('OPERATOR_') && !known.includes(name) && !serviceLink.test(name))
     .map(name => {
-      const nearest = known
-        .filter(each => each.startsWith('OPERATOR_'))
-        .map(each => ({ each, distance: editDistance(name, each) }))
-        .toSorted((a, b) => a.distance - b.distance)[0]
-      return nearest && nearest.distance <= typoDistance
-        ? `${name} is not known; did you mean ${nearest.each}?`
-        : `${name} is not known; remove it`
+      const nearest = nearestName(
+        name,
+        known.filter(each => each.startsWith('OPERATOR_')),
+      )
+      return nearest === undefined
+        ? `${name} is not known; remove it`
+        : `${name} is not known; did you mean ${nearest}?`
     })
+}
+
+/** Returns the known name of which `name` may be a typo. @param limit the most characters that may differ */
+export function nearestName(
+  name: string,
+  known: readonly string[],
+  limit = typoDistance,
+): string | undefined {
+  const nearest = known
+    .map(each => ({ each, distance: editDistance(name, each) }))
+    .toSorted((a, b) => a.distance - b.distance)[0]
+  return nearest && nearest.distance <= limit ? nearest.each : undefined
 }
 
 /** The Levenshtein distance. */

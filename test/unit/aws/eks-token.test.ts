@@ -44,6 +44,12 @@ function signatureOf(url: URL): string {
 }
 
 describe('a token for an EKS cluster', () => {
+  test('is a request to STS in the domain of its partition', async () => {
+    const tokens = openEksTokens({ ...options, region: 'cn-north-1' })
+    const url = urlIn(await tokens({ fresh: false }, signal))
+    expect(url.host).toBe('sts.cn-north-1.amazonaws.com.cn')
+  })
+
   test('is a presigned request to STS with only the parameters that the authenticator allows', async () => {
     const url = urlIn(await openEksTokens(options)({ fresh: false }, signal))
     expect(`${url.origin}${url.pathname}`).toBe('https://sts.eu-central-1.amazonaws.com/')
