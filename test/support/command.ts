@@ -34,9 +34,25 @@ export function bareEnvironment(): Environment {
   return { PATH, HOME, XDG_CACHE_HOME, KUBEBUILDER_ASSETS, LANG, NODE_COMPILE_CACHE: compileCache }
 }
 
+/** Where a command runs in place of this repository, and as whom. */
+export interface CommandPlace {
+  node: string
+  /** The folder with the sources. */
+  app: string
+  /** User and group; undefined: those of this process. */
+  user: number | undefined
+}
+
 /** @param env the whole environment; default: no external parts */
-export function startCommand(args: readonly string[], env: Environment = bareEnvironment()): Command {
-  const child = spawn(process.execPath, [cli, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+export function startCommand(
+  args: readonly string[],
+  env: Environment = bareEnvironment(),
+  place?: CommandPlace,
+): Command {
+  const node = place?.node ?? process.execPath
+  const file = place ? join(place.app, 'local/cli.ts') : cli
+  const as = place?.user === undefined ? {} : { uid: place.user, gid: place.user, cwd: place.app }
+  const child = spawn(node, [file, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'], ...as })
   let output = ''
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (chunk: string) => {

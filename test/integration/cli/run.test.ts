@@ -1,3 +1,5 @@
+import { chmod, copyFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ChallengeInstance } from '../../../lib/crd/challenge-instance.ts'
 import { apiVersion } from '../../../lib/crd/group.ts'
@@ -10,6 +12,7 @@ import { migrate } from '../../../lib/store/migrate.ts'
 import { waitUntil } from '../../../local/process/wait.ts'
 import { bareEnvironment, type Command, runCommand, startCommand } from '../../support/command.ts'
 import { type ExternalEnvironment, externalEnvironment } from '../../support/external-environment.ts'
+import { type ImageFolder, imageFolder } from '../../support/image-folder.ts'
 import { instanceOf, templateOf } from '../../support/objects.ts'
 import { sharedControlPlane, testNamespace } from '../../support/shared-parts.ts'
 
@@ -20,12 +23,18 @@ let client: KubernetesClient
 let cluster: Cluster
 let namespace: string
 let database: ReturnType<typeof openDatabase>
+/** The files of the container image, which an account without rights only reads. */
+let image: ImageFolder
 const replicas: Command[] = []
 
 beforeAll(async () => {
   const plane = sharedControlPlane()
   namespace = (await testNamespace()).name
-  parts = await externalEnvironment(plane.kubeconfig)
+  image = await imageFolder()
+  const kubeconfig = join(dirname(image.app), 'kubeconfig')
+  await copyFile(plane.kubeconfig, kubeconfig)
+  await chmod(kubeconfig, 0o644)
+  parts = await externalEnvironment(kubeconfig)
   client = openClient({ connection: { kind: 'kubeconfig', path: plane.kubeconfig }, userAgent: 'test' })
   cluster = openCluster(client)
   database = openDatabase({ url: parts.database.url })
@@ -36,6 +45,7 @@ afterAll(async () => {
   await database?.destroy()
   await client?.close()
   await parts?.database.remove()
+  await image?.remove()
 })
 
 function startReplica(): Command {
@@ -47,7 +57,9 @@ function startReplica(): Command {
     OPERATOR_LOG_LEVEL: 'debug',
     FLAG_SECRET: 'f'.repeat(64),
   }
-  const replica = startCommand(['run', '--all', '--health-port', '0'], env)
+  // Only root may become another user.
+  const user = process.getuid?.() === 0 ? 65_532 : undefined
+  const replica = startCommand(['run', '--all', '--health-port', '0'], env, { ...image, user })
   replicas.push(replica)
   return replica
 }

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
+import { configurationReference } from '../../../lib/config/reference.ts'
 
 const manifests = join(import.meta.dirname, '../../../manifests')
 
@@ -47,8 +48,8 @@ describe('manifests/kustomization.yaml', () => {
 })
 
 describe('a component', () => {
-  const components = (readdirSync(manifests, { recursive: true }) as string[]).filter(path =>
-    path.endsWith('/kustomization.yaml'),
+  const components = (readdirSync(manifests, { recursive: true }) as string[]).filter(
+    path => path.endsWith('/kustomization.yaml') && !path.startsWith('in-cluster/'),
   )
 
   it('exists', () => {
@@ -63,5 +64,46 @@ describe('a component', () => {
     })
     const folder = dirname(path)
     expect(resources.toSorted()).toEqual(listed(folder).map(each => relative(folder, each)))
+  })
+})
+
+describe('manifests/in-cluster', () => {
+  const objectsOf = (path: string) =>
+    parseAllDocuments(readFileSync(join(manifests, path), 'utf8')).map(
+      document =>
+        document.toJS() as {
+          kind: string
+          metadata: { name: string; namespace?: string }
+          roleRef?: { name: string }
+          subjects?: { kind: string; name: string; namespace?: string }[]
+        },
+    )
+
+  it('lists every file of its folder', () => {
+    const own = ['in-cluster', 'in-cluster/elasticmq'].flatMap(folder =>
+      read(`${folder}/kustomization.yaml`).resources.map(each => `${folder}/${each}`),
+    )
+    expect(own.toSorted()).toEqual(listed('in-cluster'))
+  })
+
+  it('binds its account wherever the roles of the functions are bound', () => {
+    const bindingsOf = (paths: readonly string[]) =>
+      paths
+        .flatMap(objectsOf)
+        .filter(({ kind }) => kind.endsWith('Binding'))
+        .map(({ kind, metadata, roleRef }) => `${kind} ${metadata.namespace} ${roleRef?.name}`)
+        .toSorted()
+    const own = objectsOf('in-cluster/account.yaml')
+    expect(bindingsOf(['in-cluster/account.yaml'])).toEqual(bindingsOf(listed('rbac')))
+    const account = own.find(({ kind }) => kind === 'ServiceAccount')
+    for (const { subjects } of own.filter(({ kind }) => kind.endsWith('Binding')))
+      expect(subjects).toEqual([{ kind: 'ServiceAccount', ...account?.metadata }])
+  })
+
+  it('names only variables of the configuration', () => {
+    const names = readFileSync(join(manifests, 'in-cluster/settings.env'), 'utf8').match(/^\w+(?==)/gm)
+    const known = configurationReference.map(({ name }) => name)
+    expect(names?.length).toBeGreaterThan(5)
+    expect(names?.filter(name => !known.includes(name))).toEqual([])
   })
 })
