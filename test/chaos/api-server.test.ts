@@ -1,8 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createHandler } from '../../functions/watch-forwarder/handler.ts'
 import { labels } from '../../lib/crd/group.ts'
 import type { KubernetesObject, Pod } from '../../lib/crd/objects.ts'
 import { operatorError } from '../../lib/errors.ts'
+import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
+import { once } from '../../lib/middleware/start-up.ts'
 import type { ControlPlane } from '../../local/control-plane/start.ts'
+import { composeForward } from '../../local/lambda/compose-forward.ts'
+import { lambdaContext } from '../../local/lambda/context.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { outboxOf, rowsOf, untilConsistent } from '../support/consistency.ts'
 import { startTestControlPlane } from '../support/control-plane.ts'
@@ -10,13 +15,15 @@ import { type FaultyOperator, startFaultyOperator } from '../support/faulty-oper
 import { installEverywhere } from '../support/global-setup.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { referenceTo } from '../support/operator.ts'
+import { recordedLog } from '../support/recorded-log.ts'
+import { scheduledEvent } from '../unit/functions/lambda-events.ts'
 
 let plane: ControlPlane
 let operator: FaultyOperator
 beforeAll(async () => {
   plane = await startTestControlPlane()
   await installEverywhere(plane.kubeconfig)
-  operator = await startFaultyOperator({ plane, teams: range(instances) })
+  operator = await startFaultyOperator({ plane, forwarder: false, teams: range(instances + 1) })
   await operator.cluster.create(templateOf(operator.namespace, 'web'), operator.signal)
 })
 afterAll(async () => {
@@ -45,6 +52,7 @@ async function persistently<T>(what: string, call: () => Promise<T>): Promise<vo
 
 test('the operator converges after an outage of the API server under load', async () => {
   const { cluster, namespace, signal } = operator
+  const forwarder = operator.startForwarder()
   const creating = range(instances).map(async team => {
     // A few come before the outage, most during it, and some after it.
     await waitUntil('its turn', 60_000, async () => Date.now() - began > team * 100, signal)
@@ -85,4 +93,36 @@ test('the operator converges after an outage of the API server under load', asyn
   for await (const page of cluster.list<Pod>({ apiVersion: 'v1', kind: 'Pod' }, selection, signal))
     left.push(...page.filter(pod => !uids.has(pod.metadata.labels?.[labels.instanceUid] ?? '')))
   expect(left).toEqual([])
+  await forwarder.stop()
+}, 120_000)
+
+test('a window that begins while the API server is away watches as soon as it is back', async () => {
+  const { cluster, clientFor, config, queues, namespace, signal } = operator
+  const client = clientFor('watch-forwarder')
+  const outage = plane.restartApiServer({ how: 'kill', downMs: 2_000 }, signal)
+  const isAway = () =>
+    checkSchema(client, signal).then(
+      () => false,
+      () => true,
+    )
+  await waitUntil('the outage', 10_000, isAway, signal)
+
+  const { log, lines } = recordedLog()
+  const stopping = new AbortController()
+  const handler = createHandler({
+    forward: composeForward({ client, changes: queues.changes, config, log }),
+    ready: once(until => checkSchema(client, until)),
+    log,
+    stopping: stopping.signal,
+  })
+  const invocation = handler(
+    scheduledEvent('2026-01-01T00:00:00Z'),
+    lambdaContext('watch-forwarder', 900_000),
+  )
+  await outage
+  await cluster.create(instanceOf(namespace, 'window', 'web', instances + 1), signal)
+  await untilConsistent(operator, 'window', 'Ready', 60_000)
+  stopping.abort()
+  await expect(invocation).resolves.toBeUndefined()
+  expect(lines.map(({ message }) => message)).toContain('forwarder failed, it starts again')
 }, 120_000)
