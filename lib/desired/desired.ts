@@ -35,6 +35,8 @@ export interface DesiredInput {
   hibernated?: boolean
   /** See `PolicySettings`. */
   lockdown?: boolean
+  /** The value of `spec.restartedAt` that the pod was made for, where the spec has none any more. */
+  formerRestartedAt?: string | undefined
   /** Builds the instance with the policy of its own that an earlier release gave it. Without it with a shared one. */
   ownPolicy?: boolean
 }
@@ -94,7 +96,7 @@ export function desiredState(input: DesiredInput): Desired | Problem {
     flag: given,
     scheduling: config.scheduling,
     replicas: input.hibernated ? 0 : 1,
-    restartedAt: instance.spec.restartedAt,
+    restartedAt: instance.spec.restartedAt ?? input.formerRestartedAt,
   } as const
   const addresses = endpoints(own, ports)
   const exposure = desiredExposure({ instance, spec, identity: own, config, ground: input.exposure })

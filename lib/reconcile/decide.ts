@@ -4,6 +4,7 @@ import { type Desired, type DesiredChild, type DesiredInput, desiredState } from
 import { flagSource, flagValue } from '../desired/flag/flag.ts'
 import { referencedFlag } from '../desired/flag/referenced-flag.ts'
 import { workloadNamespace } from '../desired/identity.ts'
+import { restartedAtAnnotation } from '../desired/objects/pod.ts'
 import { isProblem, type Problem } from '../desired/problem.ts'
 import { placementProblem } from '../desired/validation/placement-problems.ts'
 import {
@@ -225,17 +226,33 @@ function desiredOf(
   const hibernated = use.hibernation !== undefined
   const given = { flag, env, placementNamespace, exposure, lockdown, hibernated }
   const input = { instance, template, config, ...given }
-  const desired = withPolicy(observed, input)
+  const desired = keepingPod(observed, input)
   // A template that cannot be used at all is reported before an environment or a flag that is wrong.
   const place = placementProblem(instance, placement, placementNamespace)
   return [desired, place, environment, value].find(isProblem) ?? desired
 }
 
-/** The desired state with a shared policy, or with that of the instance's own for as long as its pod stays. */
-function withPolicy(observed: Observed, input: DesiredInput): Desired | Problem {
-  const kept = mayKeepOwnPolicy(observed) ? desiredState({ ...input, ownPolicy: true }) : undefined
-  const keeps = kept !== undefined && !isProblem(kept) && keepsPod(observed.instance, kept)
-  return keeps ? kept : desiredState(input)
+/**
+ * The desired state, as far as it can with what the pod was made with, so that the pod stays: the policy of the instance's
+ * own, and the restart that the spec does not ask for any more.
+ */
+function keepingPod(observed: Observed, input: DesiredInput): Desired | Problem {
+  const ownPolicy = mayKeepOwnPolicy(observed)
+  const formerRestartedAt = restartTakenAway(observed)
+  const asMade = [
+    ...(ownPolicy ? [{ ...input, ownPolicy, formerRestartedAt }] : []),
+    ...(formerRestartedAt === undefined ? [] : [{ ...input, formerRestartedAt }]),
+  ].map(desiredState)
+  return asMade.find(each => !isProblem(each) && keepsPod(observed.instance, each)) ?? desiredState(input)
+}
+
+/**
+ * The value of a `spec.restartedAt` that was taken away, from the Deployment. It counts only if the record shows that the
+ * whole Deployment is as we made it with that value.
+ */
+function restartTakenAway({ instance, deployment }: Observed): string | undefined {
+  if (instance.spec.restartedAt !== undefined) return undefined
+  return deployment?.spec?.template?.metadata?.annotations?.[restartedAtAnnotation]
 }
 
 function leave(reason: Reason, message: string): LiveDecision {

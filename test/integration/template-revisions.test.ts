@@ -123,7 +123,7 @@ describe.each([
     expect(await facts(name)).toEqual(before)
   })
 
-  test('is restarted once for a new restartedAt, from the template that it took up', async () => {
+  test('is restarted once for a new restartedAt, from the template that it took up, and not when it is taken away', async () => {
     const podOf = async () => (await instanceCalled(operator, name))?.status?.podName
     const deployment = () => child<Deployment>('Deployment', name)
     const [pod, written] = [await podOf(), await deployment()]
@@ -138,6 +138,8 @@ describe.each([
     await edit(operator, 'ChallengeInstance', name, verified)
     const isVerified = async () => (await instanceCalled(operator, name))?.status?.handledSync === 'restarted'
     await waitUntil('a pass that verifies everything', 20_000, isVerified, operator.signal)
+    await edit(operator, 'ChallengeInstance', name, { spec: { restartedAt: null } })
+    await untilConsistent(operator, name, 'Ready')
     expect((await deployment())?.metadata.generation).toBe(changed?.metadata.generation)
     expect(await podOf()).toBe(restarted)
   })

@@ -24,12 +24,12 @@ export function mayKeepOwnPolicy({
 }
 
 /**
- * Whether an instance is built as before with the policy of its own, so that its pod stays. Any other change makes a new
- * pod, and the new one gets the shared policy.
+ * Whether the Deployment of an instance would stay as it was recorded, and so its pod. Any other change makes a new pod,
+ * which gets the shared policy.
  */
-export function keepsPod(instance: ChallengeInstance, withOwnPolicy: Desired): boolean {
+export function keepsPod(instance: ChallengeInstance, desired: Desired): boolean {
   const recorded = new Map(instance.status?.children?.map(child => [childKey(child), child.hash]))
-  const workload = withOwnPolicy.children.find(({ object }) => isWorkload(object))
+  const workload = desired.children.find(({ object }) => isWorkload(object))
   return workload !== undefined && recorded.get(keyOfObject(workload.object)) === workload.hash
 }
 

@@ -93,3 +93,31 @@ describe('the own policy of an instance', () => {
     expect(unneeded(deployment)).toBeUndefined()
   })
 })
+
+describe('an instance whose spec.restartedAt is taken away', () => {
+  const plain = template({ flagStrategy: { type: 'hmac-per-instance' } })
+  const restarted = built({ template: plain, instance: instance({ restartedAt: '2026-11-29T12:00:00Z' }) })
+  const hashOf = ({ children }: Pick<Desired, 'children'>) =>
+    children.find(({ object }) => object.kind === 'Deployment')?.hash
+
+  function hashWanted(restartedAt?: string, known = plain) {
+    const { deployment } = { deployment: deploymentOf(restarted) }
+    const before = instance(restartedAt === undefined ? {} : { restartedAt })
+    const observed = observation({
+      ...{ instance: { ...before, status: { children: recordsOf(restarted) } }, deployment },
+      ...{ template: { kind: 'read', template: known }, sources: [sourceOf(known)] },
+    })
+    const decision = decide(observed, config, Date.parse('2026-11-28T10:00:00Z'))
+    return decision.kind === 'converge' ? hashOf(decision.desired) : decision.kind
+  }
+
+  it('keeps its pod', () => {
+    expect(hashWanted()).toBe(hashOf(restarted))
+  })
+
+  it('gets a new pod by a new value, and by any other change, without the former one', () => {
+    expect(hashWanted('2026-11-29T13:00:00Z')).not.toBe(hashOf(restarted))
+    const other = template({ flagStrategy: { type: 'hmac-per-instance' }, image: 'x:2' })
+    expect(hashWanted(undefined, other)).toBe(hashOf(built({ template: other })))
+  })
+})
