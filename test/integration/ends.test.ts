@@ -3,6 +3,7 @@ import { clockName } from '../../lib/clock/state.ts'
 import type { ChallengeInstance, ChallengeInstanceSpec } from '../../lib/crd/challenge-instance.ts'
 import { annotations } from '../../lib/crd/group.ts'
 import type { ConfigMap, Named } from '../../lib/crd/objects.ts'
+import { waitUntil } from '../../local/process/wait.ts'
 import { outboxOf } from '../support/consistency.ts'
 import { untilEvent } from '../support/kubernetes-events.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
@@ -126,6 +127,8 @@ describe.concurrent('the end of an instance', () => {
       const note = events.find(({ reason }) => reason === 'Expired')?.note ?? ''
       const told = Date.parse(/over at (.*)\.$/.exec(note)?.[1] ?? '')
       expect(told).toBeLessThan(Date.now())
+      const closed = async () => (await outboxOf(operator, metadata.uid ?? '')).includes('instance.deleted')
+      await waitUntil('the end of the row', 30_000, closed, signal)
       expect((await outboxOf(operator, metadata.uid ?? '')).slice(-2)).toEqual([
         'instance.expired',
         'instance.deleted',
