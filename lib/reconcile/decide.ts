@@ -184,6 +184,17 @@ function built(observed: Observed, source: TemplateSource, config: OperatorConfi
 }
 
 /**
+ * Whether the pod of an instance stays if it is built from a template that it took up, apart from a hibernation: a pod that
+ * comes back is that of before.
+ */
+export function keepsPodWith(observed: Observed, inUse: TemplateSource, config: OperatorConfig): boolean {
+  const { hibernation } = observed.instance.status ?? {}
+  const use = { hibernation, beganAt: undefined, hasSource: undefined }
+  const desired = desiredOf(observed, inUse, config, use)
+  return !isProblem(desired) && keepsPod(observed.instance, desired)
+}
+
+/**
  * Says why the instance stays on an earlier template while the roll-out of the newer one is held. It is said until the
  * instance takes the newer one up, also by passes that know nothing of the roll-out.
  */

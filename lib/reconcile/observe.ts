@@ -11,7 +11,7 @@ import type { Store } from '../store/store.ts'
 import { readOwnPod } from './own-pod.ts'
 import { asksForActivity, onlyLooks, verifiesChildren } from './pass/causes.ts'
 import { databaseShareMs } from './pass/database-share.ts'
-import type { Observed, ObservedTemplate } from './pass/observation.ts'
+import type { Observed, ObservedTemplate, TemplateSource } from './pass/observation.ts'
 import type { Pass } from './pass/outcome.ts'
 import { type SourceDependencies, templateSources } from './template/template-sources.ts'
 
@@ -25,6 +25,8 @@ export function readInstance(
 
 export interface ObserveDependencies extends SourceDependencies {
   store: Pick<Store, 'lastActiveAt'>
+  /** Whether the pod stays if the instance is built from a template that it took up. */
+  keepsPod: (observed: Observed, inUse: TemplateSource) => boolean
 }
 
 export async function observe(
@@ -53,21 +55,21 @@ export async function observe(
   const template =
     readAtOnce.kind === 'unread' && vanished ? await readTemplate(cluster, instance, signal) : readAtOnce
   const existing = template.kind === 'read' ? template.template : undefined
-  const sources =
-    template.kind === 'unread'
-      ? []
-      : await templateSources(dependencies, { instance, existing, pass }, signal)
-  return {
+  const seen: Observed = {
     instance,
     clock,
     template,
     held: pass.held,
-    sources,
+    sources: [],
     deployment,
     activity,
     pods,
     verified: new Map(others.map((child, index) => [childKey(child), compared[index]])),
   }
+  if (template.kind === 'unread') return seen
+  const keepsPod = (inUse: TemplateSource) => dependencies.keepsPod(seen, inUse)
+  const sources = await templateSources(dependencies, { instance, existing, pass, keepsPod }, signal)
+  return { ...seen, sources }
 }
 
 /**
@@ -82,7 +84,9 @@ export async function observeEnd(
 ): Promise<Observed> {
   const template = await readTemplate(dependencies.cluster, instance, signal)
   const existing = template.kind === 'read' ? template.template : undefined
-  const sources = await templateSources(dependencies, { instance, existing, pass }, signal)
+  // An edit has taken no other template up yet.
+  const keepsPod = () => true
+  const sources = await templateSources(dependencies, { instance, existing, pass, keepsPod }, signal)
   const nothing = { activity: undefined, deployment: undefined, pods: [], verified: new Map() }
   return { instance, clock, template, held: pass.held, sources, ...nothing }
 }

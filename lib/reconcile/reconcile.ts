@@ -21,14 +21,14 @@ import { keepFromEviction } from './act/keep-from-eviction.ts'
 import { createWorkloadNamespaceGuard } from './act/workload-namespace.ts'
 import { withAdmission } from './admission.ts'
 import { createClockReader } from './clock/reader.ts'
-import { type Decision, decide, endsInMs, overUnobserved } from './decide.ts'
+import { type Decision, decide, endsInMs, keepsPodWith, overUnobserved } from './decide.ts'
 import { createEndOnTime } from './ends/end-on-time.ts'
 import { expire } from './ends/expire.ts'
 import { observe, observeEnd, readInstance } from './observe.ts'
 import { expectsEnd, rechecksRow } from './pass/causes.ts'
 import { withForceSync } from './pass/force-sync.ts'
 import { judgingTime } from './pass/judging-time.ts'
-import type { Observed } from './pass/observation.ts'
+import type { Observed, TemplateSource } from './pass/observation.ts'
 import { type Outcome, type Pass, type PassResult, type Reconcile, waitOutcome } from './pass/outcome.ts'
 import { createSharedPolicyGuard } from './policy/shared-policy-guard.ts'
 import { conclude } from './report/conclude.ts'
@@ -134,7 +134,8 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
     pass: Pass,
     signal: AbortSignal,
   ): Promise<{ observed: Observed; wanted: Decision; endsIn: number | undefined }> {
-    const parts = { cluster, store, revisions, exposureGround }
+    const keepsPod = (observed: Observed, inUse: TemplateSource) => keepsPodWith(observed, inUse, config)
+    const parts = { cluster, store, revisions, exposureGround, keepsPod }
     const judged = (observed: Observed) => {
       const wanted = decide(observed, config, reached())
       const times = { now: now(), reached: reached() }

@@ -69,7 +69,25 @@ describe('a roll-out of a template that no pod becomes Ready with', () => {
     expect(await imageOf(name)).not.toBe(broken)
   })
 
-  it('is taken up by an instance whose spec is edited', async () => {
+  it('is not released by a renewal, nor by a suspension and a wake', async () => {
+    const name = (await waiting())[0]?.metadata.name ?? ''
+    const expiresAt = new Date(Date.now() + 3_600_000).toISOString()
+    await edit(operator, 'ChallengeInstance', name, { spec: { expiresAt } })
+    const renewed = await eventually<ChallengeInstance>(
+      operator,
+      'ChallengeInstance',
+      name,
+      each => each?.status?.expiresAt !== undefined,
+    )
+    expect(renewed?.status).toMatchObject({ reason: 'RolloutWaiting', template: { generation: 1 } })
+    await edit(operator, 'ChallengeInstance', name, { spec: { suspend: true } })
+    await phaseOf(operator, name, 'Idle', 'Suspended')
+    await edit(operator, 'ChallengeInstance', name, { spec: { suspend: null } })
+    await phaseOf(operator, name, 'Ready', 'RolloutWaiting')
+    expect(await imageOf(name)).not.toBe(broken)
+  })
+
+  it('is taken up by an instance whose spec is edited so that it gets a new pod', async () => {
     const name = (await waiting())[0]?.metadata.name ?? ''
     await edit(operator, 'ChallengeInstance', name, { spec: { env: { EDITED: 'yes' } } })
     const tookUp = (each: ChallengeInstance | undefined) => each?.status?.template?.generation === 2

@@ -24,6 +24,8 @@ interface Finding {
   /** The template that exists; undefined: there is none of this name. */
   existing: Stored<ChallengeTemplate> | undefined
   pass: Causes & Pick<Pass, 'waits' | 'at'>
+  /** Whether the pod stays if the instance is built from this template, which it took up. */
+  keepsPod: (inUse: TemplateSource) => boolean
 }
 
 /**
@@ -31,8 +33,9 @@ interface Finding {
  * the instance stays on the second one.
  *
  * An instance keeps the template that it took up, whole, and every pass builds from that one. It takes up the template
- * that exists at its first pass, after its change was released (cause `template`), and when its own spec was edited;
- * with `updateStrategy: Keep` at its first pass only. The template that it took up is read from its revision only if
+ * that exists at its first pass, after its change was released (cause `template`), and when an edit of its own spec makes a
+ * new pod anyway; with `updateStrategy: Keep` at its first pass only. A renewal, a suspension and a wake make none: they would
+ * release a roll-out that is held. The template that it took up is read from its revision only if
  * another one exists now.
  */
 export async function templateSources(
@@ -62,18 +65,26 @@ export async function templateSources(
     revision === undefined ? undefined : await revisions.read({ namespace, name: revision }, signal)
   if (revision === undefined || kept === undefined)
     return takesUpWithoutRevision(finding) ? fromExisting() : []
-  const preferred = takesUp(finding) ? await fromExisting() : []
-  return [...preferred, await source(kept, revision)]
+  if (takesUp(finding)) return [...(await fromExisting()), await source(kept, revision)]
+  const inUse = await source(kept, revision)
+  if (!isEdited(finding) || finding.keepsPod(inUse)) return [inUse]
+  hostAsked = false
+  return [...(await fromExisting()), inUse]
 }
 
 /** Whether the pass may take up the template that exists. One that was refused is tried again by every pass. */
 function takesUp({ instance, existing, pass }: Finding): boolean {
   if (existing === undefined || existing.spec.updateStrategy === 'Keep') return false
-  const { status, metadata } = instance
-  const edited = status?.observedGeneration !== metadata.generation
+  const { template } = instance.status ?? {}
   const { uid, generation = 0 } = existing.metadata
-  const refused = status?.template?.uid === uid && status.template.generation === generation
-  return releasesTemplate(pass) || edited || refused
+  const refused = template?.uid === uid && template.generation === generation
+  return releasesTemplate(pass) || refused
+}
+
+/** Whether an edit of the spec may make the instance take up the template that exists. */
+function isEdited({ instance: { status, metadata }, existing }: Finding): boolean {
+  if (existing === undefined || existing.spec.updateStrategy === 'Keep') return false
+  return status?.observedGeneration !== metadata.generation
 }
 
 /**
@@ -83,7 +94,9 @@ function takesUp({ instance, existing, pass }: Finding): boolean {
  */
 function takesUpWithoutRevision(finding: Finding): boolean {
   const { existing, pass } = finding
-  return existing?.spec.updateStrategy === 'Keep' ? !onlyReleases(pass) : takesUp(finding)
+  return existing?.spec.updateStrategy === 'Keep'
+    ? !onlyReleases(pass)
+    : takesUp(finding) || isEdited(finding)
 }
 
 async function sourceOf(

@@ -39,16 +39,11 @@ export function isBeingDeleted({ metadata }: Stored<ChallengeInstance>): boolean
 }
 
 /**
- * What a change of the spec also brings about; undefined: nothing. An instance that waits in a roll-out takes the newer
- * template up with any edit of its spec.
+ * What a new pod also brings about; undefined: nothing. An instance that waits in a roll-out takes the newer template up with
+ * an edit of its spec that makes a new pod.
  */
 export function alsoTakesUp({ status }: Stored<ChallengeInstance>): string | undefined {
   return status?.reason === 'RolloutWaiting'
     ? 'it also takes up the newer version of its template, for which it waits'
     : undefined
-}
-
-export function joined(...parts: (string | undefined)[]): string | undefined {
-  const given = parts.filter(each => each !== undefined)
-  return given.length === 0 ? undefined : given.join('; ')
 }

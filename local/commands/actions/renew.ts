@@ -1,7 +1,7 @@
 import type { ChallengeInstance } from '../../../lib/crd/challenge-instance.ts'
 import type { Stored } from '../../../lib/crd/objects.ts'
 import { parseTime, rfc3339 } from '../../../lib/lifetime.ts'
-import { type Action, alsoTakesUp, isBeingDeleted, joined, tooLate } from './action.ts'
+import { type Action, isBeingDeleted, tooLate } from './action.ts'
 
 export interface Renewal {
   /** Epoch milliseconds of the API server. */
@@ -44,7 +44,7 @@ export function renew(renewal: Renewal): Action {
       return {
         kind: 'patch',
         operations: [{ op: 'add', path: '/spec/expiresAt', value: rfc3339(asked - creditMs) }],
-        detail: joined(`the end is ${rfc3339(asked)}${was}`, alsoTakesUp(instance)),
+        detail: `the end is ${rfc3339(asked)}${was}`,
       }
     },
   }

@@ -18,7 +18,7 @@ export const sleep: Action = {
   step(instance) {
     if (isBeingDeleted(instance)) return { kind: 'refuse', because: tooLate }
     if (instance.spec.suspend) return { kind: 'leave', because: 'it sleeps already' }
-    return changed([{ op: 'add', path: '/spec/suspend', value: true }], alsoTakesUp(instance))
+    return changed([{ op: 'add', path: '/spec/suspend', value: true }])
   },
 }
 
@@ -32,8 +32,7 @@ export function wake(now: number): Action {
     participle: 'woken',
     step(instance) {
       if (isBeingDeleted(instance)) return { kind: 'refuse', because: tooLate }
-      if (instance.spec.suspend)
-        return changed([{ op: 'add', path: '/spec/suspend', value: false }], alsoTakesUp(instance))
+      if (instance.spec.suspend) return changed([{ op: 'add', path: '/spec/suspend', value: false }])
       if (shownPhase(instance) !== 'Idle') return { kind: 'leave', because: 'it does not sleep' }
       if (instance.status?.reason === 'Queued')
         return { kind: 'leave', because: 'it is woken already, and waits until there is room' }

@@ -106,11 +106,12 @@ describe('an action', () => {
     expect(stop.step(going)).toMatchObject({ kind: 'leave' })
   })
 
-  it('says that an edit of the spec brings the newer template for which the instance waits', () => {
+  it('says that a new pod brings the newer template for which the instance waits, and no other edit does', () => {
     const waiting = instance({ status: { reason: 'RolloutWaiting' } })
-    for (const each of [sleep, restart(now)])
-      expect(each.step(waiting)).toMatchObject({ detail: expect.stringContaining('newer version') })
-    expect(sleep.step(instance())).toMatchObject({ detail: undefined })
+    expect(restart(now).step(waiting)).toMatchObject({ detail: expect.stringContaining('newer version') })
+    expect(restart(now).step(instance())).toMatchObject({ detail: undefined })
+    expect(sleep.step(waiting)).toMatchObject({ detail: undefined })
+    expect(renew(renewal).step(waiting)).not.toMatchObject({ detail: expect.stringContaining('version') })
   })
 })
 

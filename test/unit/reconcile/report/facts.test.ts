@@ -74,6 +74,7 @@ async function statusAfter(
         revisions,
         store: { lastActiveAt: async () => undefined },
         exposureGround: async () => ({ ground: noGround, asked: true, wakes: [] }),
+        keepsPod: () => false,
       },
       { instance, clock: openClock },
       pass,

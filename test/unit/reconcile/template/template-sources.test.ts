@@ -21,13 +21,15 @@ interface Situation {
   /** `status.template`; default: the instance took `older` up, and considered it last. */
   used?: ChallengeInstanceStatus['template'] | undefined
   observedGeneration?: number
+  /** The pod stays with the template in use. */
+  keepsPod?: boolean
   /** The templates that revisions keep. */
   kept?: KnownTemplate[]
 }
 
 /** Where the sources of a pass come from, as the generation of each, and the revisions that were read. */
 async function found(situation: Situation) {
-  const { existing, cause = 'child', observedGeneration = 1, kept = [older] } = situation
+  const { existing, cause = 'child', observedGeneration = 1, kept = [older], keepsPod = false } = situation
   const used = 'used' in situation ? situation.used : inUse(older)
   const instance = storedInstance({ status: { observedGeneration, ...(used && { template: used }) } })
   const read: string[] = []
@@ -45,7 +47,7 @@ async function found(situation: Situation) {
       revisions,
       exposureGround: async () => ({ ground: noGround, asked: true, wakes: [] }),
     },
-    { instance, existing, pass },
+    { instance, existing, pass, keepsPod: () => keepsPod },
     AbortSignal.timeout(1_000),
   )
   return { generations: sources.map(({ template, exists }) => [template.metadata.generation, exists]), read }
@@ -81,9 +83,18 @@ describe('the template that an instance is built from', () => {
     ])
   })
 
-  test('is the newer one when the spec of the instance was edited', async () => {
+  test('is the newer one when an edit of the spec makes a new pod', async () => {
     const { generations } = await found({ existing: generation(2), observedGeneration: 0 })
-    expect(generations[0]).toEqual([2, true])
+    expect(generations).toEqual([
+      [2, true],
+      [1, false],
+    ])
+  })
+
+  test('is the one in use when an edit of the spec leaves the pod, unless its turn has come', async () => {
+    const renewed = { existing: generation(2), observedGeneration: 0, keepsPod: true }
+    expect((await found(renewed)).generations).toEqual([[1, false]])
+    expect((await found({ ...renewed, cause: 'template' })).generations[0]).toEqual([2, true])
   })
 
   test('is the newer one when it was refused before, so that it is tried again', async () => {
