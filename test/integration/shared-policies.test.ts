@@ -12,6 +12,7 @@ import { openEventRecorder } from '../../lib/kubernetes/event-recorder.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { createIntactCheck, isSamePolicy } from '../../lib/observed/policy-digest.ts'
 import { createCollectUnused } from '../../lib/reconcile/collect-unused.ts'
+import { putPolicy } from '../../lib/reconcile/policy/put-policy.ts'
 import { createSharedPolicyGuard } from '../../lib/reconcile/policy/shared-policy-guard.ts'
 import { createReconcile } from '../../lib/reconcile/reconcile.ts'
 import { silentLog } from '../../lib/telemetry/log.ts'
@@ -227,6 +228,28 @@ test('an instance costs six calls until children and status are there, if its po
     'putStatus ChallengeInstance',
   ])
   forwarder = operator.startForwarder()
+})
+
+test('a lockdown closes a shared policy, and opens it again, with one write each', async () => {
+  const { config, namespace, signal } = operator
+  const counted = countedCluster(openCluster(operator.clientFor('reconcile')))
+  const rules = rulesOf({ ports: [{ name: 'http', port: 9292 }] })
+  const policy = (lockdown: boolean) => sharedPolicy(namespace, rules, { ...config, lockdown })
+  const generation = async () => (await policyCalled(policy(false).metadata.name))?.metadata.generation
+  await putPolicy(counted, policy(false), signal)
+  for (const [lockdown, expected] of [
+    [true, 2],
+    [false, 3],
+  ] as const) {
+    counted.calls.length = 0
+    expect(await putPolicy(counted, policy(lockdown), signal)).toBe('configured')
+    expect(counted.calls).toEqual(['create NetworkPolicy', 'get NetworkPolicy', 'patchJson NetworkPolicy'])
+    expect(await generation()).toBe(expected)
+    expect(
+      isSamePolicy((await policyCalled(policy(false).metadata.name)) as NetworkPolicy, policy(lockdown)),
+    ).toBe(true)
+  }
+  await remove(operator, 'NetworkPolicy', policy(false).metadata.name)
 })
 
 describe('an instance of a release that gave it a policy of its own', () => {

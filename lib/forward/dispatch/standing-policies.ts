@@ -134,8 +134,8 @@ export function createStandingPolicies(options: StandingPoliciesOptions): Standi
       if (standing.digest === undefined) forget(standing)
       return
     }
-    if (sendAt(standing, at) <= at) send(standing, user, at)
-    clock.set(standing, sendAt(standing, at))
+    if (dueAt(standing, at) <= at) send(standing, user, at)
+    clock.set(standing, dueAt(standing, at))
   }
 
   function isIntact(standing: Standing): boolean {
@@ -148,9 +148,22 @@ export function createStandingPolicies(options: StandingPoliciesOptions): Standi
     const repeated = sent?.version === version
     const change = policyChange(wrong, { at, trace: trace(), clock: organisersClock.version, repeated })
     sender.put({ subject: `Policy ${namespace}/${name}`, change, urgency: 'first' })
-    const count = sent !== undefined && at - sent.at < calmMs ? sent.count + 1 : 1
+    const follows = followsLockdown(standing)
+    const count = sent !== undefined && at - sent.at < calmMs && !follows ? sent.count + 1 : 1
     standing.sent = { count, at, version }
-    log.warn(warningOf(name), { namespace, policy: name, absent: digest === undefined, count })
+    // The beginning and the end of a lockdown are told once for all policies.
+    if (!follows) log.warn(warningOf(name), { namespace, policy: name, absent: digest === undefined, count })
+  }
+
+  /** @returns when the next message is due. A lockdown, or its end, has its effect at once, however often it comes. */
+  function dueAt(standing: Standing, at: number): number {
+    return followsLockdown(standing) ? at : sendAt(standing, at)
+  }
+
+  /** Whether a lockdown has begun or ended since the policy was written, and no message was sent about that. */
+  function followsLockdown({ isOpen, isClosed, version, sent }: Standing): boolean {
+    const isOther = organisersClock.state.lockdown ? isOpen : isClosed
+    return isOther && sent?.version !== version
   }
 
   return {

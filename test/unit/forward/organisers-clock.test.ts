@@ -207,6 +207,27 @@ describe('a lockdown', () => {
     world.see(sharedPolicyOf(spec))
     await world.advance(3_600_000)
     expect(world.takeSent()).toEqual([])
+    expect(world.warnings()).toEqual([])
+    await world.end()
+  })
+
+  it('has its effect at once, however often it begins and ends, and a policy that is changed by hand is told', async () => {
+    const world = simulatedForwarder()
+    const closed = () => sharedPolicyOf(spec, { spec: { ingress: [], egress: [] } })
+    await world.begin(template(), ...needing(settled('team-1'), policy), sharedPolicyOf(spec))
+    for (let round = 0; round < 6; round++) {
+      world.see(...takenUp({ lockdown: 'true' }))
+      await world.advance()
+      world.see(closed())
+      world.see(...takenUp({}))
+      await world.advance()
+      world.see(sharedPolicyOf(spec))
+      expect(world.takeSent()).toEqual([`drift ${policy}`, `drift ${policy}`])
+    }
+    expect(world.warnings()).toEqual([])
+    world.see(sharedPolicyOf(spec, { spec: { ingress: [{}], egress: [{}] } }))
+    await world.advance(60_000)
+    expect(world.warnings()).toContain('shared policy is not as it was made')
     await world.end()
   })
 

@@ -4,8 +4,8 @@ import type { WatchedNamespaces } from '../../../lib/crd/namespaces.ts'
 import type { KubernetesObject, Stored } from '../../../lib/crd/objects.ts'
 import { createForward, type ElectionCallbacks } from '../../../lib/forward.ts'
 import type { WatchHandlers } from '../../../lib/kubernetes/cluster.ts'
-import { silentLog } from '../../../lib/telemetry/log.ts'
 import { keptMetrics } from '../../support/kept-metrics.ts'
+import { recordedLog } from '../../support/recorded-log.ts'
 import { virtualTime } from './virtual-time.ts'
 import { namespace, standingPolicy } from './watched-objects.ts'
 
@@ -39,6 +39,7 @@ export function simulatedForwarder(
 ) {
   const time = virtualTime()
   const measured = keptMetrics()
+  const recorded = recordedLog()
   const handlers = new Map<string, WatchHandlers<KubernetesObject>>()
   const sent: OutgoingChange[] = []
   const queue = { refuses: false }
@@ -83,7 +84,7 @@ export function simulatedForwarder(
     leaseNamespace: namespace,
     settings: { settings: presentSettings, settingsOfOwnPolicy: presentSettingsOfOwnPolicy },
     policySettings: config,
-    log: silentLog,
+    log: recorded.log,
     metrics: measured.metrics,
     now: time.now,
     timers: time.timers,
@@ -97,6 +98,8 @@ export function simulatedForwarder(
     ...time,
     /** The metrics of the forwarder. */
     measured,
+    /** The messages of its log that warn. */
+    warnings: () => recorded.lines.filter(({ level }) => level === 'warn').map(({ message }) => message),
     handlers,
     sent,
     queue,
