@@ -29,8 +29,9 @@ export async function startTestOperator(options: TestOperatorOptions = {}): Prom
 
 /** The reference of a child, a pod or one of the operator's own objects in the operator's namespace. */
 export function referenceTo(operator: TestOperator, kind: string, name: string) {
-  const child = [...childKinds, { apiVersion: 'v1', kind: 'Pod' }].find(each => each.kind === kind)
-  return { apiVersion: child?.apiVersion ?? apiVersion, kind, namespace: operator.namespace, name }
+  const known = childKinds.find(each => each.kind === kind)
+  const ofCore = ['Pod', 'ConfigMap'].includes(kind) ? 'v1' : undefined
+  return { apiVersion: known?.apiVersion ?? ofCore ?? apiVersion, kind, namespace: operator.namespace, name }
 }
 
 /** Waits until the object is as wanted. @throws Error with the last state of the object */
