@@ -5,10 +5,10 @@ import type { Stored } from '../../crd/objects.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 
 /**
- * How old a template may be by which an end is judged, in milliseconds. It is about as long as a pass takes on a busy API
- * server, which could also miss a change of that time.
+ * How old a template may be by which an end is judged, in milliseconds. An edit in the last second before an end may come
+ * too late in any case: its watch event, and the pass that it wakes, take time as well.
  */
-export const sharedMs = 250
+export const sharedMs = 1_000
 
 /** More templates than end at once. */
 const memoryLimit = 1_000
