@@ -37,6 +37,8 @@ export function openBareClient(
         method,
         headers: body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
         body: body ?? null,
+        // A DELETE with a body would take a new connection each time.
+        reset: false,
         signal,
       })
       const text = await response.body.text()

@@ -29,6 +29,8 @@ const { values } = parseArgs({
     limit: { type: 'string', default: '100' },
     alone: { type: 'string', default: '20' },
     minutes: { type: 'string', default: '20' },
+    profile: { type: 'string' },
+    'without-controllers': { type: 'boolean', default: false },
     only: { type: 'string', multiple: true, default: [...parts] },
   },
 })
@@ -37,6 +39,8 @@ const burst = Number(values.burst)
 const limit = Number(values.limit)
 /** Instances that are created, and as many that are woken, one after the other. */
 const alone = Number(values.alone)
+/** Without them no pod starts, and no instance becomes Ready: the calls of the operator alone. */
+const withControllers = !values['without-controllers']
 /** Templates with ports of their own, and so with a policy of their own. */
 const templates = Array.from({ length: 10 }, (_, index) => `${templateName}-${index}`)
 /** Milliseconds after which everything that a change causes has ended. */
@@ -59,8 +63,8 @@ let teams = 0
 
 const stack = new AsyncDisposableStack()
 try {
-  progress('starting a control plane with its controllers')
-  const cluster = await openBenchCluster({ full: true, pinned: false, sample }, signal)
+  progress('starting a control plane')
+  const cluster = await openBenchCluster({ full: withControllers, pinned: false, sample }, signal)
   stack.defer(() => cluster.stack.disposeAsync())
   await createTemplates(cluster)
   if (runs('ends')) {
@@ -80,7 +84,7 @@ try {
   }
   progress(`${instances} instances until they are Ready`)
   await Promise.all(others.map(name => create(cluster, name)))
-  await Promise.all(names.map(name => sight.until(name, isReady)))
+  await Promise.all(names.map(name => sight.until(name, withControllers ? isReady : isDecided)))
   await sleep(10 * pauseMs)
   if (runs('waking') && alone > 0) {
     progress(`${alone} creations and ${alone} wakes in turn`)
@@ -127,7 +131,7 @@ async function startOperators(cluster: BenchCluster, env: Record<string, string>
   const databaseUrl = await startDatabase(cluster, { teams: allTeams, challenges: templates }, signal)
   // A warning of each end is no part of what is measured.
   const environment = { ...sample.environment, OPERATOR_WARN_MINUTES: '0', ...env }
-  const options = { databaseUrl, environment }
+  const options = { databaseUrl, environment, profile: values.profile }
   const both = [
     await startOperatorProcess(cluster, options),
     await startOperatorProcess(cluster, { ...options, functions: ['reconcile'] }),
