@@ -9,10 +9,9 @@ import type { LimitName } from '../store/admission-step.ts'
 import type { Store } from '../store/store.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Decision } from './decide.ts'
-import { databaseShareMs } from './pass/database-share.ts'
+import { admissionShareMs } from './pass/database-share.ts'
 import type { Observed } from './pass/observation.ts'
 import { messageForStatus } from './pass/obstacle.ts'
-import type { Pass } from './pass/outcome.ts'
 
 interface Admitting {
   cluster: Cluster
@@ -34,7 +33,7 @@ export interface Admitted {
  */
 export async function withAdmission(
   { cluster, store, config, log }: Admitting,
-  { observed, decision, pass }: { observed: Observed; decision: Decision; pass: Pick<Pass, 'waits'> },
+  { observed, decision }: { observed: Observed; decision: Decision },
   signal: AbortSignal,
 ): Promise<Admitted> {
   if (decision.kind !== 'converge' || decision.use.hibernation || holdsRoom(observed))
@@ -52,7 +51,7 @@ export async function withAdmission(
     availableFrom,
   })
   try {
-    const share = AbortSignal.any([signal, AbortSignal.timeout(databaseShareMs(pass.waits))])
+    const share = AbortSignal.any([signal, AbortSignal.timeout(admissionShareMs)])
     const answer = await store.admit(
       {
         ...{ namespace, name, uid, maxInstances },

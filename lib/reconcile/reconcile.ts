@@ -166,11 +166,7 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
       signal.throwIfAborted()
       return 'again'
     }
-    const { decision, wakes: admitted } = await withAdmission(
-      deps,
-      { observed, decision: wanted, pass },
-      signal,
-    )
+    const { decision, wakes: admitted } = await withAdmission(deps, { observed, decision: wanted }, signal)
     const acted = await act(actors, { observed, decision, pass }, signal)
     if (acted.overtaken) return 'again'
     await keepFromEviction(deps, { observed, decision }, signal)

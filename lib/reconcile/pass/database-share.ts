@@ -11,3 +11,10 @@ const longestCapMs = 1_000
 export function databaseShareMs(waits: number): number {
   return Math.min(longestCapMs, databaseCapMs * 2 ** waits)
 }
+
+/**
+ * The database's share of a question for room, in milliseconds. Without the answer the pass could do nothing but come back,
+ * and say that it is not known whether there is room. A cold pool connects within two seconds (`connectMs` of the database),
+ * or not at all. The rest is for the turn: in a burst, those who ask wait for each other.
+ */
+export const admissionShareMs = 3_000

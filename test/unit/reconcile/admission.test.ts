@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { parseOperatorConfig } from '../../../lib/config/operator.ts'
 import type { ChallengeInstanceStatus } from '../../../lib/crd/challenge-instance.ts'
@@ -20,6 +21,8 @@ interface World {
   maxInstances?: number
   status?: ChallengeInstanceStatus
   suspend?: boolean
+  /** How long the database takes to answer, in milliseconds. */
+  answersAfterMs?: number
   /** Of the Deployment that the pass observed. */
   replicas?: number
   answer?: Admission | OperatorError
@@ -31,6 +34,7 @@ async function asked({
   status,
   suspend,
   replicas,
+  answersAfterMs,
   answer = { admitted: true, wakes: [] },
 }: World) {
   const config = parseOperatorConfig({ FLAG_SECRET: 'x'.repeat(32), ...env })
@@ -44,19 +48,16 @@ async function asked({
   const decision = decide(observed, config, now)
   const requests: AdmissionRequest[] = []
   const store = {
-    admit: async (request: AdmissionRequest) => {
+    admit: async (request: AdmissionRequest, within: AbortSignal) => {
       requests.push(request)
+      if (answersAfterMs !== undefined) await sleep(answersAfterMs, undefined, { signal: within })
       if (answer instanceof OperatorError) throw answer
       return answer
     },
   }
   const cluster = { uid: async () => 'cluster-1' } as Partial<Cluster> as Cluster
   const parts = { cluster, store, config, log: silentLog }
-  const { decision: after, wakes } = await withAdmission(
-    parts,
-    { observed, decision, pass: { waits: 0 } },
-    signal,
-  )
+  const { decision: after, wakes } = await withAdmission(parts, { observed, decision }, signal)
   return { requests, before: decision, after, wakes }
 }
 
@@ -104,6 +105,11 @@ describe('an instance that is about to start', () => {
     expect(after).toMatchObject({
       obstacle: { reason: 'Queued', message: expect.stringMatching(/^Others go first: .* in its turn\.$/) },
     })
+  })
+
+  test('waits for a database that connects, or has others to answer first', async () => {
+    const { before, after } = await asked({ ...limited, answersAfterMs: 700 })
+    expect(after).toBe(before)
   })
 
   test('waits while the database is away', async () => {
