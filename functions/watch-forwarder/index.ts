@@ -8,6 +8,7 @@ import { withCallCounts } from '../../lib/kubernetes/client/counted-client.ts'
 import { withServerTime } from '../../lib/kubernetes/client/server-time.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { elect } from '../../lib/kubernetes/lease/elect.ts'
+import { takeSeat } from '../../lib/kubernetes/lease/seat.ts'
 import { readServedKinds } from '../../lib/kubernetes/served-kinds.ts'
 import { watch } from '../../lib/kubernetes/watch/watch.ts'
 import { configured, once } from '../../lib/middleware/start-up.ts'
@@ -48,6 +49,8 @@ const forward = createForward({
 export const handler = createHandler({
   forward,
   ready: once(signal => checkSchema(client, signal)),
+  seat: (work, { remainingMs }, signal) =>
+    takeSeat({ client, namespace, identity, writer, log, now: time.likely, remainingMs }, work, signal),
   log,
   metrics,
 })

@@ -16,9 +16,12 @@ import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import { collectionPath } from '../../lib/kubernetes/client/paths.ts'
 import { readManifests } from '../../lib/kubernetes/install/manifests.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
-import { forwarderLease } from '../../lib/kubernetes/lease/elect.ts'
 import type { Lease } from '../../lib/kubernetes/lease/record.ts'
+import { forwarderLease } from '../../lib/kubernetes/lease/record.ts'
+import { takeSeat } from '../../lib/kubernetes/lease/seat.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
+import { silentLog } from '../../lib/telemetry/log.ts'
+import { version } from '../../lib/version.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { createAsAdmin } from '../support/admin-objects.ts'
 import { type AuditedCall, type AuditedPlane, startAuditedPlane } from '../support/audited-plane.ts'
@@ -120,6 +123,7 @@ beforeAll(async () => {
     ...{ plane, kubeconfigOf: pathOf, queues, challenges: ['web', 'fixed'] },
     env: { OPERATOR_DOMAIN: 'play.example.com', OPERATOR_INGRESS_CLASS: 'none' },
   })
+  await sitDown(clients.get('watch-forwarder') as KubernetesClient, operator.namespace)
   await wholeLife(() => sweepOnce(operator, queues, { cluster: sweepClient }))
   calls = (await plane.calls(operator.signal)).filter(call => functions.includes(call.user))
   await Promise.all([...clients.values()].map(client => client.close()))
@@ -129,6 +133,26 @@ afterAll(async () => {
   await counted?.stop()
   await plane?.stop()
 })
+
+/** Lets two windows of the forwarder take both seats, and give them up. */
+async function sitDown(client: KubernetesClient, namespace: string): Promise<void> {
+  const bothSit = Promise.withResolvers<void>()
+  let seated = 0
+  const window = (identity: string) =>
+    takeSeat(
+      {
+        ...{ client, namespace, identity, log: silentLog, now: Date.now, remainingMs: 900_000 },
+        writer: { stack: undefined, deployedAt: undefined, version },
+      },
+      async () => {
+        seated += 1
+        if (seated === 2) bothSit.resolve()
+        await bothSit.promise
+      },
+      AbortSignal.timeout(20_000),
+    )
+  await Promise.all([window('one'), window('two')])
+}
 
 /**
  * Runs something under the roles of placements too, in a namespace of its own. Afterwards each function has the rights of

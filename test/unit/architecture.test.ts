@@ -59,7 +59,7 @@ const pureFiles = [
   /^lib\/reconcile\/(decide|ends\/judge-end|hibernation|json-patch|template\/template-in-use|pass\/\w[\w-]*|report\/(conclude|configuration-after|conditions|exposure-fact|exposure-finding|facts|instance-events|phase-changes|status|status-facts|template-after)|act\/(acted|ownership))\.ts$/,
   /^lib\/forward\/(judge\/\w[\w-]*|send\/outgoing-change)\.ts$/,
   /^lib\/kubernetes\/watch\/(step|known|backoff|failure)\.ts$/,
-  /^lib\/kubernetes\/lease\/(step|record)\.ts$/,
+  /^lib\/kubernetes\/lease\/(step|seat-step|record)\.ts$/,
   /^lib\/kubernetes\/errors\/(api-status|field-errors)\.ts$/,
   /^lib\/reconcile\/policy\/own-policy\.ts$/,
   /^lib\/sweep\/(copied-secrets|flags|idle|mismatch|pace|swept-instance|turns)\.ts$/,

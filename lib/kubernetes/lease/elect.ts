@@ -7,6 +7,7 @@ import type { KubernetesClient } from '../client/http.ts'
 import { watch } from '../watch/watch.ts'
 import { type LeaseAccess, leaseAccess } from './access.ts'
 import {
+  forwarderLease,
   holderOf,
   type Lease,
   type LeaseTimes,
@@ -16,8 +17,6 @@ import {
   type Writer,
 } from './record.ts'
 import { initialLeaseState, type LeaseEffect, type LeaseInput, type LeaseMove, stepLease } from './step.ts'
-
-export const forwarderLease = 'challenge-operator-watch-forwarder'
 
 export interface ElectOptions {
   client: KubernetesClient

@@ -1,5 +1,6 @@
 import { annotations } from '../../crd/group.ts'
 import type { KubernetesObject, Stored } from '../../crd/objects.ts'
+import type { LogFields } from '../../telemetry/log-fields.ts'
 
 /** coordination.k8s.io/v1, as client-go's leader election writes it. Times are RFC 3339 with microseconds. */
 export interface Lease extends KubernetesObject {
@@ -11,6 +12,9 @@ export interface Lease extends KubernetesObject {
     leaseTransitions?: number
   }
 }
+
+/** The Lease that elects the forwarder. */
+export const forwarderLease = 'challenge-operator-watch-forwarder'
 
 export const leaseKind = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' } as const
 
@@ -53,6 +57,18 @@ export interface Claim {
 export function isForeign(lease: Lease | undefined, { stack }: Pick<Writer, 'stack'>): boolean {
   const owner = lease?.metadata.annotations?.[annotations.stack]
   return owner !== undefined && owner !== stack
+}
+
+export const foreignMessage = 'the cluster belongs to another installation, nothing is sent'
+
+/** The fields of the line with that message. */
+export function foreignFields(lease: Lease | undefined, { stack }: Pick<Writer, 'stack'>): LogFields {
+  return {
+    owner: lease?.metadata.annotations?.[annotations.stack],
+    // The key `stack` would be taken for the stack of an error.
+    installation: stack,
+    remedy: 'to make this installation the owner, run challenge-operator doctor --take-over',
+  }
 }
 
 /** Whether the writer was deployed later than the holder. Without both times it was not. */

@@ -1,8 +1,9 @@
-import { annotations } from '../../crd/group.ts'
 import type { Stored } from '../../crd/objects.ts'
 import type { Reason } from '../../reasons.ts'
 import type { LogFields } from '../../telemetry/log-fields.ts'
 import {
+  foreignFields,
+  foreignMessage,
   heldLease,
   holderOf,
   isForeign,
@@ -234,7 +235,10 @@ function observe(state: LeaseState, seen: Stored<Lease> | undefined, moment: Lea
   const { candidate, now } = moment
   const next = { ...state, lease: seen, observedAt: now }
   const refused = isForeign(seen, candidate.writer)
-  const said = refused && !isForeign(state.lease, candidate.writer) ? [foreignLine(seen, candidate)] : []
+  const said =
+    refused && !isForeign(state.lease, candidate.writer)
+      ? [log('error', foreignMessage, foreignFields(seen, candidate.writer))]
+      : []
   const holder = holderOf(seen)
   const goesOn = !refused && (holder === candidate.identity || holder === '')
   if (!state.leading || goesOn) return [next, said]
@@ -244,16 +248,6 @@ function observe(state: LeaseState, seen: Stored<Lease> | undefined, moment: Lea
     ? log('info', 'lease is taken by what was deployed later, handing over', { holder })
     : log('warn', 'lease is held by another, following', { holder })
   return [{ ...next, leading: false, doubted: false }, [...said, ...(refused ? [] : [lost]), follow]]
-}
-
-function foreignLine(lease: Lease | undefined, { writer: { stack } }: LeaseMoment['candidate']): LeaseEffect {
-  const owner = lease?.metadata.annotations?.[annotations.stack]
-  return log('error', 'the cluster belongs to another installation, nothing is sent', {
-    owner,
-    // The key `stack` would be taken for the stack of an error.
-    installation: stack,
-    remedy: 'to make this installation the owner, run challenge-operator doctor --take-over',
-  })
 }
 
 function failureLine(
