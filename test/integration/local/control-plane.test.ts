@@ -31,8 +31,39 @@ function apiOf(plane: ControlPlane, token = plane.token) {
 const settings = '/api/v1/namespaces/default/configmaps'
 
 describe('a control plane of API server and etcd', () => {
+  // A start takes two cores two seconds, so that the tests share one. The last begins with it, and starts two more.
+  let plane: ControlPlane
+  beforeAll(async () => {
+    plane = await start()
+  })
+  afterAll(() => plane?.stop())
+
+  it('refuses unknown tokens, gives declared users no rights, and records calls in the audit log', async () => {
+    expect((await apiOf(plane, 'wrong').call('GET', settings, undefined, signal)).status).toBe(401)
+    const somebody = apiOf(plane, plane.tokenOf('somebody'))
+    expect((await somebody.call('GET', settings, undefined, signal)).status).toBe(403)
+    expect(await readFile(await plane.kubeconfigOf('somebody'), 'utf8')).toContain('user: somebody')
+    expect(() => plane.tokenOf('nobody-declared')).toThrow('nobody-declared')
+    const audited = async () => {
+      const lines = (await readFile(join(folder.path, 'audit.log'), 'utf8')).trim().split('\n')
+      return lines
+        .map(line => JSON.parse(line))
+        .filter(event => event.user.username === 'somebody')
+        .map(event => [event.stage, event.verb, event.responseStatus.code])
+    }
+    await expect.poll(audited).toEqual([['ResponseComplete', 'list', 403]])
+  })
+
+  it('is ready again after an outage, and refuses a second start in the same folder', async () => {
+    const before = plane.pids['kube-apiserver']
+    await plane.restartApiServer({ how: 'kill' }, signal)
+    expect(plane.pids['kube-apiserver']).not.toBe(before)
+    expect((await apiOf(plane).call('GET', '/readyz', undefined, signal)).status).toBe(200)
+    await expect(start()).rejects.toThrow(`in use by process ${process.pid}`)
+  })
+
   it('resumes data, address and tokens after a stop and after the death of its parent', async () => {
-    const first = await start()
+    const first = plane
     const body = { metadata: { name: 'kept' }, data: { key: 'value' } }
     expect((await apiOf(first).call('POST', settings, body, signal)).status).toBe(201)
     await first.stop()
@@ -41,44 +72,9 @@ describe('a control plane of API server and etcd', () => {
     await startAndKillParent('control-plane', folder.path)
     await expect.poll(() => processesWith(folder.path), { timeout: 8_000 }).toEqual([])
 
-    const second = await start()
-    expect(second).toMatchObject({ server: first.server, token: first.token, caData: first.caData })
-    expect((await apiOf(second).call('GET', `${settings}/kept`, undefined, signal)).status).toBe(200)
-    await second.stop()
-  })
-
-  it('refuses unknown tokens, gives declared users no rights, and records calls in the audit log', async () => {
-    const plane = await start()
-    try {
-      expect((await apiOf(plane, 'wrong').call('GET', settings, undefined, signal)).status).toBe(401)
-      const somebody = apiOf(plane, plane.tokenOf('somebody'))
-      expect((await somebody.call('GET', settings, undefined, signal)).status).toBe(403)
-      expect(await readFile(await plane.kubeconfigOf('somebody'), 'utf8')).toContain('user: somebody')
-      expect(() => plane.tokenOf('nobody-declared')).toThrow('nobody-declared')
-      const audited = async () => {
-        const lines = (await readFile(join(folder.path, 'audit.log'), 'utf8')).trim().split('\n')
-        return lines
-          .map(line => JSON.parse(line))
-          .filter(event => event.user.username === 'somebody')
-          .map(event => [event.stage, event.verb, event.responseStatus.code])
-      }
-      await expect.poll(audited).toEqual([['ResponseComplete', 'list', 403]])
-    } finally {
-      await plane.stop()
-    }
-  })
-
-  it('is ready again after an outage, and refuses a second start in the same folder', async () => {
-    const plane = await start()
-    try {
-      const before = plane.pids['kube-apiserver']
-      await plane.restartApiServer({ how: 'kill' }, signal)
-      expect(plane.pids['kube-apiserver']).not.toBe(before)
-      expect((await apiOf(plane).call('GET', '/readyz', undefined, signal)).status).toBe(200)
-      await expect(start()).rejects.toThrow(`in use by process ${process.pid}`)
-    } finally {
-      await plane.stop()
-    }
+    plane = await start()
+    expect(plane).toMatchObject({ server: first.server, token: first.token, caData: first.caData })
+    expect((await apiOf(plane).call('GET', `${settings}/kept`, undefined, signal)).status).toBe(200)
   })
 
   it('names the program that ended, its log and the last lines of it', async () => {
