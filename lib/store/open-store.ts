@@ -59,7 +59,7 @@ export function openStore(
     closeGone: ({ uid, namespace, cluster }, signal) => {
       const toClose: ToClose = {
         uid,
-        why: 'deleted',
+        why: 'gone',
         ...settings,
         claimsOf: { cluster, namespace },
         where: row => row.cluster === cluster && row.namespace === namespace,
@@ -210,9 +210,12 @@ async function withRoom(
   return wakes.length > 0 ? { ...recorded, wakes } : recorded
 }
 
+type Ending = 'deleted' | 'expired'
+
 interface ToClose extends Settings {
   uid: string
-  why: 'deleted' | 'expired'
+  /** 'gone': nobody has seen the instance end, so its row tells. */
+  why: Ending | 'gone'
   /** Whose claim of a host is given up. Default: that of the instance, whatever cluster and namespace it names. */
   claimsOf?: { cluster: string | null; namespace: string }
   /** The row is closed only if this holds for it. */
@@ -244,8 +247,9 @@ async function closeRowIn(
   // While this transaction waited for the lock, another one may have closed the row or added an event.
   const before = await readInstance(transaction, uid)
   if (before === undefined || isStopped(before) || !where(before)) return unchanged
-  const types = before.deleted_at ? [] : endingEvents(why)
-  if (types.length > 0) await closeRow(transaction, { before, why, types, bus, sequenceIsTaken })
+  const ending = why === 'gone' ? endingOf(before) : why
+  const types = before.deleted_at ? [] : endingEvents(ending)
+  if (types.length > 0) await closeRow(transaction, { before, ending, types, bus, sequenceIsTaken })
   const problem = known ?? (await mirror(transaction, pair, uid))
   if ((before.platform_problem ?? undefined) !== problem) await writeProblem(transaction, uid, problem)
   const closed = { problem, events: types.length, closed: false }
@@ -257,11 +261,20 @@ function isStopped(row: InstanceRow): boolean {
   return row.deleted_at !== null && row.platform_problem !== 'PlatformTablesMissing'
 }
 
-function endingEvents(why: 'deleted' | 'expired'): EventType[] {
-  return why === 'expired' ? ['instance.expired', 'instance.deleted'] : ['instance.deleted']
+/**
+ * How an instance ended that is gone. The database may have been away when it ended, or its finalizer was removed. If its
+ * end has passed since, it expired most likely: only a deletion shortly before the end looks the same.
+ */
+function endingOf({ expires_at }: InstanceRow): Ending {
+  return expires_at !== null && expires_at.getTime() <= Date.now() ? 'expired' : 'deleted'
 }
 
-interface Closing extends Pick<ToClose, 'why' | 'bus'> {
+function endingEvents(ending: Ending): EventType[] {
+  return ending === 'expired' ? ['instance.expired', 'instance.deleted'] : ['instance.deleted']
+}
+
+interface Closing extends Pick<ToClose, 'bus'> {
+  ending: Ending
   before: InstanceRow
   types: EventType[]
   sequenceIsTaken: boolean
@@ -269,13 +282,13 @@ interface Closing extends Pick<ToClose, 'why' | 'bus'> {
 
 async function closeRow(
   transaction: Transaction<Schema>,
-  { before, why, types, bus, sequenceIsTaken }: Closing,
+  { before, ending, types, bus, sequenceIsTaken }: Closing,
 ): Promise<void> {
   const at = new Date()
   const row: InstanceRow = {
     ...before,
     phase: 'Terminating',
-    reason: why === 'expired' ? 'Expired' : before.reason,
+    reason: ending === 'expired' ? 'Expired' : before.reason,
     sequence: before.sequence + types.length,
     deleted_at: at,
   }

@@ -115,7 +115,8 @@ export interface Store extends HostClaims, Admissions, History {
   close(uid: string, why: 'deleted' | 'expired', signal: AbortSignal): Promise<Recorded>
   /**
    * Closes the row of an instance that its cluster does not have. Only a row that names this cluster and the key's
-   * namespace is closed. A row without a cluster (null) may have an instance that lives, so only a person judges it.
+   * namespace is closed. A row without a cluster (null) may have an instance that lives, so only a person judges it. If the
+   * end in the row has passed, the instance counts as expired.
    */
   closeGone(instance: InstanceKey & { cluster: string | null }, signal: AbortSignal): Promise<Recorded>
   /**

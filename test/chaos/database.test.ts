@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
+import { annotations } from '../../lib/crd/group.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { childrenOf, outboxOf, platformRowsOf, rowsOf, untilConsistent } from '../support/consistency.ts'
+import { edit } from '../support/edits.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { eventually, referenceTo } from '../support/operator.ts'
@@ -68,6 +70,19 @@ test('instances come and go during an outage of the database, and their rows are
   const before = await Promise.all([1, 2, 3, 4].map(team => uidOf(create(`before-${team}`, team))))
   await Promise.all([1, 2, 3, 4].map(team => untilConsistent(operator, `before-${team}`, 'Ready')))
 
+  // Its end is held back by its pause, and comes during the outage.
+  const ending = await uidOf(create('ending', 5))
+  await untilConsistent(operator, 'ending', 'Ready')
+  const pause = (paused: 'true' | null) =>
+    edit(operator, 'ChallengeInstance', 'ending', {
+      metadata: { annotations: { [annotations.paused]: paused } },
+    })
+  await pause('true')
+  const expiresAt = new Date(Date.now() - 1_000).toISOString()
+  await edit(operator, 'ChallengeInstance', 'ending', { spec: { expiresAt } })
+  const hasEnd = async () => (await rowsOf(operator, 'ending'))[0]?.expires_at != null
+  await waitUntil('the end in the row', 20_000, hasEnd, operator.signal)
+
   const outage = postgres.restart({ how: 'stop', downMs }, operator.signal)
   const isDown = async () => {
     const answer = operator.database.selectFrom('core_team').select('id').execute()
@@ -77,6 +92,7 @@ test('instances come and go during an outage of the database, and their rows are
     )
   }
   await waitUntil('the outage', 5_000, isDown, operator.signal)
+  await pause(null)
   const during = await Promise.all([11, 12, 13].map(team => uidOf(create(`during-${team}`, team))))
   await Promise.all([remove('before-1'), remove('before-2')])
   // Each host has a hash of its own, so nobody else can ask for it.
@@ -106,7 +122,7 @@ test('instances come and go during an outage of the database, and their rows are
   }
   await eventually(operator, 'Deployment', 'brief', each => each !== undefined, downMs)
   await remove('brief')
-  for (const name of ['before-1', 'before-2', 'brief']) {
+  for (const name of ['before-1', 'before-2', 'brief', 'ending']) {
     await eventually(operator, 'ChallengeInstance', name, each => each === undefined, downMs)
     expect(await childrenOf(operator, name)).toEqual([])
   }
@@ -117,7 +133,9 @@ test('instances come and go during an outage of the database, and their rows are
     ...[11, 12, 13].map(team => untilConsistent(operator, `during-${team}`, 'Ready', 60_000)),
     ...[15, 16].map(team => untilConsistent(operator, `exposed-${team}`, 'Ready', 60_000)),
     ...[3, 4].map(team => untilConsistent(operator, `before-${team}`, 'Ready', 60_000)),
-    ...['before-1', 'before-2', 'brief'].map(name => untilConsistent(operator, name, 'gone', 60_000)),
+    ...['before-1', 'before-2', 'brief', 'ending'].map(name =>
+      untilConsistent(operator, name, 'gone', 60_000),
+    ),
   ])
   for (const team of [11, 12, 13])
     expect(await platformRowsOf(operator, team, 'web')).toMatchObject([{ status: 'running' }])
@@ -125,6 +143,7 @@ test('instances come and go during an outage of the database, and their rows are
     expect(await platformRowsOf(operator, team, 'web')).toMatchObject([{ status: 'stopped' }])
     expect((await outboxOf(operator, before[team - 1] ?? '')).at(-1)).toBe('instance.deleted')
   }
+  expect((await outboxOf(operator, ending)).slice(-2)).toEqual(['instance.expired', 'instance.deleted'])
   for (const uid of during) {
     const events = await outboxOf(operator, uid)
     expect(events.at(-1)).toBe('instance.ready')

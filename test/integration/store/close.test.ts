@@ -72,6 +72,16 @@ describe('Store.closeGone', () => {
   })
 
   it.each([
+    ['expired if the end in its row has passed', -1_000, ['instance.expired', 'instance.deleted']],
+    ['was deleted if that end is ahead', 60_000, ['instance.deleted']],
+  ])('says that the instance %s', async (_, aheadMs, types) => {
+    const expiresAt = new Date(Date.now() + aheadMs).toISOString()
+    await store.record(instanceRecord({ phase: 'Pending', expiresAt }), soon())
+    await store.closeGone(gone, soon())
+    expect((await outbox()).map(({ type }) => type)).toEqual(types)
+  })
+
+  it.each([
     ['of another cluster', { cluster: 'cluster-2' }],
     ['without a cluster', { cluster: undefined }],
     ['of another namespace', { namespace: 'elsewhere' }],
