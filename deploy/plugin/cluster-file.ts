@@ -8,7 +8,14 @@ export interface ClusterFile {
   region: string
   cluster: { name: string; endpoint: string; ca: string }
   /** ARNs of Secrets Manager or SSM; empty: the value comes from the environment of `serverless deploy`. */
-  secrets: Record<SecretName, string>
+  secrets: Record<SecretName, string> & {
+    /** ARN of the key that encrypts them, where it is the user's own; else empty. */
+    kmsKey: string
+  }
+  /** ARN of the database's user of IAM; empty: a password authenticates the user. */
+  databaseUser: string
+  /** The value of `DATABASE_IAM`. */
+  databaseIam: 'true' | ''
   /** undefined: the functions run outside of a VPC. */
   vpc: { subnetIds: string[]; securityGroupIds: string[] } | undefined
   tags: Record<string, string>
@@ -31,6 +38,8 @@ export const clusterFileKeys: readonly string[] = [
   'cluster.endpoint',
   'cluster.ca',
   ...secretNames.map(name => `secrets.${name}`),
+  'secrets.kmsKey',
+  'databaseUser',
   'vpc.subnetIds',
   'vpc.securityGroupIds',
   'tags',
@@ -58,6 +67,12 @@ export function parseClusterFile(
 ): ClusterFile {
   const settings = new Settings(text, clusterFileKeys)
   const region = regionOf(settings)
+  const databaseUser =
+    settings.text(
+      'databaseUser',
+      /^arn:aws[-a-z]*:rds-db:[-a-z0-9]+:\d{12}:dbuser:[-\w]+\/[\w.@-]+$/,
+      'arn:aws:rds-db:<region>:<account>:dbuser:<resource id of the database>/<user>',
+    ) ?? ''
   const clusterFile: ClusterFile = {
     region,
     cluster: {
@@ -67,6 +82,8 @@ export function parseClusterFile(
       ca: settings.text('cluster.ca', /^/, 'the certificate authority of the cluster, as EKS gives it') ?? '',
     },
     secrets: secretsOf(settings, region),
+    databaseUser,
+    databaseIam: databaseUser === '' ? '' : 'true',
     vpc: vpcOf(settings),
     tags: settings.map('tags'),
     permissionsBoundary: settings.text(
@@ -97,9 +114,9 @@ function regionOf(settings: Settings): string {
   return region ?? ''
 }
 
-function secretsOf(settings: Settings, region: string): Record<SecretName, string> {
+function secretsOf(settings: Settings, region: string): ClusterFile['secrets'] {
   const arn =
-    /^arn:aws[-a-z]*:(secretsmanager:[-a-z0-9]+:\d{12}:secret:[\w/+=.@-]+|ssm:[-a-z0-9]+:\d{12}:parameter\/[\w/.-]+)$/
+    /^arn:aws[-a-z]*:(secretsmanager:[-a-z0-9]+:\d{12}:secret:[\w/+=.@!-]+|ssm:[-a-z0-9]+:\d{12}:parameter\/[\w/.-]+)$/
   const read = (name: SecretName): string => {
     const path = `secrets.${name}`
     const value =
@@ -112,6 +129,12 @@ function secretsOf(settings: Settings, region: string): Record<SecretName, strin
     databaseUrl: read('databaseUrl'),
     flagSecret: read('flagSecret'),
     flagHmacPepper: read('flagHmacPepper'),
+    kmsKey:
+      settings.text(
+        'secrets.kmsKey',
+        /^arn:aws[-a-z]*:kms:[-a-z0-9]+:\d{12}:key\/[-\w]+$/,
+        'the ARN of a key of KMS',
+      ) ?? '',
   }
 }
 

@@ -1,4 +1,5 @@
 import { openEventBus } from '../../lib/aws/eventbridge.ts'
+import { openSecretReader } from '../../lib/aws/secret-reader.ts'
 import { openQueues } from '../../lib/aws/sqs.ts'
 import { eventGraceMs } from '../../lib/config/placement.ts'
 import { watchedBy } from '../../lib/crd/namespaces.ts'
@@ -19,10 +20,12 @@ import { openDatabase } from '../../lib/store/database.ts'
 import { openOutbox, openStore } from '../../lib/store/open-store.ts'
 import { openEmfMetrics } from '../../lib/telemetry/emf-metrics.ts'
 import { clientFor } from '../cluster.ts'
+import { databaseAddress } from '../database.ts'
+import { withKeys } from '../keys.ts'
 import { createHandler } from './handler.ts'
 import { sections } from './sections.ts'
 
-const { operator, cluster, database, queues, bus, log } = configured({
+const { operator, cluster, database, secrets, queues, bus, log } = configured({
   service: 'reconcile',
   environment: process.env,
   sections,
@@ -30,7 +33,12 @@ const { operator, cluster, database, queues, bus, log } = configured({
 const metrics = openEmfMetrics()
 const counted = withCallCounts(clientFor('reconcile', cluster), { function: 'reconcile', metrics })
 const { client, time } = withServerTime(counted)
-const db = openDatabase({ ...database, max: 1, applicationName: 'challenge-operator reconcile' })
+const access = { read: openSecretReader(secrets), log }
+const db = openDatabase({
+  url: databaseAddress(database, access),
+  max: 1,
+  applicationName: 'challenge-operator reconcile',
+})
 const outbox = openOutbox(db, bus.name)
 const publish = createPublish({ outbox, bus: openEventBus({ busName: bus.name }), log })
 const parts = {
@@ -46,7 +54,7 @@ const parts = {
 
 export const handler = createHandler({
   ...openQueues(queues),
-  reconcile: createReconcile(parts),
+  reconcile: withKeys(operator, access, config => createReconcile({ ...parts, config })),
   collectUnused: createCollectUnused(parts),
   collectNamespace: createCollectNamespace({ ...parts, graceMs: eventGraceMs(operator.placement) }),
   repairNamespace: createRepairNamespace(parts),

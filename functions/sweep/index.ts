@@ -1,3 +1,4 @@
+import { openSecretReader } from '../../lib/aws/secret-reader.ts'
 import { openQueues } from '../../lib/aws/sqs.ts'
 import { withCallCounts } from '../../lib/kubernetes/client/counted-client.ts'
 import { withServerTime } from '../../lib/kubernetes/client/server-time.ts'
@@ -11,10 +12,12 @@ import { openStore } from '../../lib/store/open-store.ts'
 import { createSweep } from '../../lib/sweep.ts'
 import { openEmfMetrics } from '../../lib/telemetry/emf-metrics.ts'
 import { clientFor } from '../cluster.ts'
+import { databaseAddress } from '../database.ts'
+import { withKeys } from '../keys.ts'
 import { createHandler } from './handler.ts'
 import { sections } from './sections.ts'
 
-const { operator, cluster, database, queues, next, log } = configured({
+const { operator, cluster, database, secrets, queues, next, log } = configured({
   service: 'sweep',
   environment: process.env,
   sections,
@@ -23,10 +26,13 @@ const { intervalSeconds, resyncMinutes } = operator
 const metrics = openEmfMetrics()
 const counts = { function: 'sweep', metrics }
 const { client, time } = withServerTime(withCallCounts(clientFor('sweep', cluster), counts))
-const store = openStore(openDatabase({ ...database, max: 1, applicationName: 'challenge-operator sweep' }), {
-  limits: operator.limits,
-  platform: operator.platform,
+const access = { read: openSecretReader(secrets), log }
+const db = openDatabase({
+  url: databaseAddress(database, access),
+  max: 1,
+  applicationName: 'challenge-operator sweep',
 })
+const store = openStore(db, { limits: operator.limits, platform: operator.platform })
 const { changes, sweeps } = openQueues({ ...queues, ...next })
 const reached = openCluster(client)
 const readClock = createClockReader({
@@ -46,7 +52,7 @@ const parts = {
 }
 
 export const handler = createHandler({
-  sweep: createSweep(parts),
+  sweep: withKeys(operator, access, config => createSweep({ ...parts, config })),
   ready: once(signal => checkSchema(client, signal)),
   sweeps,
   intervalSeconds,

@@ -15,8 +15,10 @@ const failures: Readonly<Record<string, AwsFailure>> = {
   QueueDoesNotExist: 'missing',
   'AWS.SimpleQueueService.NonExistentQueue': 'missing',
   ResourceNotFoundException: 'missing',
+  ParameterNotFound: 'missing',
   AccessDenied: 'rightsRefused',
   AccessDeniedException: 'rightsRefused',
+  DecryptionFailure: 'rightsRefused',
   InvalidClientTokenId: 'credentialsRefused',
   UnrecognizedClientException: 'credentialsRefused',
   ExpiredToken: 'credentialsExpired',
@@ -31,11 +33,11 @@ const failures: Readonly<Record<string, AwsFailure>> = {
   EPIPE: 'unreachable',
 }
 
-/** A queue or an event bus, as its errors name it. */
+/** A queue, an event bus or a secret, as its errors name it. */
 export interface AwsTarget {
   /** For example `queue changes.fifo`. */
   name: string
-  /** The settings that decide which queue or bus is addressed. */
+  /** The settings that decide which one is addressed. */
   addressedBy: string
   /** The right that the role needs. */
   right: string

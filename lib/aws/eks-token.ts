@@ -1,5 +1,5 @@
-import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto'
 import { serviceHost } from './partition.ts'
+import { openSigner } from './signer.ts'
 
 /** The cluster that a token is for. */
 export interface EksTokenOptions {
@@ -24,17 +24,7 @@ export function openEksTokens({ clusterName, region }: EksTokenOptions) {
 }
 
 async function eksToken(clusterName: string, region: string, signingDate: Date): Promise<string> {
-  const [{ SignatureV4 }, { defaultProvider }] = await Promise.all([
-    import('@smithy/signature-v4'),
-    import('@aws-sdk/credential-provider-node'),
-  ])
-  const signer = new SignatureV4({
-    service: 'sts',
-    region,
-    credentials: defaultProvider(),
-    sha256: NodeSha256,
-    applyChecksum: false,
-  })
+  const signer = await openSigner({ service: 'sts', region })
   const hostname = serviceHost('sts', region)
   const signed = await signer.presign(
     {
@@ -52,22 +42,4 @@ async function eksToken(clusterName: string, region: string, signingDate: Date):
   )
   const url = `https://${hostname}/?${query.join('&')}`
   return `k8s-aws-v1.${Buffer.from(url).toString('base64url')}`
-}
-
-class NodeSha256 {
-  readonly #hash: Hash | Hmac
-
-  constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
-    this.#hash = secret === undefined ? createHash('sha256') : createHmac('sha256', secret as string)
-  }
-
-  update(data: Uint8Array | string): void {
-    this.#hash.update(data)
-  }
-
-  async digest(): Promise<Uint8Array> {
-    return this.#hash.digest()
-  }
-
-  reset(): void {}
 }

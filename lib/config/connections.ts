@@ -1,8 +1,22 @@
+import { rdsRegion } from './rds-host.ts'
+import type { SecretReference } from './secret-reference.ts'
 import { type Environment, readConfig, type Section, type Variables } from './section.ts'
 
 export interface DatabaseConfig {
-  /** Contains the password, so only the driver may have it. */
-  url: string
+  /** Contains the password, so only the driver may have it. Undefined: the secret has the whole address. */
+  url: string | undefined
+  /** The secret with the URL, or with the user and password for `url`. */
+  secret: SecretReference | undefined
+  /** Who is authenticated by IAM: a token takes the place of the password. */
+  iam: IamUser | undefined
+}
+
+/** A user of Postgres with the role `rds_iam`. */
+export interface IamUser {
+  host: string
+  port: number
+  user: string
+  region: string
 }
 
 export interface QueueConfig {
@@ -29,12 +43,41 @@ export type ClusterConfig =
 
 export const databaseSection: Section<DatabaseConfig> = variables => {
   const form = 'postgres://user:password@host:5432/database'
-  const url = variables.secret('DATABASE_URL')
-  if (url === undefined) return { url: variables.required('DATABASE_URL', `give Postgres as ${form}`) }
+  const { value: text, reference } = variables.secret('DATABASE_URL')
+  const iam = variables.oneOf('DATABASE_IAM', ['true', 'false']) === 'true'
+  if (text === undefined && reference === undefined)
+    variables.required('DATABASE_URL', `give Postgres as ${form}, or by DATABASE_URL_SECRET_ARN`)
+  const url = text === undefined ? null : URL.parse(text)
   // The problem does not show the value, which contains a password.
-  if (!/^postgres(ql)?:$/.test(URL.parse(url)?.protocol ?? ''))
+  if (text !== undefined && !/^postgres(ql)?:$/.test(url?.protocol ?? ''))
     variables.addProblem(`DATABASE_URL is no Postgres URL; write ${form}`)
-  return { url }
+  if (url?.password && reference !== undefined)
+    variables.addProblem(
+      'DATABASE_URL has a password, and DATABASE_URL_SECRET_ARN names one; remove it from the URL',
+    )
+  return { url: text, secret: reference, iam: iam ? iamUser(variables, url, reference) : undefined }
+}
+
+/** IAM proves who we are, so there is no password, and RDS accepts its tokens by TLS only. */
+function iamUser(
+  variables: Variables,
+  url: URL | null,
+  reference: SecretReference | undefined,
+): IamUser | undefined {
+  if (reference !== undefined)
+    variables.addProblem('DATABASE_IAM and DATABASE_URL_SECRET_ARN exclude each other; unset one of them')
+  if (url === null) return undefined
+  if (url.password) variables.addProblem('DATABASE_IAM is set, so DATABASE_URL must have no password')
+  if (!url.username) variables.addProblem('DATABASE_IAM needs the name of a user in DATABASE_URL')
+  if (['disable', 'no-verify'].includes(url.searchParams.get('sslmode') ?? ''))
+    variables.addProblem('DATABASE_IAM needs TLS; write sslmode=verify-full in DATABASE_URL')
+  const region = rdsRegion(url.hostname) ?? variables.required('AWS_REGION', 'DATABASE_IAM needs it')
+  return {
+    host: url.hostname,
+    port: Number(url.port || 5432),
+    user: decodeURIComponent(url.username),
+    region,
+  }
 }
 
 export const queueSection: Section<QueueConfig> = variables => ({

@@ -6,7 +6,8 @@ import { type Limits, limits } from './limits.ts'
 import { type PlacementSettings, placement } from './placement.ts'
 import { configurationReference } from './reference.ts'
 import { type Scheduling, scheduling } from './scheduling.ts'
-import { type Environment, readConfig, type Section, type Variables } from './section.ts'
+import type { SecretReference } from './secret-reference.ts'
+import { type Environment, readConfig, type Secret, type Section, type Variables } from './section.ts'
 import { unknownVariables } from './unknown.ts'
 
 export interface OperatorConfig {
@@ -45,6 +46,10 @@ export interface OperatorConfig {
   healthPort: number
   flagSecret: string | undefined
   flagHmacPepper: string | undefined
+  /** Where AWS keeps the two keys above. They are undefined until they have been read. */
+  keySources: KeySources
+  /** Why the keys are not known at the moment; undefined: they are. Whatever is made with them stays as it is. */
+  keysProblem: string | undefined
   /** The Secrets that templates may take a flag from. See `referencedFlag`. */
   flagSecrets: 'opaque' | 'labelled'
 }
@@ -62,6 +67,11 @@ const stackName = /^[\w.:/-]{1,200}$/
 /** RFC 3339, in UTC. */
 const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/
 
+export interface KeySources {
+  flagSecret: SecretReference | undefined
+  flagHmacPepper: SecretReference | undefined
+}
+
 const namespaceName = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
 
 /** A host as the container runtime recognises it, with a dot, a port or `localhost`, and folders in it. */
@@ -76,11 +86,10 @@ const ttlLimit = 43_200
 export const operatorSection: Section<OperatorConfig> = variables => {
   const known = configurationReference.map(({ name }) => name)
   for (const problem of unknownVariables(variables.names, known)) variables.addProblem(problem)
-  const flagSecret = variables.secret('FLAG_SECRET')
-  if (flagSecret !== undefined && flagSecret.length < flagSecretLength)
-    variables.addProblem(
-      `FLAG_SECRET is too short to make flags from; write at least ${flagSecretLength} random characters (openssl rand -hex 32)`,
-    )
+  const flagSecret = key(variables, 'FLAG_SECRET')
+  const pepper = key(variables, 'FLAG_HMAC_PEPPER')
+  const problem = flagSecretProblem(flagSecret.value)
+  if (problem) variables.addProblem(problem)
   const watched = namespaces(variables)
   return {
     namespaces: watched,
@@ -107,10 +116,25 @@ export const operatorSection: Section<OperatorConfig> = variables => {
     exposure: exposureConfig(variables),
     logLevel: variables.oneOf('OPERATOR_LOG_LEVEL', ['debug', 'info', 'warn', 'error']) ?? 'info',
     healthPort: variables.integer('OPERATOR_HEALTH_PORT', 0, 65_535) ?? 8081,
-    flagSecret,
-    flagHmacPepper: variables.secret('FLAG_HMAC_PEPPER'),
+    flagSecret: flagSecret.value,
+    flagHmacPepper: pepper.value,
+    keySources: { flagSecret: flagSecret.reference, flagHmacPepper: pepper.reference },
+    keysProblem: undefined,
     flagSecrets: variables.oneOf('OPERATOR_FLAG_SECRETS', ['opaque', 'labelled']) ?? 'opaque',
   }
+}
+
+/** @returns why flags cannot be made from a FLAG_SECRET */
+export function flagSecretProblem(flagSecret: string | undefined): string | undefined {
+  if (flagSecret === undefined || flagSecret.length >= flagSecretLength) return undefined
+  return `FLAG_SECRET is too short to make flags from; write at least ${flagSecretLength} random characters (openssl rand -hex 32)`
+}
+
+function key(variables: Variables, name: 'FLAG_SECRET' | 'FLAG_HMAC_PEPPER'): Secret {
+  const secret = variables.secret(name)
+  if (secret.value !== undefined && secret.reference !== undefined)
+    variables.addProblem(`${name} and ${name}_SECRET_ARN are both set; unset one of them`)
+  return secret
 }
 
 /** @throws OperatorMisconfigured */

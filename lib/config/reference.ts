@@ -194,6 +194,18 @@ export const configurationReference: readonly ConfigurationVariable[] = [
     flagFunctions,
   ),
   row(
+    'FLAG_SECRET_SECRET_ARN',
+    undefined,
+    'ARN of the secret or parameter of AWS that holds FLAG_SECRET, in its place.',
+    flagFunctions,
+  ),
+  row(
+    'FLAG_HMAC_PEPPER_SECRET_ARN',
+    undefined,
+    'ARN of the secret or parameter of AWS that holds FLAG_HMAC_PEPPER, in its place.',
+    flagFunctions,
+  ),
+  row(
     'KUBECONFIG',
     undefined,
     'Path of a kubeconfig; unset: EKS_CLUSTER_*, or the pod in which the operator runs.',
@@ -206,6 +218,18 @@ export const configurationReference: readonly ConfigurationVariable[] = [
     'DATABASE_URL',
     undefined,
     'Postgres, as postgres://user:password@host:5432/database; with ?sslmode=verify-full it is called by TLS.',
+    databaseFunctions,
+  ),
+  row(
+    'DATABASE_URL_SECRET_ARN',
+    undefined,
+    'ARN of the secret or parameter of AWS that holds DATABASE_URL, or the user and password for it, also as the JSON of RDS.',
+    databaseFunctions,
+  ),
+  row(
+    'DATABASE_IAM',
+    'false',
+    'true: the user of DATABASE_URL is authenticated by IAM, and the URL has no password.',
     databaseFunctions,
   ),
   row('CHANGES_QUEUE_URL', undefined, 'SQS FIFO queue of instance keys; ends in .fifo.'),
@@ -230,4 +254,11 @@ export const configurationReference: readonly ConfigurationVariable[] = [
   ),
   row('AWS_ENDPOINT_URL_SQS', undefined, 'URL of a queue server that replaces SQS.', notDeployed),
   row('AWS_ENDPOINT_URL_EVENTBRIDGE', undefined, 'URL of a server that replaces EventBridge.', notDeployed),
+  row(
+    'AWS_ENDPOINT_URL_SECRETS_MANAGER',
+    undefined,
+    'URL of a server that replaces Secrets Manager.',
+    notDeployed,
+  ),
+  row('AWS_ENDPOINT_URL_SSM', undefined, 'URL of a server that replaces Systems Manager.', notDeployed),
 ]

@@ -1,7 +1,15 @@
+import { parseSecretArn, type SecretReference, secretArnForm } from './secret-reference.ts'
+
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /** One part of the configuration. Reads its variables and adds every problem that they have. */
 export type Section<T> = (variables: Variables) => T
+
+/** A value that is given, or named where AWS keeps it. */
+export interface Secret {
+  value: string | undefined
+  reference: SecretReference | undefined
+}
 
 /** The configuration cannot be used. `problems` has a sentence for each problem and never the value of a secret. */
 export class OperatorMisconfigured extends Error {
@@ -43,14 +51,24 @@ export class Variables {
     return value ?? ''
   }
 
-  /** Reads a value that no problem may show. */
-  secret(name: string): string | undefined {
-    for (const alternative of [`${name}_SECRET_ARN`, `${name}_ARN`])
-      if (this.text(alternative) !== undefined)
-        this.addProblem(
-          `${alternative} is set, but this version reads no secret by its ARN; set ${name} itself`,
-        )
-    return this.text(name)
+  /** Reads a value that no problem may show. It may be kept by AWS: `<name>_SECRET_ARN` then names it. */
+  secret(name: string): Secret {
+    const byArn = `${name}_SECRET_ARN`
+    for (const mistaken of new Set([`${name}_ARN`, `${name.replace(/_(SECRET|URL)$/, '')}_SECRET_ARN`]))
+      if (mistaken !== byArn && this.text(mistaken) !== undefined)
+        this.addProblem(`${mistaken} is not read; the ARN of the secret with ${name} is given as ${byArn}`)
+    const arn = this.text(byArn)
+    if (arn === undefined) return { value: this.text(name), reference: undefined }
+    const reference = parseSecretArn(arn, name)
+    if (reference === undefined) this.addProblem(`${byArn} is ${shown(arn)}; write ${secretArnForm}`)
+    return { value: this.text(name), reference }
+  }
+
+  url(name: string): string | undefined {
+    const value = this.text(name)
+    if (value === undefined || /^https?:$/.test(URL.parse(value)?.protocol ?? '')) return value
+    this.addProblem(`${name} is ${shown(value)}; write an http(s) URL`)
+    return undefined
   }
 
   /** @param expected the end of the problem's sentence, which shows the value: what to write instead */

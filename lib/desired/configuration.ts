@@ -1,5 +1,6 @@
 import { createHmac, scryptSync } from 'node:crypto'
 import type { OperatorConfig } from '../config/operator.ts'
+import { noKeys, recordedConfiguration } from '../observed/configuration.ts'
 import { shortHash } from './canonical.ts'
 
 /** What the present settings of the operator amount to, for a comparison with what an instance was built with. */
@@ -45,14 +46,19 @@ const effects: Readonly<Record<keyof OperatorConfig, 'settings' | 'policies' | '
   platform: 'none',
   flagSecret: 'keys',
   flagHmacPepper: 'keys',
+  keySources: 'none',
+  keysProblem: 'none',
   flagSecrets: 'settings',
 }
 
 /** Separates this use of the keys from their other uses. */
 const purpose = 'challenge-operator/configuration/v1'
 
-/** Bytes. */
-const keysLength = 8
+/** Hex digits of the hash of one key. It shows a change, and needs no more. */
+const keyDigits = 8
+
+/** Stands for the hash of a key that is not set. */
+const noKey = '0'.repeat(keyDigits)
 
 /** Compute it once: where there is a pepper and no FLAG_SECRET it takes some 40 ms. */
 export function configurationOf(config: OperatorConfig): Configuration {
@@ -81,14 +87,47 @@ export function isBuiltWith({ settings, settingsOfOwnPolicy }: PresentSettings, 
 }
 
 /**
- * Anybody may read a status, so the hash must not give a pepper away that could be guessed. FLAG_SECRET is long enough to
- * key the hash; without it scrypt makes each guess slow.
+ * A hash of FLAG_SECRET and one of the pepper. Anybody may read a status, so the hash must not give a pepper away that could
+ * be guessed. FLAG_SECRET is long enough to key the hash; without it scrypt makes each guess slow.
  */
-function keysOf({ flagSecret, flagHmacPepper = '' }: OperatorConfig): string | undefined {
-  if (flagSecret !== undefined)
-    return createHmac('sha256', flagSecret)
-      .update(`${purpose}\0${flagHmacPepper}`)
-      .digest('hex')
-      .slice(0, 2 * keysLength)
-  return flagHmacPepper === '' ? undefined : scryptSync(flagHmacPepper, purpose, keysLength).toString('hex')
+function keysOf({ flagSecret, flagHmacPepper }: OperatorConfig): string | undefined {
+  if (flagSecret === undefined && flagHmacPepper === undefined) return undefined
+  return `${flagSecretHash({ flagSecret })}${pepperHash({ flagSecret, flagHmacPepper })}`
+}
+
+/** Shows which FLAG_SECRET a flag was made with. */
+export function flagSecretHash({ flagSecret }: Pick<OperatorConfig, 'flagSecret'>): string {
+  if (flagSecret === undefined) return noKey
+  return createHmac('sha256', flagSecret).update(purpose).digest('hex').slice(0, keyDigits)
+}
+
+function pepperHash({
+  flagSecret,
+  flagHmacPepper,
+}: Pick<OperatorConfig, 'flagSecret' | 'flagHmacPepper'>): string {
+  if (flagHmacPepper === undefined) return noKey
+  if (flagSecret === undefined) return scryptSync(flagHmacPepper, purpose, keyDigits / 2).toString('hex')
+  return createHmac('sha256', flagSecret)
+    .update(`${purpose}\0${flagHmacPepper}`)
+    .digest('hex')
+    .slice(0, keyDigits)
+}
+
+/** The two hashes that a record of keys consists of. */
+export function partsOfKeys(keys: string): { flagSecret: string; pepper: string } {
+  return { flagSecret: keys.slice(0, keyDigits), pepper: keys.slice(keyDigits) }
+}
+
+/**
+ * Returns which FLAG_SECRET an instance keeps the flag of, because another one is configured now; undefined: none. A flag
+ * that players may have seen stays with its instance.
+ */
+export function earlierFlagSecret(
+  recorded: string | undefined,
+  config: Pick<OperatorConfig, 'flagSecret'>,
+): string | undefined {
+  const keys = recordedConfiguration(recorded)?.keys
+  if (keys === undefined || keys === noKeys) return undefined
+  const { flagSecret } = partsOfKeys(keys)
+  return flagSecret === noKey || flagSecret === flagSecretHash(config) ? undefined : flagSecret
 }

@@ -26,6 +26,8 @@ export interface DesiredInput {
   config: OperatorConfig
   /** The result of `flagValue`; undefined if the template wants no flag. */
   flag: string | undefined
+  /** The fingerprint that the pods have of this flag, made with an earlier FLAG_SECRET; undefined: the present one makes it. */
+  fingerprint?: string | undefined
   /** The result of `checkEnvironment`. */
   env: Readonly<Record<string, string>>
   /** The namespace that the workload runs in. */
@@ -85,7 +87,8 @@ export function desiredState(input: DesiredInput): Desired | Problem {
 
   const own = identity(instance, placementNamespace)
   const ports = declaredPorts(spec)
-  const fingerprint = flag === undefined ? undefined : flagFingerprint(flag, own.uid, config)
+  const fingerprint =
+    flag === undefined ? undefined : (input.fingerprint ?? flagFingerprint(flag, own.uid, config))
   const given =
     source.kind === 'none' || fingerprint === undefined ? undefined : { envName: source.envName, fingerprint }
   const workload = {

@@ -1,10 +1,12 @@
 import type { OperatorConfig } from '../config/operator.ts'
 import type { ChallengeInstance } from '../crd/challenge-instance.ts'
+import type { ChallengeTemplateSpec } from '../crd/challenge-template.ts'
 import { type Desired, type DesiredChild, type DesiredInput, desiredState } from '../desired/desired.ts'
-import { flagSource, flagValue } from '../desired/flag/flag.ts'
+import { flagSource, flagValue, keptFlag } from '../desired/flag/flag.ts'
 import { referencedFlag } from '../desired/flag/referenced-flag.ts'
+import { usesKeys } from '../desired/flag/uses-keys.ts'
 import { workloadNamespace } from '../desired/identity.ts'
-import { restartedAtAnnotation } from '../desired/objects/pod.ts'
+import { flagFingerprintAnnotation, restartedAtAnnotation } from '../desired/objects/pod.ts'
 import { isProblem, type Problem } from '../desired/problem.ts'
 import { placementProblem } from '../desired/validation/placement-problems.ts'
 import {
@@ -230,17 +232,33 @@ function desiredOf(
     !isProblem(source) && source.kind === 'secretRef'
       ? referencedFlag(flagSecret, source.secret.key, config)
       : undefined
-  const value = isProblem(source) ? source : flagValue(source, uid, config, referenced)
+  const kept = isProblem(source) ? undefined : keptFlag(source, observed.keptFlag)
+  const made = isProblem(source) ? source : flagValue(source, uid, config, referenced)
+  const value = keysUnknown(template.spec, config) ?? (kept === undefined ? made : { flag: kept })
   const flag = isProblem(value) ? undefined : value.flag
+  const fingerprint = flag !== undefined && flag === observed.keptFlag ? podFingerprint(observed) : undefined
   const env = isProblem(environment) ? {} : environment.env
   const { lockdown } = observed.clock
   const hibernated = use.hibernation !== undefined
-  const given = { flag, env, placementNamespace, exposure, lockdown, hibernated }
+  const given = { flag, fingerprint, env, placementNamespace, exposure, lockdown, hibernated }
   const input = { instance, template, config, ...given }
   const desired = keepingPod(observed, input)
   // A template that cannot be used at all is reported before an environment or a flag that is wrong.
   const place = placementProblem(instance, placement, placementNamespace)
   return [desired, place, environment, value].find(isProblem) ?? desired
+}
+
+/** Without the keys nothing can be told of what is made with them: what an instance has stays. */
+function keysUnknown(
+  spec: ChallengeTemplateSpec,
+  { keysProblem }: Pick<OperatorConfig, 'keysProblem'>,
+): Problem | undefined {
+  if (keysProblem === undefined || !usesKeys(spec)) return undefined
+  return { reason: 'FlagSecretMissing', message: `The keys of flags cannot be read: ${keysProblem}.` }
+}
+
+function podFingerprint({ deployment }: Observed): string | undefined {
+  return deployment?.spec?.template?.metadata?.annotations?.[flagFingerprintAnnotation]
 }
 
 /**

@@ -1,10 +1,13 @@
+import type { OperatorConfig } from '../config/operator.ts'
 import type { ChallengeInstance, Child } from '../crd/challenge-instance.ts'
 import type { ChallengeTemplate } from '../crd/challenge-template.ts'
 import { comparesMetadata, isWorkload } from '../crd/child-kinds.ts'
 import { apiVersion } from '../crd/group.ts'
-import type { Deployment, KubernetesObject, Pod, Stored } from '../crd/objects.ts'
+import type { Deployment, KubernetesObject, Pod, Secret, Stored } from '../crd/objects.ts'
 import { childKey } from '../crd/reference.ts'
+import { earlierFlagSecret } from '../desired/configuration.ts'
 import { isExposingChild } from '../desired/exposure/exposing-child.ts'
+import { flagKey } from '../desired/objects/secret.ts'
 import type { Cluster } from '../kubernetes/cluster.ts'
 import { isReason } from '../reason-rules.ts'
 import type { Store } from '../store/store.ts'
@@ -27,6 +30,7 @@ export interface ObserveDependencies extends SourceDependencies {
   store: Pick<Store, 'lastActiveAt'>
   /** Whether the pod stays if the instance is built from a template that it took up. */
   keepsPod: (observed: Observed, inUse: TemplateSource) => boolean
+  config: Pick<OperatorConfig, 'flagSecret'>
 }
 
 export async function observe(
@@ -44,9 +48,10 @@ export async function observe(
       child !== workload &&
       (verifiesChildren(pass) || (!onlyLooks && isExposingChild(child, instance.metadata.name))),
   )
-  const [readAtOnce, activity, deployment, pods, ...compared] = await Promise.all([
+  const [readAtOnce, activity, keptFlag, deployment, pods, ...compared] = await Promise.all([
     onlyLooks ? ({ kind: 'unread' } as const) : readTemplate(cluster, instance, signal),
     asksForActivity(pass) ? readActivity(store, instance, signal) : undefined,
+    onlyLooks ? undefined : readKeptFlag(dependencies, instance, signal),
     workload && cluster.get<Deployment>(workload, signal),
     workload ? readPods(cluster, { instance, pass, namespace: workload.namespace }, signal) : [],
     ...others.map(child => readToCompare(cluster, child, signal)),
@@ -61,6 +66,7 @@ export async function observe(
     template,
     held: pass.held,
     sources: [],
+    keptFlag,
     deployment,
     activity,
     pods,
@@ -87,7 +93,13 @@ export async function observeEnd(
   // An edit has taken no other template up yet.
   const keepsPod = () => true
   const sources = await templateSources(dependencies, { instance, existing, pass, keepsPod }, signal)
-  const nothing = { activity: undefined, deployment: undefined, pods: [], verified: new Map() }
+  const nothing = {
+    activity: undefined,
+    keptFlag: undefined,
+    deployment: undefined,
+    pods: [],
+    verified: new Map(),
+  }
   return { instance, clock, template, held: pass.held, sources, ...nothing }
 }
 
@@ -104,6 +116,19 @@ async function readActivity(
     signal.throwIfAborted()
     return undefined
   }
+}
+
+/** Reads the flag of an instance that was made with another FLAG_SECRET than the present one. */
+async function readKeptFlag(
+  { cluster, config }: Pick<ObserveDependencies, 'cluster' | 'config'>,
+  { metadata, status }: Stored<ChallengeInstance>,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  if (earlierFlagSecret(status?.configuration, config) === undefined) return undefined
+  const child = status?.children?.find(({ kind, name }) => kind === 'Secret' && name === metadata.name)
+  const secret = child && (await cluster.get<Secret>(child, signal))
+  const flag = secret?.data?.[flagKey]
+  return flag === undefined ? undefined : Buffer.from(flag, 'base64').toString('utf8')
 }
 
 function readToCompare(

@@ -135,7 +135,7 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
     signal: AbortSignal,
   ): Promise<{ observed: Observed; wanted: Decision; endsIn: number | undefined }> {
     const keepsPod = (observed: Observed, inUse: TemplateSource) => keepsPodWith(observed, inUse, config)
-    const parts = { cluster, store, revisions, exposureGround, keepsPod }
+    const parts = { cluster, store, revisions, exposureGround, keepsPod, config }
     const judged = (observed: Observed) => {
       const wanted = decide(observed, config, reached())
       const times = { now: now(), reached: reached() }

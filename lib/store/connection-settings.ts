@@ -1,5 +1,6 @@
 import type { ClientConfig } from 'pg'
-import { isRdsHost, rdsAuthorities } from './rds-authorities.ts'
+import { isRdsHost } from '../config/rds-host.ts'
+import { rdsAuthorities } from './rds-authorities.ts'
 
 /** Parameters of a URL that decide about TLS, in the words of pg. */
 const tlsParameters = ['ssl', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'sslnegotiation']

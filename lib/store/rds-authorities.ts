@@ -1,8 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { getCACertificates } from 'node:tls'
-
-/** A host of RDS or Aurora: `<name>.<account's part>.<region>.rds.amazonaws.com`, in China with `.cn`. */
-const rdsHost = /^(.+)\.([a-z]{2}(?:-[a-z]+)+-\d)\.rds\.amazonaws\.com(\.cn)?$/
+import { rdsRegion } from '../config/rds-host.ts'
 
 /** RDS Proxy has certificates of a public authority, which Node trusts. */
 const proxyHost = /\.proxy-/
@@ -11,16 +9,6 @@ const proxyHost = /\.proxy-/
 const runtimeFile = '/var/runtime/ca-cert.pem'
 
 const certificates = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
-
-/** Whether every server under this host name accepts TLS. */
-export function isRdsHost(host: string): boolean {
-  return rdsHost.test(host)
-}
-
-/** Returns the region in the name of a host of RDS. */
-export function rdsRegion(host: string): string | undefined {
-  return host.match(rdsHost)?.[2]
-}
 
 /**
  * Returns the authorities, as PEM, that sign the certificates of a host of RDS, and those of NODE_EXTRA_CA_CERTS. RDS has

@@ -1,5 +1,6 @@
 import type { ChallengeTemplate } from '../crd/challenge-template.ts'
 import type { NamespacedReference, Stored } from '../crd/objects.ts'
+import { partsOfKeys } from '../desired/configuration.ts'
 import { flagSource } from '../desired/flag/flag.ts'
 import { isProblem } from '../desired/problem.ts'
 import { isRevisionOf } from '../desired/template-revision.ts'
@@ -56,7 +57,7 @@ export interface FlagSweep {
 }
 
 /**
- * Returns instances whose flag is made from other keys or from an earlier version of a Secret than it should be.
+ * Returns instances whose flag is hashed with another pepper, or made from an earlier version of a Secret than it should be.
  *
  * They take it up in turn: of each template two at first, then as many as have taken it up and are Ready, at most ten a
  * second. Only a resync begins; the sweeps in between go on, by comparing the instances with each other. So neither a sweep
@@ -96,7 +97,7 @@ function behind(
     if (revision !== undefined && flagVersion !== undefined && isNewer(flagVersion, newest.get(revision)))
       newest.set(revision, flagVersion)
   return ({ namespace, templateRef, revision, flagVersion, keys: recorded }) => {
-    if (keys !== undefined && recorded !== undefined && recorded !== noKeys && recorded !== keys) return true
+    if (keys !== undefined && recorded !== undefined && hasOtherPepper(recorded, keys)) return true
     if (revision === undefined || flagVersion === undefined) return false
     const read = secrets.find(
       ({ template: { metadata } }) => metadata.namespace === namespace && metadata.name === templateRef,
@@ -104,6 +105,11 @@ function behind(
     const present = read && isRevisionOf(revision, read.template) ? read.version : undefined
     return present === undefined ? isNewer(newest.get(revision), flagVersion) : present !== flagVersion
   }
+}
+
+/** A changed FLAG_SECRET makes the flags of new instances only, so it makes nobody late. */
+function hasOtherPepper(recorded: string, keys: string): boolean {
+  return recorded !== noKeys && partsOfKeys(recorded).pepper !== partsOfKeys(keys).pepper
 }
 
 /** Versions of one API server are decimal numbers that grow. */

@@ -1,5 +1,4 @@
 import { runLimited } from '../../lib/concurrency.ts'
-import { parseDatabaseConfig } from '../../lib/config/connections.ts'
 import { parseOperatorConfig } from '../../lib/config/operator.ts'
 import type { Environment } from '../../lib/config/section.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
@@ -8,7 +7,7 @@ import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { type Database, openDatabase } from '../../lib/store/database.ts'
 import { openStore } from '../../lib/store/open-store.ts'
 import { countOpenRows, openRowsOf, type RowToJudge } from '../../lib/store/rows-by-cluster.ts'
-import { externalParts, openExternalClient } from '../parts/external-parts.ts'
+import { externalDatabase, externalParts, openExternalClient } from '../parts/external-parts.ts'
 
 export interface CloseRowsOptions {
   /** Closes the rows of this cluster. Undefined: those that name no cluster. */
@@ -35,7 +34,7 @@ export async function runCloseRows(
   const { cluster: wanted, yes } = options
   const parts = externalParts(env)
   const { platform } = parseOperatorConfig(env)
-  const { url } = parseDatabaseConfig(env)
+  const url = externalDatabase(env)
   const client = parts.cluster ? openExternalClient(env, 'close-rows') : undefined
   const database = openDatabase({ url, max: 1, applicationName: 'close-rows' })
   try {

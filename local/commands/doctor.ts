@@ -2,10 +2,11 @@ import type { Environment } from '../../lib/config/section.ts'
 import { openClient } from '../../lib/kubernetes/client/client.ts'
 import { userAgentOf } from '../../lib/kubernetes/client/user-agent.ts'
 import { configuredConnection } from '../../lib/kubernetes/connection/connection.ts'
-import { readOperatorAndParts } from '../parts/external-parts.ts'
+import { externalSecrets, readOperatorAndParts } from '../parts/external-parts.ts'
 import { type Check, type Finding, lookAt, note } from './doctor/check.ts'
 import { clusterChecks } from './doctor/cluster-checks.ts'
 import { databaseChecks } from './doctor/database-checks.ts'
+import { keyChecks } from './doctor/key-checks.ts'
 import { queueChecks } from './doctor/queue-checks.ts'
 
 type Print = (line: string) => void
@@ -23,12 +24,7 @@ export async function runDoctor(env: Environment, print: Print, signal: AbortSig
     ...queueChecks(parts),
     ...databaseChecks(parts, config),
     ...(parts.bus === undefined ? [note('event bus', noBusNote)] : []),
-    secretCheck(
-      'FLAG_SECRET',
-      config.flagSecret,
-      'templates with flags per instance stall with FlagSecretMissing',
-    ),
-    secretCheck('FLAG_HMAC_PEPPER', config.flagHmacPepper, 'the platform gets no hashes to check flags with'),
+    ...keyChecks(config, externalSecrets(env)),
   ]
   try {
     return await runChecks(checks, print, signal)
@@ -70,12 +66,4 @@ function printFinding(name: string, finding: Finding, print: Print): void {
         : ['FAIL', finding.problem]
   print(`${word.padEnd(4)}  ${name.padEnd(16)}  ${text}`)
   if ('problem' in finding) print(`      ${''.padEnd(16)}  → ${finding.remedy}`)
-}
-
-function secretCheck(name: string, value: string | undefined, otherwise: string): Check {
-  return {
-    name: name.toLowerCase().replaceAll('_', ' '),
-    remedy: '',
-    look: async () => (value === undefined ? { note: `${name} is not set: ${otherwise}` } : { fine: 'set' }),
-  }
 }

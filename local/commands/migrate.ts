@@ -1,7 +1,7 @@
-import { parseDatabaseConfig } from '../../lib/config/connections.ts'
 import type { Environment } from '../../lib/config/section.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { migrate } from '../../lib/store/migrate.ts'
+import { externalDatabase } from '../parts/external-parts.ts'
 
 /** `challenge-operator migrate`: creates or upgrades the operator's tables. The platform's tables are never changed. */
 export async function runMigrate(
@@ -9,7 +9,7 @@ export async function runMigrate(
   print: (line: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const database = openDatabase({ ...parseDatabaseConfig(env), max: 1, applicationName: 'migrate' })
+  const database = openDatabase({ url: externalDatabase(env), max: 1, applicationName: 'migrate' })
   try {
     const names = await migrate(database, signal)
     for (const name of names) print(`migrated: ${name}`)

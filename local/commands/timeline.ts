@@ -1,9 +1,9 @@
-import { databaseSection } from '../../lib/config/connections.ts'
 import { operatorSection } from '../../lib/config/operator.ts'
 import { type Environment, readConfig } from '../../lib/config/section.ts'
 import type { WatchedNamespaces } from '../../lib/crd/namespaces.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { readTimelines } from '../../lib/store/timeline.ts'
+import { externalDatabase } from '../parts/external-parts.ts'
 import { timelineLines } from './timeline/timeline-lines.ts'
 
 export interface TimelineOptions {
@@ -22,9 +22,13 @@ export async function runTimeline(
   print: (line: string) => void,
   signal: AbortSignal,
 ): Promise<number> {
-  const { operator, database } = readConfig(env, { operator: operatorSection, database: databaseSection })
+  const { operator } = readConfig(env, { operator: operatorSection })
   const query = queryOf(options.name, operator.namespaces)
-  const db = openDatabase({ ...database, max: 1, applicationName: 'challenge-operator timeline' })
+  const db = openDatabase({
+    url: externalDatabase(env),
+    max: 1,
+    applicationName: 'challenge-operator timeline',
+  })
   try {
     const timelines = await readTimelines(db, query, signal)
     if (options.output === 'json') print(JSON.stringify(timelines, null, 2))

@@ -71,10 +71,12 @@ function requireOwnShell({ env, directory }: Pick<UpOptions, 'env' | 'directory'
 async function runInFolder(options: UpOptions, stopping: AbortSignal): Promise<number> {
   const { directory, print } = options
   const secrets = await embeddedSecrets(join(directory, 'secrets.json'))
+  const givenOr = (name: string, made: string) =>
+    options.env[name] || (options.env[`${name}_SECRET_ARN`] ? undefined : made)
   const env = {
     ...options.env,
-    FLAG_SECRET: options.env.FLAG_SECRET || secrets.flagSecret,
-    FLAG_HMAC_PEPPER: options.env.FLAG_HMAC_PEPPER || secrets.flagHmacPepper,
+    FLAG_SECRET: givenOr('FLAG_SECRET', secrets.flagSecret),
+    FLAG_HMAC_PEPPER: givenOr('FLAG_HMAC_PEPPER', secrets.flagHmacPepper),
   }
   const config = parseOperatorConfig(env)
   const parts = await openParts({ env, directory, print }, stopping)

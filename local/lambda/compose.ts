@@ -1,4 +1,5 @@
 import type { Context, SQSEvent } from 'aws-lambda'
+import { withKeys } from '../../functions/keys.ts'
 import { createHandler as publishHandler } from '../../functions/publish/handler.ts'
 import { createHandler as reconcileHandler } from '../../functions/reconcile/handler.ts'
 import { createHandler as sweepHandler } from '../../functions/sweep/handler.ts'
@@ -8,6 +9,7 @@ import { endTogether } from '../../lib/abort.ts'
 import { openEventBus } from '../../lib/aws/eventbridge.ts'
 import type { ChangesQueue, TimersQueue } from '../../lib/aws/queue-ports.ts'
 import { openReceiver } from '../../lib/aws/receiver.ts'
+import { openSecretReader } from '../../lib/aws/secret-reader.ts'
 import { openQueues } from '../../lib/aws/sqs.ts'
 import type { OperatorConfig } from '../../lib/config/operator.ts'
 import { eventGraceMs } from '../../lib/config/placement.ts'
@@ -130,6 +132,8 @@ export function composeOperator(
   const clientFor = (name: ComposedFunction) =>
     withCallCounts(addresses.clientFor(name), { function: name, metrics })
   const logOf = (service: ComposedFunction) => log.child({ service })
+  const { readSecret: read = openSecretReader({ endpoints: {} }) } = addresses
+  const secretsOf = (log: Log) => ({ read, log })
   const database = openDatabase({
     url: databaseUrl,
     max: databaseConnections,
@@ -157,7 +161,7 @@ export function composeOperator(
     const times = { now: time.likely, reached: time.reached }
     const recorder = openEventRecorder(client, 'reconcile', log)
     const parts = { cluster, store, recorder, config, ...times, random: Math.random, log }
-    const reconcile = createReconcile(parts)
+    const reconcile = withKeys(config, secretsOf(log), config => createReconcile({ ...parts, config }))
     const handler = reconcileHandler({
       ...queues,
       timers,
@@ -199,13 +203,14 @@ export function composeOperator(
     const cluster = openCluster(client)
     const log = logOf('sweep')
     const readClock = createClockReader({ cluster, namespace: config.leaseNamespace, now: time.likely })
-    const sweep = createSweep({
-      ...{ cluster, store, changes, config, podMetrics: openPodMetrics(client) },
+    const parts = {
+      ...{ cluster, store, changes, podMetrics: openPodMetrics(client) },
       publishes: bus !== undefined,
-      readClock: signal => readClock(undefined, signal),
+      readClock: (signal: AbortSignal) => readClock(undefined, signal),
       now: time.likely,
       log,
-    })
+    }
+    const sweep = withKeys(config, secretsOf(log), config => createSweep({ ...parts, config }))
     return inTerms(term => {
       const { sweeps } = queues
       const handler = sweepHandler({

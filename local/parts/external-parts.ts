@@ -1,23 +1,29 @@
+import { databaseAddress } from '../../functions/database.ts'
+import type { SecretAccess } from '../../functions/secrets.ts'
+import { openSecretReader } from '../../lib/aws/secret-reader.ts'
 import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
 import {
   type ClusterConfig,
+  databaseSection,
   parseClusterConfig,
-  parseDatabaseConfig,
   parseQueueConfig,
   type QueueConfig,
   type SweepsConfig,
 } from '../../lib/config/connections.ts'
 import { type OperatorConfig, parseOperatorConfig } from '../../lib/config/operator.ts'
-import { type Environment, OperatorMisconfigured } from '../../lib/config/section.ts'
+import { secretsSection } from '../../lib/config/secrets.ts'
+import { type Environment, OperatorMisconfigured, readConfig } from '../../lib/config/section.ts'
 import { openClient } from '../../lib/kubernetes/client/client.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import { userAgentOf } from '../../lib/kubernetes/client/user-agent.ts'
 import { configuredConnection } from '../../lib/kubernetes/connection/connection.ts'
+import type { DatabaseAddress } from '../../lib/store/pools.ts'
+import { silentLog } from '../../lib/telemetry/log.ts'
 
 /** The parts that the environment names. An undefined part is not named there, so `npm start` starts one. */
 export interface ExternalParts {
   cluster: ClusterConfig | undefined
-  databaseUrl: string | undefined
+  databaseUrl: string | DatabaseAddress | undefined
   queues: (QueueConfig & SweepsConfig) | undefined
   /** An SQS endpoint without queue URLs: the queues are created there if they are missing. */
   sqsEndpoint: string | undefined
@@ -25,6 +31,7 @@ export interface ExternalParts {
 }
 
 const clusterVariables = ['KUBECONFIG', 'KUBERNETES_SERVICE_HOST', 'EKS_CLUSTER_NAME']
+const databaseVariables = ['DATABASE_URL', 'DATABASE_URL_SECRET_ARN']
 const queueVariables = ['CHANGES_QUEUE_URL', 'TIMERS_QUEUE_URL', 'SWEEPS_QUEUE_URL', 'DEAD_LETTERS_QUEUE_URL']
 
 /** @throws OperatorMisconfigured with the problems of every part that is named incompletely or wrongly */
@@ -42,7 +49,7 @@ export function externalParts(env: Environment): ExternalParts {
   }
   const parts: ExternalParts = {
     cluster: read(clusterVariables, parseClusterConfig),
-    databaseUrl: read(['DATABASE_URL'], parseDatabaseConfig)?.url,
+    databaseUrl: read(databaseVariables, externalDatabase),
     queues: read(queueVariables, parseQueueConfig),
     sqsEndpoint: env.AWS_ENDPOINT_URL_SQS || undefined,
     bus: env.EVENT_BUS_NAME ? { name: env.EVENT_BUS_NAME } : undefined,
@@ -67,6 +74,18 @@ export function readOperatorAndParts(env: Environment): { config: OperatorConfig
   const parts = attempt(() => externalParts(env))
   if (config === undefined || parts === undefined) throw new OperatorMisconfigured(problems)
   return { config, parts }
+}
+
+/** Returns the address of the database that the environment names. A secret is read at the first connection. */
+export function externalDatabase(env: Environment): string | DatabaseAddress {
+  const { database } = readConfig(env, { database: databaseSection })
+  return databaseAddress(database, externalSecrets(env))
+}
+
+/** What secrets that the environment names are read with. A command prints its failures itself. */
+export function externalSecrets(env: Environment): SecretAccess {
+  const { secrets } = readConfig(env, { secrets: secretsSection })
+  return { read: openSecretReader(secrets), log: silentLog }
 }
 
 /** Opens a client of the cluster that the environment names. @throws OperatorMisconfigured if it names none */

@@ -4,6 +4,7 @@ import type { ClusterConfig } from '../../lib/config/connections.ts'
 import type { Environment } from '../../lib/config/section.ts'
 import type { Connection } from '../../lib/kubernetes/connection/connection.ts'
 import { configuredConnection } from '../../lib/kubernetes/connection/connection.ts'
+import type { DatabaseAddress } from '../../lib/store/pools.ts'
 import { controlPlaneBinaries } from '../control-plane/binaries.ts'
 import { startControlPlane } from '../control-plane/start.ts'
 import { startEventBus } from './event-bus.ts'
@@ -69,7 +70,7 @@ export async function openDatabasePart(
   external: ExternalParts,
   { env, directory, print }: PartsOptions,
   signal: AbortSignal,
-): Promise<Part<string>> {
+): Promise<Part<string | DatabaseAddress>> {
   if (external.databaseUrl !== undefined) {
     print('database: external, DATABASE_URL')
     return { value: external.databaseUrl, variables: {}, stop: async () => {} }

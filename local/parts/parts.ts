@@ -1,6 +1,6 @@
 import { openClient } from '../../lib/kubernetes/client/client.ts'
 import { userAgentOf } from '../../lib/kubernetes/client/user-agent.ts'
-import { externalParts } from './external-parts.ts'
+import { externalParts, externalSecrets } from './external-parts.ts'
 import {
   openBusPart,
   openClusterPart,
@@ -64,6 +64,7 @@ export async function openParts(options: PartsOptions, signal: AbortSignal): Pro
         queues: queues.value.urls,
         sqs: queues.value.client,
         bus: bus.value,
+        readSecret: externalSecrets(options.env).read,
       },
       embedded: { cluster: external.cluster === undefined, database: external.databaseUrl === undefined },
       variables: Object.assign({}, ...started.map(part => part.variables)),

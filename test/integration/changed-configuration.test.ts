@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type OperatorConfig, parseOperatorConfig } from '../../lib/config/operator.ts'
 import type { Secret } from '../../lib/crd/objects.ts'
-import { platformFlagHash } from '../../lib/desired/flag/flag.ts'
+import { flagValue, platformFlagHash } from '../../lib/desired/flag/flag.ts'
 import { flagKey } from '../../lib/desired/objects/secret.ts'
 import { silentLog } from '../../lib/telemetry/log.ts'
 import { composeOperator } from '../../local/lambda/compose.ts'
@@ -51,7 +51,7 @@ beforeAll(async () => {
   // The functions that end may have received a message, which is hidden for that time.
   queues = await testQueues({ changesVisibility: 5, timersVisibility: 5 })
   const teams = names.map((_, index) => index + 1)
-  parts = await openOperatorParts({ challenges: ['web'], teams, queues })
+  parts = await openOperatorParts({ challenges: ['web', 'pwn'], teams, queues })
   operator = { ...parts, stop: () => parts.stop(stopRun()) }
   await runWith(configured({}))
   const flags = {
@@ -171,5 +171,62 @@ describe('a changed Secret of a template', () => {
     const wanted = platformFlagHash('flag{2}', 'pepper')
     await waitUntil('the hash', 20_000, async () => all(await hashes(), wanted), operator.signal)
     for (const name of names) await phaseOf(operator, name, 'Ready')
+  })
+})
+
+describe('a changed FLAG_SECRET', () => {
+  const settings = {
+    OPERATOR_CLUSTER_CIDRS: cidr,
+    OPERATOR_DEFAULT_TTL_MINUTES: '1000',
+    FLAG_HMAC_PEPPER: 'pepper',
+  }
+  const another = 'b'.repeat(64)
+  const rotated = () => configured({ ...settings, FLAG_SECRET: another, FLAG_HMAC_PEPPER: 'new pepper' })
+  const flagOf = async (name: string) =>
+    Buffer.from((await child<Secret>('Secret', name))?.data?.[flagKey] ?? '', 'base64').toString('utf8')
+  const hashOf = async (name: string) => (await rowsOf(operator, name))[0]?.flag_hmac
+  const madeWith = (secret: string, uid = '') => {
+    const source = { kind: 'hmac', envName: 'FLAG', format: 'flag{%s}' } as const
+    const made = flagValue(source, uid, { flagSecret: secret })
+    return 'flag' in made ? made.flag : undefined
+  }
+  const uidOf = async (name: string) => (await instanceCalled(operator, name))?.metadata.uid
+
+  beforeAll(async () => {
+    await create(
+      operator,
+      templateOf(parts.namespace, 'pwn', { flagStrategy: { type: 'hmac-per-instance' } }),
+    )
+    await create(operator, instanceOf(parts.namespace, 'earlier', 'pwn', 1))
+    await phaseOf(operator, 'earlier', 'Ready')
+    await untilQueuesEmpty(queues, operator.signal)
+  })
+
+  it('leaves every flag and every pod as it is, while the rows take a new pepper up', async () => {
+    const before = { flags: await flags(), pods: await podsOf(), flag: await flagOf('earlier') }
+    const pod = (await statusOf('earlier'))?.podName
+    expect(before.flag).toBe(madeWith(flagSecret, await uidOf('earlier')))
+    await runWith(rotated())
+    const wanted = platformFlagHash(before.flag, 'new pepper')
+    await sweepUntil('the hash of a kept flag', rotated(), async () => (await hashOf('earlier')) === wanted)
+    const after = { flags: await flags(), pods: await podsOf(), flag: await flagOf('earlier') }
+    expect(after).toEqual(before)
+    expect((await statusOf('earlier'))?.podName).toBe(pod)
+  })
+
+  it('makes the flags of new instances', async () => {
+    await create(operator, instanceOf(parts.namespace, 'later', 'pwn', 2))
+    await phaseOf(operator, 'later', 'Ready')
+    expect(await flagOf('later')).toBe(madeWith(another, await uidOf('later')))
+  })
+
+  it('makes a flag anew whose Secret is gone', async () => {
+    const earlier = madeWith(flagSecret, await uidOf('earlier'))
+    expect(await flagOf('earlier')).toBe(earlier)
+    await operator.cluster.delete(referenceTo(operator, 'Secret', 'earlier'), {}, operator.signal)
+    await sweepOnce({ ...operator, config: rotated() }, queues)
+    const remade = madeWith(another, await uidOf('earlier'))
+    await waitUntil('the flag', 30_000, async () => (await flagOf('earlier')) === remade, operator.signal)
+    await phaseOf(operator, 'earlier', 'Ready')
   })
 })

@@ -29,8 +29,8 @@ const rooms: Array<[pattern: RegExp, layer: Layer, name?: string]> = [
   // Runs in a deployment, and reads the configuration of the functions as they do.
   [/^deploy\//, 'local', 'deploy'],
   [/^functions\/([^/]+)\//, 'functions'],
-  // The part that two bills of materials share: a client with the token source that its own room must not know.
-  [/^functions\/cluster\.ts$/, 'wiring'],
+  // The parts that bills of materials share: rooms of the world that must not know each other, put together.
+  [/^functions\/(cluster|database|keys|secrets)\.ts$/, 'wiring', 'wiring'],
   [/^lib\/middleware\//, 'middleware'],
   [/^lib\/desired\//, 'pure and world', 'pure'],
   [/^lib\/observed\//, 'pure and world', 'pure'],

@@ -20,7 +20,8 @@ const shownLimit = 80
 
 /**
  * Returns the host under which players reach an instance, or why there is none. The host holds 64 bits of an HMAC of the
- * instance's uid under a key that is derived from FLAG_SECRET, so it follows from nothing that a player can know.
+ * instance's uid under a key that is derived from FLAG_SECRET, so it follows from nothing that a player can know. A host that
+ * was reported keeps its hash, so that another FLAG_SECRET moves nobody.
  */
 export function exposureHost(
   instance: Stored<ChallengeInstance>,
@@ -28,27 +29,47 @@ export function exposureHost(
   { exposure, flagSecret }: Pick<OperatorConfig, 'exposure' | 'flagSecret'>,
 ): string | Problem {
   const template = spec.exposure?.host ?? exposure.hostTemplate
-  if (flagSecret === undefined)
-    return unsupported('FLAG_SECRET is not set, and hosts that nobody guesses are made with it')
+  const { metadata, spec: own, status } = instance
+  const reported = status?.exposure?.host
+  if (flagSecret === undefined && reported === undefined) return unsupported(noFlagSecret)
   if (exposure.domain === undefined && template.includes('{domain}'))
     return unsupported('OPERATOR_DOMAIN is not set; it is the domain of the hosts of challenges')
-  const { metadata, spec: own } = instance
-  const values: Record<HostPlaceholder, string> = {
+  const values = {
     name: metadata.name,
-    hash: hostHash(metadata.uid, flagSecret),
     domain: exposure.domain ?? '',
     team: String(own.owner.teamId),
     event: String(own.owner.eventId),
     template: labelText(own.templateRef),
   }
-  const host = hostLabels(template)
-    .map(label => (label === '{domain}' ? values.domain : filledLabel(label, values)))
-    .join('.')
+  const kept =
+    reported === undefined ? undefined : hashIn(reported, filledHost(template, { ...values, hash: anyHash }))
+  if (kept === undefined && flagSecret === undefined) return unsupported(noFlagSecret)
+  const hash = kept ?? hostHash(metadata.uid, flagSecret ?? '')
+  const host = filledHost(template, { ...values, hash })
   if (host.length <= hostLength) return host
   const shown = `${host.slice(0, shownLimit)}…`
   return unsupported(
     `The host "${shown}" has ${host.length} characters, and a DNS name has at most ${hostLength}; shorten OPERATOR_DOMAIN or the host template`,
   )
+}
+
+const noFlagSecret = 'FLAG_SECRET is not set, and hosts that nobody guesses are made with it'
+
+/** Stands for the hash in a host. It has the length of one, and characters that no host has. */
+const anyHash = '?'.repeat(hostHashLength)
+
+function filledHost(template: string, values: Record<HostPlaceholder, string>): string {
+  return hostLabels(template)
+    .map(label => (label === '{domain}' ? values.domain : filledLabel(label, values)))
+    .join('.')
+}
+
+/** Returns the hash of a host, if the host differs from the other one in nothing else. */
+function hashIn(host: string, withAnyHash: string): string | undefined {
+  const at = withAnyHash.indexOf(anyHash)
+  const hash = host.slice(at, at + hostHashLength)
+  if (at < 0 || !/^[0-9a-f]+$/.test(hash)) return undefined
+  return withAnyHash.replaceAll(anyHash, hash) === host ? hash : undefined
 }
 
 function unsupported(sentence: string): Problem {

@@ -80,6 +80,19 @@ export function flagValue(
   }
 }
 
+/**
+ * Returns the flag that an instance keeps although FLAG_SECRET has changed since it was made.
+ * @param kept the flag in its Secret
+ * @returns undefined: it is not one that the source would make
+ */
+export function keptFlag(source: FlagSource, kept: string | undefined): string | undefined {
+  if (source.kind !== 'hmac' || kept === undefined) return undefined
+  const [before = '', after = ''] = source.format.split('%s')
+  const hex = kept.slice(before.length, kept.length - after.length)
+  const isMade = kept === `${before}${hex}${after}` && hex.length === hexDigits && /^[0-9a-f]+$/.test(hex)
+  return isMade ? kept : undefined
+}
+
 /** The hash that the platform compares a team's flag with: hex HMAC-SHA256(pepper, flag without surrounding blanks). */
 export function platformFlagHash(flag: string | undefined, pepper: string | undefined): string | undefined {
   if (flag === undefined || pepper === undefined) return undefined

@@ -16,6 +16,8 @@ export interface Observed {
   held: HeldRollout | undefined
   /** See `templateSources`. Empty if the pass did not read the template. */
   sources: readonly TemplateSource[]
+  /** The flag in the instance's Secret, if FLAG_SECRET has changed since it was made; undefined: it was not read. */
+  keptFlag: string | undefined
   deployment: Stored<Deployment> | undefined
   /** `last_active_at` of the row in epoch milliseconds; undefined: the pass did not read the row. */
   activity: { lastActiveAt: number | undefined } | undefined

@@ -36,7 +36,7 @@ export interface ConcludeInput {
   decision: Decision
   acted: Acted
   pass: Pass
-  config: Pick<OperatorConfig, 'exposure' | 'warnMinutes'>
+  config: Pick<OperatorConfig, 'exposure' | 'keysProblem' | 'warnMinutes'>
   configurations: Configurations
   /** Epoch milliseconds. */
   now: number
@@ -96,7 +96,7 @@ export function conclude(input: ConcludeInput): Conclusion {
  * has no record yet counts as built with the present settings.
  */
 function configurationOf(
-  { observed, acted, configurations }: ConcludeInput,
+  { observed, acted, configurations, config }: ConcludeInput,
   { built, observes }: { built: Extract<Decision, { kind: 'converge' }> | undefined; observes: boolean },
 ): string | undefined {
   const { open, closed } = configurations
@@ -108,6 +108,7 @@ function configurationOf(
     configuration: clock.lockdown ? closed : open,
     observes: observes || isFirst,
     ownPolicy: built ? built.desired.sharedPolicy === undefined : mayKeepOwnPolicy(observed),
+    keysUnknown: config.keysProblem !== undefined,
   })
   return after ?? configurationAfterLockdown(observed, acted.children, configurations)
 }

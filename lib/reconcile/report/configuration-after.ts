@@ -1,6 +1,6 @@
 import type { Child } from '../../crd/challenge-instance.ts'
-import { type Configuration, isBuiltWith } from '../../desired/configuration.ts'
-import { hasHost } from '../../desired/exposure/exposing-type.ts'
+import { type Configuration, isBuiltWith, partsOfKeys } from '../../desired/configuration.ts'
+import { usesKeys } from '../../desired/flag/uses-keys.ts'
 import { configurationText, noKeys, recordedConfiguration } from '../../observed/configuration.ts'
 import { serves } from '../../observed/serves.ts'
 import type { Observed } from '../pass/observation.ts'
@@ -14,23 +14,36 @@ import { isOwnPolicyClosed } from '../policy/own-policy.ts'
  * @returns undefined: as before
  */
 export function configurationAfter(
-  { instance, template, sources }: Observed,
+  observed: Observed,
   {
     configuration,
     observes,
     ownPolicy,
-  }: { configuration: Configuration; observes: boolean; ownPolicy: boolean },
+    keysUnknown,
+  }: { configuration: Configuration; observes: boolean; ownPolicy: boolean; keysUnknown: boolean },
 ): string | undefined {
+  const { instance, template, sources } = observed
   if (template.kind === 'unread' || sources.length === 0 || !observes) return undefined
   const before = recordedConfiguration(instance.status?.configuration)
   const { settings, settingsOfOwnPolicy, keys = noKeys } = configuration
   const takesUp = before !== undefined && !isBuiltWith(configuration, before.settings)
-  const usesKeys = sources.some(({ template: { spec } }) => spec.flagStrategy !== undefined || hasHost(spec))
+  const usesAny = sources.some(({ template: { spec } }) => usesKeys(spec))
   return configurationText({
     settings: ownPolicy ? settingsOfOwnPolicy : settings,
-    keys: usesKeys ? keys : noKeys,
+    keys: usesAny ? keysAfter(observed, { keys, keysUnknown }) : noKeys,
     served: takesUp ? serves(instance) : before?.served === true,
   })
+}
+
+/** An instance that keeps its flag keeps the hash of the FLAG_SECRET that made it, and takes up the pepper. */
+function keysAfter(
+  { instance, keptFlag }: Observed,
+  { keys, keysUnknown }: { keys: string; keysUnknown: boolean },
+): string {
+  const before = recordedConfiguration(instance.status?.configuration)?.keys
+  if (keysUnknown) return before ?? noKeys
+  if (keptFlag === undefined || before === undefined || keys === noKeys) return keys
+  return `${partsOfKeys(before).flagSecret}${partsOfKeys(keys).pepper}`
 }
 
 /**

@@ -2,6 +2,7 @@ import type { OperatorConfig } from '../../../lib/config/operator.ts'
 import { withTls } from '../../../lib/store/connection-settings.ts'
 import { type Database, openDatabase } from '../../../lib/store/database.ts'
 import { type Examination, examine } from '../../../lib/store/examine.ts'
+import type { DatabaseAddress } from '../../../lib/store/pools.ts'
 import { countOpenRows, type RowsOfCluster } from '../../../lib/store/rows-by-cluster.ts'
 import type { ExternalParts } from '../../parts/external-parts.ts'
 import { type Check, clockFinding, type Finding, note } from './check.ts'
@@ -25,6 +26,8 @@ export function databaseChecks(
         await database.destroy()
       }
     }
+  const urlOf = async (database: string | DatabaseAddress) =>
+    typeof database === 'string' ? database : database.url()
   const remedy = 'check DATABASE_URL, and that Postgres accepts connections from this machine'
   return [
     {
@@ -38,7 +41,7 @@ export function databaseChecks(
         const times = { there: found.epochMs, before, after: Date.now(), exactMs: 0 }
         return [
           tablesFinding(found, platform),
-          ...tlsFindings(databaseUrl),
+          ...tlsFindings(await urlOf(databaseUrl)),
           clockFinding('the database', times),
         ]
       }),

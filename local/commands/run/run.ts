@@ -1,9 +1,12 @@
 import { clientFor } from '../../../functions/cluster.ts'
+import { databaseAddress } from '../../../functions/database.ts'
 import { sections as publishSections } from '../../../functions/publish/sections.ts'
 import { sections as reconcileSections } from '../../../functions/reconcile/sections.ts'
+import type { SecretAccess } from '../../../functions/secrets.ts'
 import { sections as sweepSections } from '../../../functions/sweep/sections.ts'
 import { sections as timerSections } from '../../../functions/timer/sections.ts'
 import { sections as forwarderSections } from '../../../functions/watch-forwarder/sections.ts'
+import { openSecretReader } from '../../../lib/aws/secret-reader.ts'
 import {
   clusterSection,
   databaseSection,
@@ -12,6 +15,7 @@ import {
   sweepsSection,
 } from '../../../lib/config/connections.ts'
 import { operatorSection } from '../../../lib/config/operator.ts'
+import { secretsSection } from '../../../lib/config/secrets.ts'
 import {
   type Environment,
   OperatorMisconfigured,
@@ -57,7 +61,8 @@ export async function runFunctions(options: RunOptions, stopping: AbortSignal): 
   const log = openLogger({ level: config.logLevel, service: 'challenge-operator' })
   if (options.functions.every(name => name === 'watch-forwarder')) keepHeapSmall()
   const clients = new Map<string, KubernetesClient>()
-  const addresses = addressesOf(options.env, connections, clients)
+  const access = { read: openSecretReader(connections.secrets), log }
+  const addresses = addressesOf({ ...options, access }, connections, clients)
   const pulse = createPulse()
   const functions = options.functions.filter(name => name !== 'publish' || addresses.bus !== undefined)
   const readiness = openReadiness({ addresses, functions })
@@ -131,6 +136,7 @@ function readConnections({ env, functions }: RunOptions) {
     queues: needed('queues', queueSection),
     sweeps: needed('next', sweepsSection),
     bus: optionalBusSection,
+    secrets: secretsSection,
   })
   if (config.bus === undefined && functions.every(name => name === 'publish'))
     throw new OperatorMisconfigured(['EVENT_BUS_NAME is not set, and publish has nothing else to do'])
@@ -140,7 +146,7 @@ function readConnections({ env, functions }: RunOptions) {
 type Connections = Omit<ReturnType<typeof readConnections>, 'operator'>
 
 function addressesOf(
-  env: Environment,
+  { env, access }: Pick<RunOptions, 'env'> & { access: SecretAccess },
   { cluster, database, queues, sweeps, bus }: Connections,
   clients: Map<string, KubernetesClient>,
 ): PartAddresses {
@@ -152,9 +158,10 @@ function addressesOf(
       return client
     },
     // A function that needs no database or queue never opens it.
-    databaseUrl: database?.url ?? '',
+    databaseUrl: database ? databaseAddress(database, access) : '',
     queues: { changesUrl: '', timersUrl: '', deadLettersUrl: '', sweepsUrl: '', ...queues, ...sweeps },
     sqs: externalSqsOptions({ sqsEndpoint: env.AWS_ENDPOINT_URL_SQS || undefined }),
     bus: bus && { name: bus.name, clientOptions: {} },
+    readSecret: access.read,
   }
 }

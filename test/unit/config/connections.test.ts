@@ -43,6 +43,71 @@ describe('the database section', () => {
   })
 })
 
+describe('a database whose address is a secret of AWS', () => {
+  const arn = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:rds!db-1-AbCdEf'
+
+  it('needs no DATABASE_URL, and may have one without a password', () => {
+    expect(parseDatabaseConfig({ DATABASE_URL_SECRET_ARN: arn }).secret?.arn).toBe(arn)
+    const secret = 'arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:ctf/db-AbCdEf'
+    expect(parseDatabaseConfig({ DATABASE_URL_SECRET_ARN: secret })).toMatchObject({
+      url: undefined,
+      secret: { service: 'secretsmanager', region: 'cn-north-1', domain: 'amazonaws.com.cn' },
+    })
+    const parameter = 'arn:aws-us-gov:ssm:us-gov-west-1:123456789012:parameter/ctf/database'
+    expect(
+      parseDatabaseConfig({ DATABASE_URL: 'postgres://h/d', DATABASE_URL_SECRET_ARN: parameter }),
+    ).toMatchObject({ url: 'postgres://h/d', secret: { service: 'ssm', domain: 'amazonaws.com' } })
+  })
+
+  it.each([
+    [
+      {
+        DATABASE_URL: 'postgres://u:p@h/d',
+        DATABASE_URL_SECRET_ARN: 'arn:aws:ssm:eu-west-1:123456789012:parameter/x',
+      },
+      'remove it from the URL',
+    ],
+    [{ DATABASE_URL_SECRET_ARN: 'arn:aws:ssm:eu-west-1:123456789012:secret:x' }, 'write the ARN of a secret'],
+    [{ DATABASE_URL: 'postgres://h/d', DATABASE_SECRET_ARN: 'x' }, 'given as DATABASE_URL_SECRET_ARN'],
+    [{}, 'or by DATABASE_URL_SECRET_ARN'],
+  ])('is refused where it cannot be one: %j', (environment, problem) => {
+    expect(problemsOf(environment, parseDatabaseConfig)).toContain(problem)
+  })
+})
+
+describe('a database with users of IAM', () => {
+  const host = 'ctf.c9akciq32rgz.eu-central-1.rds.amazonaws.com'
+
+  it('takes the region from the host, or else from AWS_REGION', () => {
+    const iam = { DATABASE_IAM: 'true' }
+    expect(parseDatabaseConfig({ ...iam, DATABASE_URL: `postgres://operator@${host}/ctf` }).iam).toEqual({
+      host,
+      port: 5432,
+      user: 'operator',
+      region: 'eu-central-1',
+    })
+    const elsewhere = {
+      ...iam,
+      DATABASE_URL: 'postgres://operator@db.example.com:6432/ctf?sslmode=verify-full',
+    }
+    expect(parseDatabaseConfig({ ...elsewhere, AWS_REGION: 'eu-west-1' }).iam).toMatchObject({
+      port: 6432,
+      region: 'eu-west-1',
+    })
+    expect(problemsOf(elsewhere, parseDatabaseConfig)).toContain('AWS_REGION')
+  })
+
+  it.each([
+    [`postgres://operator:hunter2@${host}/ctf`, 'no password'],
+    [`postgres://${host}/ctf`, 'name of a user'],
+    [`postgres://operator@${host}/ctf?sslmode=disable`, 'needs TLS'],
+  ])('refuses %s', (url, problem) => {
+    const problems = problemsOf({ DATABASE_IAM: 'true', DATABASE_URL: url }, parseDatabaseConfig)
+    expect(problems).toContain(problem)
+    expect(problems).not.toContain('hunter2')
+  })
+})
+
 describe('the bus section', () => {
   const bus = (environment: Environment) => readConfig(environment, { bus: busSection }).bus
 

@@ -99,10 +99,20 @@ describe('parseOperatorConfig', () => {
     ['OPERATOR_INTREVAL', '5', 'did you mean OPERATOR_INTERVAL?'],
     ['OPERATOR_SOMETHING_ELSE_ENTIRELY', '5', 'remove it'],
     ['FLAG_SECRET', 'short', 'too short'],
-    ['FLAG_SECRET_SECRET_ARN', 'arn:aws:secretsmanager:x', 'set FLAG_SECRET itself'],
-    ['FLAG_HMAC_PEPPER_SECRET_ARN', 'arn:aws:secretsmanager:x', 'set FLAG_HMAC_PEPPER itself'],
+    ['FLAG_SECRET_SECRET_ARN', 'arn:aws:secretsmanager:x', 'write the ARN of a secret'],
+    ['FLAG_HMAC_PEPPER_SECRET_ARN', 'arn:aws:s3:::bucket', 'write the ARN of a secret'],
+    ['FLAG_SECRET_ARN', 'arn:aws:secretsmanager:x', 'given as FLAG_SECRET_SECRET_ARN'],
+    ['FLAG_HMAC_PEPPER_ARN', 'arn:aws:secretsmanager:x', 'given as FLAG_HMAC_PEPPER_SECRET_ARN'],
   ])('reports %s=%s', (name, value, sentence) => {
     expect(problems({ [name]: value })).toContain(sentence)
+  })
+
+  it('reports a key that is given twice, by value and by ARN', () => {
+    const FLAG_SECRET_SECRET_ARN = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:ctf-AbCdEf'
+    expect(problems({ FLAG_SECRET: 'x'.repeat(32), FLAG_SECRET_SECRET_ARN })).toContain('both set')
+    const { keySources, flagSecret } = parseOperatorConfig({ FLAG_SECRET_SECRET_ARN })
+    expect(flagSecret).toBeUndefined()
+    expect(keySources.flagSecret).toMatchObject({ service: 'secretsmanager', region: 'eu-central-1' })
   })
 
   it('reports a short FLAG_SECRET without its value', () => {

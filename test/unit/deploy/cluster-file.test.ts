@@ -43,7 +43,9 @@ describe('parseClusterFile', () => {
     expect(parsed('region: eu-central-1')).toEqual({
       region: 'eu-central-1',
       cluster: { name: 'prod', endpoint: '', ca: '' },
-      secrets: { databaseUrl: '', flagSecret: '', flagHmacPepper: '' },
+      secrets: { databaseUrl: '', flagSecret: '', flagHmacPepper: '', kmsKey: '' },
+      databaseUser: '',
+      databaseIam: '',
       vpc: undefined,
       tags: {},
       permissionsBoundary: undefined,
@@ -112,6 +114,8 @@ describe('parseClusterFile', () => {
       'secrets.flagSecret is in us-east-1; write one that is in eu-central-1',
     ],
     ['secrets: { databaseUrl: postgres://a:hunter2@b/c }', 'secrets.databaseUrl is no ARN; write that of'],
+    ['secrets: { kmsKey: alias/ctf }', 'secrets.kmsKey is "alias/ctf"; write the ARN of a key of KMS'],
+    ['databaseUser: operator', 'databaseUser is "operator"; write arn:aws:rds-db'],
     ['permissionsBoundary: admin', 'permissionsBoundary is "admin"; write the ARN of an IAM policy'],
   ])('refuses %s', (line, sentence) => {
     const problems = problemsOf(line.startsWith('reg') ? line : `region: eu-central-1\n${line}`)

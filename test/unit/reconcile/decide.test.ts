@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { parseOperatorConfig } from '../../../lib/config/operator.ts'
 import type { KnownTemplate } from '../../../lib/crd/challenge-template.ts'
 import { annotations } from '../../../lib/crd/group.ts'
+import { flagFingerprintAnnotation } from '../../../lib/desired/objects/pod.ts'
 import { clockSkewMs } from '../../../lib/lifetime.ts'
 import { decide, endsInMs } from '../../../lib/reconcile/decide.ts'
 import type { Causes } from '../../../lib/reconcile/pass/causes.ts'
@@ -130,6 +131,44 @@ describe('decide', () => {
     ).toMatchObject({
       obstacle: { reason: 'FlagSecretMissing' },
     })
+  })
+
+  test('leaves what is made with keys as it is while they cannot be read, and nothing else', () => {
+    const unknown = { ...config, flagSecret: undefined, keysProblem: 'the secret is away' }
+    const withoutKeys = (spec: TemplateParts['spec']) =>
+      decide(observation({ instance: instance(), template: template(spec) }), unknown, now)
+    expect(withoutKeys({})).toMatchObject({ kind: 'converge' })
+    for (const spec of [
+      { flagStrategy: { type: 'hmac-per-instance' } },
+      { flagStrategy: { type: 'static', format: 'flag{x}' } },
+      { exposure: { type: 'Ingress' } },
+    ] as const)
+      expect(withoutKeys(spec)).toMatchObject({
+        kind: 'leave',
+        obstacle: {
+          reason: 'FlagSecretMissing',
+          stalled: false,
+          message: expect.stringContaining('is away'),
+        },
+      })
+    const over = instance({ spec: { expiresAt: '2026-11-21T08:30:00Z' } })
+    const ending = { instance: over, template: template({ flagStrategy: { type: 'hmac-per-instance' } }) }
+    expect(decide(observation(ending), unknown, now).kind).toBe('expire')
+  })
+
+  test('keeps the flag and the fingerprint of a pod that another FLAG_SECRET made', () => {
+    const keptFlag = `flag{${'0'.repeat(32)}}`
+    const annotated = {
+      spec: { template: { metadata: { annotations: { [flagFingerprintAnnotation]: 'f0' } } } },
+    }
+    const decision = decided({
+      template: template({ flagStrategy: { type: 'hmac-per-instance' } }),
+      keptFlag,
+      deployment: annotated as never,
+    })
+    const built = JSON.stringify(decision)
+    expect(built).toContain(Buffer.from(keptFlag).toString('base64'))
+    expect(built).toContain(`"${flagFingerprintAnnotation}":"f0"`)
   })
 
   test('refuses the Secret of a flag that is not meant for one, and comes back for it', () => {

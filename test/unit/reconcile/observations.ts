@@ -16,6 +16,7 @@ export function observation({ source, ...parts }: Observation = {}): Observed {
     template,
     held: undefined,
     sources: template.kind === 'read' ? [sourceOf(template.template, source)] : [],
+    keptFlag: undefined,
     deployment: undefined,
     activity: undefined,
     pods: [],

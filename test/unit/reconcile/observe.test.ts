@@ -33,7 +33,7 @@ async function podsOf(existing: Stored<Pod>[], names: { hint?: string; reported?
   const cluster = { get } as unknown as Cluster
   const pass = somePass({ pod: names.hint })
   const { pods } = await observe(
-    { cluster, store, revisions, exposureGround, keepsPod: () => false },
+    { cluster, store, revisions, exposureGround, keepsPod: () => false, config: { flagSecret: undefined } },
     { instance: storedInstance({ status }), clock: openClock },
     pass,
     signal,
@@ -80,7 +80,7 @@ describe('the observation of an end', () => {
     const cluster = { get } as unknown as Cluster
     const instance = storedInstance({ status: { children: [recordedChild()], podName: 'old' } })
     const { template, sources } = await observeEnd(
-      { cluster, store, revisions, exposureGround, keepsPod: () => false },
+      { cluster, store, revisions, exposureGround, keepsPod: () => false, config: { flagSecret: undefined } },
       { instance, clock: openClock },
       somePass({ causes: new Set(['expiry']) }),
       signal,

@@ -18,7 +18,7 @@ interface Flag {
 
 /** Instances that are Ready with these flags, `a0`, `a1` and so on. */
 function instances(flags: Flag[], of = template): SweptInstance[] {
-  return flags.map(({ keys = 'k2', version, more }, index) =>
+  return flags.map(({ keys = '0123456700000002', version, more }, index) =>
     sweptInstance(
       storedInstance({
         metadata: { name: `a${index}`, uid: `u${index}` },
@@ -49,41 +49,47 @@ function found(
 ) {
   const sentOfLate = (uid: string) => sent.includes(uid)
   const options = { resync, intervalSeconds, now, sentOfLate }
-  const mismatches = flagMismatches(all, { keys: 'k2', secrets: [], ...inputs }, options)
+  const mismatches = flagMismatches(all, { keys: '0123456700000002', secrets: [], ...inputs }, options)
   expect(mismatches.filter(({ cause }) => cause !== 'changed')).toEqual([])
   return mismatches.map(({ key }) => key.name)
 }
 
 describe('flags that were made with other keys', () => {
   it('are found by a resync, two at first', () => {
-    const all = instances(times(20, { keys: 'k1' }))
+    const all = instances(times(20, { keys: '0123456700000001' }))
     expect(found(all, {}, true)).toEqual(['a0', 'a1'])
   })
 
   it('are not found by other sweeps as long as no instance has the keys of the sweep', () => {
-    expect(found(instances(times(20, { keys: 'k1' })), {}, false)).toEqual([])
+    expect(found(instances(times(20, { keys: '0123456700000001' })), {}, false)).toEqual([])
   })
 
   it('are found by every sweep from then on, as many as have the keys and are Ready', () => {
-    const done = times(5, { keys: 'k2' })
-    const notReady = times(3, { keys: 'k2', more: { phase: 'Provisioning' } })
-    const all = instances([...done, ...notReady, ...times(20, { keys: 'k1' })])
+    const done = times(5, { keys: '0123456700000002' })
+    const notReady = times(3, { keys: '0123456700000002', more: { phase: 'Provisioning' } })
+    const all = instances([...done, ...notReady, ...times(20, { keys: '0123456700000001' })])
     expect(found(all, {}, false)).toHaveLength(5)
   })
 
   it('are at most ten a second', () => {
-    const all = instances([...times(500, { keys: 'k2' }), ...times(500, { keys: 'k1' })])
+    const all = instances([
+      ...times(500, { keys: '0123456700000002' }),
+      ...times(500, { keys: '0123456700000001' }),
+    ])
     expect(found(all, {}, false)).toHaveLength(150)
   })
 
   it('are not found again for a while, so that a sweep with other keys than reconcile sends few', () => {
-    const all = instances([...times(5, { keys: 'k2' }), ...times(3, { keys: 'k1' })])
+    const all = instances([
+      ...times(5, { keys: '0123456700000002' }),
+      ...times(3, { keys: '0123456700000001' }),
+    ])
     expect(found(all, {}, false, { sent: ['u5', 'u7'] })).toEqual(['a6'])
   })
 
   it('are not found where the instance has no flag, has no record, is paused or is being deleted', () => {
-    const paused = { keys: 'k1', more: { reason: 'Paused' as const } }
-    const [deleting] = instances([{ keys: 'k1' }])
+    const paused = { keys: '0123456700000001', more: { reason: 'Paused' as const } }
+    const [deleting] = instances([{ keys: '0123456700000001' }])
     const all = [
       ...instances([{ keys: '-' }, paused]),
       { ...(deleting as SweptInstance), deletingSince: now },
@@ -92,13 +98,23 @@ describe('flags that were made with other keys', () => {
     expect(found(all, {}, true)).toEqual([])
   })
 
+  it('are not found where only FLAG_SECRET is another one: a flag that exists stays', () => {
+    const all = instances([{ keys: '0123456700000002' }, ...times(3, { keys: '7654321000000002' })])
+    expect(found(all, { keys: '0123456700000002' }, true)).toEqual([])
+  })
+
   it('are not found by a sweep that has no keys', () => {
-    expect(found(instances([{ keys: 'k1' }]), { keys: undefined }, true)).toEqual([])
+    expect(found(instances([{ keys: '0123456700000001' }]), { keys: undefined }, true)).toEqual([])
   })
 
   it('are looked at first where the instance does not serve, and by a resync only where it has a reason', () => {
-    const crashing = { keys: 'k1', more: { phase: 'Failed', reason: 'CrashLooping' } as const }
-    const all = instances([{ keys: 'k2' }, { keys: 'k1' }, { keys: 'k1' }, crashing])
+    const crashing = { keys: '0123456700000001', more: { phase: 'Failed', reason: 'CrashLooping' } as const }
+    const all = instances([
+      { keys: '0123456700000002' },
+      { keys: '0123456700000001' },
+      { keys: '0123456700000001' },
+      crashing,
+    ])
     expect(found(all, {}, true)).toEqual(['a3', 'a1'])
     expect(found(all, {}, false)).toEqual(['a1', 'a2'])
   })

@@ -21,6 +21,28 @@ describe('the host of an instance', () => {
     expect(other).not.toBe(hostOf())
   })
 
+  it('stays what the status reports although FLAG_SECRET has changed or is gone', () => {
+    const reported = String(hostOf())
+    const withStatus = {
+      ...instance(),
+      status: { exposure: { type: 'Ingress' as const, state: '', host: reported } },
+    }
+    const hostWith = (env: object, host?: string) => {
+      const config = parseOperatorConfig({ OPERATOR_DOMAIN: 'play.example.com', ...env })
+      return exposureHost(withStatus, { exposure: { type: 'Ingress', ...(host && { host }) } }, config)
+    }
+    const FLAG_SECRET = 'another secret of the tests, as long as this one'
+    expect(hostWith({ FLAG_SECRET })).toBe(reported)
+    expect(hostWith({})).toBe(reported)
+    // Another template or domain is another host, which is made with the present key.
+    expect(hostWith({ FLAG_SECRET }, '{hash}-{name}.{domain}')).toBe(
+      hostOf({ template: '{hash}-{name}.{domain}', env: { FLAG_SECRET } }),
+    )
+    expect(hostWith({ FLAG_SECRET, OPERATOR_DOMAIN: 'new.example.com' })).toBe(
+      hostOf({ env: { FLAG_SECRET, OPERATOR_DOMAIN: 'new.example.com' } }),
+    )
+  })
+
   it('keeps its hash whole when a label would be too long, and cuts the longest value', () => {
     const host = hostOf({ name: `a${'b'.repeat(62)}` })
     expect(host).toMatch(/^ab+-[0-9a-f]{16}\.play\.example\.com$/)

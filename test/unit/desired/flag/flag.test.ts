@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import type { FlagStrategy } from '../../../../lib/crd/challenge-template.ts'
 import { flagFingerprint } from '../../../../lib/desired/flag/fingerprint.ts'
-import { flagSource, flagValue, platformFlagHash } from '../../../../lib/desired/flag/flag.ts'
+import { flagSource, flagValue, keptFlag, platformFlagHash } from '../../../../lib/desired/flag/flag.ts'
 import { template, uid } from '../inputs.ts'
 
 const source = (flagStrategy: FlagStrategy) => flagSource(template({ flagStrategy }))
@@ -71,6 +71,31 @@ test('platformFlagHash ignores blanks around the flag, and returns no hash witho
   expect(platformFlagHash(' flag{x}\n', 'pepper')).toBe(hash)
   expect(platformFlagHash('flag{x}', undefined)).toBeUndefined()
   expect(platformFlagHash(undefined, 'pepper')).toBeUndefined()
+})
+
+describe('a flag that was made with another FLAG_SECRET', () => {
+  const hmac = (format: string) => ({ kind: 'hmac', envName: 'FLAG', format }) as const
+  const hex = '0123456789abcdef'.repeat(2)
+
+  test('is kept if the format would make such a one', () => {
+    expect(keptFlag(hmac('flag{%s}'), `flag{${hex}}`)).toBe(`flag{${hex}}`)
+    expect(keptFlag(hmac('%s'), hex)).toBe(hex)
+  })
+
+  test.each([
+    ['flag{%s}', `ctf{${hex}}`],
+    ['flag{%s}', `flag{${hex}0}`],
+    ['flag{%s}', 'flag{}'],
+    ['flag{%s}flag{', 'flag{'],
+    ['flag{%s}', `flag{${hex.toUpperCase()}}`],
+  ])('is made anew if it does not fit the format %s (%s)', (format, kept) => {
+    expect(keptFlag(hmac(format), kept)).toBeUndefined()
+  })
+
+  test('is nothing to a template whose flag comes from elsewhere, or to one whose Secret is gone', () => {
+    expect(keptFlag({ kind: 'format', envName: 'FLAG', value: 'x' }, `flag{${hex}}`)).toBeUndefined()
+    expect(keptFlag(hmac('flag{%s}'), undefined)).toBeUndefined()
+  })
 })
 
 describe('flagFingerprint', () => {

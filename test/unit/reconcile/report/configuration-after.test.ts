@@ -1,18 +1,32 @@
 import { describe, expect, test } from 'vitest'
 import type { ChallengeInstanceStatus } from '../../../../lib/crd/challenge-instance.ts'
-import { configurationText, recordedConfiguration } from '../../../../lib/observed/configuration.ts'
+import type { Configuration } from '../../../../lib/desired/configuration.ts'
+import { configurationText, noKeys, recordedConfiguration } from '../../../../lib/observed/configuration.ts'
 import { configurationAfter } from '../../../../lib/reconcile/report/configuration-after.ts'
 import { storedInstance, storedTemplate } from '../../../support/objects.ts'
 import { type Observation, observation } from '../observations.ts'
 
-const configuration = { settings: 's2', settingsOfOwnPolicy: 's2-own', keys: 'k2' }
+const present = { settings: 's2', settingsOfOwnPolicy: 's2-own', keys: 'k2' }
 const withFlag = storedTemplate({ spec: { flagStrategy: { type: 'hmac-per-instance' } } })
 
-type Options = Observation & { ready?: boolean; observes?: boolean; ownPolicy?: boolean }
+type Options = Observation & {
+  ready?: boolean
+  observes?: boolean
+  ownPolicy?: boolean
+  keysUnknown?: boolean
+  configuration?: Configuration
+}
 
 function recordAfter(
   before: string | undefined,
-  { ready = true, observes = true, ownPolicy = false, ...parts }: Options = {},
+  {
+    ready = true,
+    observes = true,
+    ownPolicy = false,
+    keysUnknown = false,
+    configuration = present,
+    ...parts
+  }: Options = {},
 ) {
   const status: ChallengeInstanceStatus = {
     ...(before !== undefined && { configuration: before }),
@@ -22,7 +36,9 @@ function recordAfter(
   }
   const template = { kind: 'read', template: withFlag } as const
   const observed = observation({ template, instance: storedInstance({ status }), ...parts })
-  return recordedConfiguration(configurationAfter(observed, { configuration, observes, ownPolicy }))
+  return recordedConfiguration(
+    configurationAfter(observed, { configuration, observes, ownPolicy, keysUnknown }),
+  )
 }
 
 const recorded = (settings: string, keys: string, served = false) =>
@@ -32,6 +48,23 @@ describe('the configuration in the status', () => {
   test('is that of the pass which considered it', () => {
     expect(recordAfter(undefined)).toEqual({ settings: 's2', keys: 'k2', served: false })
     expect(recordAfter(recorded('s1', 'k1'))).toMatchObject({ settings: 's2', keys: 'k2' })
+  })
+
+  test('keeps the FLAG_SECRET that made a flag which stays, and takes up the pepper', () => {
+    const before = recorded('s2', '11111111aaaaaaaa')
+    const keys = '22222222bbbbbbbb'
+    const keysOf = (keptFlag: string | undefined) =>
+      recordAfter(before, { keptFlag, configuration: { ...present, keys } })?.keys
+    expect(keysOf('flag{x}')).toBe('11111111bbbbbbbb')
+    expect(keysOf(undefined)).toBe(keys)
+  })
+
+  test('stays as it is while the keys cannot be read', () => {
+    expect(recordAfter(recorded('s1', 'k1'), { keysUnknown: true })).toMatchObject({
+      settings: 's2',
+      keys: 'k1',
+    })
+    expect(recordAfter(undefined, { keysUnknown: true })?.keys).toBe(noKeys)
   })
 
   test('says that the instance served when it took other settings up', () => {

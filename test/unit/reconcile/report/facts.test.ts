@@ -75,6 +75,7 @@ async function statusAfter(
         store: { lastActiveAt: async () => undefined },
         exposureGround: async () => ({ ground: noGround, asked: true, wakes: [] }),
         keepsPod: () => false,
+        config: { flagSecret: undefined },
       },
       { instance, clock: openClock },
       pass,
