@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { creditMinutes as creditMinutesOf, creditScope } from '../../lib/clock/credits.ts'
 import type { Credit } from '../../lib/clock/state.ts'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import type { ChallengeTemplateSpec } from '../../lib/crd/challenge-template.ts'
@@ -254,9 +255,27 @@ describe('credits', () => {
         later(expiresAt(asked(date), template(present), { ...none, credits: given }), end)
         const longer = { ...present, ...(present.ttlMinutes && { ttlMinutes: present.ttlMinutes + extra }) }
         later(expiresAt(asked(date), template(longer), rules), end)
+        const { availableUntil: _, maxTtlMinutes: __, ...unbounded } = present
+        later(expiresAt(asked(date), template(unbounded), rules), end)
+        const taken = [...credits, credit({ id: 'one less', minutes: -extra })]
+        later(end, expiresAt(asked(date), template(present), { ...none, credits: taken }))
         if (date === undefined) return
         const renewal = rfc3339(Date.parse(date) + extra * 60_000)
         later(expiresAt(asked(renewal), template(present), rules), end)
+      }),
+    )
+  })
+
+  it('give the end that the reported one and the present credits give where the template is gone', () => {
+    fc.assert(
+      fc.property(date, spec, some, some, (date, { availableUntil: _, ...present }, before, credits) => {
+        const end = expiresAt(asked(date), template(present), { ...none, credits: before })
+        if (end === undefined) return
+        const creditMinutes = creditMinutesOf(creditScope(asked(date)), before)
+        const status = { expiresAt: rfc3339(end), creditMinutes, observedGeneration: 1 }
+        const lived = { ...asked(date), status }
+        const known = expiresAt(asked(date), template(present), { ...none, credits })
+        expect(expiresAt(lived, undefined, { ...none, credits })).toBe(known)
       }),
     )
   })
