@@ -23,7 +23,8 @@ export interface ClusterFile {
   logRetentionDays: number
   concurrency: { reconcile: number; watchForwarder: number | undefined }
   accessEntries: boolean
-  deletionProtection: boolean
+  /** undefined: as the stack has it. */
+  deletionProtection: boolean | undefined
   /** `OPERATOR_*` variables of the functions. */
   operator: Record<string, string>
 }
@@ -98,7 +99,7 @@ export function parseClusterFile(
       watchForwarder: settings.integer('concurrency.watchForwarder', 2, 100),
     },
     accessEntries: settings.oneOf('accessEntries', [true, false]) ?? true,
-    deletionProtection: settings.oneOf('deletionProtection', [true, false]) ?? false,
+    deletionProtection: settings.oneOf('deletionProtection', [true, false]),
     operator: operatorVariables(settings),
   }
   if (settings.problems.length > 0) throw new ClusterFileRefused(file, settings.problems)

@@ -50,6 +50,7 @@ export default class ChallengeOperatorPlugin {
     this.configurationVariablesSources = {
       cluster: { resolve: async (address: Address) => ({ value: this.#valueAt(address) }) },
       name: { resolve: async (address: Address) => ({ value: this.#nameOf(address) }) },
+      when: { resolve: async (address: Address) => ({ value: this.#valueWhen(address) }) },
       secret: { resolve: async ({ address }: Address) => ({ value: this.#plainSecret(address) }) },
       deployment: { resolve: async () => ({ value: this.#deployedAt }) },
     }
@@ -101,6 +102,11 @@ export default class ChallengeOperatorPlugin {
       .reduce<unknown>((map, key) => (map as Record<string, unknown> | undefined)?.[key], this.#cluster)
     if (params?.[0] === 'optional') return value ?? { Ref: 'AWS::NoValue' }
     return params?.[0] === 'text' ? String(value ?? '') : (value ?? null)
+  }
+
+  /** The address if the file turns on what the parameter names. */
+  #valueWhen({ address, params }: Address): string | null {
+    return this.#cluster[params?.[0] as 'vpc' | 'accessEntries'] ? address : null
   }
 
   #nameOf({ address, params }: Address): string {

@@ -15,7 +15,9 @@ interface Resource {
 }
 
 const operator = Object.entries(sampleVariables).map(([name, value]) => `  ${name}: '${value}'`)
-const file = sampleClusterFile({ more: `operator:\n${operator.join('\n')}\n` })
+const file = sampleClusterFile({
+  more: `vpc: { subnetIds: [subnet-1], securityGroupIds: [sg-1] }\noperator:\n${operator.join('\n')}\n`,
+})
 let service: ServiceFolder
 let folder: string
 let resources: Record<string, Resource>
@@ -117,19 +119,30 @@ describe('the package of serverless.yml', () => {
     }
   })
 
-  it('gives every role exact actions, and a wildcard only for the interfaces that Lambda makes in a VPC', () => {
+  it('gives every role exact actions on exact resources', () => {
     const roles = Object.keys(resources).filter(name => resources[name]?.Type === 'AWS::IAM::Role')
     expect(roles).toHaveLength(5)
     for (const role of roles) {
       expect(resources[role]?.Properties).not.toHaveProperty('ManagedPolicyArns')
-      const network = statementsOf(role).filter(each => JSON.stringify(each).includes('ec2:'))
-      expect(network.map(({ Effect }) => Effect)).toEqual(['Allow', 'Deny'])
-      const others = statementsOf(role).filter(each => !network.includes(each))
-      for (const { Action, Resource } of others) {
+      for (const { Action, Resource } of statementsOf(role)) {
         expect(JSON.stringify(Action)).not.toContain('*')
         expect(JSON.stringify(Resource)).not.toMatch(/"\*"|:\*"/)
       }
     }
+  })
+
+  it('has a wildcard only for the interfaces that Lambda makes in a VPC, which the code is denied', () => {
+    const policies = ofType('AWS::IAM::Policy')
+    expect(policies).toHaveLength(1)
+    const { Roles, PolicyDocument } = (policies[0] as Resource).Properties as unknown as {
+      Roles: unknown[]
+      PolicyDocument: { Statement: (Statement & { Condition?: unknown })[] }
+    }
+    expect(Roles).toHaveLength(5)
+    const [allowed, denied] = PolicyDocument.Statement
+    expect(allowed).toMatchObject({ Effect: 'Allow', Resource: '*' })
+    expect(denied).toMatchObject({ Effect: 'Deny', Action: allowed?.Action, Resource: '*' })
+    expect(JSON.stringify(denied?.Condition)).toContain('lambda:SourceFunctionArn')
   })
 
   it('lets each function write into its own log only', () => {
@@ -299,11 +312,11 @@ interface Statement {
   Resource: unknown
 }
 
-/** The statements of all policies of a role, also of those for functions in a VPC. */
 function statementsOf(role: string): Statement[] {
-  type Policy = { PolicyDocument: { Statement: Statement[] } }
-  const policies = (resources[role]?.Properties.Policies ?? []) as (Policy | { 'Fn::If': [string, Policy] })[]
-  return policies.flatMap(each => ('Fn::If' in each ? each['Fn::If'][1] : each).PolicyDocument.Statement)
+  const policies = (resources[role]?.Properties.Policies ?? []) as {
+    PolicyDocument: { Statement: Statement[] }
+  }[]
+  return policies.flatMap(each => each.PolicyDocument.Statement)
 }
 
 function environmentOf(name: string): Record<string, unknown> {

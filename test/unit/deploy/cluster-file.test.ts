@@ -52,7 +52,7 @@ describe('parseClusterFile', () => {
       logRetentionDays: 30,
       concurrency: { reconcile: 20, watchForwarder: undefined },
       accessEntries: true,
-      deletionProtection: false,
+      deletionProtection: undefined,
       operator: {},
     })
   })
