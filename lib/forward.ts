@@ -23,6 +23,7 @@ import type { WatchHandlers, WatchTarget } from './kubernetes/cluster.ts'
 import type { ElectOptions } from './kubernetes/lease/elect.ts'
 import type { Log } from './telemetry/log.ts'
 import { type Metrics, noMetrics } from './telemetry/metrics.ts'
+import type { Tracer } from './telemetry/span.ts'
 import { newTraceparent } from './telemetry/traceparent.ts'
 
 export interface ForwardDependencies {
@@ -50,6 +51,7 @@ export interface ForwardDependencies {
   policySettings: PolicySettings
   log: Log
   metrics?: Metrics
+  tracer?: Tracer | undefined
   /** Epoch milliseconds. */
   now: () => number
   timers?: Timers
@@ -102,7 +104,7 @@ export function createForward(deps: ForwardDependencies): Forward {
     const leadership = createLeadership()
 
     const isActive = () => leadership.isLeading && unlisted.size === 0 && !stop.aborted
-    const pulse = createPulse({ metrics, isActive, now, timers })
+    const pulse = createPulse({ metrics, tracer: deps.tracer, isActive, now, timers })
     const { changes } = deps
     const sender = createSender(
       { changes, onAccepted: pulse.accepted, maySend: leadership.maySend, log, random, timers, now },

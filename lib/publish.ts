@@ -2,11 +2,14 @@ import type { EventBus } from './aws/eventbridge.ts'
 import type { Delivery, OutboxEvent, RefusedEvent } from './events.ts'
 import type { Outbox } from './store/store.ts'
 import type { Log } from './telemetry/log.ts'
+import type { Tracer } from './telemetry/span.ts'
+import { parseTraceparent } from './telemetry/traceparent.ts'
 
 export interface PublishDependencies {
   outbox: Outbox
   bus: EventBus
   log: Log
+  tracer?: Tracer | undefined
 }
 
 export interface Published {
@@ -40,7 +43,7 @@ const usualBusMs = 20_000
  * Moves events from the outbox to the event bus, the oldest first. An event that the bus refuses waits for a later run and
  * holds up no other. Every event is published at least once. Consumers deduplicate on the event id.
  */
-export function createPublish({ outbox, bus, log }: PublishDependencies): Publish {
+export function createPublish({ outbox, bus, log, tracer }: PublishDependencies): Publish {
   return async ({ limit = Number.POSITIVE_INFINITY, busMs = usualBusMs }, signal) => {
     const refused = new Map<string, RefusedEvent>()
     let published = 0
@@ -52,7 +55,9 @@ export function createPublish({ outbox, bus, log }: PublishDependencies): Publis
       const put = async (events: OutboxEvent[]): Promise<Delivery> => {
         untried = events.filter(event => !refused.has(event.id))
         const soon = AbortSignal.any([signal, AbortSignal.timeout(busMs)])
+        const startedAt = Date.now()
         const delivery = untried.length === 0 ? nothing : await bus.put(untried, soon)
+        if (tracer) trace(tracer, delivery, startedAt)
         for (const each of delivery.refused) refused.set(each.event.id, each)
         return delivery
       }
@@ -71,6 +76,27 @@ export function createPublish({ outbox, bus, log }: PublishDependencies): Publis
     }
     return { claimed: tried(), published }
   }
+}
+
+/** One span for each event, below the pass that wrote it: events of many passes share a request. */
+function trace(tracer: Tracer, { accepted, refused }: Delivery, startedAt: number): void {
+  const endedAt = Date.now()
+  const record = ({ payload, type, eventId }: OutboxEvent, failure?: string) => {
+    const parent = typeof payload.trace === 'string' ? parseTraceparent(payload.trace) : undefined
+    if (parent === undefined) return
+    const attributes = { 'challenge_operator.event': type, 'challenge_operator.event_id': eventId }
+    tracer.record({
+      name: 'publish event',
+      kind: 'producer',
+      parent,
+      startedAt,
+      endedAt,
+      attributes,
+      failure,
+    })
+  }
+  for (const event of accepted) record(event)
+  for (const { event, why } of refused) record(event, why)
 }
 
 const nothing: Delivery = { accepted: [], refused: [] }

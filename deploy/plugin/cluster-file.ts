@@ -25,7 +25,7 @@ export interface ClusterFile {
   accessEntries: boolean
   /** undefined: as the stack has it. */
   deletionProtection: boolean | undefined
-  /** `OPERATOR_*` variables of the functions. */
+  /** `OPERATOR_*` and `OTEL_*` variables of the functions. */
   operator: Record<string, string>
 }
 
@@ -159,8 +159,10 @@ function operatorVariables(settings: Settings): Record<string, string> {
   const variables = settings.map('operator')
   for (const name of Object.keys(variables)) {
     const row = configurationReference.find(each => each.name === name)
-    if (!name.startsWith('OPERATOR_'))
-      settings.problems.push(`operator.${name} is not a variable that begins with OPERATOR_; remove it`)
+    if (!/^(OPERATOR|OTEL)_/.test(name))
+      settings.problems.push(
+        `operator.${name} is not a variable that begins with OPERATOR_ or OTEL_; remove it`,
+      )
     else if (ownVariables.includes(name))
       settings.problems.push(`operator.${name} is set by the deployment; remove it`)
     else if (row !== undefined && row.functions.length === 0)

@@ -3,6 +3,7 @@ import type { DeadlineContext } from '../../lib/middleware/deadline.ts'
 import { invocation } from '../../lib/middleware/invocation.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
 import { type Metrics, noMetrics } from '../../lib/telemetry/metrics.ts'
+import type { Tracer } from '../../lib/telemetry/span.ts'
 
 export interface PublishHandlerOptions {
   /** Publishes up to `limit` events of the outbox. */
@@ -14,6 +15,7 @@ export interface PublishHandlerOptions {
   oldestMs: (signal: AbortSignal) => Promise<number>
   log: Log
   metrics?: Metrics
+  tracer?: Tracer | undefined
   /** Events of one call, claimed in one transaction: ten requests of ten. */
   limit?: number
   /** Aborts when the process is asked to stop. */
@@ -24,7 +26,7 @@ const reserveMs = 3_000
 
 /** Publishes the events that reconcile could not publish at once, until none is left or the bus accepts none. */
 export function createHandler(options: PublishHandlerOptions) {
-  const { publish, oldestMs, log, metrics = noMetrics, limit = 100, stopping } = options
+  const { publish, oldestMs, log, metrics = noMetrics, tracer, limit = 100, stopping } = options
   const run = async (_event: ScheduledEvent, { signal }: DeadlineContext): Promise<void> => {
     let published = 0
     while (!signal.aborted) {
@@ -37,5 +39,5 @@ export function createHandler(options: PublishHandlerOptions) {
     if (published > 0) log.info('outbox drained', { published })
     if (!signal.aborted) metrics.set('OutboxLag', Math.round((await oldestMs(signal)) / 1_000))
   }
-  return invocation(run, { log, metrics, reserveMs, stopping })
+  return invocation(run, { log, metrics, tracer, reserveMs, stopping })
 }

@@ -9,7 +9,7 @@ import { databaseAddress } from '../database.ts'
 import { createHandler } from './handler.ts'
 import { sections } from './sections.ts'
 
-const { database, secrets, bus, log } = configured({
+const { database, secrets, bus, log, tracer } = configured({
   service: 'publish',
   environment: process.env,
   sections,
@@ -24,8 +24,9 @@ const outbox = openOutbox(
 )
 
 export const handler = createHandler({
-  publish: createPublish({ outbox, bus: openEventBus({ busName: bus.name }), log }),
+  publish: createPublish({ outbox, bus: openEventBus({ busName: bus.name }), log, tracer }),
   oldestMs: outbox.oldestMs,
   log,
   metrics: openEmfMetrics(),
+  tracer,
 })

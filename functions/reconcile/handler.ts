@@ -20,6 +20,7 @@ import type { RepairPolicy } from '../../lib/reconcile/policy/repair-policy.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
 import { type Metrics, noMetrics } from '../../lib/telemetry/metrics.ts'
 import { runInScope } from '../../lib/telemetry/scope.ts'
+import type { Tracer } from '../../lib/telemetry/span.ts'
 import { traceIdOf } from '../../lib/telemetry/traceparent.ts'
 import {
   type Group,
@@ -30,7 +31,7 @@ import {
   type Step,
 } from './groups.ts'
 import { logPass, passScope } from './log-pass.ts'
-import { measurePass, measureReceipt } from './measure.ts'
+import { measurePass, measureReceipt, tracePass } from './measure.ts'
 
 export interface ReconcileHandlerOptions {
   reconcile: Reconcile
@@ -50,6 +51,7 @@ export interface ReconcileHandlerOptions {
   publish?: (options: { limit: number; busMs: number }, signal: AbortSignal) => Promise<unknown>
   log: Log
   metrics?: Metrics
+  tracer?: Tracer | undefined
   /** Epoch milliseconds. */
   clock?: () => number
   /** In [0, 1). */
@@ -74,7 +76,7 @@ const publishBusMs = 1_500
  * again, after 2 s the first time.
  */
 export function createHandler(options: ReconcileHandlerOptions) {
-  const { metrics = noMetrics, log, clock = Date.now } = options
+  const { metrics = noMetrics, log, tracer, clock = Date.now } = options
   const run = async (event: SQSEvent, context: DeadlineContext): Promise<SQSBatchResponse> => {
     measureReceipt(event.Records, clock(), metrics)
     const groups = groupsOf(event.Records)
@@ -84,7 +86,7 @@ export function createHandler(options: ReconcileHandlerOptions) {
     const left = runs.flatMap(ran => ran.left)
     return { batchItemFailures: left.map(record => ({ itemIdentifier: record.messageId })) }
   }
-  return invocation(run, { log, metrics, reserveMs })
+  return invocation(run, { log, metrics, tracer, reserveMs })
 }
 
 interface GroupRun {
@@ -154,6 +156,7 @@ async function runPass(
   const ended = { pass: step.pass, result, started, milliseconds: clock() - started, ...scope }
   logPass(ended, log)
   measurePass(ended, metrics)
+  tracePass(ended, options.tracer)
   const { timers, deadLetter } = followUpOfPass(result, step.pass, clock(), random())
   const soon = AbortSignal.timeout(followUpMs)
   await Promise.all(timers.map(timer => options.timers.send(timer, soon)))

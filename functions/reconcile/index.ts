@@ -5,6 +5,7 @@ import { eventGraceMs } from '../../lib/config/placement.ts'
 import { watchedBy } from '../../lib/crd/namespaces.ts'
 import { withCallCounts } from '../../lib/kubernetes/client/counted-client.ts'
 import { withServerTime } from '../../lib/kubernetes/client/server-time.ts'
+import { withCallSpans } from '../../lib/kubernetes/client/traced-client.ts'
 import { openEventRecorder } from '../../lib/kubernetes/event-recorder.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
@@ -25,13 +26,14 @@ import { withKeys } from '../keys.ts'
 import { createHandler } from './handler.ts'
 import { sections } from './sections.ts'
 
-const { operator, cluster, database, secrets, queues, bus, log } = configured({
+const { operator, cluster, database, secrets, queues, bus, log, tracer } = configured({
   service: 'reconcile',
   environment: process.env,
   sections,
 })
 const metrics = openEmfMetrics()
-const counted = withCallCounts(clientFor('reconcile', cluster), { function: 'reconcile', metrics })
+const traced = withCallSpans(clientFor('reconcile', cluster), tracer)
+const counted = withCallCounts(traced, { function: 'reconcile', metrics })
 const { client, time } = withServerTime(counted)
 const access = { read: openSecretReader(secrets), log }
 const db = openDatabase({
@@ -40,7 +42,7 @@ const db = openDatabase({
   applicationName: 'challenge-operator reconcile',
 })
 const outbox = openOutbox(db, bus.name)
-const publish = createPublish({ outbox, bus: openEventBus({ busName: bus.name }), log })
+const publish = createPublish({ outbox, bus: openEventBus({ busName: bus.name }), log, tracer })
 const parts = {
   cluster: openCluster(client),
   store: openStore(db, { bus: bus.name, limits: operator.limits, platform: operator.platform }),
@@ -65,4 +67,5 @@ export const handler = createHandler({
   publish,
   log,
   metrics,
+  tracer,
 })

@@ -13,10 +13,18 @@ export interface EndedPass extends Scope {
   milliseconds: number
 }
 
-/** The scope of a pass. Its fields stand in every line that is written during the pass. */
+/**
+ * The scope of a pass. Its fields stand in every line that is written during the pass, and its id is that of its span. A
+ * message of a sweep has no trace, and one begins with its pass.
+ */
 export function passScope({ namespace, name, uids, trace }: Pass): Scope {
-  const pass = randomBytes(8).toString('hex')
-  return { fields: { namespace, name, uid: uids.at(-1), pass, trace: traceIdOf(trace) }, calls: 0 }
+  const spanId = randomBytes(8).toString('hex')
+  const traceId = traceIdOf(trace) ?? randomBytes(16).toString('hex')
+  return {
+    fields: { namespace, name, uid: uids.at(-1), pass: spanId, trace: traceId },
+    calls: 0,
+    span: { traceId, spanId },
+  }
 }
 
 /** Writes the line of a pass. A settled pass without events changed nothing: its line is for debugging. */

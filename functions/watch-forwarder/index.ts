@@ -19,7 +19,7 @@ import { createHandler } from './handler.ts'
 import { sections } from './sections.ts'
 
 keepHeapSmall()
-const { operator, cluster, queues, log } = configured({
+const { operator, cluster, queues, log, tracer } = configured({
   service: 'watch-forwarder',
   environment: process.env,
   sections,
@@ -43,6 +43,7 @@ const forward = createForward({
   warnMinutes: operator.warnMinutes,
   log,
   metrics,
+  tracer,
   now: time.likely,
 })
 
@@ -53,4 +54,5 @@ export const handler = createHandler({
     takeSeat({ client, namespace, identity, writer, log, now: time.likely, remainingMs }, work, signal),
   log,
   metrics,
+  tracer,
 })

@@ -1,4 +1,5 @@
 import { firstNamespace, type WatchedNamespaces } from '../crd/namespaces.ts'
+import type { TracingConfig } from '../telemetry/span.ts'
 import { parseCidr } from './cidr.ts'
 import { dnsDefault, parseDns } from './dns.ts'
 import { type ExposureConfig, exposureConfig, ingressCidrs } from './exposure.ts'
@@ -8,6 +9,7 @@ import { configurationReference } from './reference.ts'
 import { type Scheduling, scheduling } from './scheduling.ts'
 import type { SecretReference } from './secret-reference.ts'
 import { type Environment, readConfig, type Secret, type Section, type Variables } from './section.ts'
+import { tracing } from './tracing.ts'
 import { unknownVariables } from './unknown.ts'
 
 export interface OperatorConfig {
@@ -42,6 +44,8 @@ export interface OperatorConfig {
   installation: Installation
   exposure: ExposureConfig
   logLevel: 'debug' | 'info' | 'warn' | 'error'
+  /** Where the spans of the functions are sent to. */
+  tracing: TracingConfig
   /** The port of `challenge-operator run` that tells whether the process is healthy; 0: any free one. */
   healthPort: number
   flagSecret: string | undefined
@@ -115,6 +119,7 @@ export const operatorSection: Section<OperatorConfig> = variables => {
     },
     exposure: exposureConfig(variables),
     logLevel: variables.oneOf('OPERATOR_LOG_LEVEL', ['debug', 'info', 'warn', 'error']) ?? 'info',
+    tracing: tracing(variables),
     healthPort: variables.integer('OPERATOR_HEALTH_PORT', 0, 65_535) ?? 8081,
     flagSecret: flagSecret.value,
     flagHmacPepper: pepper.value,

@@ -176,6 +176,16 @@ export const configurationReference: readonly ConfigurationVariable[] = [
   ),
   row('OPERATOR_LOG_LEVEL', 'info', 'debug, info, warn or error.'),
   row(
+    'OTEL_EXPORTER_OTLP_ENDPOINT',
+    undefined,
+    'URL of an OTLP/HTTP receiver of traces, without /v1/traces; unset: nothing is traced.',
+  ),
+  row(
+    'OTEL_EXPORTER_OTLP_HEADERS',
+    undefined,
+    'Headers for that receiver, name=value with commas between several.',
+  ),
+  row(
     'OPERATOR_HEALTH_PORT',
     '8081',
     'Port of `/healthz` and `/readyz` of `challenge-operator run`, 0 to 65535; 0: a free one.',

@@ -42,6 +42,7 @@ const effects: Readonly<Record<keyof OperatorConfig, 'settings' | 'policies' | '
   installation: 'none',
   exposure: 'settings',
   logLevel: 'none',
+  tracing: 'none',
   healthPort: 'none',
   platform: 'none',
   flagSecret: 'keys',

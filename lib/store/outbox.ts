@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { sql, type Transaction } from 'kysely'
 import type { Delivery, EventType, OutboxEvent } from '../events.ts'
+import { currentTraceparent } from '../telemetry/scope.ts'
 import { sqlState } from './errors.ts'
 import { eventNotes } from './event-notes.ts'
 import { type InstanceRow, writeInstance } from './instances.ts'
@@ -84,6 +85,8 @@ function payloadOf(row: InstanceRow, { eventId, sequence, at }: EventHead) {
     sequence,
     key: { kind: 'ChallengeInstance', namespace: row.namespace, name: row.name },
     uid: row.uid,
+    /** W3C traceparent of the pass that wrote the event. */
+    trace: currentTraceparent() ?? null,
     owner: { teamId: Number(row.team_id), eventId: Number(row.event_id) },
     template: row.template,
     phase: row.phase,

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { LogFields } from './log-fields.ts'
+import { type SpanIdentity, traceparentOf } from './traceparent.ts'
 
 /** The work that a call, or a line of the log, belongs to: one pass, or one sweep. */
 export interface Scope {
@@ -7,6 +8,8 @@ export interface Scope {
   fields: LogFields
   /** Calls to the API server so far. */
   calls: number
+  /** The span of the work, in the trace of the change that led to it. */
+  span?: SpanIdentity
 }
 
 const storage = new AsyncLocalStorage<Scope>()
@@ -19,4 +22,10 @@ export function runInScope<T>(scope: Scope, work: () => Promise<T>): Promise<T> 
 /** The scope of the code that runs now; undefined outside of every scope. */
 export function currentScope(): Scope | undefined {
   return storage.getStore()
+}
+
+/** Returns the W3C traceparent of the work that runs now, for what it causes. */
+export function currentTraceparent(): string | undefined {
+  const span = storage.getStore()?.span
+  return span && traceparentOf(span)
 }

@@ -14,6 +14,7 @@ import type { WatchTimes } from '../../lib/kubernetes/watch/stream.ts'
 import { watch } from '../../lib/kubernetes/watch/watch.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
 import { type Metrics, noMetrics } from '../../lib/telemetry/metrics.ts'
+import type { Tracer } from '../../lib/telemetry/span.ts'
 import { version } from '../../lib/version.ts'
 import type { Leadership } from './leadership.ts'
 
@@ -23,6 +24,7 @@ export interface ForwardParts {
   config: OperatorConfig
   log: Log
   metrics?: Metrics
+  tracer?: Tracer | undefined
   /** Learns of each change of the lead. */
   leadership?: Leadership | undefined
 }
@@ -40,7 +42,7 @@ export interface ForwardSeams {
 
 /** The forwarder's story over a real cluster and queue. Every forwarder has an identity of its own for the lease. */
 export function composeForward(
-  { client: inner, changes, config, log, leadership, metrics = noMetrics }: ForwardParts,
+  { client: inner, changes, config, log, leadership, metrics = noMetrics, tracer }: ForwardParts,
   { watch: wrapWatch, watchTimes = {}, leaseTimes = {}, now: ownTime, timers }: ForwardSeams = {},
 ): Forward {
   const { client, time } = withServerTime(inner)
@@ -74,6 +76,7 @@ export function composeForward(
     warnMinutes: config.warnMinutes,
     log,
     metrics,
+    tracer,
     now,
     ...(timers === undefined ? {} : { timers }),
   })

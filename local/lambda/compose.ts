@@ -14,7 +14,6 @@ import { openQueues } from '../../lib/aws/sqs.ts'
 import type { OperatorConfig } from '../../lib/config/operator.ts'
 import { eventGraceMs } from '../../lib/config/placement.ts'
 import { watchedBy } from '../../lib/crd/namespaces.ts'
-import { withCallCounts } from '../../lib/kubernetes/client/counted-client.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import { type ServerTime, withServerTime } from '../../lib/kubernetes/client/server-time.ts'
 import { openEventRecorder } from '../../lib/kubernetes/event-recorder.ts'
@@ -40,6 +39,7 @@ import type { Log } from '../../lib/telemetry/log.ts'
 import { type Metrics, noMetrics } from '../../lib/telemetry/metrics.ts'
 import type { PartAddresses } from '../parts/part-addresses.ts'
 import { composeForward, type ForwardSeams } from './compose-forward.ts'
+import { composeTelemetry } from './compose-telemetry.ts'
 import { longestRoundMs, type MappingOptions, runMapping } from './event-source-mapping.ts'
 import type { Leadership } from './leadership.ts'
 import { type Pulse, withPulse } from './pulse.ts'
@@ -129,8 +129,7 @@ export function composeOperator(
 ): Operator {
   const { databaseUrl, queues: urls, sqs, bus } = addresses
   const { functions = composedFunctions, leadership, pulse, metrics = noMetrics } = options
-  const clientFor = (name: ComposedFunction) =>
-    withCallCounts(addresses.clientFor(name), { function: name, metrics })
+  const { tracers, clientFor } = composeTelemetry(addresses, { ...config, metrics })
   const logOf = (service: ComposedFunction) => log.child({ service })
   const { readSecret: read = openSecretReader({ endpoints: {} }) } = addresses
   const secretsOf = (log: Log) => ({ read, log })
@@ -149,6 +148,7 @@ export function composeOperator(
       outbox,
       bus: openEventBus({ busName: bus.name, clientOptions: bus.clientOptions }),
       log: logOf('publish'),
+      tracer: tracers.publish,
     })
   const readyOf = (client: KubernetesClient) =>
     options.checksSchema ? { ready: once(signal => checkSchema(client, signal)) } : {}
@@ -176,6 +176,7 @@ export function composeOperator(
       ...(publish === undefined ? {} : { publish }),
       log,
       metrics,
+      tracer: tracers.reconcile,
     })
     return playMapping('reconcile', { handler, queueUrl: urls.changesUrl }, stopping)
   }
@@ -191,9 +192,10 @@ export function composeOperator(
     const client = pulse
       ? withPulse(clientFor(name), pulse.follow(name, forwarderSilenceMs))
       : clientFor(name)
-    const parts = { client, changes, config, log, metrics, leadership }
+    const tracer = tracers[name]
+    const parts = { client, changes, config, log, metrics, tracer, leadership }
     const forward = composeForward(parts, options.forwarder)
-    const handler = forwarderHandler({ forward, ...readyOf(client), log, metrics, stopping })
+    const handler = forwarderHandler({ forward, ...readyOf(client), log, metrics, tracer, stopping })
     return playSchedule(name, handler, stopping)
   }
 
@@ -227,7 +229,8 @@ export function composeOperator(
     if (outbox === undefined || publish === undefined) return
     const { oldestMs } = outbox
     return inTerms(term => {
-      const handler = publishHandler({ publish, oldestMs, log: logOf('publish'), metrics, stopping: term })
+      const parts = { publish, oldestMs, log: logOf('publish'), metrics, tracer: tracers.publish }
+      const handler = publishHandler({ ...parts, stopping: term })
       return playSchedule('publish', handler, term)
     }, stopping)
   }

@@ -14,13 +14,19 @@ import {
   startTestOperator,
   type TestOperator,
 } from '../support/operator.ts'
+import { startOtlpReceiver } from '../support/otlp-receiver.ts'
 import { policyNameOf, policyOf } from '../support/policies.ts'
 
 let operator: TestOperator
+let receiver: Awaited<ReturnType<typeof startOtlpReceiver>>
 beforeAll(async () => {
-  operator = await startTestOperator()
+  receiver = await startOtlpReceiver()
+  operator = await startTestOperator({ env: { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint } })
 })
-afterAll(() => operator?.stop())
+afterAll(async () => {
+  await operator?.stop()
+  receiver?.stop()
+})
 
 const get = <T extends { apiVersion: string; kind: string; metadata: object }>(kind: string, name: string) =>
   operator.cluster.get<T & never>(referenceTo(operator, kind, name), operator.signal) as Promise<
@@ -68,6 +74,53 @@ describe('the life of an instance', () => {
     })
     await waitUntil('both events', 20_000, async () => operator.events(uid).length >= 2, operator.signal)
     expect(operator.events(uid)).toEqual(['instance.provisioning', 'instance.ready'])
+  })
+
+  test('is one trace: from the forwarder over the pass and its calls to the publication', async () => {
+    const about = (name: string) =>
+      receiver.spans.find(
+        span =>
+          span.name === name &&
+          span.attributes['challenge_operator.key'] === `${operator.namespace}/web-7` &&
+          [
+            span.attributes['challenge_operator.cause'],
+            span.attributes['challenge_operator.causes'],
+          ].includes('changed'),
+      )
+    const spansOf = (traceId: string | undefined) => receiver.spans.filter(span => span.traceId === traceId)
+    // The forwarder sends its spans every five seconds.
+    const whole = async () => {
+      const names = spansOf(about('send change')?.traceId).map(({ name }) => name)
+      return ['reconcile pass', 'POST deployments', 'publish event'].every(name => names.includes(name))
+    }
+    await waitUntil('the spans of the creation', 30_000, whole, operator.signal)
+    const sent = about('send change')
+    const trace = spansOf(sent?.traceId)
+    const pass = trace.find(
+      ({ name, parentSpanId }) => name === 'reconcile pass' && parentSpanId === sent?.spanId,
+    )
+    const called = trace.filter(({ parentSpanId }) => parentSpanId === pass?.spanId)
+    expect(sent?.service).toBe('challenge-operator-watch-forwarder')
+    expect(pass).toMatchObject({
+      service: 'challenge-operator-reconcile',
+      attributes: {
+        'challenge_operator.outcome': expect.any(String),
+        'challenge_operator.calls': expect.anything(),
+      },
+    })
+    const calls = called.filter(({ attributes }) => 'url.path' in attributes)
+    expect(calls).toHaveLength(Number(pass?.attributes['challenge_operator.calls']))
+    expect(calls.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['GET challengeinstances', 'POST deployments', 'PUT challengeinstances/status']),
+    )
+    expect(called.filter(({ name }) => name === 'publish event')).toContainEqual(
+      expect.objectContaining({
+        attributes: expect.objectContaining({ 'challenge_operator.event': 'instance.provisioning' }),
+      }),
+    )
+    // Work lies within the work that led to it.
+    for (const call of calls) expect(call.startedAt).toBeGreaterThanOrEqual((pass?.startedAt ?? 0) - 5)
+    expect(JSON.stringify(receiver.requests)).not.toMatch(/flag\{|Bearer/)
   })
 
   test('is guarded by the default deny and a policy that it shares', async () => {

@@ -80,7 +80,7 @@ describe('the documentation', () => {
       const dimensions = Object.keys(definition.dimensions).map(each => ` by ${each}`)
       return `\`${name}\` (${definition.unit}${dimensions.join('')}): ${definition.sentence}`
     })
-    expect(items(list.split('\n\nAlarms')[0] ?? '')).toEqual(expected)
+    expect(items(list.split('\n\n###')[0] ?? '')).toEqual(expected)
   })
 
   it('explains the fields of a pass as the list of all fields does', () => {

@@ -1,10 +1,14 @@
 import type { Timers } from '../../abort.ts'
 import type { OutgoingChange } from '../../aws/queue-ports.ts'
 import type { EndedList, WatchTarget } from '../../kubernetes/cluster.ts'
+import type { ChangeMessage } from '../../messages.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
+import type { EndedSpan, Tracer } from '../../telemetry/span.ts'
+import { parseTraceparent } from '../../telemetry/traceparent.ts'
 
 export interface PulseOptions {
   metrics: Metrics
+  tracer: Tracer | undefined
   /** Whether this forwarder leads and all its lists have ended. */
   isActive: () => boolean
   /** Epoch milliseconds. */
@@ -34,7 +38,7 @@ export interface Pulse {
 const beatMs = 30_000
 
 /** A standby sets `ForwarderLeading` to 0 once, when it becomes one, and then sends nothing: it would cost a line a beat. */
-export function createPulse({ metrics, isActive, now, timers }: PulseOptions): Pulse {
+export function createPulse({ metrics, tracer, isActive, now, timers }: PulseOptions): Pulse {
   /** When each watch brought something, in epoch milliseconds. */
   const heardAt = new Map<WatchTarget, number>()
   let changedAt = now()
@@ -71,10 +75,30 @@ export function createPulse({ metrics, isActive, now, timers }: PulseOptions): P
     following: () => metrics.set('ForwarderLeading', 0),
     accepted(changes) {
       const at = now()
-      for (const { change } of changes)
-        metrics.observe('EventToMessageLag', Math.max(0, at - Date.parse(change.at)))
+      for (const { change } of changes) {
+        const madeAt = Date.parse(change.at)
+        metrics.observe('EventToMessageLag', Math.max(0, at - madeAt))
+        tracer?.record(sendSpan(change, madeAt, at))
+      }
     },
     stop: () => timers.clear(timer),
+  }
+}
+
+/** The span whose identity the message carries: from the verdict to the moment at which the queue has the message. */
+function sendSpan(change: ChangeMessage, startedAt: number, endedAt: number): EndedSpan {
+  return {
+    name: 'send change',
+    kind: 'producer',
+    identity: parseTraceparent(change.trace),
+    startedAt,
+    endedAt: Math.max(startedAt, endedAt),
+    attributes: {
+      'challenge_operator.key': `${change.namespace}/${change.name}`,
+      'challenge_operator.uid': change.uid,
+      'challenge_operator.cause': change.cause,
+      'challenge_operator.kind': change.kind,
+    },
   }
 }
 

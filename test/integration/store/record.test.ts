@@ -79,6 +79,7 @@ describe('Store.record', () => {
       sequence: 1,
       key: { kind: 'ChallengeInstance', namespace: 'default', name: 'web-1-team-1' },
       uid: 'uid-1',
+      trace: null,
       owner: { teamId: 1, eventId: 7 },
       template: 'web-1',
       phase: 'Ready',

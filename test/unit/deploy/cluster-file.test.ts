@@ -95,7 +95,7 @@ describe('parseClusterFile', () => {
     ],
     [
       'operator: { FLAG_SECRET: x }',
-      'operator.FLAG_SECRET is not a variable that begins with OPERATOR_; remove it',
+      'operator.FLAG_SECRET is not a variable that begins with OPERATOR_ or OTEL_; remove it',
     ],
     [
       'operator: { OPERATOR_ALLOWED_REGISTRIES: docker.io }',

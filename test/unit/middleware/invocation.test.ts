@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { deadline } from '../../../lib/middleware/deadline.ts'
 import { errorLog } from '../../../lib/middleware/error-log.ts'
 import { invocation } from '../../../lib/middleware/invocation.ts'
-import { metricsFlush } from '../../../lib/middleware/metrics-flush.ts'
+import { telemetryFlush } from '../../../lib/middleware/telemetry-flush.ts'
 import { type Log, silentLog } from '../../../lib/telemetry/log.ts'
 import { noMetrics } from '../../../lib/telemetry/metrics.ts'
 import { lambdaContext } from '../../../local/lambda/context.ts'
@@ -72,7 +72,7 @@ describe('the options of a middleware', () => {
   it.each([
     ['deadline', () => deadline({ reserveMS: 1 } as never), 'reserveMS'],
     ['errorLog', () => errorLog({ logger: silentLog } as never), 'logger'],
-    ['metricsFlush', () => metricsFlush({ metric: noMetrics } as never), 'metric'],
+    ['telemetryFlush', () => telemetryFlush({ metric: noMetrics } as never), 'metric'],
   ])('are refused by %s if their name is unknown', (middleware, make, name) => {
     expect(make).toThrow(`middleware ${middleware}: unknown option ${name}`)
   })
