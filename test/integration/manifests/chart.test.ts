@@ -87,6 +87,16 @@ describe('the chart', () => {
       if (kind.endsWith('Binding')) expect(subjects).toEqual([account])
   })
 
+  it('names its account so that the policy of the accounts holds it, whatever the release is called', async () => {
+    const policy = readFileSync(join(root, 'manifests/admission/accounts.yaml'), 'utf8')
+    const names = new RegExp(/matches\('(.+?)'\)/.exec(policy)?.[1] ?? 'none')
+    for (const release of ['challenge-operator', 'ctf2', 'challenge-operator-2']) {
+      const { output } = await run(['template', release, chart, '-n', 'ctf-system'])
+      const account = parsed(withoutRemarks(output)).find(each => each?.kind === 'ServiceAccount')
+      expect(`system:serviceaccount:ctf-system:${account?.metadata.name}`).toMatch(names)
+    }
+  })
+
   it('binds the roles in each watched namespace, or in all', async () => {
     const several = bindingsIn(
       await rendered({ OPERATOR_NAMESPACE: 'a\\, b', OPERATOR_LEASE_NAMESPACE: 'c' }),
