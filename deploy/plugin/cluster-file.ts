@@ -22,6 +22,8 @@ export interface ClusterFile {
   permissionsBoundary: string | undefined
   logRetentionDays: number
   concurrency: { reconcile: number; watchForwarder: number | undefined }
+  /** Whom an alarm tells; undefined: nobody. */
+  alarmActions: [topicArn: string] | undefined
   accessEntries: boolean
   /** undefined: as the stack has it. */
   deletionProtection: boolean | undefined
@@ -48,6 +50,7 @@ export const clusterFileKeys: readonly string[] = [
   'logRetentionDays',
   'concurrency.reconcile',
   'concurrency.watchForwarder',
+  'alarmTopicArn',
   'accessEntries',
   'deletionProtection',
   'operator',
@@ -98,6 +101,7 @@ export function parseClusterFile(
       reconcile: settings.integer('concurrency.reconcile', 2, 1000) ?? 20,
       watchForwarder: settings.integer('concurrency.watchForwarder', 2, 100),
     },
+    alarmActions: alarmActionsOf(settings, region),
     accessEntries: settings.oneOf('accessEntries', [true, false]) ?? true,
     deletionProtection: settings.oneOf('deletionProtection', [true, false]),
     operator: operatorVariables(settings),
@@ -137,6 +141,16 @@ function secretsOf(settings: Settings, region: string): ClusterFile['secrets'] {
         'the ARN of a key of KMS',
       ) ?? '',
   }
+}
+
+function alarmActionsOf(settings: Settings, region: string): ClusterFile['alarmActions'] {
+  const pattern = /^arn:aws[-a-z]*:sns:[-a-z0-9]+:\d{12}:[-\w]{1,256}$/
+  const topic = settings.text('alarmTopicArn', pattern, 'the ARN of a standard topic of SNS')
+  if (topic === undefined) return undefined
+  const place = topic.split(':')[3]
+  if (region !== '' && place !== region)
+    settings.problems.push(`alarmTopicArn is in ${place}; write a topic that is in ${region}`)
+  return [topic]
 }
 
 function vpcOf(settings: Settings): ClusterFile['vpc'] {

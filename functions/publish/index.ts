@@ -9,7 +9,7 @@ import { databaseAddress } from '../database.ts'
 import { createHandler } from './handler.ts'
 import { sections } from './sections.ts'
 
-const { database, secrets, bus, log, tracer } = configured({
+const { operator, database, secrets, bus, log, tracer } = configured({
   service: 'publish',
   environment: process.env,
   sections,
@@ -27,6 +27,6 @@ export const handler = createHandler({
   publish: createPublish({ outbox, bus: openEventBus({ busName: bus.name }), log, tracer }),
   oldestMs: outbox.oldestMs,
   log,
-  metrics: openEmfMetrics(),
+  metrics: openEmfMetrics(operator.installation),
   tracer,
 })

@@ -31,7 +31,7 @@ const { operator, cluster, database, secrets, queues, bus, log, tracer } = confi
   environment: process.env,
   sections,
 })
-const metrics = openEmfMetrics()
+const metrics = openEmfMetrics(operator.installation)
 const traced = withCallSpans(clientFor('reconcile', cluster), tracer)
 const counted = withCallCounts(traced, { function: 'reconcile', metrics })
 const { client, time } = withServerTime(counted)

@@ -23,7 +23,7 @@ const { operator, cluster, database, secrets, queues, next, log } = configured({
   sections,
 })
 const { intervalSeconds, resyncMinutes } = operator
-const metrics = openEmfMetrics()
+const metrics = openEmfMetrics(operator.installation)
 const counts = { function: 'sweep', metrics }
 const { client, time } = withServerTime(withCallCounts(clientFor('sweep', cluster), counts))
 const access = { read: openSecretReader(secrets), log }

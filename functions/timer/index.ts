@@ -4,10 +4,14 @@ import { openEmfMetrics } from '../../lib/telemetry/emf-metrics.ts'
 import { createHandler } from './handler.ts'
 import { sections } from './sections.ts'
 
-const { queues, log } = configured({
+const { operator, queues, log } = configured({
   service: 'timer',
   environment: process.env,
   sections,
 })
 
-export const handler = createHandler({ ...openQueues(queues), log, metrics: openEmfMetrics() })
+export const handler = createHandler({
+  ...openQueues(queues),
+  log,
+  metrics: openEmfMetrics(operator.installation),
+})

@@ -25,7 +25,7 @@ const { operator, cluster, queues, log, tracer } = configured({
   sections,
 })
 const { namespaces, leaseNamespace: namespace } = operator
-const metrics = openEmfMetrics()
+const metrics = openEmfMetrics(operator.installation)
 const counts = { function: 'watch-forwarder', metrics }
 const { client, time } = withServerTime(withCallCounts(clientFor('watch-forwarder', cluster), counts))
 const identity = randomUUID()
