@@ -25,7 +25,7 @@ afterAll(async () => {
 
 describe('an operator without changes', () => {
   test('sends no message, also for a resync', () => {
-    expect(silence.swept).toEqual({ examined: instances, enqueued: 0 })
+    expect(silence.swept).toMatchObject({ examined: instances, enqueued: 0 })
     expect(silence.messages).toEqual([])
   })
 

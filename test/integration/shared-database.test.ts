@@ -94,7 +94,7 @@ const endpoint = async () => {
 /** Waits until both operators have swept. The other one writes a line of each sweep that found something. */
 async function untilSwept(): Promise<void> {
   for (let sweep = 0; sweep < 2; sweep++) {
-    expect(await sweepOnce(platform, queues)).toEqual({ examined: 1, enqueued: 0 })
+    expect(await sweepOnce(platform, queues)).toMatchObject({ examined: 1, enqueued: 0 })
     await new Promise(resolve => setTimeout(resolve, 2_500))
   }
 }
