@@ -1,10 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { clockName } from '../../lib/clock/state.ts'
-import { apiVersion, labels } from '../../lib/crd/group.ts'
-import type { NetworkPolicy } from '../../lib/crd/objects.ts'
+import { apiVersion } from '../../lib/crd/group.ts'
 import { collectionPath } from '../../lib/kubernetes/client/paths.ts'
-import { waitUntil } from '../../local/process/wait.ts'
 import { instanceOf } from '../support/objects.ts'
 import { type BenchCluster, openBenchCluster } from './bench-cluster.ts'
 import { namesOf } from './burst.ts'
@@ -14,9 +11,10 @@ import { finalized } from './creator.ts'
 import { callsFigure, type Result, tableOf } from './figures.ts'
 import { type InstanceSight, type SeenInstance, watchInstances } from './instance-sight.ts'
 import { quantile } from './latency.ts'
+import { measureLockdown } from './lockdown.ts'
 import { measureBareMarks, measureManyEnds } from './many-ends.ts'
 import { startDatabase, startOperatorProcess } from './operator.ts'
-import { operated, sampleOf, templateName } from './sample.ts'
+import { operated, placements, sampleOf, templateName } from './sample.ts'
 
 const parts = ['limits', 'waking', 'lockdown', 'ends'] as const
 type Part = (typeof parts)[number]
@@ -30,6 +28,7 @@ const { values } = parseArgs({
     alone: { type: 'string', default: '20' },
     minutes: { type: 'string', default: '20' },
     profile: { type: 'string' },
+    placement: { type: 'string', default: 'Shared' },
     'without-controllers': { type: 'boolean', default: false },
     only: { type: 'string', multiple: true, default: [...parts] },
   },
@@ -45,8 +44,6 @@ const withControllers = !values['without-controllers']
 const templates = Array.from({ length: 10 }, (_, index) => `${templateName}-${index}`)
 /** Milliseconds after which everything that a change causes has ended. */
 const pauseMs = 1_000
-/** Milliseconds from the change of the organiser's clock until all policies have followed. */
-const lockdownMs = 5_000
 
 const runs = (part: Part) => values.only.includes(part)
 const signal = AbortSignal.timeout(Number(values.minutes) * 60_000)
@@ -55,7 +52,9 @@ const progress = (line: string) =>
   void process.stderr.write(`${String(Math.round((Date.now() - began) / 1_000)).padStart(4)} s  ${line}\n`)
 const show = (result: Result) => void process.stdout.write(`${tableOf(result)}\n`)
 
-const sample = sampleOf('Shared')
+const placement = placements.find(each => each === values.placement)
+if (placement === undefined) throw new Error(`--placement is one of ${placements.join(', ')}`)
+const sample = sampleOf(placement)
 const instancesPath = collectionPath({ apiVersion, kind: 'ChallengeInstance' }, operated)
 /** Each instance has a team of its own. */
 const allTeams = burst + instances + alone
@@ -92,7 +91,7 @@ try {
   }
   if (runs('lockdown')) {
     progress('lockdown')
-    show(await measureLockdown(cluster))
+    show(await measureLockdown(cluster, instances, signal))
   }
   if (runs('ends')) {
     progress(`moving the ends of ${instances} instances into one second`)
@@ -226,65 +225,5 @@ async function measureWaking(
       { name: 'wake to Ready, p50', ...p50(took.woken) },
       { name: 'create to Ready, p50', ...p50(took.created) },
     ],
-  }
-}
-
-async function measureLockdown(cluster: BenchCluster): Promise<Result> {
-  const metadata = { namespace: operated, name: clockName }
-  const path = collectionPath({ apiVersion: 'v1', kind: 'ConfigMap' }, operated)
-  const body = JSON.stringify({ metadata, data: { lockdown: 'true' } })
-  const close = await followed(cluster, 'closed', () => cluster.bare.call('POST', path, body, signal))
-  await sleep(5 * pauseMs)
-  const opening = () => patch(cluster, `${path}/${clockName}`, { data: { lockdown: 'false' } })
-  const open = await followed(cluster, 'open', opening)
-  const figures = { closed: close, 'open again': open }
-  return {
-    scenario: `lockdown of ${instances} instances with ${close.policies} policies`,
-    figures: Object.entries(figures).flatMap(([what, { ms, policyWrites, instanceWrites }]) => [
-      {
-        name: `all policies ${what}`,
-        value: ms,
-        unit: 'ms',
-        aim: { bound: 'at most', value: lockdownMs },
-      },
-      { name: `writes of policies until ${what}`, value: policyWrites, unit: '' },
-      { name: `writes of instances until ${what}`, value: instanceWrites, unit: '' },
-    ]),
-  }
-}
-
-/** Changes the organiser's clock, and waits until every policy has followed. */
-async function followed(cluster: BenchCluster, wanted: 'closed' | 'open', change: () => Promise<unknown>) {
-  const { audit, client } = cluster
-  const path = collectionPath({ apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy' }, operated)
-  const from = await audit.mark(signal)
-  const started = performance.now()
-  await change()
-  let policies = 0
-  const haveFollowed = async () => {
-    const query = { labelSelector: labels.policy }
-    const { items } = (await client.request('GET', path, { query }, signal)).body as {
-      items: NetworkPolicy[]
-    }
-    policies = items.length
-    return items.every(
-      ({ spec }) => (!spec.ingress?.length && !spec.egress?.length) === (wanted === 'closed'),
-    )
-  }
-  await waitUntil(`all policies ${wanted}`, 60_000, haveFollowed, signal)
-  const ms = performance.now() - started
-  await sleep(3 * pauseMs)
-  const calls = await audit.calls(from, await audit.mark(signal))
-  const verbs = ['create', 'update', 'patch', 'delete']
-  const writes = (kind: string) =>
-    calls.filter(({ resource, verb, code }) => {
-      const isOfKind = resource.split('/')[0] === kind
-      return isOfKind && verbs.includes(verb) && code < 300
-    }).length
-  return {
-    ms,
-    policies,
-    policyWrites: writes('networkpolicies'),
-    instanceWrites: writes('challengeinstances'),
   }
 }
