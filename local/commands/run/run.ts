@@ -69,6 +69,7 @@ export async function runFunctions(options: RunOptions, stopping: AbortSignal): 
   const prometheus = await openPrometheusMetrics()
   const port = options.healthPort ?? config.healthPort
   const health = await startHealthServer({ port, late: pulse.late, ready: readiness.look, prometheus }, log)
+  stopping.addEventListener('abort', () => log.info('the operator is asked to end'), { once: true })
   try {
     sayWhatRuns(functions, addresses, { log, port: health.port })
     const operator = composeOperator(addresses, config, log, {

@@ -1,4 +1,7 @@
+import { once } from 'node:events'
 import { chmod, copyFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ChallengeInstance } from '../../../lib/crd/challenge-instance.ts'
@@ -202,6 +205,31 @@ describe('challenge-operator run', () => {
     expect(line.error.message).toContain('No cluster is given')
     expect(line.error.message).toContain('CHANGES_QUEUE_URL is not set')
     expect(line.error.message).not.toContain('DATABASE_URL')
+  })
+
+  test('ends at once at a second SIGTERM, whatever it waits for', async () => {
+    // A queue server that takes every request and answers none, so that a poll does not end.
+    const silent = createServer(() => {}).listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const queue = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/000000000000/`
+    const env = {
+      ...parts.env,
+      AWS_ENDPOINT_URL_SQS: new URL(queue).origin,
+      CHANGES_QUEUE_URL: `${queue}changes.fifo`,
+      TIMERS_QUEUE_URL: `${queue}timers`,
+      DEAD_LETTERS_QUEUE_URL: `${queue}dead.fifo`,
+    }
+    const polls = once(silent, 'request')
+    const stuck = startCommand(['run', 'timer', '--health-port', '0'], env)
+    replicas.push(stuck)
+    await polls
+    stuck.child.kill('SIGTERM')
+    await stuck.until('the operator is asked to end')
+    expect(stuck.child.exitCode).toBe(null)
+    stuck.child.kill('SIGTERM')
+    expect((await stuck.ended).code).toBe(130)
+    silent.closeAllConnections()
+    silent.close()
   })
 
   test('wants either functions or --all', async () => {
