@@ -9,7 +9,7 @@ import { openFunctions } from './lambda.ts'
 import { deleteEmptyQueues, namesOfKeptQueues } from './left-queues.ts'
 import { busName, functionName, queueName, roleName, stackName } from './names.ts'
 import type { Output, Serverless } from './osls.ts'
-import { describeEnd, followsDeployment, type SweepEnd } from './sign-of-life.ts'
+import { describeEnd, isEnd, type SweepEnd } from './sign-of-life.ts'
 
 /** New access entries and network interfaces need up to a minute until they work. */
 const patienceMs = 90_000
@@ -183,13 +183,14 @@ export default class ChallengeOperatorPlugin {
     const expected = {
       stage: this.#stage,
       cluster: this.#cluster.cluster.name,
+      stack: `${this.#cluster.region}/${this.#nameOf({ address: 'stack' })}`,
       deployedAt: this.#deployedAt,
     }
     // The schedule would begin it with its next turn.
     await functions.begin(name('watch-forwarder'), event)
     const until = Date.now() + patienceMs
     let end: SweepEnd = await functions.sweep(name('sweep'), event)
-    while (Date.now() < until && !('lease' in end && followsDeployment(end.lease, expected))) {
+    while (Date.now() < until && !isEnd(end, expected)) {
       await sleep(pauseMs)
       end = await functions.sweep(name('sweep'), event)
     }

@@ -5,8 +5,10 @@ export interface LeaseAnswer {
   since?: string
   /** The version of the holder. */
   version?: string
-  /** The stack of the holder, as `OPERATOR_STACK`. */
+  /** The stack that owns the cluster, as `OPERATOR_STACK`. */
   stack?: string
+  /** When the holder was deployed, RFC 3339. */
+  deployedAt?: string
 }
 
 /** How one invocation of the function sweep ended. */
@@ -20,6 +22,8 @@ export interface SignOfLife {
 export interface Expected {
   stage: string
   cluster: string
+  /** The region and the name of the stack, with a / between. */
+  stack: string
   /** When the deployment began, RFC 3339. */
   deployedAt: string
 }
@@ -45,9 +49,21 @@ const mends: readonly { failure: RegExp; mend: string }[] = [
   },
 ]
 
-/** Whether the Lease went to a forwarder of this deployment: one that got it after the deployment began. */
-export function followsDeployment(lease: LeaseAnswer | undefined, { deployedAt }: Expected): boolean {
-  return lease?.holder !== undefined && Date.parse(lease.since ?? '') >= Date.parse(deployedAt)
+/** Whether a forwarder of this deployment holds the Lease, or of a later one. */
+export function followsDeployment(lease: LeaseAnswer | undefined, expected: Expected): boolean {
+  if (lease?.holder === undefined || isForeign(lease, expected)) return false
+  // The time of getting it is that of another clock, so it counts only where the Lease does not name the deployment.
+  return Date.parse(lease.deployedAt ?? lease.since ?? '') >= Date.parse(expected.deployedAt)
+}
+
+/** Whether the cluster belongs to another stack. The functions of this one then write nothing. */
+export function isForeign(lease: LeaseAnswer | undefined, { stack }: Expected): boolean {
+  return lease?.stack !== undefined && !lease.stack.endsWith(`/${stack}`)
+}
+
+/** Whether waiting changes nothing any more. */
+export function isEnd(end: SweepEnd, expected: Expected): boolean {
+  return 'lease' in end && (followsDeployment(end.lease, expected) || isForeign(end.lease, expected))
 }
 
 /** Says in one sentence what the last sweep of a deployment found, and how to mend what is wrong. */
@@ -61,6 +77,11 @@ export function describeEnd(end: SweepEnd, expected: Expected): SignOfLife {
     }
   }
   const { holder, since = 'an unknown time', version, stack } = end.lease ?? {}
+  if (isForeign(end.lease, expected))
+    return {
+      alive: false,
+      sentence: `The stack is deployed, but ${expected.cluster} belongs to the stack ${stack}, so this one writes nothing. Remove one of the two; npx challenge-operator doctor --take-over makes this one the owner.`,
+    }
   if (holder === undefined)
     return {
       alive: false,

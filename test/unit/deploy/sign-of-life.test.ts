@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { describeEnd, followsDeployment, type SweepEnd } from '../../../deploy/plugin/sign-of-life.ts'
+import { describeEnd, followsDeployment, isEnd, type SweepEnd } from '../../../deploy/plugin/sign-of-life.ts'
 
-const expected = { stage: 'prod', cluster: 'ctf', deployedAt: '2026-11-30T12:00:00Z' }
+const expected = {
+  stage: 'prod',
+  cluster: 'ctf',
+  stack: 'eu-central-1/s',
+  deployedAt: '2026-11-30T12:00:00Z',
+}
 const lease = {
   holder: 'f1',
   since: '2026-11-30T12:00:07Z',
@@ -25,6 +30,22 @@ describe('describeEnd', () => {
     expect(said(end)).toMatchObject({
       alive: false,
       sentence: expect.stringContaining('a forwarder of before leads'),
+    })
+  })
+
+  it('trusts the time of the deployment before that of another clock', () => {
+    const early = { ...lease, since: '2026-11-30T11:59:00Z' }
+    expect(followsDeployment({ ...early, deployedAt: expected.deployedAt }, expected)).toBe(true)
+    expect(followsDeployment({ ...lease, deployedAt: '2026-11-30T11:00:00Z' }, expected)).toBe(false)
+  })
+
+  it('says whose the cluster is, and does not wait for that to change', () => {
+    const end = { lease: { ...lease, stack: '123456789012/us-east-1/other' } }
+    expect(isEnd(end, expected)).toBe(true)
+    expect(isEnd({ lease: undefined }, expected)).toBe(false)
+    expect(said(end)).toMatchObject({
+      alive: false,
+      sentence: expect.stringContaining('belongs to the stack 123456789012/us-east-1/other'),
     })
   })
 
