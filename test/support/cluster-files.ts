@@ -1,4 +1,4 @@
-/** A value for each `OPERATOR_*` variable of the functions, none of them the default. All of them can be set at once. */
+/** A value for each `OPERATOR_*` and `OTEL_*` variable of the functions, none of them the default. All of them can be set at once. */
 export const sampleVariables: Readonly<Record<string, string>> = {
   OPERATOR_NAMESPACE: 'challenges',
   OPERATOR_LEASE_NAMESPACE: 'operators',
@@ -33,6 +33,8 @@ export const sampleVariables: Readonly<Record<string, string>> = {
   OPERATOR_FLAG_SECRETS: 'labelled',
   OPERATOR_LOG_LEVEL: 'debug',
   OPERATOR_PLATFORM: 'none',
+  OTEL_EXPORTER_OTLP_ENDPOINT: 'https://otlp.example.com',
+  OTEL_EXPORTER_OTLP_HEADERS: 'tenant=ctf',
 }
 
 /** The file of a cluster with everything that a deployment needs. `more` is YAML that follows. */

@@ -175,8 +175,9 @@ describe('a write that is cut off', () => {
 
   it('succeeds on a new connection after the server ended an idle session', async () => {
     await store.record(instanceRecord(), soon())
+    // With a timeout, the server answers when the session is gone. The client then reads that before the next statement.
     await database.rows(
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'single'`,
+      `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'single'`,
     )
     await sleep(50)
     expect(await store.record(instanceRecord({ phase: 'Failed' }), soon())).toMatchObject({ events: 1 })
