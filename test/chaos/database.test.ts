@@ -2,7 +2,14 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { annotations } from '../../lib/crd/group.ts'
 import { waitUntil } from '../../local/process/wait.ts'
-import { childrenOf, outboxOf, platformRowsOf, rowsOf, untilConsistent } from '../support/consistency.ts'
+import {
+  childrenOf,
+  instanceCalled,
+  outboxOf,
+  platformRowsOf,
+  rowsOf,
+  untilConsistent,
+} from '../support/consistency.ts'
 import { edit } from '../support/edits.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
@@ -17,12 +24,16 @@ beforeAll(async () => {
   operator = await startFaultyOperator({
     databaseUrl: postgres.url,
     teams,
-    challenges: ['web', 'exposed'],
+    challenges: ['web', 'exposed', 'single'],
     env: { OPERATOR_DOMAIN: 'play.example.com', OPERATOR_INGRESS_CLASS: className },
   })
   await operator.cluster.create(templateOf(operator.namespace, 'web'), operator.signal)
   await operator.cluster.create(
     templateOf(operator.namespace, 'exposed', { exposure: { type: 'Ingress' } }),
+    operator.signal,
+  )
+  await operator.cluster.create(
+    templateOf(operator.namespace, 'single', { maxInstances: 1 }),
     operator.signal,
   )
   await operator.cluster.create(ingressClass, operator.signal)
@@ -66,6 +77,36 @@ const uidOf = async (created: Promise<ChallengeInstance | 'exists'>) => {
   return object === 'exists' ? '' : (object.metadata.uid ?? '')
 }
 
+/** Instances of a template that allows one. */
+const limited = ['limited-1', 'limited-2', 'limited-3']
+
+async function expectNotAdmitted(name: string): Promise<void> {
+  const instance = await eventually<ChallengeInstance>(
+    operator,
+    'ChallengeInstance',
+    name,
+    each => each?.status?.reason === 'DatabaseUnavailable',
+    downMs,
+  )
+  expect(instance?.status).toMatchObject({ phase: 'Pending', children: [] })
+  expect(instance?.status?.message).toMatch(/^It is not known whether there is room: /)
+}
+
+/** Each of them has asked again by then. */
+async function untilOneIsAdmitted(): Promise<void> {
+  const reasons = async () => {
+    const found = await Promise.all(limited.map(name => instanceCalled(operator, name)))
+    return found.map(each => each?.status?.reason ?? each?.status?.phase)
+  }
+  const isSo = async () => (await reasons()).toSorted().join() === 'Queued,Queued,Ready'
+  await waitUntil('one instance with room', 60_000, isSo, operator.signal)
+  for (const name of limited) {
+    const { status } = (await instanceCalled(operator, name)) ?? {}
+    await untilConsistent(operator, name, status?.phase ?? 'Pending')
+    expect((await childrenOf(operator, name)).length > 0, name).toBe(status?.phase === 'Ready')
+  }
+}
+
 test('instances come and go during an outage of the database, and their rows are correct afterwards', async () => {
   const before = await Promise.all([1, 2, 3, 4].map(team => uidOf(create(`before-${team}`, team))))
   await Promise.all([1, 2, 3, 4].map(team => untilConsistent(operator, `before-${team}`, 'Ready')))
@@ -97,6 +138,8 @@ test('instances come and go during an outage of the database, and their rows are
   await Promise.all([remove('before-1'), remove('before-2')])
   // Each host has a hash of its own, so nobody else can ask for it.
   const exposed = await Promise.all([15, 16].map(team => uidOf(create(`exposed-${team}`, team, 'exposed'))))
+  await Promise.all(limited.map((name, index) => create(name, 18 + index, 'single')))
+  await Promise.all(limited.map(expectNotAdmitted))
   // This instance comes and goes without a row.
   const brief = await uidOf(create('brief', 14))
 
@@ -137,6 +180,7 @@ test('instances come and go during an outage of the database, and their rows are
       untilConsistent(operator, name, 'gone', 60_000),
     ),
   ])
+  await untilOneIsAdmitted()
   for (const team of [11, 12, 13])
     expect(await platformRowsOf(operator, team, 'web')).toMatchObject([{ status: 'running' }])
   for (const team of [1, 2]) {

@@ -129,3 +129,11 @@ describe('parseOperatorConfig', () => {
     expect(problems(injected)).toBe('')
   })
 })
+
+it.each(['OPERATOR_MAX_PER_TEAM', 'OPERATOR_MAX_PER_EVENT', 'OPERATOR_MAX_INSTANCES'])(
+  'refuses %s of 0, which would admit nobody, and takes 1',
+  name => {
+    expect(problemsOf({ [name]: '0' }, parseOperatorConfig)).toMatch(new RegExp(`^${name}`))
+    expect(problemsOf({ [name]: '1' }, parseOperatorConfig)).toBe('')
+  },
+)

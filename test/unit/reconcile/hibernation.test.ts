@@ -7,7 +7,6 @@ import { recordedChild, storedInstance, storedTemplate } from '../../support/obj
 const created = Date.parse('2026-11-28T09:00:00Z')
 const minutes = (count: number) => created + count * 60_000
 const at = (time: number) => new Date(time).toISOString().replace('.000Z', 'Z')
-const template = storedTemplate({ spec: { idleTimeoutMinutes: 30 } }).spec
 
 interface World {
   now?: number
@@ -18,10 +17,12 @@ interface World {
   status?: ChallengeInstanceStatus
   generation?: number
   idleMillicores?: number
+  idleTimeoutMinutes?: number
 }
 
 function use(world: World = {}) {
   const { now = minutes(40), annotation, row, spec = {}, status = {}, generation = 1, idleMillicores } = world
+  const { idleTimeoutMinutes = 30 } = world
   const instance = storedInstance({
     metadata: {
       creationTimestamp: at(created),
@@ -32,6 +33,7 @@ function use(world: World = {}) {
     status: { phase: 'Ready', observedGeneration: 1, children: [recordedChild()], ...status },
   })
   const activity = row === 'unread' ? undefined : { lastActiveAt: row }
+  const template = storedTemplate({ spec: { idleTimeoutMinutes } }).spec
   return useOf({ instance, activity }, template, { idleMillicores }, now)
 }
 
@@ -80,6 +82,8 @@ describe('a hibernated instance', () => {
   test('stays so without new activity, whatever its timeout is by now', () => {
     expect(use({ ...later, annotation: minutes(9) })).toMatchObject(idle(minutes(40)))
     expect(use({ ...later, row: minutes(9) })).toMatchObject({ beganAt: undefined })
+    for (const idleTimeoutMinutes of [5, 240, 0])
+      expect(use({ ...later, row: minutes(9), idleTimeoutMinutes })).toMatchObject(idle(minutes(40)))
   })
 
   test('is woken by activity that annotation or database tells, and its idle clock is fresh', () => {
