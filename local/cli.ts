@@ -112,9 +112,10 @@ program
 program
   .command('doctor')
   .description('check configuration, cluster, rights, queues and database, and say how to fix each problem')
-  .action(async () => {
+  .option('--take-over', 'first make this installation (OPERATOR_STACK) the owner of the cluster', false)
+  .action(async (options: { takeOver: boolean }) => {
     const { runDoctor } = await import('./commands/doctor.ts')
-    process.exitCode = (await runDoctor(env, print, stopOnSignal())) ? 0 : 1
+    process.exitCode = (await runDoctor(env, options, print, stopOnSignal())) ? 0 : 1
   })
 
 program

@@ -2,7 +2,9 @@ import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import { abandonAfter } from '../../lib/abort.ts'
 import type { DeadLetters, Redelivery, TimersQueue } from '../../lib/aws/queue-ports.ts'
 import { redeliverSoon } from '../../lib/aws/redelivery.ts'
+import { clockStamp } from '../../lib/clock/version.ts'
 import { operatorError } from '../../lib/errors.ts'
+import type { Ownership } from '../../lib/kubernetes/lease/ownership.ts'
 import type { DeadlineContext } from '../../lib/middleware/deadline.ts'
 import { invocation } from '../../lib/middleware/invocation.ts'
 import type { TakeUpClock } from '../../lib/reconcile/clock/take-up.ts'
@@ -42,6 +44,8 @@ export interface ReconcileHandlerOptions {
   takeUpClock: TakeUpClock
   /** Tells whether this operator watches a namespace. Instances of other namespaces are not its business. */
   watches: (namespace: string) => boolean
+  /** Whether the cluster is this installation's. Another one writes nothing. By default it is. */
+  owns?: Ownership['owns']
   /** Checks that the cluster knows our schema. Throws `SchemaOutdated` until the CRDs are upgraded. */
   ready?: (signal: AbortSignal) => Promise<void>
   timers: TimersQueue
@@ -168,14 +172,18 @@ async function runPass(
   return events
 }
 
+/** The owner of the cluster does what is to be done. */
+const notOwned: PassResult = { outcome: { kind: 'settled' }, events: 0 }
+
 /** Runs a pass and never throws: an error becomes an outcome. */
 async function attemptPass(
   pass: Pass,
-  { reconcile, ready, log, random = Math.random }: ReconcileHandlerOptions,
+  { reconcile, ready, owns, log, random = Math.random }: ReconcileHandlerOptions,
   signal: AbortSignal,
 ): Promise<PassResult> {
   const work = async () => {
     await ready?.(signal)
+    if (owns && !(await owns(pass.clock?.at, signal))) return notOwned
     return reconcile(pass, signal)
   }
   try {
@@ -222,10 +230,12 @@ async function sharedObjectWork(
     repairPolicy,
     takeUpClock,
     watches,
+    owns,
   }: ReconcileHandlerOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const { kind, namespace, cause, neededBy } = change
+  if (owns && !(await owns(clockStamp(change)?.at, signal))) return
   switch (kind) {
     case 'Clock':
       return takeUpClock(signal)

@@ -8,6 +8,7 @@ import { withServerTime } from '../../lib/kubernetes/client/server-time.ts'
 import { withCallSpans } from '../../lib/kubernetes/client/traced-client.ts'
 import { openEventRecorder } from '../../lib/kubernetes/event-recorder.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
+import { createOwnership } from '../../lib/kubernetes/lease/ownership.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { configured, once } from '../../lib/middleware/start-up.ts'
 import { createPublish } from '../../lib/publish.ts'
@@ -63,6 +64,10 @@ export const handler = createHandler({
   repairPolicy: createRepairPolicy(parts),
   takeUpClock: createTakeUpClock({ ...parts, namespace: operator.leaseNamespace }),
   watches: watchedBy(operator.namespaces),
+  owns: createOwnership({
+    ...{ client, namespace: operator.leaseNamespace, writer: operator.installation },
+    ...{ log, now: time.likely },
+  }).owns,
   ready: once(signal => checkSchema(client, signal)),
   publish,
   log,

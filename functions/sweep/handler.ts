@@ -1,5 +1,7 @@
 import type { ScheduledEvent, SQSEvent, SQSRecord } from 'aws-lambda'
 import type { SweepsQueue } from '../../lib/aws/queue-ports.ts'
+import type { Ownership } from '../../lib/kubernetes/lease/ownership.ts'
+import type { LeaseSummary } from '../../lib/kubernetes/lease/summary.ts'
 import { MessageInvalid, parseTurn, type SweepTurn } from '../../lib/messages.ts'
 import type { DeadlineContext } from '../../lib/middleware/deadline.ts'
 import { invocation } from '../../lib/middleware/invocation.ts'
@@ -13,6 +15,8 @@ export interface SweepHandlerOptions extends SweepRhythm {
   /** Rejects if the cluster does not fit this version of the operator. */
   ready?: (signal: AbortSignal) => Promise<void>
   sweeps: SweepsQueue
+  /** Says whose the cluster is. Another installation sweeps nothing. By default it is this one's. */
+  ownership?: Ownership
   log: Log
   metrics?: Metrics
   /** Epoch milliseconds. */
@@ -20,6 +24,15 @@ export interface SweepHandlerOptions extends SweepRhythm {
   /** Aborts when the process is to stop. */
   stopping?: AbortSignal
 }
+
+/** What an invocation by a deployment answers. */
+export interface SweepAnswer {
+  /** The Lease of the forwarder; undefined: there is none. */
+  lease: LeaseSummary | undefined
+}
+
+/** The source of the event with which a deployment asks who leads. */
+const deploymentSource = 'challenge-operator.deploy'
 
 const reserveMs = 3_000
 
@@ -38,6 +51,7 @@ export function createHandler(options: SweepHandlerOptions) {
     const started = clock()
     try {
       await options.ready?.(signal)
+      if (options.ownership && !(await options.ownership.owns(undefined, signal))) return undefined
       const swept = await options.sweep({ resync }, signal)
       measure(swept, metrics)
       const { enqueued, examined } = swept
@@ -61,13 +75,24 @@ export function createHandler(options: SweepHandlerOptions) {
     return failure
   }
 
-  const run = async (event: ScheduledEvent | SQSEvent, { signal }: DeadlineContext): Promise<void> => {
-    if (signal.aborted) return
+  /** Sweeps beside the schedule, and tells who leads. */
+  const answerDeployment = async (signal: AbortSignal): Promise<SweepAnswer> => {
+    const failure = await sweepOnce(false, signal)
+    if (failure !== undefined) throw failure
+    return { lease: await options.ownership?.summary(signal) }
+  }
+
+  const run = async (
+    event: ScheduledEvent | SQSEvent,
+    { signal }: DeadlineContext,
+  ): Promise<SweepAnswer | undefined> => {
+    if (signal.aborted) return undefined
     if (!('Records' in event)) {
+      if (event.source === deploymentSource) return answerDeployment(signal)
       const turn = firstTurn(Math.floor(Date.parse(event.time) / 60_000), options, clock())
       const failure = turn && (await take(turn, signal))
       if (failure !== undefined && !signal.aborted) throw failure
-      return
+      return undefined
     }
     for (const record of event.Records) {
       const turn = turnOf(record)
@@ -76,6 +101,7 @@ export function createHandler(options: SweepHandlerOptions) {
         log.debug('sweep left out, its message is late', { at: turn.began, count: turn.number })
       else await take(turn, signal)
     }
+    return undefined
   }
 
   const turnOf = ({ body, messageId }: SQSRecord): SweepTurn | undefined => {

@@ -3,6 +3,7 @@ import { openQueues } from '../../lib/aws/sqs.ts'
 import { withCallCounts } from '../../lib/kubernetes/client/counted-client.ts'
 import { withServerTime } from '../../lib/kubernetes/client/server-time.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
+import { createOwnership } from '../../lib/kubernetes/lease/ownership.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { openPodMetrics } from '../../lib/kubernetes/pod-metrics.ts'
 import { configured, once } from '../../lib/middleware/start-up.ts'
@@ -53,6 +54,10 @@ const parts = {
 
 export const handler = createHandler({
   sweep: withKeys(operator, access, config => createSweep({ ...parts, config })),
+  ownership: createOwnership({
+    ...{ client, namespace: operator.leaseNamespace, writer: operator.installation },
+    ...{ log, now: time.likely, trustMs: 0 },
+  }),
   ready: once(signal => checkSchema(client, signal)),
   sweeps,
   intervalSeconds,

@@ -6,13 +6,23 @@ import { externalSecrets, readOperatorAndParts } from '../parts/external-parts.t
 import { type Check, type Finding, lookAt, note } from './doctor/check.ts'
 import { clusterChecks } from './doctor/cluster-checks.ts'
 import { databaseChecks } from './doctor/database-checks.ts'
+import { takeOver } from './doctor/installation-check.ts'
 import { keyChecks } from './doctor/key-checks.ts'
 import { queueChecks } from './doctor/queue-checks.ts'
 
 type Print = (line: string) => void
 
-/** `challenge-operator doctor`: checks every part and prints a line for each finding. @returns whether no check failed */
-export async function runDoctor(env: Environment, print: Print, signal: AbortSignal): Promise<boolean> {
+/**
+ * `challenge-operator doctor`: checks every part and prints a line for each finding.
+ * @param options `takeOver`: makes this installation the owner of the cluster first
+ * @returns whether no check failed
+ */
+export async function runDoctor(
+  env: Environment,
+  { takeOver: takesOver }: { takeOver: boolean },
+  print: Print,
+  signal: AbortSignal,
+): Promise<boolean> {
   const { config, parts } = readOperatorAndParts(env)
   printFinding('configuration', { fine: 'every variable can be read' }, print)
   const connection = parts.cluster && configuredConnection(parts.cluster)
@@ -27,6 +37,7 @@ export async function runDoctor(env: Environment, print: Print, signal: AbortSig
     ...keyChecks(config, externalSecrets(env)),
   ]
   try {
+    if (takesOver && client) print(await takeOver(client, config, signal))
     return await runChecks(checks, print, signal)
   } finally {
     await client?.close()

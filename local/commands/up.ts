@@ -20,7 +20,7 @@ import { writeEnvironmentFile } from '../parts/environment-file.ts'
 import { readOperatorAndParts } from '../parts/external-parts.ts'
 import { openParts, type Parts } from '../parts/parts.ts'
 import { applySamples, platformFacts, readSamples, type Samples } from '../parts/samples.ts'
-import { embeddedSecrets } from '../parts/secrets.ts'
+import { embeddedSecrets, keptStack } from '../parts/secrets.ts'
 import { withRemark } from './crds.ts'
 import { showTransitions } from './transitions.ts'
 
@@ -77,6 +77,7 @@ async function runInFolder(options: UpOptions, stopping: AbortSignal): Promise<n
     ...options.env,
     FLAG_SECRET: givenOr('FLAG_SECRET', secrets.flagSecret),
     FLAG_HMAC_PEPPER: givenOr('FLAG_HMAC_PEPPER', secrets.flagHmacPepper),
+    OPERATOR_STACK: options.env.OPERATOR_STACK || (await keptStack(join(directory, 'stack'))),
   }
   const config = parseOperatorConfig(env)
   const parts = await openParts({ env, directory, print }, stopping)
@@ -84,7 +85,7 @@ async function runInFolder(options: UpOptions, stopping: AbortSignal): Promise<n
     await prepareParts(parts, { config, print }, stopping)
     const samples = await prepareSamples(options, parts, config, stopping)
     const file = join(directory, 'env')
-    await writeEnvironmentFile(file, { ...parts.variables, ...secretsOf(env) }, parts.programs)
+    await writeEnvironmentFile(file, { ...parts.variables, ...ownOf(env) }, parts.programs)
     print(`wrote ${asTyped(file)}; in another shell: . ${asTyped(file)}`)
     return await runOperator({ options, config, parts, samples }, stopping)
   } finally {
@@ -223,6 +224,7 @@ function untilStopped(stopping: AbortSignal): Promise<number> {
   )
 }
 
-function secretsOf(env: Environment): Environment {
-  return { FLAG_SECRET: env.FLAG_SECRET, FLAG_HMAC_PEPPER: env.FLAG_HMAC_PEPPER }
+function ownOf(env: Environment): Environment {
+  const { FLAG_SECRET, FLAG_HMAC_PEPPER, OPERATOR_STACK } = env
+  return { FLAG_SECRET, FLAG_HMAC_PEPPER, OPERATOR_STACK }
 }

@@ -1,4 +1,3 @@
-import type { Context, SQSEvent } from 'aws-lambda'
 import { withKeys } from '../../functions/keys.ts'
 import { createHandler as publishHandler } from '../../functions/publish/handler.ts'
 import { createHandler as reconcileHandler } from '../../functions/reconcile/handler.ts'
@@ -18,6 +17,11 @@ import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import { type ServerTime, withServerTime } from '../../lib/kubernetes/client/server-time.ts'
 import { openEventRecorder } from '../../lib/kubernetes/event-recorder.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
+import {
+  createOwnership,
+  type Ownership,
+  type OwnershipOptions,
+} from '../../lib/kubernetes/lease/ownership.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { openPodMetrics } from '../../lib/kubernetes/pod-metrics.ts'
 import { once } from '../../lib/middleware/start-up.ts'
@@ -40,7 +44,7 @@ import { type Metrics, noMetrics } from '../../lib/telemetry/metrics.ts'
 import type { PartAddresses } from '../parts/part-addresses.ts'
 import { composeForward, type ForwardSeams } from './compose-forward.ts'
 import { composeTelemetry } from './compose-telemetry.ts'
-import { longestRoundMs, type MappingOptions, runMapping } from './event-source-mapping.ts'
+import { longestRoundMs, type MappingOptions, runMapping, withoutAnswer } from './event-source-mapping.ts'
 import type { Leadership } from './leadership.ts'
 import { type Pulse, withPulse } from './pulse.ts'
 import { runSchedule, type ScheduleOptions } from './schedule.ts'
@@ -153,6 +157,10 @@ export function composeOperator(
   const readyOf = (client: KubernetesClient) =>
     options.checksSchema ? { ready: once(signal => checkSchema(client, signal)) } : {}
 
+  function ownershipOf(parts: Omit<OwnershipOptions, 'namespace' | 'writer'>): Ownership {
+    return createOwnership({ ...parts, namespace: config.leaseNamespace, writer: config.installation })
+  }
+
   function runReconcile(stopping: AbortSignal): Promise<void> {
     const { client, time: serverTime } = withServerTime(clientFor('reconcile'))
     const { time = serverTime } = options
@@ -172,6 +180,7 @@ export function composeOperator(
       repairPolicy: createRepairPolicy(parts),
       takeUpClock: createTakeUpClock({ ...parts, namespace: config.leaseNamespace }),
       watches: watchedBy(config.namespaces),
+      owns: ownershipOf({ client, log, now: time.likely }).owns,
       ...readyOf(client),
       ...(publish === undefined ? {} : { publish }),
       log,
@@ -217,6 +226,7 @@ export function composeOperator(
       const { sweeps } = queues
       const handler = sweepHandler({
         ...{ sweep, sweeps, ...config, ...readyOf(client), log, metrics, stopping: term },
+        ownership: ownershipOf({ client, log, now: time.likely, trustMs: 0 }),
       })
       return allUntil(term, until => [
         playSchedule('sweep', handler, until),
@@ -309,16 +319,6 @@ export function composeOperator(
         await database.destroy()
       }
     },
-  }
-}
-
-/** A function that handles every message of its batch. */
-function withoutAnswer(
-  handler: (event: SQSEvent, context: Context) => Promise<unknown>,
-): MappingOptions['handler'] {
-  return async (event, context) => {
-    await handler(event, context)
-    return undefined
   }
 }
 

@@ -129,3 +129,13 @@ function watchAvailability({ name, log }: MappingOptions): Availability {
     },
   }
 }
+
+/** A function that handles every message of its batch. */
+export function withoutAnswer(
+  handler: (event: SQSEvent, context: Context) => Promise<unknown>,
+): MappingOptions['handler'] {
+  return async (event, context) => {
+    await handler(event, context)
+    return undefined
+  }
+}

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
@@ -17,6 +17,19 @@ export async function embeddedSecrets(path: string): Promise<EmbeddedSecrets> {
   const made = { flagSecret: secret(), flagHmacPepper: secret() }
   await mkdir(dirname(path), { recursive: true })
   await writeFile(path, JSON.stringify(made), { mode: 0o600, flag: 'wx' })
+  return made
+}
+
+/**
+ * Returns the name of the installation that keeps its data in this folder. It is made once and kept, so that the next run owns
+ * the cluster as this one does.
+ */
+export async function keptStack(path: string): Promise<string> {
+  const kept = await readFile(path, 'utf8').catch(() => '')
+  if (kept.trim() !== '') return kept.trim()
+  const made = `local/${randomUUID()}`
+  await mkdir(dirname(path), { recursive: true })
+  await writeFile(path, `${made}\n`)
   return made
 }
 

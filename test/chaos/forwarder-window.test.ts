@@ -13,7 +13,7 @@ import { waitUntil } from '../../local/process/wait.ts'
 import { untilConsistent } from '../support/consistency.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
-import { severable } from '../support/severable-client.ts'
+import { type Severable, severable } from '../support/severable-client.ts'
 import { scheduledEvent } from '../unit/functions/lambda-events.ts'
 
 let operator: FaultyOperator
@@ -31,11 +31,44 @@ const seatOf = (client: KubernetesClient, identity: string) => ({
   writer: { ...operator.config.installation, version },
 })
 
+/** Counts the calls that a window has under way, with its open watches. */
+function counted({ client, changes }: Pick<Severable, 'client' | 'changes'>) {
+  let calls = 0
+  const count = <T>(call: Promise<T>): Promise<T> => {
+    calls += 1
+    return call.finally(() => {
+      calls -= 1
+    })
+  }
+  async function* countBody(body: AsyncIterable<Uint8Array>) {
+    calls += 1
+    try {
+      yield* body
+    } finally {
+      calls -= 1
+    }
+  }
+  return {
+    underWay: () => calls,
+    client: {
+      ...client,
+      request: (...call) => count(client.request(...call)),
+      async stream(...call) {
+        const answer = await count(client.stream(...call))
+        return { ...answer, body: countBody(answer.body) }
+      },
+    } satisfies KubernetesClient,
+    changes: {
+      sendBatch: (...call) => count(changes.sendBatch(...call)),
+    } satisfies Severable['changes'],
+  }
+}
+
 /** A window as the schedule begins one. It ends with the test at the latest. */
 function begin(identity: string, { remainingMs = 900_000, leaveMs = 90_000 } = {}) {
   const { clientFor, config, queues, signal } = operator
   const parts = severable({ client: clientFor('watch-forwarder'), changes: queues.changes })
-  const { client, changes } = parts
+  const { client, changes, underWay } = counted(parts)
   const stopping = new AbortController()
   let lists = 0
   const forward = composeForward({ client, changes, config, log: silentLog }, { leaseTimes: short })
@@ -60,6 +93,7 @@ function begin(identity: string, { remainingMs = 900_000, leaveMs = 90_000 } = {
   })
   return {
     sever: parts.sever,
+    underWay,
     ended: done,
     get hasEnded() {
       return hasEnded
@@ -112,6 +146,8 @@ describe('windows that the schedule begins', () => {
     expect(first.hasEnded).toBe(false)
     const third = begin('third')
     await first.ended
+    // The sandbox is frozen now. What still ran would go on in the next invocation.
+    expect(first.underWay()).toBe(0)
     expect((await seat(a))?.metadata.annotations).toMatchObject({ [annotations.standsBy]: 'true' })
     await create('handed-over', 2)
 

@@ -1,8 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { annotations } from '../../lib/crd/group.ts'
+import { createOwnership } from '../../lib/kubernetes/lease/ownership.ts'
 import type { Lease } from '../../lib/kubernetes/lease/record.ts'
+import { silentLog } from '../../lib/telemetry/log.ts'
 import { version } from '../../lib/version.ts'
+import { takeOver } from '../../local/commands/doctor/installation-check.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { instanceCalled, outboxOf, untilConsistent } from '../support/consistency.ts'
 import {
@@ -214,6 +217,32 @@ describe('the forwarder of another installation', () => {
         },
       },
     ])
+
+    const { clientFor, namespace: leaseNamespace, signal } = operator
+    const ownershipOf = (stack: string) =>
+      createOwnership({
+        ...{ client: clientFor('sweep'), namespace: leaseNamespace, writer: { stack } },
+        ...{ log: silentLog, now: Date.now, trustMs: 0 },
+      })
+    const owners = async () => [
+      await ownershipOf('ours').owns(undefined, signal),
+      await ownershipOf('theirs').owns(undefined, signal),
+    ]
+    expect(await owners()).toEqual([true, false])
+    const former = start(short, { installation: { stack: 'ours' } })
+    await untilHeldByAnother('')
+    const theirs = { installation: { stack: 'theirs', deployedAt: undefined }, leaseNamespace }
+    expect(await takeOver(operator.client, theirs, signal)).toContain(
+      'belongs to theirs now; before, to ours',
+    )
+    await create('taken-over', 2)
+    await untilConsistent(operator, 'taken-over', 'Ready')
+    expect(await owners()).toEqual([false, true])
+    const sent = former.sent.size
+    await create('afterwards', 3)
+    await untilConsistent(operator, 'afterwards', 'Ready')
+    expect(former.sent.size).toBe(sent)
+    expect(other.sent.size).toBeGreaterThan(0)
   })
 })
 

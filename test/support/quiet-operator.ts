@@ -69,7 +69,7 @@ export async function openQuietOperator(options: QuietOperatorOptions): Promise<
     const { signal } = operator
     await createInstances(operator, teams)
     await waitUntil('all instances to be Ready', 300_000, () => allReady(operator, teams.length), signal)
-    const look = async () => [counted.sent.length, await versions(operator)]
+    const look = async () => [messagesOf(counted).length, await versions(operator)]
     await waitUntil('quiet', 60_000, unchangedForQuietMs(look), signal)
     return {
       listen: milliseconds => listen(operator, { plane, counted, milliseconds }),
@@ -95,17 +95,22 @@ async function listen(
 ): Promise<Silence> {
   const { signal } = operator
   const before = await versions(operator)
-  const messages = counted.sent.length
+  const messages = messagesOf(counted).length
   const calls = (await plane.calls(signal)).length
   await sleep(milliseconds / 2, undefined, { signal })
   const swept = await sweepOnce(operator, counted.queues)
   await sleep(milliseconds / 2, undefined, { signal })
   return {
     swept,
-    messages: counted.sent.slice(messages).filter(({ queue }) => queue !== 'sweeps'),
+    messages: messagesOf(counted).slice(messages),
     calls: (await plane.calls(signal)).slice(calls).filter(isOperators),
     rows: { before, after: await versions(operator) },
   }
+}
+
+/** Without those that begin the next sweep. */
+function messagesOf({ sent }: CountedQueues): CountedQueues['sent'] {
+  return sent.filter(({ queue }) => queue !== 'sweeps')
 }
 
 /** The audit's own calls and those of the test name another function in the User-Agent. */

@@ -8,6 +8,7 @@ import { checkPolicies } from '../../../lib/kubernetes/install/policy-check.ts'
 import { checkSchema } from '../../../lib/kubernetes/install/schema-check.ts'
 import { type Check, clockFinding, type Finding, reachCluster } from './check.ts'
 import { clockCheck } from './clock-check.ts'
+import { installationCheck } from './installation-check.ts'
 import { rightsCheck } from './rights-check.ts'
 
 const crds = 'run: npx challenge-operator crds'
@@ -57,6 +58,7 @@ export function clusterChecks(
       remedy: crds,
       look: signal => policyFinding(client, config, signal),
     },
+    installationCheck(client, config),
     clockCheck(client, config.leaseNamespace),
     rightsCheck(client, { namespaces: config.namespaces, everywhere: placesElsewhere(config.placement) }),
   ]

@@ -190,10 +190,27 @@ describe('the commands with external parts', () => {
     ).toEqual(Array(11).fill('unchanged'))
   })
 
+  test('doctor says that the cluster belongs to the installation of up, and --take-over changes it', async () => {
+    const other = { ...external, OPERATOR_STACK: 'container' }
+    const { output } = await runCommand(['doctor'], other)
+    expect(output).toMatch(
+      /^FAIL +installation +the cluster belongs to local\/\S+, and this is container.*\n +→ .*doctor --take-over/m,
+    )
+    const taken = await runCommand(['doctor', '--take-over'], other)
+    expect(taken.output).toMatch(/^the cluster belongs to container now; before, to local\/\S+$/m)
+    expect(taken.output).toMatch(
+      /^- +installation +the cluster belongs to container, and no forwarder leads$/m,
+    )
+  })
+
   test('forward takes the lease, sends messages, and releases the lease at its end', async () => {
     // It has queues of its own, because the SQS server may hand a message to a poll that `up` left behind.
     const { changesUrl, clientOptions } = await testQueues()
-    const forward = startCommand(['forward'], { ...external, CHANGES_QUEUE_URL: changesUrl })
+    const forward = startCommand(['forward'], {
+      ...external,
+      OPERATOR_STACK: 'container',
+      CHANGES_QUEUE_URL: changesUrl,
+    })
     await forward.until('lease is ours, leading')
     const body = instanceOf('default', 'forwarded', 'web', 1)
     const path = `/apis/${apiVersion}/namespaces/default/challengeinstances`

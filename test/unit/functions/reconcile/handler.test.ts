@@ -54,6 +54,38 @@ function receivedTimes(times: number, of: SQSRecord): SQSRecord {
   return { ...of, attributes: { ...of.attributes, ApproximateReceiveCount: String(times) } }
 }
 
+describe('a cluster of another installation', () => {
+  it('gets no pass and no work on what instances share, and the messages are acknowledged without a timer', async () => {
+    const asked: (string | undefined)[] = []
+    const shared: string[] = []
+    const { run, passes, timers } = setUp({
+      owns: async sentAt => {
+        asked.push(sentAt)
+        return false
+      },
+      collectUnused: async ({ name }) => void shared.push(name),
+    })
+    const revision = change('revision', { kind: 'Revision', cause: 'orphan' })
+    const led = change('one', { clock: '7' })
+    const records = [changeRecord('1', led), changeRecord('2', change('two')), changeRecord('3', revision)]
+    expect(await run(sqsEvent(...records))).toEqual([])
+    expect([passes, timers, shared]).toEqual([[], [], []])
+    // A forwarder stamps its messages with the version of the organiser's clock.
+    expect(asked.toSorted()).toEqual([led.at, undefined, undefined])
+  })
+
+  it('is looked at again by a timer if it cannot be read', async () => {
+    const { run, passes, timers } = setUp({
+      owns: async () => {
+        throw new OperatorError('ClusterUnavailable', 'away')
+      },
+    })
+    expect(await run(sqsEvent(changeRecord('1', change('one'))))).toEqual([])
+    expect(passes).toEqual([])
+    expect(timers).toHaveLength(1)
+  })
+})
+
 describe('a batch', () => {
   it('unites the messages of one instance in one pass', async () => {
     const { run, passes } = setUp()

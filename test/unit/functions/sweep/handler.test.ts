@@ -1,3 +1,4 @@
+import type { ScheduledEvent } from 'aws-lambda'
 import { describe, expect, it } from 'vitest'
 import { createHandler } from '../../../../functions/sweep/handler.ts'
 import { OperatorError } from '../../../../lib/errors.ts'
@@ -16,6 +17,8 @@ interface Options {
   /** The number of checks of the schema that fail. */
   failingChecks?: number
   queueIsAway?: boolean
+  /** Whether the cluster is this installation's. */
+  owned?: boolean
   stopping?: AbortSignal
 }
 
@@ -27,6 +30,7 @@ function setUp({
   failing = [],
   failingChecks = 0,
   queueIsAway = false,
+  owned = true,
   stopping,
 }: Options = {}) {
   const resyncs: boolean[] = []
@@ -54,6 +58,10 @@ function setUp({
         sent.push({ turn, delaySeconds })
       },
     },
+    ownership: {
+      owns: async () => owned,
+      summary: async () => ({ holder: 'one', version: '1.2.3', stack: 'ours' }),
+    },
     intervalSeconds,
     resyncMinutes,
     log,
@@ -70,6 +78,7 @@ function setUp({
     log,
     measured,
     deliver,
+    invoke: (event: ScheduledEvent) => handler(event, context()),
     /** Invokes as the schedule does. */
     begin: (time: string) => {
       now = Date.parse(time)
@@ -229,6 +238,37 @@ describe('the comparison of children', () => {
     await expect(begin('2026-01-01T00:10:00Z')).rejects.toThrow('away')
     await drain()
     expect(resyncs).toEqual([true, false, false])
+  })
+})
+
+describe('the invocation by a deployment', () => {
+  const event = { source: 'challenge-operator.deploy', time: '2026-01-01T00:00:30Z' } as never
+
+  it('sweeps, answers who leads, and begins no second series of sweeps', async () => {
+    const { invoke, resyncs, sent } = setUp()
+    expect(await invoke(event)).toEqual({ lease: { holder: 'one', version: '1.2.3', stack: 'ours' } })
+    expect(resyncs).toEqual([false])
+    expect(sent).toEqual([])
+  })
+
+  it('fails with its sweep, so that the deployment says why', async () => {
+    await expect(setUp({ failing: [0] }).invoke(event)).rejects.toThrow('away')
+  })
+
+  it('answers on a cluster of another installation, too', async () => {
+    const { invoke, resyncs } = setUp({ owned: false })
+    expect(await invoke(event)).toMatchObject({ lease: { stack: 'ours' } })
+    expect(resyncs).toEqual([])
+  })
+})
+
+describe('the sweep of another installation', () => {
+  it('looks again with every turn, and sweeps nothing', async () => {
+    const { begin, drain, resyncs, sent } = setUp({ owned: false })
+    await begin(minuteOne)
+    expect(sent).toHaveLength(1)
+    await drain()
+    expect(resyncs).toEqual([])
   })
 })
 
