@@ -170,7 +170,7 @@ describe('an instance on a node that stops answering', () => {
       waiting = await instanceCalled(operator, name)
       return waiting?.status?.phase === 'Terminating' && waiting.status.reason === 'NodeLost'
     }
-    await waitUntil('a teardown that names the node', 60_000, isTold, signal)
+    await waitUntil('a teardown that names the node', noticedMs, isTold, signal)
     expect(waiting?.status?.message).toContain(`Pod "${pod.metadata.name}" is on a node that does not answer`)
     expect(await cluster.get(deployment, signal)).toBeDefined()
 
