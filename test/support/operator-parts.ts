@@ -15,7 +15,7 @@ import type { PartAddresses } from '../../local/parts/part-addresses.ts'
 import { localCredentials, localRegion } from '../../local/parts/queues.ts'
 import { startTestEventBus } from './event-bus.ts'
 import { type OperatorAccounts, openOperatorAccounts, refuseAdministrator } from './operator-accounts.ts'
-import { sharedControlPlane, testDatabase, testNamespace, testQueues } from './shared-parts.ts'
+import { migratedDatabase, sharedControlPlane, testNamespace, testQueues } from './shared-parts.ts'
 
 export const flagSecret = 'a'.repeat(64)
 export const pepper = 'pepper'
@@ -79,7 +79,7 @@ export async function openOperatorParts(options: OperatorPartsOptions): Promise<
     for (const name of functionsWithRights) await refuseAdministrator(options.kubeconfigOf(name), signal)
   const [namespace, db, queues, bus] = await Promise.all([
     options.plane ? { name: options.plane.namespace ?? 'default' } : testNamespace(),
-    options.databaseUrl ? { url: options.databaseUrl, remove: async () => {} } : testDatabase(),
+    options.databaseUrl ? { url: options.databaseUrl, remove: async () => {} } : migratedDatabase(),
     options.queues ?? testQueues(),
     startTestEventBus(),
   ])
@@ -100,7 +100,7 @@ export async function openOperatorParts(options: OperatorPartsOptions): Promise<
     return options.client?.(name, client) ?? client
   }
   const opened = openDatabase({ url: db.url, max: 8, applicationName: 'test' })
-  await migrate(opened, signal)
+  if (options.databaseUrl) await migrate(opened, signal)
   const database = opened as unknown as OperatorParts['database']
   const { challenges = ['web', 'pwn'], teams = [1, 2, 3, 7] } = options
   await createPlatformTables(database, { challenges, teams }, signal)

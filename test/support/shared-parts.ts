@@ -3,6 +3,8 @@ import pg from 'pg'
 import { inject } from 'vitest'
 import { ensureQueues, type QueueUrls } from '../../lib/aws/queues.ts'
 import type { SqsClientOptions } from '../../lib/aws/sqs-client.ts'
+import { openDatabase } from '../../lib/store/database.ts'
+import { migrate } from '../../lib/store/migrate.ts'
 import { type Api, openApi } from '../../local/control-plane/api.ts'
 import { localCredentials, localRegion } from '../../local/parts/queues.ts'
 import { waitUntil } from '../../local/process/wait.ts'
@@ -34,15 +36,44 @@ export async function testNamespace(
   return { name }
 }
 
+export interface TestDatabase {
+  url: string
+  remove(): Promise<void>
+}
+
 /** Makes an empty database. @param admin URL of a server; default: that of the run */
 export async function testDatabase(
   admin: string = inject('sharedParts').postgresUrl,
-): Promise<{ url: string; remove(): Promise<void> }> {
+  template = 'template1',
+): Promise<TestDatabase> {
   const name = unique('test').replaceAll('-', '_')
+  await execute(admin, `CREATE DATABASE ${name} TEMPLATE ${template}`)
+  const url = urlOf(admin, name)
+  return { url, remove: () => execute(admin, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) }
+}
+
+let migrated: Promise<string> | undefined
+
+/** Makes a database that has our own tables, on the run's server. The migrations run once in each worker, then are copied. */
+export async function migratedDatabase(): Promise<TestDatabase> {
+  const admin = inject('sharedParts').postgresUrl
+  migrated ??= migratedTemplate(admin)
+  return testDatabase(admin, await migrated)
+}
+
+/** @returns the name of a database that nobody is connected to, as Postgres wants of a template */
+async function migratedTemplate(admin: string): Promise<string> {
+  const name = unique('template').replaceAll('-', '_')
   await execute(admin, `CREATE DATABASE ${name}`)
+  const database = openDatabase({ url: urlOf(admin, name), max: 1, applicationName: 'test' })
+  await migrate(database, new AbortController().signal).finally(() => database.destroy())
+  return name
+}
+
+function urlOf(admin: string, name: string): string {
   const url = new URL(admin)
   url.pathname = `/${name}`
-  return { url: url.href, remove: () => execute(admin, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) }
+  return url.href
 }
 
 /** Makes queues. @param endpoint a server; default: that of the run */

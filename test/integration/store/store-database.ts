@@ -2,10 +2,9 @@ import { sql } from 'kysely'
 import pg from 'pg'
 import type { Delivery, OutboxEvent } from '../../../lib/events.ts'
 import { type Database, openDatabase } from '../../../lib/store/database.ts'
-import { migrate } from '../../../lib/store/migrate.ts'
 import { createPlatformTables } from '../../../lib/store/platform-tables.ts'
 import type { InstanceRecord, RowScope } from '../../../lib/store/store.ts'
-import { testDatabase } from '../../support/shared-parts.ts'
+import { migratedDatabase, testDatabase } from '../../support/shared-parts.ts'
 
 /** A deadline that a healthy database never reaches. */
 export const soon = () => AbortSignal.timeout(10_000)
@@ -44,10 +43,9 @@ export async function storeDatabase(
   options: { migrated?: boolean; platform?: boolean; max?: number } = {},
 ): Promise<StoreDatabase> {
   const { migrated = true, platform = true, max = 4 } = options
-  const { url: directUrl, remove } = await testDatabase()
+  const { url: directUrl, remove } = await (migrated ? migratedDatabase() : testDatabase())
   const url = pooled(directUrl)
   const db = openDatabase({ url, max, applicationName: 'test' })
-  if (migrated) await migrate(db, soon())
   if (platform) await createPlatformTables(db, samples, soon())
   const rows = async <T>(statement: string) => (await sql.raw<T>(statement).execute(db)).rows
   return {
