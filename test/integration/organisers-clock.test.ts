@@ -5,8 +5,10 @@ import type { ChallengeInstance, ChallengeInstanceSpec } from '../../lib/crd/cha
 import { labels } from '../../lib/crd/group.ts'
 import type { ConfigMap, Deployment, KubernetesObject, NetworkPolicy } from '../../lib/crd/objects.ts'
 import { silentLog } from '../../lib/telemetry/log.ts'
+import { clockCheck } from '../../local/commands/doctor/clock-check.ts'
 import { composeOperator } from '../../local/lambda/compose.ts'
 import { waitUntil } from '../../local/process/wait.ts'
+import { untilEvent } from '../support/kubernetes-events.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { eventually, phaseOf, referenceTo, type TestOperator } from '../support/operator.ts'
 import { type OperatorParts, openOperatorParts } from '../support/operator-parts.ts'
@@ -115,6 +117,9 @@ const edit = (name: string, path: string, value: unknown) =>
 
 const until = (at: number) => waitUntil('the date', 60_000, async () => Date.now() > at, parts.signal)
 
+/** What `challenge-operator doctor` says of the clock. */
+const doctor = () => clockCheck(operator.client, parts.config.leaseNamespace).look(parts.signal)
+
 /** The shared policies that Deployments need. One that nothing needs any more waits to be collected as it is. */
 async function policies(): Promise<NetworkPolicy[]> {
   const deployments = { apiVersion: 'apps/v1', kind: 'Deployment' }
@@ -138,6 +143,7 @@ const isClosed = ({ spec }: NetworkPolicy) => !spec.ingress?.length && !spec.egr
 describe('the organiser’s clock', () => {
   test('credits reach instances, and nobody ends on the old date, whatever becomes of the ConfigMap', async () => {
     const base = Date.now() + 20_000
+    expect(await doctor()).toEqual({ fine: 'nothing is paused, locked down or credited' })
     await create('credited', 'web', { expiresAt: new Date(base).toISOString() })
     await create('other', 'pwn', { expiresAt: inSeconds(3_600) })
     await phaseOf(operator, 'credited', 'Ready')
@@ -158,6 +164,12 @@ describe('the organiser’s clock', () => {
     await restart()
     await parts.cluster.delete(configMap(clockName), {}, parts.signal)
     const afterDeletion = await taken()
+    expect(await untilEvent(operator, 'ClockDeleted', clockName, 'ConfigMap')).toContainEqual(
+      expect.objectContaining({ type: 'Warning', note: clockProblem(afterDeletion) }),
+    )
+    expect(await doctor()).toMatchObject({
+      problem: expect.stringContaining('is not followed: It was deleted'),
+    })
     expect(clockProblem(afterDeletion)).toMatch(/^It was deleted/)
     expect(keptState(afterDeletion)?.credits).toHaveLength(1)
     await until(base + 3_000)
@@ -166,6 +178,13 @@ describe('the organiser’s clock', () => {
     await order({ credits: 'ten minutes for everybody', paused: 'true' })
     const malformed = await taken()
     expect(clockProblem(malformed)).toMatch(/data\.credits is no list/)
+    expect(await untilEvent(operator, 'ClockInvalid', clockName, 'ConfigMap')).toContainEqual(
+      expect.objectContaining({ type: 'Warning', note: clockProblem(malformed) }),
+    )
+    expect(await doctor()).toMatchObject({
+      problem: expect.stringMatching(/is not followed: data\.credits is no list/),
+      remedy: 'correct it, or write it anew',
+    })
     expect(keptState(malformed)).toMatchObject({ paused: false, credits: [{ id: 'outage' }] })
     await restart()
     // Sweeps of functions that remember nothing.
@@ -173,6 +192,7 @@ describe('the organiser’s clock', () => {
     expect(await instanceCalled('credited')).toMatchObject({ status: { phase: 'Ready', creditMinutes: 10 } })
 
     expect(await stateWith({ credits: '[]' })).toEqual(openClock)
+    expect(await doctor()).toEqual({ fine: 'not paused, not locked down, 0 credits' })
     await gone('credited')
     expect((await instanceCalled('other'))?.metadata.deletionTimestamp).toBeUndefined()
     await parts.cluster.delete(referenceTo(operator, 'ChallengeInstance', 'other'), {}, parts.signal)
