@@ -74,6 +74,28 @@ test('a suspended instance has no pod and is Idle, and runs again when its spec 
   expect(woken.status?.lastActivityAt).toBeDefined()
 })
 
+test('an instance that is suspended and woken within a second runs, and one that is woken and suspended does not', async () => {
+  await running('twice', 2)
+  const suspend = (value: boolean | null) =>
+    edit(operator, 'ChallengeInstance', 'twice', { spec: { suspend: value } })
+  const settledAs = async (generation: number, replicas: number) => {
+    await eventually<ChallengeInstance>(
+      operator,
+      'ChallengeInstance',
+      'twice',
+      each => each?.status?.observedGeneration === generation,
+    )
+    await replicasOf('twice', replicas)
+  }
+  await suspend(true)
+  await suspend(false)
+  await settledAs(3, 1)
+  await phaseOf(operator, 'twice', 'Ready')
+  for (const value of [true, null, true]) await suspend(value)
+  await settledAs(6, 0)
+  await phaseOf(operator, 'twice', 'Idle', 'Suspended')
+})
+
 test('instances that nobody uses are hibernated, and woken by annotation or database; without a source nothing happens', async () => {
   const names = ['annotated', 'recorded', 'unwired'] as const
   const [annotated, recorded] = await Promise.all(names.map((name, index) => running(name, index + 1)))

@@ -99,6 +99,7 @@ export const badTemplates: BadTemplate[] = [
     { ports: Array.from({ length: 9 }, (_, i) => port(`p${i}`, i + 1)) },
   ],
   ['a life of nothing', 'spec.ttlMinutes', { ttlMinutes: 0 }],
+  ['a limit of no instance', 'spec.maxInstances', { maxInstances: 0 }],
   ['a life of more than 30 days', 'spec.ttlMinutes', { ttlMinutes: 43_201 }],
   [
     'renewals shorter than the life',
