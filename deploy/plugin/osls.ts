@@ -24,5 +24,5 @@ export interface Serverless {
 
 export interface Output {
   log: { notice(text?: string): void; warning(text: string): void; error(text: string): void }
-  progress: { notice(text: string): void; remove(): void }
+  progress: { get(name: string): { notice(text: string): void; remove(): void } }
 }

@@ -175,7 +175,8 @@ export default class ChallengeOperatorPlugin {
   }
 
   async #showLife(): Promise<void> {
-    const { log, progress } = this.#output
+    const { log } = this.#output
+    const progress = this.#output.progress.get('life')
     progress.notice('Waiting for the forwarder')
     const functions = openFunctions(await this.#serverless.getProvider('aws').getAwsSdkV3Config())
     const event = { source: 'challenge-operator.deploy', time: this.#deployedAt }
