@@ -67,5 +67,8 @@ function write(path: string, contents: Uint8Array | string): void {
   writeFileSync(path, contents)
 }
 
+/** What the bundle of a function is made with, wherever it is written to. */
+export const ofFunctions: readonly Plugin[] = [replaceUnused, replace('replace-kubeconfig', [parser])]
+
 /** What serverless-esbuild loads. */
-export default [replaceUnused, replace('replace-kubeconfig', [parser]), keepRecordsApart]
+export default [...ofFunctions, keepRecordsApart]

@@ -18,7 +18,7 @@ import { createCollectNamespace } from '../../lib/reconcile/namespace/collect-na
 import { createRepairNamespace } from '../../lib/reconcile/namespace/repair-namespace.ts'
 import { createRepairPolicy } from '../../lib/reconcile/policy/repair-policy.ts'
 import { createReconcile } from '../../lib/reconcile/reconcile.ts'
-import { openDatabase } from '../../lib/store/database.ts'
+import { loadDriver, openDatabase, warmUp } from '../../lib/store/database.ts'
 import { openOutbox, openStore } from '../../lib/store/open-store.ts'
 import { openEmfMetrics } from '../../lib/telemetry/emf-metrics.ts'
 import { clientFor } from '../cluster.ts'
@@ -68,9 +68,16 @@ export const handler = createHandler({
     ...{ client, namespace: operator.leaseNamespace, writer: operator.installation },
     ...{ log, now: time.likely },
   }).owns,
-  ready: once(signal => checkSchema(client, signal)),
+  ready: once(signal => {
+    // The row is written last, so the database has the time of the other calls to accept the connection.
+    void warmUp(db, signal)
+    return checkSchema(client, signal)
+  }),
   publish,
   log,
   metrics,
   tracer,
 })
+
+// While a sandbox starts, it has more of a processor than its first invocation has.
+await loadDriver()

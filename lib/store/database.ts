@@ -4,6 +4,7 @@ import {
   PostgresAdapter,
   PostgresIntrospector,
   PostgresQueryCompiler,
+  sql,
   type Transaction,
 } from 'kysely'
 import { connectionSettings } from './connection-settings.ts'
@@ -59,6 +60,20 @@ export function openDatabase({ url, max = 1, applicationName }: DatabaseOptions)
     createIntrospector: db => new PostgresIntrospector(db),
   }
   return new Kysely<Schema>({ dialect })
+}
+
+/** Loads the driver, so that the first query does not. */
+export async function loadDriver(): Promise<void> {
+  await Promise.all([import('pg'), import('pg-connection-string')])
+}
+
+/** Connects ahead of the first query. Never rejects: the first query meets what is wrong again, and its caller is told. */
+export async function warmUp(db: Database, signal: AbortSignal): Promise<void> {
+  try {
+    await db.connection().execute(connection => sql`SELECT 1`.execute(connection), { signal })
+  } catch {
+    // A session that could not be made leaves nothing behind.
+  }
 }
 
 /**
