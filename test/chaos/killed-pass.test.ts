@@ -85,7 +85,7 @@ test('a life has the same results whichever write its process crashes after', as
   expect(snapshots.flatMap(each => each.inconsistencies)).toEqual([])
   expect(writes.length).toBeGreaterThan(20)
   const failures = await deaths(writes, async death =>
-    differencesOf((await wholeLife(death)).snapshots, snapshots),
+    differencesOf((await wholeLife(death)).snapshots.map(withoutStarts), snapshots.map(withoutStarts)),
   )
   expect(failures).toEqual([])
 }, 120_000)
@@ -101,6 +101,17 @@ test('nothing is left of a life that ends before the message of the crashed proc
   })
   expect(failures).toEqual([])
 }, 60_000)
+
+/** A pass after a crash may find the pods Ready already. It then tells of no start, and the events after it are numbered lower. */
+function withoutStarts(snapshot: LifeSnapshot): LifeSnapshot {
+  const events = snapshot.events.filter(each => each !== 'instance.provisioning')
+  const starts = snapshot.events.length - events.length
+  const rows = snapshot.rows.map(row => {
+    const { sequence, ...rest } = row as { sequence: number }
+    return { ...rest, sequence: sequence - starts }
+  })
+  return { ...snapshot, events, rows }
+}
 
 function differencesOf(found: LifeSnapshot[], expected: LifeSnapshot[]): string[] {
   const lines = (value: unknown, path: string): string[] =>
