@@ -61,12 +61,14 @@ export async function startLife(
   return { name, template, writes, passes, podReady, snapshot }
 
   async function passes(cause: Cause, options: { pod?: string; redelivered?: boolean } = {}): Promise<void> {
-    const { pod, redelivered = true } = options
+    const { pod: named, redelivered = true } = options
     const key = { namespace, name, uid }
     let causes = new Set<Cause>([cause])
-    for (let tries = 0; tries < 5; tries++) {
+    for (let waits = 0; waits < 10; waits++) {
       const crash = { crashesAtWrite, earlier: writes.length }
-      const { result, writes: own } = await passInProcess(operator, passOf(key, { causes, pod }), crash)
+      // A pass that comes back gives a slow database more time.
+      const pass = passOf(key, { causes, pod: named, waits })
+      const { result, writes: own } = await passInProcess(operator, pass, crash)
       writes.push(...own)
       if (result === undefined && !redelivered) return
       if (result?.outcome.kind === 'settled') return
