@@ -5,6 +5,7 @@ import { migrate } from '../../../lib/store/migrate.ts'
 import { openOutbox, openStore } from '../../../lib/store/open-store.ts'
 import { lockPair } from '../../../lib/store/platform-rows.ts'
 import type { Store } from '../../../lib/store/store.ts'
+import { waitUntil } from '../../../local/process/wait.ts'
 import { startTestPostgres } from '../../support/postgres.ts'
 import { type SilentProxy, startSilentProxy } from './silent-proxy.ts'
 import { instanceRecord, type StoreDatabase, soon, storeDatabase, takeAll } from './store-database.ts'
@@ -59,6 +60,11 @@ const everything = async () => ({
   ),
   platform: (await database.platformRows()).map(row => row.status),
 })
+
+const noSession = async () => {
+  const sessions = await database.rows(`SELECT pid FROM pg_stat_activity WHERE application_name = 'single'`)
+  return sessions.length === 0
+}
 
 describe('a silent database', () => {
   it('delays no caller whose connection became silent', async () => {
@@ -138,8 +144,8 @@ describe('a write that is cut off', () => {
           break
         }
         cuts += 1
-        // The server notices the end of the connection a moment later.
-        await sleep(50)
+        // The server notices the end of the connection a moment later, and may end the last statement first.
+        await waitUntil('the end of the cut session', 10_000, noSession, soon())
         const left = await everything()
         expect([before, after]).toContainEqual({
           instances: [{ phase: left.instances[0]?.phase, sequence: left.instances[0]?.sequence }],
