@@ -36,7 +36,6 @@ export const longest = [
   'test/integration/workload.test.ts',
   'test/integration/held-rollout.test.ts',
   'test/unit/package.test.ts',
-  'test/unit/serverless.test.ts',
 ]
 
 /**
