@@ -1,0 +1,250 @@
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { CreateQueueCommand, ListQueuesCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { deleteEmptyQueues } from '../../../deploy/plugin/left-queues.ts'
+import { sampleClusterFile } from '../../support/cluster-files.ts'
+import { type Moto, motoServer, startMoto } from '../../support/moto.ts'
+import { type ServiceFolder, serviceFolder } from '../../support/service-folder.ts'
+
+/** moto's CloudFormation makes none of these. `test/unit/package.test.ts` checks them in the template. */
+const excused = [
+  'AWS::Lambda::EventInvokeConfig',
+  'AWS::SQS::QueuePolicy',
+  'AWS::EKS::AccessEntry',
+  'AWS::S3::BucketPolicy',
+  'AWS::CloudWatch::Alarm',
+]
+/** moto makes these, and has no physical id for them. */
+const withoutId = ['AWS::Lambda::Permission', 'AWS::Events::EventBus']
+
+const lease = {
+  holder: 'window-1',
+  since: '2999-01-01T00:00:00Z',
+  version: '0.1.0',
+  deployedAt: '2999-01-01T00:00:00Z',
+}
+const stack = 'challenge-operator-ctf'
+
+/** What the file of a cluster may have besides. */
+const everything = `vpc: { subnetIds: [subnet-0a1b2c3d], securityGroupIds: [sg-0a1b2c3d] }
+secrets:
+  databaseUrl: arn:aws:secretsmanager:us-east-1:123456789012:secret:database-AbCdEf
+  flagSecret: arn:aws:secretsmanager:us-east-1:123456789012:secret:flag-AbCdEf
+  flagHmacPepper: arn:aws:ssm:us-east-1:123456789012:parameter/pepper
+  kmsKey: arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d
+tags: { event: autumn }
+permissionsBoundary: arn:aws:iam::123456789012:policy/boundary
+concurrency: { watchForwarder: 4 }
+alarmTopicArn: arn:aws:sns:us-east-1:123456789012:alarms
+`
+
+/** undefined on a machine without Python, where these tests are skipped. */
+const server = await motoServer()
+let moto: Moto
+let service: ServiceFolder
+
+beforeAll(async () => {
+  if (server === undefined) return
+  moto = await startMoto(server)
+  // Functions are not run: each invocation is answered with the next one of the results.
+  await configure('config', { lambda: { use_docker: false } })
+  const results = Array(20).fill(JSON.stringify({ lease }))
+  for (const region of ['eu-central-1', 'us-east-1'])
+    await configure('static/lambda-simple/response', { region, account_id: '123456789012', results })
+  const complete = sampleClusterFile()
+  service = await serviceFolder({
+    ctf: complete,
+    'ctf-us': sampleClusterFile({ region: 'us-east-1', more: everything }),
+    incomplete: complete.replace(/^ {2}(endpoint|ca):.*\n/gm, ''),
+    typo: `${complete}alarmTopc: none\n`,
+  })
+}, 600_000)
+beforeEach(context => {
+  if (server === undefined) context.skip('moto is not installed')
+})
+afterAll(async () => {
+  await service?.remove()
+  await moto?.stop()
+})
+
+const secrets = { DATABASE_URL: 'postgres://operator:hunter2@db.example/ctf', FLAG_SECRET: 'f'.repeat(64) }
+
+function serverless(args: string[], environment: Record<string, string> = secrets) {
+  const account = {
+    AWS_ENDPOINT_URL: moto.endpoint,
+    AWS_ACCESS_KEY_ID: 'test',
+    AWS_SECRET_ACCESS_KEY: 'test',
+  }
+  return service.serverless(args, { ...account, ...environment })
+}
+
+/** Sets what moto does. */
+async function configure(path: string, body: unknown): Promise<void> {
+  const answer = await fetch(`${moto.endpoint}/moto-api/${path}`, {
+    method: 'POST',
+    body: JSON.stringify(body),
+  })
+  expect(answer.ok, path).toBe(true)
+}
+
+interface Api {
+  region: string
+  service: string
+  version: string
+}
+
+/** Calls an API of AWS that answers in XML. moto takes region and service from the signature, which it does not check. */
+async function query({ region, service, version }: Api, parameters: Record<string, string>): Promise<string> {
+  const credential = `Credential=test/20261130/${region}/${service}/aws4_request`
+  const answer = await fetch(moto.endpoint, {
+    method: 'POST',
+    headers: { authorization: `AWS4-HMAC-SHA256 ${credential}, SignedHeaders=host, Signature=none` },
+    body: new URLSearchParams({ Version: version, ...parameters }),
+  })
+  return answer.text()
+}
+
+/** The resources of a stack by their logical ids, with their physical ids. */
+async function resourcesOf(region: string): Promise<Record<string, string>> {
+  const cloudFormation = { region, service: 'cloudformation', version: '2010-05-15' }
+  const text = await query(cloudFormation, { Action: 'ListStackResources', StackName: stack })
+  return Object.fromEntries(
+    [...text.matchAll(/<member>(.*?)<\/member>/gs)].map(([, each = '']) => [
+      /<LogicalResourceId>(.*?)</.exec(each)?.[1] ?? '',
+      /<PhysicalResourceId>(.*?)</.exec(each)?.[1] ?? '',
+    ]),
+  )
+}
+
+async function rolesOfAccount(): Promise<string[]> {
+  const iam = { region: 'us-east-1', service: 'iam', version: '2010-05-08' }
+  const text = await query(iam, { Action: 'ListRoles' })
+  return [...text.matchAll(/<RoleName>(challenge-operator.*?)<\/RoleName>/g)].map(([, name = '']) => name)
+}
+
+function sqsConfiguration(region: string) {
+  const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
+  return { region, endpoint: moto.endpoint, credentials }
+}
+
+async function queuesOf(region: string): Promise<string[]> {
+  const { QueueUrls = [] } = await new SQSClient(sqsConfiguration(region)).send(new ListQueuesCommand())
+  return QueueUrls.map(url => url.slice(url.lastIndexOf('/') + 1)).toSorted()
+}
+
+async function template(): Promise<{ Resources: Record<string, { Type: string; Condition?: string }> }> {
+  const file = join(service.path, '.serverless/cloudformation-template-update-stack.json')
+  return JSON.parse(await readFile(file, 'utf8'))
+}
+
+/** osls starts in a second on a quiet machine, and moto answers in seconds. */
+const patience = { timeout: 300_000 }
+
+describe('serverless deploy', patience, () => {
+  it('refuses a key that is not known, and names the one that was meant', async () => {
+    const { output, code } = await serverless(['deploy', '--stage', 'typo'])
+    expect(code).toBe(1)
+    expect(output).toContain('deploy.typo.yml cannot be used:\n  - alarmTopc is not known; ')
+  })
+
+  it('refuses a cluster that has no file, and names those that have one', async () => {
+    const { output, code } = await serverless(['deploy'])
+    expect(code).toBe(1)
+    expect(output).toMatch(/There is no deploy\.dev\.yml\..*files for: .*\bctf\b/)
+  })
+
+  it('refuses what the functions would refuse, with all complaints at once, before anything is made', async () => {
+    const { output, code } = await serverless(['deploy', '--stage', 'incomplete'], {})
+    expect(code).toBe(1)
+    for (const name of [
+      'EKS_CLUSTER_ENDPOINT (cluster.endpoint)',
+      'EKS_CLUSTER_CA',
+      'DATABASE_URL',
+      'FLAG_SECRET',
+    ])
+      expect(output).toContain(`  - ${name}`)
+    expect(await resourcesOf('eu-central-1')).toEqual({})
+  })
+
+  it('makes every resource of the template, and says who holds the Lease', async () => {
+    const { output, code } = await serverless(['deploy', '--stage', 'ctf'])
+    expect(code, output).toBe(0)
+    expect(output).toContain('The operator is alive: window-1 (version 0.1.0) holds the Lease of ctf since')
+    expect(output).toContain('FLAG_SECRET becomes a plain variable')
+    expect(output).not.toContain('hunter2')
+    const { Resources } = await template()
+    const made = await resourcesOf('eu-central-1')
+    const wanted = Object.entries(Resources).filter(
+      ([, { Type, Condition }]) => !Condition && !excused.includes(Type),
+    )
+    for (const [name, { Type }] of wanted)
+      if (withoutId.includes(Type)) expect(made, name).toHaveProperty(name)
+      else expect(made[name], name).toBeTruthy()
+    expect(await queuesOf('eu-central-1')).toHaveLength(
+      wanted.filter(([, { Type }]) => Type === 'AWS::SQS::Queue').length,
+    )
+  })
+
+  it('updates the stack in its place', async () => {
+    const before = await resourcesOf('eu-central-1')
+    // The same bundles, with the time of this deployment.
+    const { output, code } = await serverless(['deploy', '--stage', 'ctf', '--package', '.serverless'])
+    expect(code, output).toBe(0)
+    expect(await resourcesOf('eu-central-1')).toEqual(before)
+  })
+
+  it('makes a stack with everything for a cluster of the same name in another region beside it', async () => {
+    const { output, code } = await serverless(['deploy', '--stage', 'ctf-us'])
+    expect(code, output).toBe(0)
+    expect(output).not.toContain('plain variable')
+    expect(await queuesOf('us-east-1')).toEqual(await queuesOf('eu-central-1'))
+    const roles = await rolesOfAccount()
+    expect(roles.filter(name => name.includes('-eu-central-1-'))).toHaveLength(5)
+    expect(roles.filter(name => name.includes('-us-east-1-'))).toHaveLength(5)
+  })
+
+  it('makes a template that cfn-lint accepts in each partition', async () => {
+    const command = join(dirname(server ?? ''), 'cfn-lint')
+    const file = join(service.path, '.serverless/cloudformation-template-update-stack.json')
+    const regions = ['eu-central-1', 'us-east-1', 'cn-north-1', 'us-gov-west-1']
+    // It ends with another code than 0 for an error and for a warning.
+    await promisify(execFile)(command, ['-r', ...regions, '--', file])
+  })
+})
+
+describe('serverless rollback', patience, () => {
+  it('is refused, since an earlier template says an earlier time of deployment', async () => {
+    const { output, code } = await serverless(['rollback', '--stage', 'ctf', '--timestamp', '1'])
+    expect(code).toBe(1)
+    expect(output).toContain('git checkout <version>')
+  })
+})
+
+describe('serverless remove', patience, () => {
+  it('removes one stack with its roles and queues, and leaves the others alone', async () => {
+    const others = await resourcesOf('us-east-1')
+    const { output, code } = await serverless(['remove', '--stage', 'ctf'])
+    expect(code, output).toBe(0)
+    expect(await queuesOf('eu-central-1')).toEqual([])
+    expect((await rolesOfAccount()).filter(name => !name.includes('-us-east-1-'))).toEqual([])
+    expect(await resourcesOf('us-east-1')).toEqual(others)
+  })
+})
+
+describe('deleteEmptyQueues', () => {
+  it('deletes empty queues, and leaves one with messages', async () => {
+    const configuration = sqsConfiguration('eu-west-1')
+    const client = new SQSClient(configuration)
+    const urlOf = async (QueueName: string) =>
+      (await client.send(new CreateQueueCommand({ QueueName }))).QueueUrl
+    await urlOf('empty')
+    const QueueUrl = await urlOf('full')
+    await client.send(new SendMessageCommand({ QueueUrl, MessageBody: 'a dead letter' }))
+    const left = await deleteEmptyQueues(['empty', 'full', 'never-made'], configuration)
+    expect(left).toEqual([{ url: QueueUrl, messages: 1 }])
+    expect(await queuesOf('eu-west-1')).toEqual(['full'])
+  })
+})
