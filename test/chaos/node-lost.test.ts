@@ -170,7 +170,13 @@ describe('an instance on a node that stops answering', () => {
       waiting = await instanceCalled(operator, name)
       return waiting?.status?.phase === 'Terminating' && waiting.status.reason === 'NodeLost'
     }
-    await waitUntil('a teardown that names the node', noticedMs, isTold, signal)
+    await waitUntil('a teardown that names the node', noticedMs, isTold, signal).catch(async thrown => {
+      const selection = { namespace, labelSelector: 'app=lost' }
+      const pods = await Array.fromAsync(
+        cluster.list<Pod>({ apiVersion: 'v1', kind: 'Pod' }, selection, signal),
+      )
+      throw new Error(JSON.stringify({ status: waiting?.status, pods: pods.flat() }), { cause: thrown })
+    })
     expect(waiting?.status?.message).toContain(`Pod "${pod.metadata.name}" is on a node that does not answer`)
     expect(await cluster.get(deployment, signal)).toBeDefined()
 
