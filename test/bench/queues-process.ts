@@ -6,9 +6,9 @@ import { serve } from './child-side.ts'
 const queues = await startQueues({}, new AbortController().signal)
 const bus = await startEventBus({})
 
-const { changesUrl, timersUrl, deadLettersUrl, clientOptions } = queues
+const { changesUrl, timersUrl, sweepsUrl, deadLettersUrl, clientOptions } = queues
 const addresses = {
-  queues: { changesUrl, timersUrl, deadLettersUrl },
+  queues: { changesUrl, timersUrl, sweepsUrl, deadLettersUrl },
   sqs: clientOptions,
   bus: {
     name: 'bench',
