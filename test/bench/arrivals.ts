@@ -6,8 +6,7 @@ import { apiVersion, labels, managedBySelector } from '../../lib/crd/group.ts'
 import type { KubernetesObject } from '../../lib/crd/objects.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import type { WatchTarget } from '../../lib/kubernetes/cluster.ts'
-import { watch } from '../../lib/kubernetes/watch/watch.ts'
-import { silentLog } from '../../lib/telemetry/log.ts'
+import { watchUntilListed } from './watch-until-listed.ts'
 
 /** The number of children of an instance of the bench: a Deployment, a Secret and a Service. */
 const childCount = 3
@@ -62,16 +61,8 @@ export async function watchArrivals(
   const started = <T extends KubernetesObject>(
     target: WatchTarget,
     onObject: (object: T) => void,
-    onGone: (name: string) => void = () => {},
-  ) =>
-    new Promise<void>((resolve, reject) => {
-      const handlers = {
-        onObject,
-        onGone: (gone: { metadata: { name?: string } }) => onGone(gone.metadata.name ?? ''),
-        onListed: () => resolve(),
-      }
-      watch<T>(client, target, handlers, { log: silentLog }, signal).catch(reject)
-    })
+    onGone?: (name: string) => void,
+  ) => watchUntilListed(client, target, { onObject, ...(onGone && { onGone }) }, signal)
   const childScope = placement === 'Shared' ? { namespace } : { labelSelector: managedBySelector }
   await Promise.all([
     started<ChallengeInstance>({ apiVersion, kind: 'ChallengeInstance', namespace }, onInstance, name =>

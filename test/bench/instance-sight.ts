@@ -2,8 +2,7 @@ import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
 import type { Deployment } from '../../lib/crd/objects.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
-import { watch } from '../../lib/kubernetes/watch/watch.ts'
-import { silentLog } from '../../lib/telemetry/log.ts'
+import { watchUntilListed } from './watch-until-listed.ts'
 
 /** An instance as it is now; undefined: it does not exist. */
 export type SeenInstance = ChallengeInstance | undefined
@@ -52,15 +51,7 @@ export async function watchInstances(
     kind: { apiVersion: string; kind: string },
     onObject: (object: T) => void,
     onGone: (name: string) => void,
-  ) =>
-    new Promise<void>((resolve, reject) => {
-      const handlers = {
-        onObject,
-        onGone: (gone: { metadata: { name?: string } }) => onGone(gone.metadata.name ?? ''),
-        onListed: () => resolve(),
-      }
-      watch<T>(client, { ...kind, namespace }, handlers, { log: silentLog }, signal).catch(reject)
-    })
+  ) => watchUntilListed(client, { ...kind, namespace }, { onObject, onGone }, signal)
   await Promise.all([
     started({ apiVersion, kind: 'ChallengeInstance' }, onInstance, onGone),
     started({ apiVersion: 'apps/v1', kind: 'Deployment' }, onDeployment, name => running.delete(name)),
