@@ -65,8 +65,11 @@ export const handler = createHandler({
   takeUpClock: createTakeUpClock({ ...parts, namespace: operator.leaseNamespace }),
   watches: watchedBy(operator.namespaces),
   owns: createOwnership({
-    ...{ client, namespace: operator.leaseNamespace, writer: operator.installation },
-    ...{ log, now: time.likely },
+    client,
+    namespace: operator.leaseNamespace,
+    writer: operator.installation,
+    log,
+    now: time.likely,
   }).owns,
   ready: once(signal => {
     // The row is written last, so the database has the time of the other calls to accept the connection.

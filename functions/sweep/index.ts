@@ -55,8 +55,12 @@ const parts = {
 export const handler = createHandler({
   sweep: withKeys(operator, access, config => createSweep({ ...parts, config })),
   ownership: createOwnership({
-    ...{ client, namespace: operator.leaseNamespace, writer: operator.installation },
-    ...{ log, now: time.likely, trustMs: 0 },
+    client,
+    namespace: operator.leaseNamespace,
+    writer: operator.installation,
+    log,
+    now: time.likely,
+    trustMs: 0,
   }),
   ready: once(signal => checkSchema(client, signal)),
   sweeps,
