@@ -22,6 +22,7 @@ import { openParts, type Parts } from '../parts/parts.ts'
 import { applySamples, platformFacts, readSamples, type Samples } from '../parts/samples.ts'
 import { embeddedSecrets, keptStack } from '../parts/secrets.ts'
 import { withRemark } from './crds.ts'
+import { readVersion } from './doctor/version-check.ts'
 import { showTransitions } from './transitions.ts'
 
 export interface UpOptions {
@@ -174,7 +175,9 @@ async function prepareParts(
   { config, print }: { config: OperatorConfig; print: (line: string) => void },
   signal: AbortSignal,
 ): Promise<void> {
-  const installed = await installManifests(parts.addresses.clientFor('crds'), config, signal)
+  const client = parts.addresses.clientFor('crds')
+  print(`cluster: ${(await readVersion(client, signal)).sentence}`)
+  const installed = await installManifests(client, config, signal)
   for (const each of installed) if (each.action !== 'unchanged') print(`${each.action} ${withRemark(each)}`)
   const database = openDatabase({ url: parts.addresses.databaseUrl, max: 1, applicationName: 'migrate' })
   try {

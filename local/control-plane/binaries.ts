@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import type { Environment } from '../../lib/config/section.ts'
 import { acquireLock } from '../process/lock.ts'
 import { type Build, buildMissing, goBuild, type Progress } from './build.ts'
-import { type Binaries, buildKey, type Program, programs } from './recipe.ts'
+import { type Binaries, buildKey, chosenKubernetes, type Program, programs } from './recipe.ts'
 import { requireGo } from './toolchain.ts'
 
 export interface BinariesOptions {
-  /** The environment of this process: `KUBEBUILDER_ASSETS`, `XDG_CACHE_HOME`, and the variables that Go reads. */
+  /** The environment of this process: `KUBEBUILDER_ASSETS`, `CHALLENGE_OPERATOR_KUBERNETES`, `XDG_CACHE_HOME`, and what Go reads. */
   env: Environment
   progress: Progress
   build?: Build
@@ -39,7 +39,7 @@ export async function controlPlaneBinaries(options: BinariesOptions, signal: Abo
 export async function cacheFolder(env: Environment): Promise<string> {
   const home = env.XDG_CACHE_HOME?.startsWith('/') ? env.XDG_CACHE_HOME : undefined
   const cache = home ?? join(env.HOME ?? homedir(), '.cache')
-  return join(cache, 'challenge-operator', 'control-plane', await buildKey())
+  return join(cache, 'challenge-operator', 'control-plane', await buildKey(chosenKubernetes(env)))
 }
 
 async function fromAssets(folder: string | undefined): Promise<Partial<Record<Program, string>>> {

@@ -3,7 +3,7 @@ import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Environment } from '../../lib/config/section.ts'
-import { buildFlags, type Program, recipes } from './recipe.ts'
+import { buildFlags, buildSeconds, chosenKubernetes, type Program, recipeOf } from './recipe.ts'
 
 /** Writes `program` to the path `output`. Tests replace it by a quick one. */
 export type Build = (
@@ -49,11 +49,15 @@ export async function buildMissing(
   }
 }
 
-/** Builds with Go. The build throws an error with the compiler's last lines. */
+/**
+ * Builds with Go, and Kubernetes in the version that the environment asks for. The build throws an error with the compiler's
+ * last lines.
+ */
 export function goBuild(env: Environment): Build {
+  const version = chosenKubernetes(env)
   return async (program, output, onLine, signal) => {
-    const { module, package: target } = recipes[program]
-    const child = spawn('go', ['build', ...(await buildFlags()), '-o', output, target], {
+    const { module, package: target } = recipeOf(program, version)
+    const child = spawn('go', ['build', ...(await buildFlags(version)), '-o', output, target], {
       cwd: module,
       env: { ...env, CGO_ENABLED: '0', GOWORK: 'off' },
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -74,7 +78,7 @@ export function goBuild(env: Environment): Build {
 }
 
 function expected(program: Program): string {
-  const { seconds } = recipes[program]
+  const seconds = buildSeconds[program]
   return seconds < 90 ? `about ${seconds} s` : `about ${Math.round(seconds / 60)} minutes`
 }
 

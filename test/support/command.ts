@@ -30,8 +30,10 @@ const compileCache = join(tmpdir(), 'challenge-operator-compile-cache')
 
 /** The environment of a user's shell, without the variables that name external parts. */
 export function bareEnvironment(): Environment {
-  const { PATH, HOME, XDG_CACHE_HOME, KUBEBUILDER_ASSETS, LANG } = process.env
-  return { PATH, HOME, XDG_CACHE_HOME, KUBEBUILDER_ASSETS, LANG, NODE_COMPILE_CACHE: compileCache }
+  const { PATH, HOME, XDG_CACHE_HOME, LANG } = process.env
+  const { KUBEBUILDER_ASSETS, CHALLENGE_OPERATOR_KUBERNETES } = process.env
+  const controlPlane = { KUBEBUILDER_ASSETS, CHALLENGE_OPERATOR_KUBERNETES }
+  return { PATH, HOME, XDG_CACHE_HOME, LANG, ...controlPlane, NODE_COMPILE_CACHE: compileCache }
 }
 
 /** Where a command runs in place of this repository, and as whom. */

@@ -10,6 +10,7 @@ import { type Check, clockFinding, type Finding, reachCluster } from './check.ts
 import { clockCheck } from './clock-check.ts'
 import { installationCheck } from './installation-check.ts'
 import { rightsCheck } from './rights-check.ts'
+import { versionCheck } from './version-check.ts'
 
 const crds = 'run: npx challenge-operator crds'
 
@@ -22,6 +23,7 @@ export function clusterChecks(
 ): Check[] {
   return [
     { name: 'cluster', remedy: reachCluster, look: signal => clusterFinding(client, signal) },
+    versionCheck(client),
     {
       name: 'cluster tls',
       needs: 'cluster',

@@ -70,6 +70,7 @@ describe('the commands with external parts', () => {
     const env = { ...external, CHANGES_QUEUE_URL: changesUrl }
     const { code, output } = await runCommand(['doctor'], env)
     expect(output).toMatch(/^ok +cluster +Kubernetes v1.*, as user \S+$/m)
+    expect(output).toMatch(/^ok +cluster version +Kubernetes 1\.\d+ is supported/m)
     expect(output).toMatch(/^ok +cluster tls +encrypted and verified; .* valid until \d{4}-/m)
     expect(output).toMatch(/^ok +cluster clock +this machine and the cluster agree/m)
     expect(output).toMatch(

@@ -3,9 +3,10 @@ import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { supportedVersions } from '../../../../lib/kubernetes/supported-versions.ts'
 import { cacheFolder, controlPlaneBinaries } from '../../../../local/control-plane/binaries.ts'
 import type { Build } from '../../../../local/control-plane/build.ts'
-import { programs } from '../../../../local/control-plane/recipe.ts'
+import { buildFlags, kubernetesVersions, programs } from '../../../../local/control-plane/recipe.ts'
 import { type TemporaryFolder, temporaryFolder } from '../../../support/temporary-folder.ts'
 
 const { signal } = new AbortController()
@@ -100,6 +101,31 @@ describe('the programs of the control plane', () => {
     const { built, build } = quickBuild()
     await controlPlaneBinaries({ env, progress, build }, signal)
     expect(built).toHaveLength(programs.length)
+  })
+})
+
+describe('another version of Kubernetes', () => {
+  it('is built into a folder of its own when CHALLENGE_OPERATOR_KUBERNETES asks for it', async () => {
+    const embedded = await controlPlaneBinaries({ env, progress, ...quickBuild() }, signal)
+    env = { ...env, CHALLENGE_OPERATOR_KUBERNETES: supportedVersions.oldest }
+    const { built, build } = quickBuild()
+    const oldest = await controlPlaneBinaries({ env, progress, build }, signal)
+    expect(built).toEqual([...programs])
+    expect(dirname(oldest.kubectl)).not.toBe(dirname(embedded.kubectl))
+  })
+
+  it('is refused, with the versions that exist, when it has no recipe', async () => {
+    env = { ...env, CHALLENGE_OPERATOR_KUBERNETES: '1.12' }
+    await expect(controlPlaneBinaries({ env, progress, ...quickBuild() }, signal)).rejects.toThrow(
+      `CHALLENGE_OPERATOR_KUBERNETES is 1.12, but only ${kubernetesVersions.join(' and ')} can be built`,
+    )
+  })
+
+  it.each(kubernetesVersions)('%s gets the release of its go.mod from the linker', async version => {
+    const [major, minor] = version.split('.')
+    const flags = (await buildFlags(version)).join(' ')
+    expect(flags).toContain(`version.gitVersion=v${version}.`)
+    expect(flags).toMatch(new RegExp(`gitMajor=${major} .*gitMinor=${minor}$`))
   })
 })
 
