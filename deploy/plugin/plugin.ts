@@ -6,7 +6,7 @@ import { type ClusterFile, parseClusterFile } from './cluster-file.ts'
 import { environmentProblems } from './environment-check.ts'
 import { plausible, type Resources } from './intrinsics.ts'
 import { openFunctions } from './lambda.ts'
-import { deleteEmptyQueues, namesOfKeptQueues } from './left-queues.ts'
+import { deleteEmptyQueues, describeLeftQueues, findLeftQueues, namesOfKeptQueues } from './left-queues.ts'
 import { busName, functionName, queueName, roleName, stackName } from './names.ts'
 import type { Output, Serverless } from './osls.ts'
 import { describeEnd, isEnd, type SweepEnd } from './sign-of-life.ts'
@@ -40,6 +40,7 @@ export default class ChallengeOperatorPlugin {
   readonly #stage: string
   readonly #deployedAt = new Date().toISOString()
   readonly #file: ClusterFile | undefined
+  #foundNoLeftQueues = false
 
   constructor(serverless: Serverless, options: { region?: string }, output: Output) {
     this.#serverless = serverless
@@ -56,6 +57,8 @@ export default class ChallengeOperatorPlugin {
     }
     this.hooks = {
       initialize: () => this.#initialize(),
+      // Before the bundles are made, which takes longest. A package that was made earlier is deployed without this step.
+      'before:package:initialize': () => this.#refuseLeftQueues(),
       'before:deploy:deploy': () => this.#beforeDeploy(),
       'after:deploy:deploy': () => this.#showLife(),
       'after:remove:remove': () => this.#afterRemove(),
@@ -138,7 +141,7 @@ export default class ChallengeOperatorPlugin {
     this.#judge(resources.Resources, name => ({ ...provider.environment, ...functions[name]?.environment }))
   }
 
-  #beforeDeploy(): void {
+  async #beforeDeploy(): Promise<void> {
     const Resources = this.#serverless.service.provider.compiledCloudFormationTemplate?.Resources ?? {}
     const environmentOf = (name: DeployedFunction) => {
       const deployed = Object.values(Resources).find(
@@ -152,10 +155,25 @@ export default class ChallengeOperatorPlugin {
       return Variables ?? {}
     }
     this.#judge(Resources, environmentOf)
+    await this.#refuseLeftQueues()
     for (const name of Object.keys(plainSecrets).filter(each => this.#plainSecret(each) !== ''))
       this.#output.log.warning(
         `${name} becomes a plain variable of the functions. Everybody who may read their configuration reads it. Give an ARN in secrets.${plainSecrets[name as keyof typeof plainSecrets]}.`,
       )
+  }
+
+  /** @throws with the queues that keep CloudFormation from making those of the stack */
+  async #refuseLeftQueues(): Promise<void> {
+    if (this.#foundNoLeftQueues || this.#serverless.processedInput.commands.join(' ') !== 'deploy') return
+    const configuration = await this.#serverless.getProvider('aws').getAwsSdkV3Config()
+    const names = namesOfKeptQueues(this.#serverless.service.resources.Resources)
+    const left = await findLeftQueues(names, this.#nameOf({ address: 'stack' }), configuration)
+    this.#foundNoLeftQueues = left.length === 0
+    if (this.#foundNoLeftQueues) return
+    const problems = describeLeftQueues(left).map(each => `  - ${each}`)
+    throw this.#refusal(
+      `Nothing was deployed, since queues of these names exist already:\n${problems.join('\n')}\nSQS gives the name of a deleted queue free after a minute.`,
+    )
   }
 
   /** @throws with every problem that a function would find in its environment */

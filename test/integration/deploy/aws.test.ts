@@ -2,7 +2,13 @@ import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { CreateQueueCommand, ListQueuesCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
+import {
+  CreateQueueCommand,
+  DeleteQueueCommand,
+  ListQueuesCommand,
+  SendMessageCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { deleteEmptyQueues } from '../../../deploy/plugin/left-queues.ts'
 import { sampleClusterFile } from '../../support/cluster-files.ts'
@@ -167,6 +173,26 @@ describe('serverless deploy', patience, () => {
     ])
       expect(output).toContain(`  - ${name}`)
     expect(await resourcesOf('eu-central-1')).toEqual({})
+  })
+
+  it('refuses queues that an earlier stack left, and says how to read and delete them', async () => {
+    const client = new SQSClient(sqsConfiguration('eu-central-1'))
+    const fifo = { Attributes: { FifoQueue: 'true', ContentBasedDeduplication: 'true' } }
+    const { QueueUrl: full } = await client.send(
+      new CreateQueueCommand({ QueueName: `${stack}-dead-letters.fifo`, ...fifo }),
+    )
+    const { QueueUrl: empty } = await client.send(
+      new CreateQueueCommand({ QueueName: `${stack}-windows-dead-letters` }),
+    )
+    await client.send(
+      new SendMessageCommand({ QueueUrl: full, MessageBody: 'a dead letter', MessageGroupId: 'a' }),
+    )
+    const { output, code } = await serverless(['deploy', '--stage', 'ctf'])
+    expect(code).toBe(1)
+    expect(output).toContain(`${stack}-dead-letters.fifo is left of an earlier stack, with 1 dead letters`)
+    expect(output).toContain(`and empty. Delete it: aws sqs delete-queue --queue-url ${empty}`)
+    expect(await resourcesOf('eu-central-1')).toEqual({})
+    for (const QueueUrl of [full, empty]) await client.send(new DeleteQueueCommand({ QueueUrl }))
   })
 
   it('makes every resource of the template, and says who holds the Lease', async () => {
