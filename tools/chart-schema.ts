@@ -14,6 +14,11 @@ const notSettings = /^(FLAG_SECRET|FLAG_HMAC_PEPPER|DATABASE_URL|KUBECONFIG)$/
 const text = { type: 'string' }
 const name = { type: 'string', pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$' }
 const object = { type: 'object' }
+/** An object that a Prometheus finds by its labels. */
+const discovered = {
+  enabled: { type: 'boolean' },
+  labels: { type: 'object', additionalProperties: text },
+}
 
 /** A list of names with commas between, or `*` alone. */
 const namespaces = '^(\\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?( *, *[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*)$'
@@ -67,6 +72,10 @@ export function chartSchema() {
           egressPorts: { type: 'array', items: { type: 'integer', minimum: 1, maximum: 65_535 } },
         }),
         podDisruptionBudget: closed({ enabled: { type: 'boolean' } }),
+        monitoring: closed({
+          podMonitor: closed({ ...discovered, interval: { type: 'string', pattern: '^[1-9][0-9]*[sm]$' } }),
+          prometheusRule: closed(discovered),
+        }),
         global: object,
       },
       ['image', 'replicas', 'secretName', 'settings'],

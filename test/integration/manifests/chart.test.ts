@@ -1,8 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { parseAllDocuments } from 'yaml'
+import { parse, parseAllDocuments, stringify } from 'yaml'
+import { findGoProgram, goPrograms } from '../../support/go-program.ts'
 import { findHelm, runHelm } from '../../support/helm.ts'
+import { temporaryFolder } from '../../support/temporary-folder.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
 const chart = join(root, 'charts/challenge-operator')
@@ -15,6 +17,7 @@ interface Manifest {
   subjects?: unknown
   // biome-ignore lint/suspicious/noExplicitAny: each test knows its kind
   spec?: any
+  data?: Record<string, string>
 }
 
 let helm: Awaited<ReturnType<typeof findHelm>>
@@ -66,6 +69,57 @@ const bindingsIn = (manifests: readonly Manifest[]) =>
     .map(({ kind, metadata, roleRef }) => `${kind} ${metadata.namespace ?? '*'} ${roleRef?.name}`)
     .toSorted()
 
+/** Both objects for the Prometheus Operator, with a label of each by which a Prometheus finds it. */
+const monitored = ['podMonitor', 'prometheusRule'].flatMap(name => [
+  '--set',
+  `monitoring.${name}.enabled=true,monitoring.${name}.labels.release=kube-prometheus-stack`,
+])
+
+describe('the objects for the Prometheus Operator', () => {
+  const ofMonitoring = (text: string) => /^apiVersion: monitoring\.coreos\.com\//m.test(text)
+
+  it('are not rendered unless the values ask for them', async () => {
+    expect(ofMonitoring((await template()).output)).toBe(false)
+  })
+
+  it('render as before', async () => {
+    const { output } = await template({}, monitored)
+    const documents = withoutRemarks(output)
+      .split(/^---\n/m)
+      .filter(ofMonitoring)
+    await expect(documents.join('---\n')).toMatchFileSnapshot('chart-monitoring.golden.yaml')
+  })
+
+  it('select the pods of the release, by a port that they have', async () => {
+    const manifests = parsed(withoutRemarks((await template({}, monitored)).output)).filter(Boolean)
+    const of = (kind: string) => manifests.find(each => each.kind === kind)?.spec
+    const { selector, podMetricsEndpoints } = of('PodMonitor')
+    const { template: pod } = of('Deployment')
+    expect(pod.metadata.labels).toMatchObject(selector.matchLabels)
+    const ports = pod.spec.containers[0].ports.map(({ name }: { name: string }) => name)
+    expect(podMetricsEndpoints).toEqual([expect.objectContaining({ path: '/metrics' })])
+    expect(ports).toContain(podMetricsEndpoints[0].port)
+  })
+
+  it('have the rules of manifests/monitoring, which promtool accepts', async context => {
+    const { output } = await template({}, monitored)
+    const rule = parsed(withoutRemarks(output)).find(each => each?.kind === 'PrometheusRule')
+    const rules = readFileSync(join(root, 'manifests/monitoring/rules.yml'), 'utf8')
+    expect(rule?.spec).toEqual(parse(rules))
+    const promtool = await findGoProgram(goPrograms.promtool)
+    if ('missing' in promtool) return context.skip(promtool.missing)
+    const folder = await temporaryFolder('rules')
+    try {
+      const file = join(folder.path, 'rules.yml')
+      writeFileSync(file, stringify(rule?.spec))
+      const checked = await runHelm(promtool.path, ['check', 'rules', '--lint-fatal', file])
+      expect(checked).toEqual({ code: 0, output: expect.stringContaining('SUCCESS') })
+    } finally {
+      await folder.remove()
+    }
+  })
+})
+
 describe('the chart', () => {
   it('passes helm lint', async () => {
     expect(await run(['lint', '--strict', chart])).toMatchObject({ code: 0 })
@@ -108,6 +162,13 @@ describe('the chart', () => {
     expect(all.filter(each => each.startsWith('RoleBinding'))).toEqual([])
   })
 
+  it('names the installation after namespace and release, or as the settings say', async () => {
+    const stack = (manifests: readonly Manifest[]) =>
+      manifests.find(({ kind }) => kind === 'ConfigMap')?.data?.OPERATOR_STACK
+    expect(stack(await rendered())).toBe('ctf-system/challenge-operator')
+    expect(stack(await rendered({ OPERATOR_STACK: 'ours' }))).toBe('ours')
+  })
+
   it('adds the roles of placements where the settings allow one', async () => {
     const expected = { ...rolesIn(manifestsOf('rbac')), ...rolesIn(manifestsOf('placements')) }
     for (const setting of ['OPERATOR_PLACEMENT', 'OPERATOR_PLACEMENTS'])
@@ -133,6 +194,8 @@ describe('the chart', () => {
     ['no replica', ['--set', 'replicas=0'], 'replicas'],
     ['an unknown value', ['--set', 'replica=2'], 'replica'],
     ['no secret', ['--set-string', 'secretName='], 'secretName'],
+    ['an interval without a unit', ['--set', 'monitoring.podMonitor.interval=30'], 'interval'],
+    ['an unknown monitor', ['--set', 'monitoring.serviceMonitor.enabled=true'], 'serviceMonitor'],
   ])('refuses %s by its schema', async (_, values, named) => {
     const { code, output } = await template({}, values)
     expect({ code, output }).toEqual({ code: 1, output: expect.stringContaining(named) })
