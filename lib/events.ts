@@ -13,6 +13,16 @@ export const eventTypes = [
 
 export type EventType = (typeof eventTypes)[number]
 
+/** What a transition tells. */
+export interface TransitionEvent {
+  type: EventType
+  /**
+   * The row was missing, closed, or older than the instance, so the event may repeat what was told before. Its state holds;
+   * nothing new is to be announced.
+   */
+  rebuilt: boolean
+}
+
 /** An event in the outbox. */
 export interface OutboxEvent {
   /** The id of the row in the outbox. */
@@ -20,7 +30,7 @@ export interface OutboxEvent {
   /** The same for every delivery of the event. Consumers deduplicate on it. */
   eventId: string
   type: EventType
-  /** The detail as it is sent: event id, sequence per instance, key, uid, owner, template, phase, reason, url, times, notes, and whether notes were left out. */
+  /** The detail as it is sent: event id, sequence per instance, key, uid, owner, template, phase, reason, url, times, notes, whether notes were left out, and whether the event is rebuilt. */
   payload: Record<string, unknown>
   /** RFC 3339. */
   createdAt: string

@@ -153,7 +153,6 @@ export function createSweep(deps: SweepDependencies): Sweep {
     const wrongRows = paced(rows ? rowMismatches(rows, instances, at) : [], at, intervalSeconds)
     if (wrongRows.left > 0) log.warn('sweep leaves rows to the next ones', { rows: wrongRows.left })
     const found = [
-      ...wrongRows.now,
       ...overdue(instances.values(), at, sinceMs),
       ...opened(instances.values(), at, sinceMs),
       ...unwarned(instances.values(), warnMinutes, { now: at, sinceMs }),
@@ -176,7 +175,9 @@ export function createSweep(deps: SweepDependencies): Sweep {
         : []),
     ]
     const outgoing = [
-      ...unique(notHeldBack(found, instances, clock)).map(each => mismatchMessage(each, at)),
+      ...unique([...wrongRows.now, ...notHeldBack(found, instances, clock)]).map(each =>
+        mismatchMessage(each, at),
+      ),
       ...(clock.paused ? [] : leftOver({ children, templates, instances, made, ...seen, placement }, at)),
       ...(resync ? policyMessages({ children, needs: seen.needs, instances, clock }, at) : []),
     ]

@@ -71,6 +71,11 @@ export interface ChallengeInstanceStatus {
   creditMinutes?: number
   /** The end of which `instance.expiring` was written. */
   warnedOf?: string
+  /**
+   * Number of the last event of the instance when its row was written last. Undefined: no row was written, or an earlier
+   * release wrote it. It outlives the database.
+   */
+  eventSequence?: number
   lastActivityAt?: string
   /** Present only while the instance is hibernated. */
   hibernation?: Hibernation

@@ -77,8 +77,9 @@ export function rowAfter(
     digest: record.digest,
     ...roomAfter(before, record),
   }
+  const sequence = Math.max(before?.sequence ?? 0, record.told?.sequence ?? 0) + events
   if (before !== undefined) {
-    const after = { ...before, ...columns, sequence: before.sequence + events }
+    const after = { ...before, ...columns, sequence }
     return isDeepStrictEqual(after, before) ? undefined : after
   }
   const createdAt = instant('createdAt', record.createdAt)
@@ -94,8 +95,9 @@ export function rowAfter(
     created_at: createdAt,
     last_active_at: null,
     deleted_at: null,
+    torn_down: false,
     max_instances: null,
-    sequence: events,
+    sequence,
     platform_problem: null,
   }
 }
@@ -139,7 +141,8 @@ function insertRow(transaction: Transaction<Schema>, row: InstanceRow) {
 }
 
 function updateRow(transaction: Transaction<Schema>, row: InstanceRow) {
-  const { phase, reason, message, url, flag_hmac, cluster, workload_namespace, digest, sequence } = row
+  const { phase, reason, message, url, flag_hmac, cluster, workload_namespace, digest, sequence, torn_down } =
+    row
   return transaction
     .updateTable('challenge_operator.instance')
     .set({
@@ -152,6 +155,7 @@ function updateRow(transaction: Transaction<Schema>, row: InstanceRow) {
       workload_namespace,
       digest,
       sequence,
+      torn_down,
       // Another transaction may have admitted the instance since the row was read, so nothing is written of that.
       ...(sleeps(row) && { admitted_at: null }),
       ...(waits(row) ? {} : { queued_at: null }),

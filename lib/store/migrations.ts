@@ -10,6 +10,7 @@ import * as admissions from './migrations/2026-11-30-admissions.ts'
 import * as history from './migrations/2026-11-30-history.ts'
 import * as warnings from './migrations/2026-11-30-warnings.ts'
 import * as withoutPublishing from './migrations/2026-11-30-without-publishing.ts'
+import * as tornDownRows from './migrations/2026-11-30T04-torn-down-rows.ts'
 
 /** Migrations by name, run in the order of their names. A released migration never changes; a change is a new one. */
 export const migrations: Record<string, Migration> = {
@@ -24,4 +25,6 @@ export const migrations: Record<string, Migration> = {
   '2026-11-30-history': history,
   '2026-11-30-warnings': warnings,
   '2026-11-30-without-publishing': withoutPublishing,
+  // After the others of that day by its name.
+  '2026-11-30T04-torn-down-rows': tornDownRows,
 }

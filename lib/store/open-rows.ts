@@ -58,7 +58,7 @@ function rowOfPage({ reason, url, digest, workloadNamespace, lastActiveAt, ...ro
 
 /** The columns of a page, but for `platformInStep`. */
 const ownColumns = sql`
-  own.uid, own.namespace, own.name, own.phase, own.reason, own.url, own.digest,
+  own.uid, own.namespace, own.name, own.phase, own.reason, own.url, own.digest, own.sequence,
   own.workload_namespace AS "workloadNamespace", own.last_active_at AS "lastActiveAt"`
 
 /** A few in each sweep: while the platform's tables refuse every write, their passes have no effect. */

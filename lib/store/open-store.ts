@@ -1,7 +1,7 @@
 import type { Transaction } from 'kysely'
 import type { Limits } from '../config/limits.ts'
 import type { OperatorConfig } from '../config/operator.ts'
-import type { EventType } from '../events.ts'
+import type { TransitionEvent } from '../events.ts'
 import type { PlatformProblem } from '../reasons.ts'
 import { readLastActive, recordActivityIn } from './activity.ts'
 import { admitAndRemindIn, admitIn, admitWaitingIn, giveRoomUp, makesRoom } from './admission.ts'
@@ -13,10 +13,10 @@ import { openRowPages } from './open-rows.ts'
 import { drainOutbox, isSequenceTaken, numberedOn, oldestInOutbox, writeTransition } from './outbox.ts'
 import { lockPair, mirrorPair, platformProblemOf } from './platform-rows.ts'
 import { pruneIn } from './prune.ts'
+import { eventsOf } from './record-events.ts'
 import type { Schema } from './schema.ts'
 import { storable } from './storable.ts'
 import type { InstanceRecord, Outbox, Recorded, Store } from './store.ts'
-import { transitionEvents } from './transition.ts'
 
 const unchanged: Recorded = { problem: undefined, events: 0, closed: false }
 
@@ -50,10 +50,10 @@ export function openStore(
         (transaction, problem) => recordIn(transaction, { record, ...settings, reopens: true }, problem),
         signal,
       ),
-    close: (uid, why, signal) =>
+    close: (uid, end, signal) =>
       withPlatform(
         db,
-        (transaction, problem) => closeIn(transaction, { uid, why, ...settings }, problem),
+        (transaction, problem) => closeIn(transaction, { uid, ...end, ...settings }, problem),
         signal,
       ),
     closeGone: ({ uid, namespace, cluster }, signal) => {
@@ -113,7 +113,7 @@ async function withErrors<T>(
 /** What the transactions before this one have found. */
 interface Repeated {
   /** The platform's tables refuse the write, so they are left out. */
-  problem?: PlatformProblem
+  problem?: PlatformProblem | undefined
   /** The outbox has events of the instance with higher numbers than the row knows. */
   sequenceIsTaken?: boolean
 }
@@ -172,26 +172,24 @@ async function recordIn(
   await lockPair(transaction, pair)
   const found = await readInstance(transaction, record.uid)
   // A late record of a deleted instance must not reopen its row.
-  if (found?.deleted_at && !reopens) return { ...unchanged, closed: true }
-  const before = found && { ...found, deleted_at: null }
-  const events = transitionEvents(found?.deleted_at ? undefined : before && stateOf(before), {
-    phase: record.phase,
-    expiresAt: record.expiresAt === undefined ? undefined : Date.parse(record.expiresAt),
-    warnedOf: record.warnedOf === undefined ? undefined : Date.parse(record.warnedOf),
-  })
+  if (found?.deleted_at && !reopens) return { ...unchanged, closed: true, tornDown: found.torn_down }
+  const before = found && { ...found, deleted_at: null, torn_down: false }
+  const events = eventsOf(found, record)
   const row = rowAfter(before, record, events.length) ?? (found?.deleted_at ? before : undefined)
-  if (row)
+  const written = row && sequenceIsTaken ? await numberedOn(transaction, row, events.length) : row
+  if (written)
     await writeTransition(transaction, {
-      row: sequenceIsTaken ? await numberedOn(transaction, row, events.length) : row,
+      row: written,
       isNew: before === undefined,
-      types: events,
+      events,
       bus,
       at: new Date(),
     })
   const problem = known ?? (await mirror(transaction, pair, record.uid))
   if ((before?.platform_problem ?? undefined) !== problem)
     await writeProblem(transaction, record.uid, problem)
-  const recorded = { problem, events: events.length, closed: false }
+  const sequence = (written ?? before)?.sequence ?? 0
+  const recorded = { problem, events: events.length, closed: false, sequence }
   const leavesRoom = record.needsNoRoom === true && before?.admitted_at != null
   if (leavesRoom) await giveRoomUp(transaction, record.uid)
   return leavesRoom || sleeps(record) ? withRoom(transaction, recorded, before, limits) : recorded
@@ -216,6 +214,8 @@ interface ToClose extends Settings {
   uid: string
   /** 'gone': nobody has seen the instance end, so its row tells. */
   why: Ending | 'gone'
+  /** See `InstanceEnd`. */
+  last?: InstanceRecord | undefined
   /** Whose claim of a host is given up. Default: that of the instance, whatever cluster and namespace it names. */
   claimsOf?: { cluster: string | null; namespace: string }
   /** The row is closed only if this holds for it. */
@@ -237,10 +237,13 @@ async function closeIn(
 
 async function closeRowIn(
   transaction: Transaction<Schema>,
-  { uid, why, bus, limits, mirror, where = () => true }: ToClose,
+  { uid, why, last, bus, limits, mirror, where = () => true }: ToClose,
   { problem: known, sequenceIsTaken = false }: Repeated,
 ): Promise<Recorded> {
-  const seen = await readInstance(transaction, uid)
+  const found = await readInstance(transaction, uid)
+  if (found === undefined && last?.told)
+    await recordIn(transaction, { record: last, bus, limits, mirror }, { problem: known, sequenceIsTaken })
+  const seen = found ?? (last?.told && (await readInstance(transaction, uid)))
   if (seen === undefined || isStopped(seen) || !where(seen)) return unchanged
   const pair = { teamId: seen.team_id, template: seen.template }
   await lockPair(transaction, pair)
@@ -248,12 +251,14 @@ async function closeRowIn(
   const before = await readInstance(transaction, uid)
   if (before === undefined || isStopped(before) || !where(before)) return unchanged
   const ending = why === 'gone' ? endingOf(before) : why
-  const types = before.deleted_at ? [] : endingEvents(ending)
-  if (types.length > 0) await closeRow(transaction, { before, ending, types, bus, sequenceIsTaken })
+  const tornDown = why !== 'gone'
+  const events = before.deleted_at ? [] : endingEvents(ending)
+  if (events.length > 0)
+    await closeRow(transaction, { before, ending, events, bus, sequenceIsTaken, last, tornDown })
   const problem = known ?? (await mirror(transaction, pair, uid))
   if ((before.platform_problem ?? undefined) !== problem) await writeProblem(transaction, uid, problem)
-  const closed = { problem, events: types.length, closed: false }
-  return types.length > 0 ? withRoom(transaction, closed, before, limits) : closed
+  const closed = { problem, events: events.length, closed: false }
+  return events.length > 0 ? withRoom(transaction, closed, before, limits) : closed
 }
 
 /** Whether the row is closed and the platform knows it. */
@@ -269,31 +274,34 @@ function endingOf({ expires_at }: InstanceRow): Ending {
   return expires_at !== null && expires_at.getTime() <= Date.now() ? 'expired' : 'deleted'
 }
 
-function endingEvents(ending: Ending): EventType[] {
-  return ending === 'expired' ? ['instance.expired', 'instance.deleted'] : ['instance.deleted']
+function endingEvents(ending: Ending): TransitionEvent[] {
+  const deleted = { type: 'instance.deleted', rebuilt: false } as const
+  return ending === 'expired' ? [{ type: 'instance.expired', rebuilt: false }, deleted] : [deleted]
 }
 
-interface Closing extends Pick<ToClose, 'bus'> {
+interface Closing extends Pick<ToClose, 'bus' | 'last'> {
   ending: Ending
   before: InstanceRow
-  types: EventType[]
+  events: TransitionEvent[]
+  tornDown: boolean
   sequenceIsTaken: boolean
 }
 
 async function closeRow(
   transaction: Transaction<Schema>,
-  { before, ending, types, bus, sequenceIsTaken }: Closing,
+  { before, ending, events, bus, sequenceIsTaken, last, tornDown }: Closing,
 ): Promise<void> {
   const at = new Date()
   const row: InstanceRow = {
     ...before,
     phase: 'Terminating',
     reason: ending === 'expired' ? 'Expired' : before.reason,
-    sequence: before.sequence + types.length,
+    sequence: Math.max(before.sequence, last?.told?.sequence ?? 0) + events.length,
     deleted_at: at,
+    torn_down: tornDown,
   }
-  const numbered = sequenceIsTaken ? await numberedOn(transaction, row, types.length) : row
-  await writeTransition(transaction, { row: numbered, isNew: false, types, bus, at })
+  const numbered = sequenceIsTaken ? await numberedOn(transaction, row, events.length) : row
+  await writeTransition(transaction, { row: numbered, isNew: false, events, bus, at })
 }
 
 async function writeProblem(
@@ -306,8 +314,4 @@ async function writeProblem(
     .set({ platform_problem: problem ?? null })
     .where('uid', '=', storable(uid))
     .execute()
-}
-
-function stateOf({ phase, expires_at, warned_of }: InstanceRow) {
-  return { phase, expiresAt: expires_at?.getTime(), warnedOf: warned_of?.getTime() }
 }

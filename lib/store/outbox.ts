@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { sql, type Transaction } from 'kysely'
-import type { Delivery, EventType, OutboxEvent } from '../events.ts'
+import type { Delivery, EventType, OutboxEvent, TransitionEvent } from '../events.ts'
 import { currentTraceparent } from '../telemetry/scope.ts'
 import { sqlState } from './errors.ts'
 import { eventNotes } from './event-notes.ts'
@@ -15,7 +15,7 @@ export interface Transition {
   row: InstanceRow
   isNew: boolean
   /** The events, in their order. */
-  types: readonly EventType[]
+  events: readonly TransitionEvent[]
   /** The event bus that the events are for. Undefined: any. `noBus`: none. */
   bus: string | undefined
   at: Date
@@ -24,16 +24,16 @@ export interface Transition {
 /** Writes the row and the events of a transition in one statement. */
 export async function writeTransition(
   transaction: Transaction<Schema>,
-  { row, isNew, types, bus, at }: Transition,
+  { row, isNew, events: told, bus, at }: Transition,
 ): Promise<void> {
   const write = writeInstance(transaction, { row, isNew })
-  if (types.length === 0) {
+  if (told.length === 0) {
     await write.execute()
     return
   }
-  const events = types.map((type, index) => {
+  const events = told.map(({ type, rebuilt }, index) => {
     const eventId = randomUUID()
-    const sequence = row.sequence - types.length + 1 + index
+    const sequence = row.sequence - told.length + 1 + index
     return {
       event_id: eventId,
       instance_uid: row.uid,
@@ -42,7 +42,7 @@ export async function writeTransition(
       bus: bus ?? null,
       cluster: row.cluster,
       message: row.message,
-      payload: JSON.stringify(payloadOf(row, { eventId, sequence, at })),
+      payload: JSON.stringify(payloadOf(row, { eventId, sequence, rebuilt, at })),
     }
   })
   await transaction
@@ -75,11 +75,12 @@ export async function numberedOn(
 interface EventHead {
   eventId: string
   sequence: number
+  rebuilt: boolean
   at: Date
 }
 
 /** The payload that consumers rely on. Every field is always there; a field without a value is null. */
-function payloadOf(row: InstanceRow, { eventId, sequence, at }: EventHead) {
+function payloadOf(row: InstanceRow, { eventId, sequence, rebuilt, at }: EventHead) {
   return {
     eventId,
     sequence,
@@ -99,6 +100,8 @@ function payloadOf(row: InstanceRow, { eventId, sequence, at }: EventHead) {
       expiresAt: row.expires_at?.toISOString() ?? null,
       deletedAt: row.deleted_at?.toISOString() ?? null,
     },
+    /** See `TransitionEvent`. */
+    rebuilt,
     ...eventNotes(row.notes),
   }
 }

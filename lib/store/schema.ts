@@ -39,6 +39,8 @@ export interface InstanceTable {
   /** The latest activity of players that the proxy in front of the instances reported, or that the processor time shows. */
   last_active_at: NullableInstant
   deleted_at: NullableInstant
+  /** The row is closed because the teardown of the instance came to its end. False: nobody saw it end. */
+  torn_down: Generated<boolean>
   /** When the instance got room under the limits. Null: no limit holds for it, it waits, or it is hibernated. */
   admitted_at: NullableInstant
   /** Since when the instance waits for room. Null: it does not. */

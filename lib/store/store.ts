@@ -37,6 +37,24 @@ export interface InstanceRecord {
   needsNoRoom?: boolean
   /** `rowDigest` of the instance. */
   digest: string
+  /** What the status said before. Undefined: no row was ever written of the instance, as far as its status says. */
+  told?: ToldState | undefined
+}
+
+/** What an instance remembers of its row and its events, which outlives the database. Times are RFC 3339. */
+export interface ToldState {
+  /** The number of its last event. A row that is missing, or knows fewer, belongs to a database that was lost or restored. */
+  sequence: number
+  phase: Phase
+  expiresAt: string | undefined
+  warnedOf: string | undefined
+}
+
+/** How an instance ends. */
+export interface InstanceEnd {
+  why: 'deleted' | 'expired'
+  /** The instance, if its status tells that a row of it was written (`told`). */
+  last?: InstanceRecord | undefined
 }
 
 /** The result of a write. */
@@ -47,6 +65,10 @@ export interface Recorded {
   events: number
   /** The row is closed, and the record changed nothing. */
   closed: boolean
+  /** Whether a row that is closed was closed by `Store.close`: the teardown of its instance came to its end. */
+  tornDown?: boolean
+  /** The number of the last event of the instance. Undefined: there is no row. */
+  sequence?: number
   /** The instances that may take the host or the room that the write gave up. They have to look again, since nothing else tells them. */
   wakes?: readonly InstanceKey[]
 }
@@ -72,6 +94,8 @@ export interface OpenRow {
   workloadNamespace: string | undefined
   /** `last_active_at` in epoch milliseconds. Undefined: nothing has reported activity. */
   lastActiveAt: number | undefined
+  /** The number of the last event that the row knows. */
+  sequence: number
   /** True if the platform's row agrees with this row, or if the reason why it cannot is recorded. */
   platformInStep: boolean
 }
@@ -90,7 +114,8 @@ export interface Store extends HostClaims, Admissions, History {
    * one statement, then let the platform's row follow the newest open instance of the pair.
    *
    * Guarantees:
-   * - The row and its events are written together or not at all. The events of an instance are numbered without a gap.
+   * - The row and its events are written together or not at all. The events of an instance are numbered without a gap, and
+   *   on from `record.told` if the row is missing or older.
    * - A record that equals the row writes nothing, so repeating a record is harmless.
    * - A record of a closed row changes nothing: a late pass cannot reopen it.
    * - A row without a cluster, or with another one, gets the cluster of the record: the instance lives there.
@@ -102,7 +127,7 @@ export interface Store extends HostClaims, Admissions, History {
    */
   record(record: InstanceRecord, signal: AbortSignal): Promise<Recorded>
   /**
-   * Writes a record like `record`, and opens a row that is closed. The events begin again, as for a new instance. The
+   * Writes a record like `record`, and opens a row that is closed. The state is told as rebuilt. The
    * caller has just read the instance: it lives, no matter which operator closed its row.
    */
   reopen(record: InstanceRecord, signal: AbortSignal): Promise<Recorded>
@@ -110,9 +135,10 @@ export interface Store extends HostClaims, Admissions, History {
    * Closes the row of an instance that is being deleted: sets `deleted_at`, adds `instance.deleted` (after
    * `instance.expired` if it expired), gives up its host, and lets the platform's row follow. A row that is missing or closed stays as it is.
    * If the platform's tables refused the write then, the platform's row follows in a later call.
-   * The caller has read the instance, so the row is closed whatever cluster it names.
+   * The caller has read the instance, so the row is closed whatever cluster it names. A missing row is written first if the
+   * instance tells that there was one, so that a lost database swallows no end.
    */
-  close(uid: string, why: 'deleted' | 'expired', signal: AbortSignal): Promise<Recorded>
+  close(uid: string, end: InstanceEnd, signal: AbortSignal): Promise<Recorded>
   /**
    * Closes the row of an instance that its cluster does not have. Only a row that names this cluster and the key's
    * namespace is closed. A row without a cluster (null) may have an instance that lives, so only a person judges it. If the

@@ -41,6 +41,8 @@ export interface TimelineEvent {
   message: string | null
   url: string | null
   expiresAt: string | null
+  /** See `TransitionEvent`. Events of earlier releases are not. */
+  rebuilt: boolean
   /** Null: it waits for the event bus. */
   publishedAt: string | null
 }
@@ -91,7 +93,8 @@ export async function readTimelines(
         const events = await sql<EventRow>`
           SELECT instance_uid AS uid, payload #>> '{times,at}' AS at, sequence, type, payload ->> 'phase' AS phase,
             payload ->> 'reason' AS reason, message, payload ->> 'url' AS url,
-            payload #>> '{times,expiresAt}' AS "expiresAt", published_at AS "publishedAt"
+            payload #>> '{times,expiresAt}' AS "expiresAt", coalesce((payload ->> 'rebuilt')::boolean, false) AS rebuilt,
+            published_at AS "publishedAt"
           FROM challenge_operator.outbox WHERE instance_uid = ANY(${rows.map(row => row.uid)}::text[])
           ORDER BY instance_uid, sequence`.execute(transaction)
         const byUid = Map.groupBy(events.rows, event => event.uid)

@@ -1,5 +1,5 @@
 import type { Phase } from '../crd/challenge-instance.ts'
-import type { EventType } from '../events.ts'
+import type { EventType, TransitionEvent } from '../events.ts'
 
 /** The part of an instance that its events depend on. */
 export interface InstanceState {
@@ -36,6 +36,17 @@ export function transitionEvents(before: InstanceState | undefined, after: Insta
   if (before !== undefined && renewed(before, after)) events.push('instance.renewed')
   if (after.warnedOf !== undefined && after.warnedOf !== before?.warnedOf) events.push('instance.expiring')
   return events
+}
+
+/**
+ * Returns the events of a transition whose row is missing or older than the instance. The phase that the status had before
+ * is told as a rebuilt event, unless the transition leaves it. All else is compared with the status of before.
+ * @param told what the status said before
+ */
+export function rebuiltEvents(told: InstanceState, after: InstanceState): TransitionEvent[] {
+  const phaseEvent = told.phase === after.phase ? eventOnEntering[after.phase] : undefined
+  const repeated = phaseEvent === undefined ? [] : [{ type: phaseEvent, rebuilt: true }]
+  return [...repeated, ...transitionEvents(told, after).map(type => ({ type, rebuilt: false }))]
 }
 
 function renewed(before: InstanceState, after: InstanceState): boolean {

@@ -33,7 +33,7 @@ const graceMs = 10_000
 /** A teardown that takes longer than this is enqueued again. In milliseconds. */
 const teardownMs = 60_000
 
-/** Returns open rows whose instance is gone, and instances whose row is missing or differs. */
+/** Returns open rows whose instance is gone, and instances whose row is missing or differs, the soonest end first. */
 export function rowMismatches(
   rows: ReadonlyMap<string, OpenRow>,
   instances: ReadonlyMap<string, SweptInstance>,
@@ -46,8 +46,14 @@ export function rowMismatches(
   )
   return [
     ...gone.map(row => orphan(keyOf(row), row.workloadNamespace ?? row.namespace, undefined)),
-    ...wrong.map(drift),
+    ...wrong.toSorted(byEnd).map(drift),
   ]
+}
+
+function byEnd(one: SweptInstance, other: SweptInstance): number {
+  const { expiresAt: first = Number.MAX_VALUE } = one
+  const { expiresAt: second = Number.MAX_VALUE } = other
+  return first - second
 }
 
 /**
@@ -263,6 +269,7 @@ function ownerOf({ metadata }: KubernetesObject): InstanceKey | undefined {
 function rowMatches(row: OpenRow | undefined, instance: SweptInstance): boolean {
   return (
     row !== undefined &&
+    row.sequence >= instance.eventSequence &&
     row.phase === instance.phase &&
     row.reason === instance.reason &&
     row.url === instance.url &&

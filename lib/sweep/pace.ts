@@ -13,14 +13,18 @@ export interface Paced<T> {
 }
 
 /**
- * Returns as many mismatches of rows as a sweep may enqueue. Sweeps one after the other begin at another place, so that
- * mismatches that outlive their repair do not hold up the others.
- * @param at epoch milliseconds of the sweep
+ * Returns as many mismatches as a sweep may enqueue. Half of them are the first ones, which are the most urgent. For the
+ * other half, sweeps one after the other begin at another place, so that mismatches that outlive their repair do not hold up
+ * the rest.
+ * @param found the most urgent first @param at epoch milliseconds of the sweep
  */
 export function paced<T>(found: readonly T[], at: number, intervalSeconds: number): Paced<T> {
   const size = rowsPerSecond * intervalSeconds
   if (found.length <= size) return { now: [...found], left: 0 }
+  const half = Math.floor(size / 2)
+  const others = found.slice(half)
   const sweeps = Math.floor(at / (intervalSeconds * 1_000))
-  const start = (sweeps * size) % found.length
-  return { now: [...found.slice(start), ...found.slice(0, start)].slice(0, size), left: found.length - size }
+  const start = (sweeps * (size - half)) % others.length
+  const inTurn = [...others.slice(start), ...others.slice(0, start)].slice(0, size - half)
+  return { now: [...found.slice(0, half), ...inTurn], left: found.length - size }
 }

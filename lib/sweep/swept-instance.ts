@@ -25,6 +25,8 @@ export interface SweptInstance extends InstanceKey {
   workloadNamespace: string | undefined
   /** `rowDigest`, as the row of this status has it. */
   rowDigest: string
+  /** The number of its last event that the status knows; 0 if it knows none. */
+  eventSequence: number
   /** The database row is reported as written. */
   synced: boolean
   /** The status says that the database lacks the row. */
@@ -78,6 +80,7 @@ export function sweptInstance(instance: Stored<ChallengeInstance>): SweptInstanc
     podName: status?.podName,
     workloadNamespace: status?.namespace,
     rowDigest: rowDigest({ spec }, status),
+    eventSequence: status?.eventSequence ?? 0,
     synced: conditions.some(each => each.type === 'Synced' && each.status === 'True'),
     unsynced: conditions.some(each => each.type === 'Synced' && each.status === 'False'),
     observed: isObserved(metadata, status),

@@ -9,7 +9,7 @@ import { objectMissing } from '../errors/api-status.ts'
 export const versionMark = `${group}/crd-version`
 
 /** The version that this code needs. It is the version in `manifests/crds/`. */
-export const crdVersion = 7
+export const crdVersion = 8
 
 export const crdKind = {
   apiVersion: 'apiextensions.k8s.io/v1',

@@ -1,16 +1,18 @@
-import type { ChallengeInstanceStatus } from '../../crd/challenge-instance.ts'
+import type { ChallengeInstance, ChallengeInstanceStatus } from '../../crd/challenge-instance.ts'
 import { apiVersion } from '../../crd/group.ts'
+import type { Stored } from '../../crd/objects.ts'
 import { type OperatorError, operatorError } from '../../errors.ts'
 import type { Cluster } from '../../kubernetes/cluster.ts'
 import type { InstanceKey } from '../../messages.ts'
 import { rowDigest } from '../../observed/row-digest.ts'
 import { type PlatformProblem, type Reason, reasons } from '../../reasons.ts'
-import type { InstanceRecord, Recorded, Store } from '../../store/store.ts'
+import type { InstanceEnd, InstanceRecord, Recorded, Store, ToldState } from '../../store/store.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { databaseShareMs } from '../pass/database-share.ts'
 import type { Findings } from '../pass/findings.ts'
 import { messageForStatus } from '../pass/obstacle.ts'
 import type { Pass } from '../pass/outcome.ts'
+import { syncOf } from './conditions.ts'
 import type { Sync } from './status-facts.ts'
 
 /** The number of passes in a row that have ended in a wait. */
@@ -22,32 +24,41 @@ interface Database {
   log: Log
 }
 
+export interface RowWritten {
+  sync: Sync
+  /** The number of outbox rows that were written. */
+  events: number
+  /** The number of the last event of the instance; undefined: not known. */
+  sequence?: number | undefined
+  wakes: readonly InstanceKey[]
+}
+
 /**
  * Writes the row of an instance. A failure of the database is part of the result, and is logged. If the cluster's uid
  * cannot be read, the row is written without it, and the result says so.
- * @returns `events`: outbox rows that were written
  */
 export async function recordRow(
   deps: Database,
   instance: Omit<InstanceRecord, 'cluster'>,
   { waits }: Waiting,
   signal: AbortSignal,
-): Promise<{ sync: Sync; events: number; wakes: readonly InstanceKey[] }> {
+): Promise<RowWritten> {
   const { log } = deps
   const { uid: cluster, failure } = await clusterUid(deps, signal)
   const record = { ...instance, cluster }
   const shareMs = databaseShareMs(waits)
   try {
-    const { problem, events, wakes = [] } = await recordOrReopen(deps, record, shareMs, signal)
+    const { problem, events, sequence, wakes = [] } = await recordOrReopen(deps, record, shareMs, signal)
     if (problem !== undefined || failure === undefined)
       return {
         sync: { ok: problem === undefined, reason: problem, message: sentenceOf(problem) },
         events,
+        sequence,
         wakes,
       }
     logFailure(log, record, failure)
     const message = `The row does not name its cluster yet: ${messageForStatus(failure)}`
-    return { sync: { ok: false, reason: failure.reason, message }, events, wakes }
+    return { sync: { ok: false, reason: failure.reason, message }, events, sequence, wakes }
   } catch (thrown) {
     signal.throwIfAborted()
     const error = operatorError(thrown)
@@ -97,12 +108,17 @@ function sentenceOf(problem: PlatformProblem | undefined): string {
  */
 export function closeRow(
   deps: Database,
-  instance: InstanceKey,
-  { why, waits }: { why: 'deleted' | 'expired' } & Waiting,
+  instance: Stored<ChallengeInstance>,
+  { why, waits }: Pick<InstanceEnd, 'why'> & Waiting,
   signal: AbortSignal,
 ): Promise<Closed> {
-  const close = () => deps.store.close(instance.uid, why, capped(signal, databaseShareMs(waits)))
-  return closing(deps, instance, close, signal)
+  const last = recordOf({ instance }, { ...instance.status, phase: 'Terminating' }, undefined)
+  const close = async () => {
+    const { uid: cluster } = await clusterUid(deps, signal)
+    const end = { why, last: { ...last, cluster } }
+    return deps.store.close(last.uid, end, capped(signal, databaseShareMs(waits)))
+  }
+  return closing(deps, instance.metadata, close, signal)
 }
 
 /**
@@ -170,7 +186,10 @@ async function closing(
 }
 
 export function recordOf(
-  { instance: { metadata, spec }, cannotStart = false }: Pick<Findings, 'instance' | 'cannotStart'>,
+  {
+    instance: { metadata, spec, status: before },
+    cannotStart = false,
+  }: Pick<Findings, 'instance' | 'cannotStart'>,
   status: ChallengeInstanceStatus,
   flagHmac: string | undefined,
 ): Omit<InstanceRecord, 'cluster'> {
@@ -196,7 +215,16 @@ export function recordOf(
     notes: spec.annotations ?? {},
     needsNoRoom: cannotStart,
     digest: rowDigest({ spec }, status),
+    told: toldBy(before),
   }
+}
+
+/** An earlier release wrote no number. Its status says whether there was a row. */
+function toldBy(status: ChallengeInstanceStatus | undefined): ToldState | undefined {
+  const sequence = status?.eventSequence ?? (syncOf(status)?.status === 'True' ? 0 : undefined)
+  if (status?.phase === undefined || sequence === undefined) return undefined
+  const { phase, expiresAt, warnedOf } = status
+  return { sequence, phase, expiresAt, warnedOf }
 }
 
 /** The store builds its messages from fixed advice and a code of the database, so organisers may read them. */

@@ -13,7 +13,7 @@ import type { ChildWrite } from '../act/acted.ts'
 import type { Findings } from '../pass/findings.ts'
 import type { Pass } from '../pass/outcome.ts'
 import { syncOf, withSync } from './conditions.ts'
-import { recordOf, recordRow } from './database-row.ts'
+import { type RowWritten, recordOf, recordRow } from './database-row.ts'
 import { readyAfterMs } from './ready-after.ts'
 import { recordEvents } from './record-events.ts'
 import { statusOf } from './status.ts'
@@ -63,14 +63,23 @@ export async function report(
   const generation = instance.metadata.generation ?? 0
   const known = syncOf(instance.status)
   const rowIsKnown = known?.status === 'True' && !rowDiffers(instance, status)
-  const { sync, events, wakes } =
+  const { sync, events, sequence, wakes }: RowWritten =
     rowIsKnown && !recheckRow
       ? { sync: { ok: true, reason: undefined, message: known.message }, events: 0, wakes: [] }
       : await recordRow(deps, recordOf(findings, status, flagHmac), pass, signal)
-  const after = withSync(status, generation, sync, at)
+  const after = withSequence(withSync(status, generation, sync, at), sequence)
   await writeStatus(cluster, instance, after, signal)
   await recordEvents(deps, { instance, before: instance.status, after, writes }, signal)
   return { sync, events, wakes, readyAfterMs: readyAfterMs(instance, after, now()) }
+}
+
+/** A number in the status is never taken back. */
+function withSequence(
+  status: ChallengeInstanceStatus,
+  sequence: number | undefined,
+): ChallengeInstanceStatus {
+  const eventSequence = Math.max(status.eventSequence ?? -1, sequence ?? -1)
+  return eventSequence < 0 ? status : { ...status, eventSequence }
 }
 
 function rowDiffers(instance: Stored<ChallengeInstance>, after: ChallengeInstanceStatus): boolean {

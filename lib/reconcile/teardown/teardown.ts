@@ -168,12 +168,7 @@ async function finish(
   signal: AbortSignal,
 ): Promise<PassResult> {
   const why = expired(instance) ? 'expired' : 'deleted'
-  const { events, failed, wakes } = await closeRow(
-    deps,
-    instance.metadata,
-    { why, waits: pass.waits },
-    signal,
-  )
+  const { events, failed, wakes } = await closeRow(deps, instance, { why, waits: pass.waits }, signal)
   const released = await releaseFinalizer(deps.cluster, instance, signal)
   if (!released) return { outcome: requeue('Terminating', 0), events, wakes }
   const { status: before } = instance

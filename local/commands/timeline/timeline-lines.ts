@@ -19,17 +19,29 @@ function heading({ namespace, name, teamId, eventId, template, uid, cluster }: T
 function eventLines(timeline: Timeline): string[] {
   const { createdAt, deletedAt, events, lastSequence } = timeline
   const lines = [lineOf(createdAt, 'created')]
-  const deleted = (events[0]?.sequence ?? lastSequence + 1) - 1
-  if (deleted > 0)
-    lines.push(
-      lineOf('', `${deleted === 1 ? '1 event' : `${deleted} events`}, which have been deleted since`),
-    )
-  for (const event of events)
+  let known = 0
+  for (const event of events) {
+    lines.push(...gapLines(event.sequence - known - 1, lost(event, known)))
     lines.push(lineOf(event.at, event.type.replace(/^instance\./, ''), detailOf(event)))
+    known = event.sequence
+  }
+  if (events.length === 0) lines.push(...gapLines(lastSequence, pruned))
   if (deletedAt === null)
     lines.push(lineOf('now', timeline.phase, why(timeline) ?? timeline.url ?? undefined))
   else if (events.length === 0) lines.push(lineOf(deletedAt, 'deleted'))
   return lines
+}
+
+const pruned = 'have been deleted since'
+
+/** Events are deleted from the first one on. A gap after another event, or before a rebuilt one, is a database's. */
+function lost({ rebuilt }: TimelineEvent, known: number): string {
+  return rebuilt || known > 0 ? 'the database has lost' : pruned
+}
+
+function gapLines(count: number, what: string): string[] {
+  if (count <= 0) return []
+  return [lineOf('', `${count === 1 ? '1 event' : `${count} events`}, which ${what}`)]
 }
 
 /** The width of a time, and of the longest type of an event. */
@@ -56,7 +68,8 @@ const details: Record<EventType, Detail> = {
 }
 
 function detailOf(event: TimelineEvent): string | undefined {
-  return details[event.type](event)
+  const detail = details[event.type](event)
+  return event.rebuilt ? `${detail ? `${detail}  ` : ''}(rebuilt)` : detail
 }
 
 /** Events of earlier releases have no message. */

@@ -87,8 +87,8 @@ describe('the room of an instance', () => {
         soon(),
       )
     }
-    expect((await limited.close('deleted', 'deleted', soon())).wakes).toBeUndefined()
-    expect((await limited.close('first', 'deleted', soon())).wakes).toEqual([keyOf('next')])
+    expect((await limited.close('deleted', { why: 'deleted' }, soon())).wakes).toBeUndefined()
+    expect((await limited.close('first', { why: 'deleted' }, soon())).wakes).toEqual([keyOf('next')])
     expect(await limited.admit(request('next'), soon())).toMatchObject({ admitted: true })
   })
 
@@ -104,7 +104,7 @@ describe('the room of an instance', () => {
       admitted: false,
     })
     await limited.record(recordOf('sleeper', { phase: 'Idle', reason: 'Queued' }), soon())
-    expect((await limited.close('older', 'deleted', soon())).wakes).toEqual([keyOf('sleeper')])
+    expect((await limited.close('older', { why: 'deleted' }, soon())).wakes).toEqual([keyOf('sleeper')])
   })
 
   it('goes to the next one when the instance cannot start, which asks again like a new one', async () => {
@@ -134,7 +134,7 @@ describe('the room of an instance', () => {
     const waits = { phase: 'Pending', reason: 'Queued', workloadNamespace: undefined } as const
     await limited.record(recordOf('second', waits), soon())
     const told = { wakes: [keyOf('second')] }
-    expect(await limited.close('first', 'deleted', soon())).toMatchObject(told)
+    expect(await limited.close('first', { why: 'deleted' }, soon())).toMatchObject(told)
     expect(await limited.admitWaiting(cluster, soon())).toEqual(told)
     await limited.record(recordOf('second', { phase: 'Provisioning' }), soon())
     expect(await limited.admitWaiting(cluster, soon())).toEqual({ wakes: [] })
@@ -165,7 +165,7 @@ describe('the room of an instance', () => {
           recordOf(uid, { teamId: own.teamId, phase: 'Idle', reason: 'Suspended' }),
           soon(),
         )
-      await limited.close(uid, 'deleted', soon())
+      await limited.close(uid, { why: 'deleted' }, soon())
     }
     await Promise.all(uids.map(live))
     expect(await limited.admitWaiting(cluster, soon())).toEqual({ wakes: [] })

@@ -25,11 +25,11 @@ const outbox = () =>
 describe('Store.close', () => {
   it('closes a row once, with the time and an event', async () => {
     await store.record(instanceRecord({ phase: 'Pending' }), soon())
-    expect(await store.close('uid-1', 'deleted', soon())).toEqual({ ...nothing, events: 1 })
+    expect(await store.close('uid-1', { why: 'deleted' }, soon())).toEqual({ ...nothing, events: 1 })
     const [row] = await database.rows<{ deleted_at: Date }>('SELECT * FROM challenge_operator.instance')
     expect(row).toMatchObject({ phase: 'Terminating', deleted_at: expect.any(Date), flag_hmac: 'abc' })
     const closed = await database.rowVersions()
-    expect(await store.close('uid-1', 'deleted', soon())).toEqual(nothing)
+    expect(await store.close('uid-1', { why: 'deleted' }, soon())).toEqual(nothing)
     expect(await database.rowVersions()).toEqual(closed)
     expect(await outbox()).toMatchObject([
       {
@@ -41,7 +41,7 @@ describe('Store.close', () => {
 
   it('emits instance.expired and instance.deleted for an expired instance', async () => {
     await store.record(instanceRecord({ phase: 'Pending' }), soon())
-    expect(await store.close('uid-1', 'expired', soon())).toMatchObject({ events: 2 })
+    expect(await store.close('uid-1', { why: 'expired' }, soon())).toMatchObject({ events: 2 })
     expect(await outbox()).toMatchObject([
       { type: 'instance.expired', payload: { sequence: 1, reason: 'Expired' } },
       { type: 'instance.deleted', payload: { sequence: 2 } },
@@ -51,14 +51,14 @@ describe('Store.close', () => {
   it('closes a row once when called ten times at the same time', async () => {
     await store.record(instanceRecord({ phase: 'Pending' }), soon())
     const closed = await Promise.all(
-      Array.from({ length: 10 }, () => store.close('uid-1', 'deleted', soon())),
+      Array.from({ length: 10 }, () => store.close('uid-1', { why: 'deleted' }, soon())),
     )
     expect(closed.filter(({ events }) => events > 0)).toHaveLength(1)
     expect(await outbox()).toHaveLength(1)
   })
 
   it('writes nothing for an unknown uid', async () => {
-    expect(await store.close('never-seen', 'deleted', soon())).toEqual(nothing)
+    expect(await store.close('never-seen', { why: 'deleted' }, soon())).toEqual(nothing)
   })
 })
 
@@ -129,6 +129,7 @@ describe('Store.openRows', () => {
       url: undefined,
       digest: undefined,
       workloadNamespace: undefined,
+      sequence: 0,
       platformInStep: false,
     })
   })

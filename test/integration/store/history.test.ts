@@ -39,7 +39,7 @@ async function uidsIn(table: 'instance' | 'outbox'): Promise<unknown[]> {
 /** Lets an instance be created, closed and published. */
 async function live(uid: string, changes: Partial<InstanceRecord> = {}): Promise<void> {
   await store().record(instanceRecord({ uid, template: uid, ...changes }), soon())
-  await store().close(uid, 'deleted', soon())
+  await store().close(uid, { why: 'deleted' }, soon())
   await openOutbox(database.db, 'bus').drain(10, takeAll, soon())
 }
 
@@ -89,7 +89,7 @@ describe('Store.prune', () => {
   it('keeps an event that is not published, however old it is, and the row of its instance', async () => {
     await live('published')
     await store().record(instanceRecord({ uid: 'waiting', template: 'waiting' }), soon())
-    await store().close('waiting', 'deleted', soon())
+    await store().close('waiting', { why: 'deleted' }, soon())
     await age(400)
     expect(await prune()).toEqual({ events: 2, rows: 1 })
     expect(await uidsIn('instance')).toEqual(['waiting'])
@@ -102,7 +102,7 @@ describe('Store.prune', () => {
   it('deletes events by their age, published or not, where nothing is published', async () => {
     const kept = openStore(database.db, { bus: noBus })
     await kept.record(instanceRecord({ uid: 'old', template: 'old' }), soon())
-    await kept.close('old', 'deleted', soon())
+    await kept.close('old', { why: 'deleted' }, soon())
     await age(31)
     await kept.record(instanceRecord({ uid: 'young', template: 'young' }), soon())
     expect(await openOutbox(database.db, 'bus').drain(10, takeAll, soon())).toEqual({
@@ -207,7 +207,7 @@ describe('readTimelines', () => {
   it('tells instances apart that had the same name one after the other, also when they are gone', async () => {
     await live('first', { name: 'same', createdAt: '2026-11-23T09:00:00Z' })
     await store().record(instanceRecord({ uid: 'second', name: 'same' }), soon())
-    await store().close('second', 'expired', soon())
+    await store().close('second', { why: 'expired' }, soon())
     await live('foreign', { name: 'same', namespace: 'other' })
     const found = await timelinesOf('same', ['default'])
     expect(found.map(({ uid, events }) => [uid, events.map(event => event.type)])).toEqual([

@@ -60,7 +60,7 @@ describe('Store.claimHost', () => {
     const waiting = { held: false, holder: keyOf('old'), wakes: [] }
     expect(await store.claimHost(claimOf('young'), soon())).toEqual(waiting)
     expect(await store.claimHost(claimOf('young'), soon())).toEqual(waiting)
-    expect(await store.close('old', 'deleted', soon())).toMatchObject({ wakes: [keyOf('young')] })
+    expect(await store.close('old', { why: 'deleted' }, soon())).toMatchObject({ wakes: [keyOf('young')] })
     expect(await store.claimHost(claimOf('young'), soon())).toEqual(held)
   })
 
@@ -125,7 +125,7 @@ describe('the end of a claim', () => {
   it('wakes nobody when a claim ends that waits', async () => {
     await store.claimHost(claimOf('old'), soon())
     await store.claimHost(claimOf('young'), soon())
-    expect(await store.close('young', 'deleted', soon())).not.toHaveProperty('wakes')
+    expect(await store.close('young', { why: 'deleted' }, soon())).not.toHaveProperty('wakes')
     expect(await store.claimHost(claimOf('old'), soon())).toEqual(held)
   })
 

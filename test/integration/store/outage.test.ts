@@ -92,9 +92,9 @@ describe('a silent database', () => {
   it('delays no caller while it stays silent', async () => {
     proxy.silence()
     for (let tries = 0; tries < 4; tries += 1) {
-      const cut = expect(store.close('uid-1', 'deleted', AbortSignal.timeout(300))).rejects.toMatchObject(
-        unavailable,
-      )
+      const cut = expect(
+        store.close('uid-1', { why: 'deleted' }, AbortSignal.timeout(300)),
+      ).rejects.toMatchObject(unavailable)
       expect(await elapsed(cut)).toBeLessThan(4_000)
     }
     proxy.speak()
@@ -223,12 +223,12 @@ describe('a database that restarts', () => {
     await expect(
       ownStore.record(instanceRecord({ uid: 'b' }), AbortSignal.timeout(500)),
     ).rejects.toMatchObject(unavailable)
-    await expect(ownStore.close('uid-1', 'deleted', AbortSignal.timeout(500))).rejects.toMatchObject(
+    await expect(ownStore.close('uid-1', { why: 'deleted' }, AbortSignal.timeout(500))).rejects.toMatchObject(
       unavailable,
     )
     await back
     expect(await ownStore.record(instanceRecord({ uid: 'b' }), soon())).toMatchObject({ events: 1 })
-    expect(await ownStore.close('uid-1', 'deleted', soon())).toMatchObject({ events: 1 })
+    expect(await ownStore.close('uid-1', { why: 'deleted' }, soon())).toMatchObject({ events: 1 })
     await own.destroy()
     await postgres.stop()
   })

@@ -82,7 +82,7 @@ describe('Outbox.drain', () => {
 
   it('addresses the events of a closed row to the bus of whoever closes it', async () => {
     await openStore(database.db, { bus: 'other' }).record(instanceRecord({ phase: 'Pending' }), soon())
-    await openStore(database.db, { bus: 'own' }).close('uid-1', 'deleted', soon())
+    await openStore(database.db, { bus: 'own' }).close('uid-1', { why: 'deleted' }, soon())
     expect(await outbox.drain(10, takeAll, soon())).toEqual({ claimed: 1, published: 1 })
   })
 

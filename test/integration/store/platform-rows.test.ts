@@ -44,7 +44,7 @@ describe('without a platform', () => {
       expect(await store.record(newer, soon())).toMatchObject({ problem: undefined })
       expect(await database.platformRows()).toEqual([])
       expect(await inStep()).toEqual({ new: true })
-      expect(await store.close('new', 'deleted', soon())).toMatchObject({ problem: undefined })
+      expect(await store.close('new', { why: 'deleted' }, soon())).toMatchObject({ problem: undefined })
       expect(await database.platformRows()).toEqual([])
     } finally {
       store = openStore(database.db)
@@ -91,7 +91,7 @@ describe('the platform row', () => {
     await store.record({ ...older, cluster: 'cluster-1', message: 'Serves on.' }, soon())
     expect(await database.platformRows()).toMatchObject([{ status: 'running', endpoint_url: 'http://new' }])
     expect(await inStep()).toEqual({ old: true })
-    await store.close('new', 'deleted', soon())
+    await store.close('new', { why: 'deleted' }, soon())
     expect(await database.platformRows()).toMatchObject([{ status: 'running', endpoint_url: 'http://old' }])
   })
 
@@ -103,7 +103,7 @@ describe('the platform row', () => {
   it('is stopped when the instance is closed, and reused by the next instance', async () => {
     await store.record(instanceRecord(), soon())
     const [before] = await database.platformRows()
-    await store.close('uid-1', 'deleted', soon())
+    await store.close('uid-1', { why: 'deleted' }, soon())
     expect(await database.platformRows()).toEqual([{ ...before, status: 'stopped', endpoint_url: '' }])
     await store.record(instanceRecord({ uid: 'uid-2' }), soon())
     expect(await database.platformRows()).toEqual([before])
@@ -122,9 +122,9 @@ describe('the platform row', () => {
     await store.record(newer, soon())
     await store.record({ ...newer, phase: 'Terminating' }, soon())
     expect(await database.platformRows()).toMatchObject([{ status: 'running', endpoint_url: 'http://old' }])
-    await store.close('new', 'deleted', soon())
+    await store.close('new', { why: 'deleted' }, soon())
     expect(await database.platformRows()).toMatchObject([{ status: 'running', endpoint_url: 'http://old' }])
-    await store.close('old', 'deleted', soon())
+    await store.close('old', { why: 'deleted' }, soon())
     expect(await database.platformRows()).toMatchObject([{ status: 'stopped', endpoint_url: '' }])
   })
 
@@ -144,7 +144,10 @@ describe('an instance of team 0, which all teams share', () => {
     const failed = { ...shared, phase: 'Failed' } as const
     expect(await store.record(failed, soon())).toMatchObject({ problem: undefined, events: 1 })
     expect(await inStep()).toEqual({ 'uid-1': true })
-    expect(await store.close('uid-1', 'deleted', soon())).toMatchObject({ problem: undefined, events: 1 })
+    expect(await store.close('uid-1', { why: 'deleted' }, soon())).toMatchObject({
+      problem: undefined,
+      events: 1,
+    })
     expect(await database.platformRows()).toEqual([])
   })
 
@@ -174,7 +177,7 @@ describe('the part of the platform row that the platform owns', () => {
       SELECT 1, id, 'stopped', 'theirs', now() FROM challenges_challenge, generate_series(1, 2) WHERE slug = 'web-1'`)
     await store.record(instanceRecord(), soon())
     expect((await database.platformRows()).map(row => row.status)).toEqual(['running', 'stopped'])
-    await store.close('uid-1', 'deleted', soon())
+    await store.close('uid-1', { why: 'deleted' }, soon())
     expect(await database.platformRows()).toMatchObject([
       { status: 'stopped', endpoint_url: '' },
       { status: 'stopped', endpoint_url: 'theirs' },
@@ -188,7 +191,7 @@ describe('team_service_instance', () => {
     await store.record(instanceRecord(), soon())
     await store.record(instanceRecord(), soon())
     await store.record(instanceRecord({ message: 'Only ours.' }), soon())
-    await store.close('uid-1', 'deleted', soon())
+    await store.close('uid-1', { why: 'deleted' }, soon())
     const [row] = await database.platformRows()
     const common = { id: Number(row?.id), team_id: 1, challenge_id: Number(row?.challenge_id) }
     expect(await ears.heard()).toEqual([
@@ -253,7 +256,7 @@ describe('a problem of the platform', () => {
     })
     const pages = await Array.fromAsync(own.openRows(everywhere, soon()))
     expect(pages).toMatchObject([[{ uid: 'uid-1', platformInStep: true }]])
-    expect(await own.close('uid-1', 'deleted', soon())).toMatchObject({ events: 1 })
+    expect(await own.close('uid-1', { why: 'deleted' }, soon())).toMatchObject({ events: 1 })
     await bare.remove()
   })
 
@@ -265,7 +268,7 @@ describe('a problem of the platform', () => {
     try {
       const problem = 'PlatformTablesMissing'
       expect(await store.record(instanceRecord(), soon())).toMatchObject({ events: 1, problem })
-      expect(await store.close(instanceRecord().uid, 'deleted', soon())).toMatchObject({ events: 1 })
+      expect(await store.close('uid-1', { why: 'deleted' }, soon())).toMatchObject({ events: 1 })
     } finally {
       await database.rows('DROP FUNCTION objecting CASCADE')
     }
@@ -278,7 +281,7 @@ describe('a problem of the platform', () => {
       CREATE TRIGGER objecting BEFORE INSERT OR UPDATE ON challenges_teamserviceinstance
         FOR EACH ROW EXECUTE FUNCTION objecting()`)
     try {
-      await store.close('uid-1', 'deleted', soon())
+      await store.close('uid-1', { why: 'deleted' }, soon())
       expect(await inStep()).toEqual({ 'uid-1': false })
     } finally {
       await database.rows('DROP FUNCTION objecting CASCADE')

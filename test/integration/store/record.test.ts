@@ -29,7 +29,7 @@ describe('Store.record', () => {
       expiresAt: '2026-11-24T10:00:00.123456789Z',
       notes: { 'ctf.example.com/note': 'née 🏁' },
     })
-    expect(await store.record(record, soon())).toEqual({ ...unchanged, events: 1 })
+    expect(await store.record(record, soon())).toEqual({ ...unchanged, events: 1, sequence: 1 })
     expect(await instances()).toEqual([
       {
         uid: 'uid-1',
@@ -58,10 +58,11 @@ describe('Store.record', () => {
         cluster: 'cluster-1',
         workload_namespace: 'default',
         digest: 'digest-1',
+        torn_down: false,
       },
     ])
     const before = await database.rowVersions()
-    expect(await store.record(record, soon())).toEqual(unchanged)
+    expect(await store.record(record, soon())).toEqual({ ...unchanged, sequence: 1 })
     expect(await database.rowVersions()).toEqual(before)
   })
 
@@ -94,6 +95,7 @@ describe('Store.record', () => {
       },
       notes: { a: 'b' },
       notesCut: false,
+      rebuilt: false,
     })
   })
 
@@ -107,7 +109,7 @@ describe('Store.record', () => {
   it('numbers the events of an instance without a gap', async () => {
     const life = ['Pending', 'Provisioning', 'Ready', 'Idle', 'Ready', 'Failed', 'Provisioning'] as const
     for (const phase of life) await store.record(instanceRecord({ phase }), soon())
-    await store.close('uid-1', 'expired', soon())
+    await store.close('uid-1', { why: 'expired' }, soon())
     expect(await types()).toEqual(
       ['provisioning', 'ready', 'idle', 'woken', 'ready', 'failed', 'provisioning', 'expired', 'deleted'].map(
         type => `instance.${type}`,
@@ -136,7 +138,7 @@ describe('Store.record, and the cluster of a row', () => {
     ['that names another cluster', 'cluster-0'],
   ])('writes the cluster into a row %s, and no event', async (_, cluster) => {
     await store.record(instanceRecord({ cluster }), soon())
-    expect(await store.record(instanceRecord(), soon())).toEqual(unchanged)
+    expect(await store.record(instanceRecord(), soon())).toEqual({ ...unchanged, sequence: 1 })
     expect(await instances()).toMatchObject([{ cluster: 'cluster-1', sequence: 1 }])
   })
 
@@ -154,7 +156,7 @@ describe('Store.record, and the namespace of a workload', () => {
     await store.record(instanceRecord({ workloadNamespace: 'ctf-event-7' }), soon())
     await store.record(instanceRecord({ workloadNamespace: undefined, phase: 'Failed' }), soon())
     expect(await instances()).toMatchObject([{ workload_namespace: 'ctf-event-7', phase: 'Failed' }])
-    await store.close('uid-1', 'deleted', soon())
+    await store.close('uid-1', { why: 'deleted' }, soon())
     expect(await store.workloadNamespaceOf('uid-1', soon())).toBe('ctf-event-7')
     expect(await store.workloadNamespaceOf('uid-2', soon())).toBeUndefined()
   })
@@ -166,7 +168,7 @@ describe('Store.record of a row that was lost', () => {
       await store.record(instanceRecord({ phase: each }), soon())
     await database.rows('DELETE FROM challenge_operator.instance')
     await store.record(instanceRecord({ phase }), soon())
-    await store.close('uid-1', 'expired', soon())
+    await store.close('uid-1', { why: 'expired' }, soon())
     const sequences = (await outbox()).map(row => row.sequence)
     expect(sequences).toEqual(sequences.map((_, index) => index + 1))
     expect((await types()).slice(-2)).toEqual(['instance.expired', 'instance.deleted'])
@@ -174,19 +176,101 @@ describe('Store.record of a row that was lost', () => {
   })
 })
 
+describe('Store.record of an instance that knows more than the database', () => {
+  const told = { sequence: 5, phase: 'Ready', expiresAt: undefined, warnedOf: undefined } as const
+  const heard = async () =>
+    (await outbox()).map(({ type, sequence, payload }) => [
+      type,
+      sequence,
+      (payload as { rebuilt: boolean }).rebuilt,
+    ])
+
+  it('tells the phase of a lost row once, as rebuilt, with the next number', async () => {
+    expect(await store.record(instanceRecord({ told }), soon())).toMatchObject({ events: 1, sequence: 6 })
+    expect(await store.record(instanceRecord({ told }), soon())).toMatchObject({ events: 0, sequence: 6 })
+    expect(await heard()).toEqual([['instance.ready', 6, true]])
+  })
+
+  it('tells a phase that is new as usual', async () => {
+    await store.record(instanceRecord({ phase: 'Failed', told }), soon())
+    expect(await heard()).toEqual([['instance.failed', 6, false]])
+  })
+
+  it('does not repeat a warning, and tells a new one as usual', async () => {
+    const [expiresAt, later] = ['2026-11-24T10:00:00Z', '2026-11-24T12:00:00Z']
+    const warned = { ...told, expiresAt, warnedOf: expiresAt }
+    await store.record(instanceRecord({ expiresAt, warnedOf: expiresAt, told: warned }), soon())
+    expect(await heard()).toEqual([['instance.ready', 6, true]])
+    await database.rows('TRUNCATE challenge_operator.instance, challenge_operator.outbox')
+    await store.record(instanceRecord({ expiresAt: later, warnedOf: later, told: warned }), soon())
+    expect(await heard()).toEqual([
+      ['instance.ready', 6, true],
+      ['instance.renewed', 7, false],
+      ['instance.expiring', 8, false],
+    ])
+  })
+
+  it('numbers on after the restore of an older row, and tells what it lacks as rebuilt', async () => {
+    await store.record(instanceRecord({ phase: 'Provisioning' }), soon())
+    await store.record(instanceRecord({ told }), soon())
+    expect(await heard()).toEqual([
+      ['instance.provisioning', 1, false],
+      ['instance.ready', 6, true],
+    ])
+    await store.record(instanceRecord({ phase: 'Failed', told: { ...told, sequence: 6 } }), soon())
+    expect((await heard()).at(-1)).toEqual(['instance.failed', 7, false])
+  })
+
+  it('keeps its own number if the status knows fewer, as after a restore of etcd', async () => {
+    for (const phase of ['Provisioning', 'Ready', 'Failed'] as const)
+      await store.record(instanceRecord({ phase }), soon())
+    await store.record(instanceRecord({ told: { ...told, sequence: 2 } }), soon())
+    expect((await heard()).at(-1)).toEqual(['instance.ready', 4, false])
+  })
+
+  it('tells the end of an instance whose row was lost or is older', async () => {
+    const last = instanceRecord({ phase: 'Terminating', told })
+    expect(await store.close('uid-1', { why: 'deleted', last }, soon())).toMatchObject({ events: 1 })
+    expect(await instances()).toMatchObject([{ phase: 'Terminating', deleted_at: expect.any(Date) }])
+    await store.record(instanceRecord({ uid: 'uid-2' }), soon())
+    await store.close('uid-2', { why: 'expired', last: { ...last, uid: 'uid-2' } }, soon())
+    expect(await heard()).toEqual([
+      ['instance.deleted', 6, false],
+      ['instance.ready', 1, false],
+      ['instance.expired', 6, false],
+      ['instance.deleted', 7, false],
+    ])
+  })
+
+  it('does not invent the end of an instance that had no row', async () => {
+    const last = instanceRecord({ phase: 'Terminating' })
+    expect(await store.close('uid-1', { why: 'deleted', last }, soon())).toEqual(unchanged)
+    expect(await heard()).toEqual([])
+  })
+})
+
 describe('Store.reopen', () => {
-  it('opens a closed row, and its events begin again', async () => {
+  it('opens a closed row, and tells its state as rebuilt', async () => {
     await store.record(instanceRecord(), soon())
-    await store.close('uid-1', 'deleted', soon())
-    expect(await store.reopen(instanceRecord(), soon())).toEqual({ ...unchanged, events: 1 })
+    await store.close('uid-1', { why: 'deleted' }, soon())
+    expect(await store.reopen(instanceRecord(), soon())).toEqual({
+      ...unchanged,
+      events: 1,
+      sequence: 3,
+    })
     expect(await instances()).toMatchObject([{ phase: 'Ready', deleted_at: null, sequence: 3 }])
+    expect((await outbox()).map(({ payload }) => payload)).toMatchObject([
+      { rebuilt: false },
+      { rebuilt: false },
+      { rebuilt: true },
+    ])
     expect(await types()).toEqual(['instance.ready', 'instance.deleted', 'instance.ready'])
     expect(await database.platformRows()).toMatchObject([{ status: 'running' }])
   })
 
   it('opens a closed row whose phase has no event', async () => {
     await store.record(instanceRecord({ phase: 'Pending' }), soon())
-    await store.close('uid-1', 'deleted', soon())
+    await store.close('uid-1', { why: 'deleted' }, soon())
     await store.reopen(instanceRecord({ phase: 'Pending' }), soon())
     expect(await instances()).toMatchObject([{ phase: 'Pending', deleted_at: null }])
   })
@@ -194,7 +278,7 @@ describe('Store.reopen', () => {
   it('writes an open row as a record does', async () => {
     await store.record(instanceRecord(), soon())
     const before = await database.rowVersions()
-    expect(await store.reopen(instanceRecord(), soon())).toEqual(unchanged)
+    expect(await store.reopen(instanceRecord(), soon())).toEqual({ ...unchanged, sequence: 1 })
     expect(await database.rowVersions()).toEqual(before)
   })
 })
@@ -237,9 +321,13 @@ describe('Store.record, given odd input', () => {
 describe('Store.record, late or at the same time as others', () => {
   it('leaves a closed row closed', async () => {
     await store.record(instanceRecord(), soon())
-    await store.close('uid-1', 'deleted', soon())
+    await store.close('uid-1', { why: 'deleted' }, soon())
     const before = await database.rowVersions()
-    expect(await store.record(instanceRecord(), soon())).toEqual({ ...unchanged, closed: true })
+    expect(await store.record(instanceRecord(), soon())).toEqual({
+      ...unchanged,
+      closed: true,
+      tornDown: true,
+    })
     expect(await database.rowVersions()).toEqual(before)
   })
 
@@ -259,7 +347,7 @@ describe('Store.record, late or at the same time as others', () => {
         const createdAt = `2026-11-23T10:00:${String(index).padStart(2, '0')}Z`
         await store.record(instanceRecord({ uid, createdAt, phase: 'Pending' }), soon())
         await store.record(instanceRecord({ uid, createdAt, phase: 'Ready', url: `http://${uid}` }), soon())
-        if (index > 4) await store.close(uid, 'deleted', soon())
+        if (index > 4) await store.close(uid, { why: 'deleted' }, soon())
       }),
     )
     expect(await database.platformRows()).toMatchObject([{ status: 'running', endpoint_url: 'http://uid-4' }])

@@ -87,6 +87,7 @@ const status: Fields<ChallengeInstanceStatus> = {
   expiresAt: 'optional',
   creditMinutes: 'optional',
   warnedOf: 'optional',
+  eventSequence: 'optional',
   lastActivityAt: 'optional',
   hibernation: 'optional',
   template: 'optional',

@@ -57,6 +57,7 @@ function instance(parts: Partial<SweptInstance> = {}): SweptInstance {
     podName: undefined,
     workloadNamespace: 'ctf',
     rowDigest: 'digest-1',
+    eventSequence: 3,
     synced: true,
     unsynced: false,
     observed: true,
@@ -92,6 +93,7 @@ const row: OpenRow = {
   digest: 'digest-1',
   workloadNamespace: 'ctf',
   lastActiveAt: undefined,
+  sequence: 3,
   platformInStep: true,
 }
 
@@ -115,11 +117,22 @@ describe('rowMismatches', () => {
     ['reason', { reason: 'CrashLooping' }],
     ['address', { url: undefined }],
     ["platform's row", { platformInStep: false }],
+    ['number of the last event', { sequence: 2 }],
     ['digest', { digest: 'of-an-older-state' }],
     ['namespace of the workload', { workloadNamespace: 'ctf-event-1' }],
   ])('finds a row with a wrong %s as drift', (_, wrong) => {
     expect(summaryOf(rowMismatches(rows({ ...row, ...wrong }), instances(instance()), now))).toEqual([
       'drift u',
+    ])
+  })
+
+  it('finds the instances whose end is nearest first', () => {
+    const ends = { never: undefined, late: now + 9_000, soon: now + 1_000 }
+    const all = Object.entries(ends).map(([uid, expiresAt]) => instance({ uid, expiresAt }))
+    expect(summaryOf(rowMismatches(rows(), instances(...all), now))).toEqual([
+      'drift soon',
+      'drift late',
+      'drift never',
     ])
   })
 

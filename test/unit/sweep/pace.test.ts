@@ -13,6 +13,11 @@ describe('the pace of row repairs', () => {
     expect([now.length, new Set(now).size, left]).toEqual([300, 300, 9_700])
   })
 
+  it('begins every sweep with the first ones', () => {
+    for (const sweep of numbers(5))
+      expect(paced(numbers(1_000), sweep * 15_000, 15).now.slice(0, 150)).toEqual(numbers(150))
+  })
+
   it('reaches each of those that stay within as many sweeps as they need', () => {
     const found = numbers(1_000)
     const reached = new Set(numbers(5).flatMap(sweep => paced(found, 7_000 + sweep * 15_000, 15).now))

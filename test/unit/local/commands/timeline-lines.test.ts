@@ -7,7 +7,7 @@ const at = (second: number) => `2026-11-29T10:00:${String(second).padStart(2, '0
 function event(sequence: number, changes: Partial<TimelineEvent>): TimelineEvent {
   return {
     ...{ at: at(sequence), sequence, type: 'instance.ready', phase: 'Ready', reason: null, message: null },
-    ...{ url: null, expiresAt: null, publishedAt: null },
+    ...{ url: null, expiresAt: null, rebuilt: false, publishedAt: null },
     ...changes,
   }
 }
@@ -55,6 +55,19 @@ describe('timelineLines', () => {
       '  2026-11-29T10:00:05.000Z  expired       its end was 2026-11-29T10:00:59.000Z',
       '  2026-11-29T10:00:06.000Z  deleted',
     ])
+  })
+
+  it('says which events a lost or restored database lacks, and which one it was rebuilt with', () => {
+    const events = [event(1, { url: 'http://web' }), event(4, { url: 'http://web', rebuilt: true })]
+    expect(timelineLines([timeline({ events, lastSequence: 4 })]).slice(2, -1)).toEqual([
+      '  2026-11-29T10:00:01.000Z  ready         http://web',
+      '                            2 events, which the database has lost',
+      '  2026-11-29T10:00:04.000Z  ready         http://web  (rebuilt)',
+    ])
+    const [, ...rebuilt] = events
+    expect(timelineLines([timeline({ events: rebuilt, lastSequence: 4 })])[2]).toContain(
+      '3 events, which the database has lost',
+    )
   })
 
   it('says how an instance that lives is now, and why', () => {

@@ -51,7 +51,7 @@ describe('a row that cannot be written', () => {
   test('is logged with the error of the store, when it is recorded and when it is closed', async () => {
     const deps = failing(withoutTables)
     await recordRow(deps, record, first, never)
-    await closeRow(deps, key, deleted, never)
+    await closeRow(deps, storedInstance(), deleted, never)
     const line = { level: 'warn', message: 'row not written', fields: { ...key, error: withoutTables } }
     expect(deps.log.lines).toEqual([line, line])
   })
@@ -71,18 +71,22 @@ describe('a row that cannot be written', () => {
   })
 
   test('is closed later for the reason of the failure', async () => {
-    expect(await closeRow(failing(withoutTables), key, deleted, never)).toEqual({
+    expect(await closeRow(failing(withoutTables), storedInstance(), deleted, never)).toEqual({
       events: 0,
       failed: 'DatabaseUnavailable',
       wakes: [],
     })
     const refused = new OperatorError('Internal', 'the database refused what we wrote (SQLSTATE 22001)')
-    expect(await closeRow(failing(refused), key, deleted, never)).toMatchObject({ failed: 'Internal' })
+    expect(await closeRow(failing(refused), storedInstance(), deleted, never)).toMatchObject({
+      failed: 'Internal',
+    })
   })
 
   test('ends the pass if the signal aborted', async () => {
     const aborted = AbortSignal.abort(new Error('deadline'))
-    await expect(closeRow(failing(withoutTables), key, deleted, aborted)).rejects.toThrow('deadline')
+    await expect(closeRow(failing(withoutTables), storedInstance(), deleted, aborted)).rejects.toThrow(
+      'deadline',
+    )
   })
 })
 
