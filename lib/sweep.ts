@@ -29,7 +29,7 @@ import {
 } from './sweep/flags.ts'
 import { pruneHistory } from './sweep/history.ts'
 import { leftOver } from './sweep/left-over.ts'
-import { mismatchMessage, unusedMessage, wrongPolicyMessage } from './sweep/messages.ts'
+import { mismatchMessage, unusedMessage, withTrace, wrongPolicyMessage } from './sweep/messages.ts'
 import {
   childMismatches,
   type DependentOwner,
@@ -62,6 +62,7 @@ import { type SweptChild, sweptChild } from './sweep/swept-child.ts'
 import { type SweptInstance, sweptInstance } from './sweep/swept-instance.ts'
 import { tlsCopies } from './sweep/tls-copies.ts'
 import type { Log } from './telemetry/log.ts'
+import { currentTraceparent } from './telemetry/scope.ts'
 
 export interface SweepDependencies {
   cluster: Cluster
@@ -181,7 +182,8 @@ export function createSweep(deps: SweepDependencies): Sweep {
       ...(clock.paused ? [] : leftOver({ children, templates, instances, made, ...seen, placement }, at)),
       ...(resync ? policyMessages({ children, needs: seen.needs, instances, clock }, at) : []),
     ]
-    const refused = outgoing.length === 0 ? [] : await changes.send(outgoing, signal)
+    const traced = withTrace(outgoing, currentTraceparent())
+    const refused = traced.length === 0 ? [] : await changes.send(traced, signal)
     // The sweep that found the database away would wait for it once more.
     if (rows) await pruneHistory({ ...deps, namespaces, historyDays, publishes }, signal)
     return {

@@ -15,7 +15,7 @@ export interface EndedPass extends Scope {
 
 /**
  * The scope of a pass. Its fields stand in every line that is written during the pass, and its id is that of its span. A
- * message of a sweep has no trace, and one begins with its pass.
+ * message without a trace, such as one that a person sends, begins one with its pass.
  */
 export function passScope({ namespace, name, uids, trace }: Pass): Scope {
   const spanId = randomBytes(8).toString('hex')

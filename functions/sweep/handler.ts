@@ -1,5 +1,6 @@
 import type { ScheduledEvent, SQSEvent, SQSRecord } from 'aws-lambda'
 import type { SweepsQueue } from '../../lib/aws/queue-ports.ts'
+import { operatorError } from '../../lib/errors.ts'
 import type { Ownership } from '../../lib/kubernetes/lease/ownership.ts'
 import type { LeaseSummary } from '../../lib/kubernetes/lease/summary.ts'
 import { MessageInvalid, parseTurn, type SweepTurn } from '../../lib/messages.ts'
@@ -9,6 +10,9 @@ import { firstTurn, isLate, nextTurn, type SweepRhythm } from '../../lib/sweep/t
 import type { Sweep, Swept } from '../../lib/sweep.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
 import { type Metrics, noMetrics } from '../../lib/telemetry/metrics.ts'
+import { runInScope } from '../../lib/telemetry/scope.ts'
+import type { Tracer } from '../../lib/telemetry/span.ts'
+import { sweepScope, traceSweep } from './trace-sweep.ts'
 
 export interface SweepHandlerOptions extends SweepRhythm {
   sweep: Sweep
@@ -19,6 +23,7 @@ export interface SweepHandlerOptions extends SweepRhythm {
   ownership?: Ownership
   log: Log
   metrics?: Metrics
+  tracer?: Tracer | undefined
   /** Epoch milliseconds. */
   clock?: () => number
   /** Aborts when the process is to stop. */
@@ -45,23 +50,34 @@ const reserveMs = 3_000
  * errors are counted; a message is never delivered again for it.
  */
 export function createHandler(options: SweepHandlerOptions) {
-  const { log, metrics = noMetrics, clock = Date.now, stopping, intervalSeconds } = options
+  const { log, metrics = noMetrics, tracer, clock = Date.now, stopping, intervalSeconds } = options
 
-  const sweepOnce = async (resync: boolean, signal: AbortSignal): Promise<unknown> => {
-    const started = clock()
-    try {
-      await options.ready?.(signal)
-      if (options.ownership && !(await options.ownership.owns(undefined, signal))) return undefined
-      const swept = await options.sweep({ resync }, signal)
-      measure(swept, metrics)
-      const { enqueued, examined } = swept
-      const level = enqueued > 0 ? 'info' : 'debug'
-      log[level]('sweep ended', { enqueued, examined, resync, milliseconds: clock() - started })
-      return undefined
-    } catch (thrown) {
-      if (!signal.aborted) log.warn('sweep failed, the next one makes up for it', { resync, error: thrown })
-      return thrown
+  /** @returns what the sweep failed with */
+  const sweepOnce = (resync: boolean, signal: AbortSignal): Promise<unknown> => {
+    const scope = sweepScope()
+    const startedAt = clock()
+    const ended = (swept: Swept | undefined, failure?: string) => {
+      const { span } = scope
+      traceSweep({ span, resync, swept, startedAt, endedAt: clock(), failure }, tracer)
     }
+    return runInScope(scope, async () => {
+      try {
+        await options.ready?.(signal)
+        if (options.ownership && !(await options.ownership.owns(undefined, signal))) return undefined
+        const swept = await options.sweep({ resync }, signal)
+        measure(swept, metrics)
+        ended(swept)
+        const { enqueued, examined } = swept
+        const level = enqueued > 0 ? 'info' : 'debug'
+        log[level]('sweep ended', { enqueued, examined, resync, milliseconds: clock() - startedAt })
+        return undefined
+      } catch (thrown) {
+        if (signal.aborted) return thrown
+        log.warn('sweep failed, the next one makes up for it', { resync, error: thrown })
+        ended(undefined, operatorError(thrown).reason)
+        return thrown
+      }
+    })
   }
 
   /** Sweeps, and puts the next sweep off. @returns what the sweep failed with */
@@ -114,7 +130,7 @@ export function createHandler(options: SweepHandlerOptions) {
     }
   }
 
-  return invocation(run, { log, metrics, reserveMs, stopping })
+  return invocation(run, { log, metrics, tracer, reserveMs, stopping })
 }
 
 function measure({ findings, overdueMs, unsynced }: Swept, metrics: Metrics): void {

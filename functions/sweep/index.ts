@@ -18,7 +18,7 @@ import { withKeys } from '../keys.ts'
 import { createHandler } from './handler.ts'
 import { sections } from './sections.ts'
 
-const { operator, cluster, database, secrets, queues, next, log } = configured({
+const { operator, cluster, database, secrets, queues, next, log, tracer } = configured({
   service: 'sweep',
   environment: process.env,
   sections,
@@ -68,4 +68,5 @@ export const handler = createHandler({
   resyncMinutes,
   log,
   metrics,
+  tracer,
 })

@@ -47,6 +47,14 @@ export function wrongPolicyMessage({ policy, neededBy, found }: WrongPolicy, at:
   return outgoing({ kind: 'Policy', ...policy, uid, cause: 'drift', resourceVersion, neededBy }, at)
 }
 
+/** Adds the W3C traceparent of the sweep, so that the passes behind its messages go on with its trace. */
+export function withTrace(outgoing: readonly OutgoingChange[], trace: string | undefined): OutgoingChange[] {
+  return outgoing.map(({ change, deduplicationId }) => ({
+    change: trace === undefined ? change : { ...change, trace },
+    deduplicationId,
+  }))
+}
+
 type Content = InstanceKey & Omit<ChangeMessage, keyof InstanceKey | 'v' | 'attempt' | 'at'>
 
 /**

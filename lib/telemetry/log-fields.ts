@@ -5,7 +5,7 @@ export const logFields = {
   uid: 'uid of that object.',
   kind: 'Kind of that object, where it is no instance.',
   pass: 'Id of the pass. Every line of a pass has it.',
-  trace: 'W3C trace id of the change that led to the pass.',
+  trace: 'W3C trace id of the change or the sweep that led to the pass.',
   causes: 'Why the pass was begun.',
   outcome: 'How the pass ended: settled, requeue, retry or stalled.',
   reason: 'One of the reasons above, or a sentence about a message that cannot be read.',

@@ -14,6 +14,7 @@ export function composeTelemetry(
   const tracers = {
     'watch-forwarder': openTracer('watch-forwarder', tracing),
     reconcile: openTracer('reconcile', tracing),
+    sweep: openTracer('sweep', tracing),
     publish: openTracer('publish', tracing),
   }
   return {

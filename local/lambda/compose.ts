@@ -223,9 +223,9 @@ export function composeOperator(
     }
     const sweep = withKeys(config, secretsOf(log), config => createSweep({ ...parts, config }))
     return inTerms(term => {
-      const { sweeps } = queues
       const handler = sweepHandler({
-        ...{ sweep, sweeps, ...config, ...readyOf(client), log, metrics, stopping: term },
+        ...{ sweep, sweeps: queues.sweeps, ...config, ...readyOf(client), log, metrics },
+        ...{ tracer: tracers.sweep, stopping: term },
         ownership: ownershipOf({ client, log, now: time.likely, trustMs: 0 }),
       })
       return allUntil(term, until => [

@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
+import { sweepScope } from '../../functions/sweep/trace-sweep.ts'
 import { annotations, fieldManager, labels } from '../../lib/crd/group.ts'
 import type { KubernetesObject, Secret } from '../../lib/crd/objects.ts'
 import { OperatorError } from '../../lib/errors.ts'
 import type { Cluster } from '../../lib/kubernetes/cluster.ts'
+import { runInScope } from '../../lib/telemetry/scope.ts'
+import { traceIdOf } from '../../lib/telemetry/traceparent.ts'
 import { waitUntil } from '../../local/process/wait.ts'
 import { instanceCalled, outboxOf, platformRowsOf, rowsOf, untilConsistent } from '../support/consistency.ts'
 import { type CountedQueues, startCountedQueues } from '../support/counted-queues.ts'
@@ -94,7 +97,9 @@ describe('every sweep', () => {
     }
     await operator.database.insertInto(instanceTable).values(lost).execute()
     // Two sweeps at the same time may both send a message, and the row is closed once.
-    const both = await Promise.all([sweep({ resync: false }), sweep({ resync: false })])
+    const scope = sweepScope()
+    const twice = () => Promise.all([sweep({ resync: false }), sweep({ resync: false })])
+    const both = await runInScope(scope, twice)
     expect(both.map(({ enqueued }) => enqueued)).toContain(1)
     const isClosed = async () => (await rowsOf(operator, 'lost'))[0]?.deleted_at != null
     await waitUntil('the row to be closed', 20_000, isClosed, operator.signal)
@@ -107,6 +112,9 @@ describe('every sweep', () => {
     )
     await expectNothingFound()
     expect(await outboxOf(operator, uid)).toEqual(['instance.deleted'])
+    const event = operator.database.selectFrom('challenge_operator.outbox').select('payload')
+    const { payload } = await event.where('instance_uid', '=', uid).executeTakeFirstOrThrow()
+    expect(traceIdOf((payload as { trace?: string }).trace)).toBe(scope.span.traceId)
   }, 150_000)
 
   it('leaves rows of other clusters, rows without a cluster and rows of other namespaces open', async () => {

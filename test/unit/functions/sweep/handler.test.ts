@@ -3,6 +3,9 @@ import { describe, expect, it } from 'vitest'
 import { createHandler } from '../../../../functions/sweep/handler.ts'
 import { OperatorError } from '../../../../lib/errors.ts'
 import type { SweepTurn } from '../../../../lib/messages.ts'
+import { currentTraceparent } from '../../../../lib/telemetry/scope.ts'
+import type { EndedSpan } from '../../../../lib/telemetry/span.ts'
+import { traceIdOf, traceparentOf } from '../../../../lib/telemetry/traceparent.ts'
 import { lambdaContext } from '../../../../local/lambda/context.ts'
 import { keptMetrics } from '../../../support/kept-metrics.ts'
 import { keptLog, record, scheduledEvent, sqsEvent } from '../lambda-events.ts'
@@ -17,6 +20,8 @@ interface Options {
   /** The number of checks of the schema that fail. */
   failingChecks?: number
   queueIsAway?: boolean
+  /** The number of messages that each sweep sends. */
+  enqueued?: number
   /** Whether the cluster is this installation's. */
   owned?: boolean
   stopping?: AbortSignal
@@ -30,6 +35,7 @@ function setUp({
   failing = [],
   failingChecks = 0,
   queueIsAway = false,
+  enqueued = 2,
   owned = true,
   stopping,
 }: Options = {}) {
@@ -38,15 +44,18 @@ function setUp({
   const begunAt: number[] = []
   const sent: { turn: SweepTurn; delaySeconds: number }[] = []
   const log = keptLog()
+  const spans: EndedSpan[] = []
+  const traces: (string | undefined)[] = []
   let now = Date.parse('2026-01-01T00:00:00Z')
   let checks = 0
   const handler = createHandler({
     sweep: async ({ resync }) => {
       resyncs.push(resync)
+      traces.push(currentTraceparent())
       begunAt.push(now)
       now += takes * 1_000
       if (failing.includes(resyncs.length - 1)) throw new OperatorError('ClusterUnavailable', 'away')
-      return { examined: 3, enqueued: 2, findings: new Map([['drift', 2]]), overdueMs: 4_200, unsynced: 1 }
+      return { examined: 3, enqueued, findings: new Map([['drift', 2]]), overdueMs: 4_200, unsynced: 1 }
     },
     ready: async () => {
       checks += 1
@@ -66,6 +75,7 @@ function setUp({
     resyncMinutes,
     log,
     metrics: measured.metrics,
+    tracer: { record: span => void spans.push(span), flush: async () => {} },
     clock: () => now,
     ...(stopping ? { stopping } : {}),
   })
@@ -77,6 +87,8 @@ function setUp({
     sent,
     log,
     measured,
+    spans,
+    traces,
     deliver,
     invoke: (event: ScheduledEvent) => handler(event, context()),
     /** Invokes as the schedule does. */
@@ -113,6 +125,33 @@ describe('the metrics of a sweep', () => {
     const { begin, measured } = setUp({ intervalSeconds: 60, failing: [0] })
     await expect(begin(minuteOne)).rejects.toThrow('away')
     expect(measured.kept).toEqual([])
+  })
+})
+
+describe('the trace of a sweep', () => {
+  it('begins with it, and its span is that of which the messages tell', async () => {
+    const { begin, drain, spans, traces } = setUp({ intervalSeconds: 30, takes: 2 })
+    await begin(minuteOne)
+    await drain()
+    expect(spans).toHaveLength(2)
+    expect(spans.map(({ identity }) => identity && traceparentOf(identity))).toEqual(traces)
+    expect(new Set(traces.map(traceIdOf)).size).toBe(2)
+    expect(spans[0]).toMatchObject({
+      name: 'sweep',
+      startedAt: Date.parse(minuteOne),
+      endedAt: Date.parse(minuteOne) + 2_000,
+      attributes: { 'challenge_operator.enqueued': 2, 'challenge_operator.causes': 'drift' },
+      failure: undefined,
+    })
+  })
+
+  it('has no span if the sweep sent nothing, and one with the reason if it failed', async () => {
+    const quiet = setUp({ intervalSeconds: 60, enqueued: 0 })
+    await quiet.begin(minuteOne)
+    expect(quiet.spans).toEqual([])
+    const failing = setUp({ intervalSeconds: 60, failing: [0] })
+    await expect(failing.begin(minuteOne)).rejects.toThrow('away')
+    expect(failing.spans).toMatchObject([{ name: 'sweep', failure: 'ClusterUnavailable' }])
   })
 })
 
