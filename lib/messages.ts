@@ -36,6 +36,25 @@ export interface HeldRollout {
   of: number
 }
 
+/**
+ * What an end follows from in the instance itself, as the sender of a message saw it. The pass believes it for one purpose:
+ * to delete the instance in the version that the message names, which the API server compares. Times are in epoch
+ * milliseconds.
+ */
+export interface SeenEnd {
+  /** The end that the status shows. */
+  at: number
+  /** `spec.expiresAt`. */
+  asked?: number
+  createdAt: number
+  /** `spec.templateRef`. */
+  template: string
+  /** `status.template.revision`. */
+  revision: string
+  event: number
+  team: number
+}
+
 /** The kinds of objects with messages of their own, beside instances. */
 export const messageKinds = ['Revision', 'Certificate', 'Namespace', 'Policy', 'Clock'] as const
 
@@ -62,6 +81,8 @@ export interface ChangeMessage extends InstanceKey {
   workloadNamespace?: string
   /** The roll-out of a newer template has been held for a while. The pass reports that its instance waits, and why. */
   held?: HeldRollout
+  /** With the cause `expiry`: the end of the instance in the version `resourceVersion`. */
+  end?: SeenEnd
   /** An instance that needs the policy. Its template tells what the policy has to say. */
   neededBy?: ObjectKey
   /**
@@ -187,6 +208,7 @@ const isUsable = new Map<string, (content: unknown) => boolean>([
   ['workloadNamespace', content => typeof content === 'string' && content !== ''],
   ['held', isHeldRollout],
   ['neededBy', isObjectName],
+  ['end', isSeenEnd],
   ['clock', content => typeof content === 'string' && content !== ''],
   ['waits', content => Number.isInteger(content) && (content as number) >= 0],
   ['trace', content => typeof content === 'string' && traceparent.test(content)],
@@ -201,6 +223,21 @@ function isHeldRollout(content: unknown): boolean {
 function isObjectName(content: unknown): boolean {
   const { namespace, name } = (content ?? {}) as Record<string, unknown>
   return typeof namespace === 'string' && typeof name === 'string'
+}
+
+/** The first millisecond of the year 10000, which RFC 3339 cannot say. */
+const timeLimit = 253_402_300_800_000
+
+/** One field that is not as it has to be makes the whole useless: without it, another end would follow from the others. */
+function isSeenEnd(content: unknown): boolean {
+  const { at, asked, createdAt, template, revision, event, team } = (content ?? {}) as Record<string, unknown>
+  const isTime = (time: unknown) =>
+    Number.isInteger(time) && (time as number) >= 0 && (time as number) < timeLimit
+  return (
+    [at, createdAt, asked ?? 0].every(isTime) &&
+    [template, revision].every(name => typeof name === 'string' && name !== '') &&
+    [event, team].every(Number.isInteger)
+  )
 }
 
 /** Keeps unknown fields, so that a timer function hands on a field that a newer release has added. */

@@ -80,7 +80,7 @@ function parse(record: SQSRecord): ChangeMessage | string {
 /** A message that is delivered again adds the cause `retry`, since its first pass may have ended anywhere. */
 function passOf(change: ChangeMessage, { attributes }: SQSRecord): Pass {
   const { namespace, name, uid, cause, pod, held, attempt, waits = 0, trace, at, resourceVersion } = change
-  const { workloadNamespace } = change
+  const { workloadNamespace, end } = change
   const again = Number(attributes.ApproximateReceiveCount) > 1
   return {
     namespace,
@@ -90,6 +90,7 @@ function passOf(change: ChangeMessage, { attributes }: SQSRecord): Pass {
     pod,
     workloadNamespaces: workloadNamespace === undefined ? [] : [workloadNamespace],
     held,
+    seenEnd: end && { ...end, uid, resourceVersion },
     clock: clockStamp(change),
     attempt,
     waits,
@@ -107,6 +108,7 @@ function unite(older: Pass, newer: Pass): Pass {
     pod: newer.pod ?? older.pod,
     workloadNamespaces: [...new Set([...newer.workloadNamespaces, ...older.workloadNamespaces])],
     held: newer.held ?? older.held,
+    seenEnd: newer.seenEnd ?? older.seenEnd,
     clock: newer.clock ?? older.clock,
     attempt: Math.max(older.attempt, newer.attempt),
     waits: Math.max(older.waits, newer.waits),

@@ -56,7 +56,7 @@ const pureFiles = [
   /^lib\/(crd|config|desired|observed)\//,
   /^lib\/clock\/(credits|serialise|state)\.ts$/,
   /^lib\/(errors|events|lifetime|messages|reason-policy|reason-rules|reasons|refusal|workload-reasons)\.ts$/,
-  /^lib\/reconcile\/(decide|ends\/judge-end|hibernation|json-patch|template\/template-in-use|pass\/\w[\w-]*|report\/(conclude|configuration-after|conditions|exposure-fact|exposure-finding|facts|instance-events|phase-changes|status|status-facts|template-after)|act\/(acted|ownership))\.ts$/,
+  /^lib\/reconcile\/(decide|ends\/(judge-end|seen-instance)|hibernation|json-patch|template\/template-in-use|pass\/\w[\w-]*|report\/(conclude|configuration-after|conditions|exposure-fact|exposure-finding|facts|instance-events|phase-changes|status|status-facts|template-after)|act\/(acted|ownership))\.ts$/,
   /^lib\/forward\/(judge\/\w[\w-]*|send\/outgoing-change)\.ts$/,
   /^lib\/kubernetes\/watch\/(step|known|backoff|failure)\.ts$/,
   /^lib\/kubernetes\/lease\/(step|seat-step|record)\.ts$/,

@@ -37,6 +37,34 @@ describe('parseChange', () => {
     expect(parsed).toEqual({ v: 1, ...key, at, resourceVersion: '' })
   })
 
+  const end = { at: 9, createdAt: 5, template: 'web', revision: 'web.1', event: 1, team: 0 }
+
+  it('returns what the sender saw of an end', () => {
+    for (const seen of [end, { ...end, asked: 8 }]) {
+      const change = { v: 1, ...key, resourceVersion: '7', at, end: seen }
+      expect(parseChange(JSON.stringify(change))).toEqual(change)
+    }
+  })
+
+  it.each<[string, unknown]>([
+    ['at', '2026-11-25T10:00:00Z'],
+    ['at', undefined],
+    ['at', -1],
+    ['at', 1e300],
+    ['asked', 'later'],
+    ['asked', 8.5],
+    ['asked', 253_402_300_800_000],
+    ['createdAt', undefined],
+    ['template', ''],
+    ['template', {}],
+    ['revision', undefined],
+    ['event', '1'],
+    ['team', undefined],
+  ])('drops an end as a whole if its %s is %j', (field, content) => {
+    const body = { v: 1, ...key, at, end: { ...end, [field]: content } }
+    expect(parseChange(JSON.stringify(body))).not.toHaveProperty('end')
+  })
+
   it('returns the kind of what the key names, and refuses a kind that it does not know', () => {
     const about = (kind: string) => JSON.stringify({ v: 1, ...key, at, kind })
     expect(parseChange(about('Revision')).kind).toBe('Revision')

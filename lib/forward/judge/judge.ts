@@ -10,6 +10,7 @@ import { creditsUnreported, lockdownUnreflected } from './judge-clock.ts'
 import { exposureUnreflected } from './judge-exposure.ts'
 import { workloadUnreflected } from './judge-workload.ts'
 import type { Mismatch } from './mismatch.ts'
+import { seenEnd } from './seen-end.ts'
 import type { Verdict, Wake } from './verdict.ts'
 
 /**
@@ -200,7 +201,8 @@ function teardownAskedAbout(instance: InstanceDigest): Wake | undefined {
 
 function expired(instance: InstanceDigest, expiresAt: number | undefined, now: number): Wake | undefined {
   if (expiresAt === undefined || expiresAt > now) return undefined
-  return wakeOf(instance, 'expiry', { kind: 'expired', expiresAt })
+  const wake = wakeOf(instance, 'expiry', { kind: 'expired', expiresAt })
+  return { ...wake, end: seenEnd(instance, expiresAt) }
 }
 
 /** A pass that was told of a date by a clock that is ahead looks again at the end, so a little time is left for that. */

@@ -1,4 +1,4 @@
-import type { Cause, HeldRollout } from '../../messages.ts'
+import type { Cause, HeldRollout, SeenEnd } from '../../messages.ts'
 import type { Mismatch } from './mismatch.ts'
 
 /** Work that is undone, as far as the objects show. */
@@ -24,6 +24,7 @@ export interface Wake {
   pod?: string
   /** See `ChangeMessage`. */
   held?: HeldRollout
+  end?: SeenEnd | undefined
 }
 
 export interface Verdict {

@@ -25,7 +25,7 @@ export function outgoingChange({
   clock,
   repeated,
 }: OutgoingChangeParts): OutgoingChange {
-  const { uid, cause, mismatch, readVersions, resourceVersion, pod, held, workloadNamespace } = wake
+  const { uid, cause, mismatch, readVersions, resourceVersion, pod, held, end, workloadNamespace } = wake
   const version = [mismatchKey(mismatch), ...readVersions, ...(repeated ? [at] : [])].join('@')
   return {
     change: {
@@ -38,6 +38,7 @@ export function outgoingChange({
       ...(pod === undefined ? {} : { pod }),
       ...(workloadNamespace === undefined ? {} : { workloadNamespace }),
       ...(held === undefined ? {} : { held }),
+      ...(end === undefined ? {} : { end }),
       clock,
       attempt: 0,
       at: new Date(at).toISOString(),

@@ -9,6 +9,7 @@ import { annotations, finalizer } from '../../crd/group.ts'
 import type { Stored } from '../../crd/objects.ts'
 import { epochMs } from '../../crd/time.ts'
 import { isRoute } from '../../desired/exposure/exposing-type.ts'
+import { parseTime } from '../../lifetime.ts'
 import { annotatedActivity, isAfter, type UsedInstance } from '../../observed/activity.ts'
 import { isAdopting } from '../../observed/adopting.ts'
 import { type RecordedConfiguration, recordedConfiguration } from '../../observed/configuration.ts'
@@ -79,6 +80,10 @@ export interface InstanceDigest {
   /** What the instance was built with; undefined for an instance of an earlier release. */
   configuration: Pick<RecordedConfiguration, 'settings' | 'served'> | undefined
   expiresAt: number | undefined
+  /** `spec.expiresAt`, see `parseTime`. */
+  askedEnd: number | undefined
+  /** Name of the Secret that keeps the template that is in use. */
+  revision: string | undefined
   /** The end that the platform was warned of. */
   warnedOf: number | undefined
   /** Minutes of credits that the reported end includes. */
@@ -119,8 +124,7 @@ export function instanceDigest(
   const condition = (type: string) => status?.conditions?.find(each => each.type === type)
   const ready = condition('Ready')
   const stalled = condition('Stalled')
-  const userAnnotations = metadata.annotations ?? {}
-  const { name, uid, resourceVersion } = metadata
+  const { name, uid, resourceVersion, annotations: userAnnotations = {} } = metadata
   const workloadNamespace = status?.namespace
   const shared = (namespace: string) =>
     namespaceFor(row, namespace === workloadNamespace ? workloadNamespace : namespace)
@@ -148,6 +152,8 @@ export function instanceDigest(
     served: status?.template?.served === true,
     configuration: configurationDigest(status?.configuration, intern),
     expiresAt: epochMs(status?.expiresAt),
+    askedEnd: parseTime(spec.expiresAt),
+    revision: status?.template?.revision && intern(status.template.revision),
     warnedOf: epochMs(status?.warnedOf),
     creditMinutes: status?.creditMinutes ?? 0,
     createdAt: Math.floor((epochMs(metadata.creationTimestamp) ?? 0) / 1_000),

@@ -1,6 +1,6 @@
 import type { ClockStamp } from '../../clock/version.ts'
 import type { OperatorError } from '../../errors.ts'
-import type { Cause, HeldRollout, InstanceKey } from '../../messages.ts'
+import type { Cause, HeldRollout, InstanceKey, SeenEnd } from '../../messages.ts'
 import { countsAsAttempt } from '../../reason-rules.ts'
 import { type Reason, reasons } from '../../reasons.ts'
 import { momentBackoffMs, outageBackoffMs, recheckBackoffMs } from './backoff.ts'
@@ -18,6 +18,8 @@ export interface Pass {
   workloadNamespaces: readonly string[]
   /** Why the roll-out of a newer template is held, as the forwarder says. */
   held: HeldRollout | undefined
+  /** The end that a message about this uid saw in this version of the instance. */
+  seenEnd?: (SeenEnd & { uid: string; resourceVersion: string }) | undefined
   /** What the newest message that says so knew of the organiser's clock. */
   clock?: ClockStamp | undefined
   /** Failed passes that counted, since the last one that did not fail. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { openClock } from '../../../../lib/clock/state.ts'
 import type { ChallengeInstanceStatus } from '../../../../lib/crd/challenge-instance.ts'
 import { annotations, labels } from '../../../../lib/crd/group.ts'
 import type { Deployment, KubernetesObject, Stored } from '../../../../lib/crd/objects.ts'
@@ -483,14 +484,14 @@ test('judge returns orphans with the uid that the labels of the children name', 
 describe('the end of an instance that is near', () => {
   const end = start + 3_600_000
   const rules = { warnMinutes: 10 }
-  const verdictAt = (at: number, status: ChallengeInstanceStatus = {}) => {
+  const verdictAt = (at: number, status: ChallengeInstanceStatus = {}, clock = openClock) => {
     const table = createTable(watchedEverywhere, { onRow() {}, onInstanceGone() {}, onRowEmpty() {} })
     const { instance, children, pod } = settled()
     const expiresAt = new Date(end).toISOString()
     instance.status = { ...instance.status, expiresAt, ...status }
     for (const object of [instance, ...children, pod, template()]) table.put(object)
     const [row] = table.rows() as Iterable<Row>
-    return row && judge(row, row.template?.digest, at, rules)
+    return row && judge(row, row.template?.digest, at, { ...rules, clock })
   }
 
   test('is told once, ten minutes before, and the end itself is the next date', () => {
@@ -508,5 +509,19 @@ describe('the end of an instance that is near', () => {
 
   test('is not told when it has come', () => {
     expect(verdictAt(end)?.wake?.mismatch.kind).toBe('expired')
+  })
+
+  test('is part of its message, unless a pass has to read more than it', () => {
+    const wakeAt = (status: ChallengeInstanceStatus, clock = openClock) => verdictAt(end, status, clock)?.wake
+    const createdAt = Date.parse(settled().instance.metadata.creationTimestamp)
+    const revision = 'web.1'
+    const used = { template: { uid: 'template-uid', generation: 1, hash: 'any', revision } }
+    const seen = { at: end, createdAt, template: 'web', revision, event: 1, team: 7 }
+    expect(wakeAt(used)).toMatchObject({ cause: 'expiry', resourceVersion: expect.any(String), end: seen })
+    expect(
+      wakeAt({ template: { uid: 'template-uid', generation: 1, hash: 'of an earlier release' } })?.end,
+    ).toBe(undefined)
+    const credits = [{ id: 'minus', minutes: -5, at: createdAt }]
+    expect(wakeAt(used, { ...openClock, credits })).toMatchObject({ cause: 'expiry', end: undefined })
   })
 })

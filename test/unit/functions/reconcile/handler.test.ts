@@ -89,6 +89,7 @@ describe('a cluster of another installation', () => {
 describe('a batch', () => {
   it('unites the messages of one instance in one pass', async () => {
     const { run, passes } = setUp()
+    const end = { at: 9, createdAt: 5, template: 'web', revision: 'web.1', event: 1, team: 0 }
     const failures = await run(
       sqsEvent(
         changeRecord(
@@ -110,6 +111,7 @@ describe('a batch', () => {
             waits: 3,
             resourceVersion: '7',
             held: { notReady: 2, of: 9 },
+            end,
           }),
         ),
         changeRecord(
@@ -128,6 +130,7 @@ describe('a batch', () => {
       pod: 'new',
       workloadNamespaces: ['ctf-event-1'],
       held: { notReady: 2, of: 9 },
+      seenEnd: { ...end, uid: 'successor', resourceVersion: '7' },
       attempt: 2,
       waits: 3,
       trace: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
