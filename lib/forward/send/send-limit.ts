@@ -1,4 +1,5 @@
 import { createEffectLatency } from './effect-latency.ts'
+import type { Places } from './places.ts'
 
 /**
  * Limits how many messages of one urgency are on their way, as TCP limits unacknowledged data. Without it a burst of 1,000
@@ -27,8 +28,8 @@ export interface SendLimit {
 const keptMs = 5_000
 const patience = 2
 
-/** @param places messages that may be on their way @param now epoch milliseconds */
-export function createSendLimit(places: number, now: () => number): SendLimit {
+/** @param now epoch milliseconds */
+export function createSendLimit(places: Places, now: () => number): SendLimit {
   /** When each message was sent, oldest first. */
   const sentAt = new Map<string, number>()
   const latency = createEffectLatency({ patience })
@@ -38,6 +39,7 @@ export function createSendLimit(places: number, now: () => number): SendLimit {
   function freeLatePlaces(): void {
     for (const [subject, at] of sentAt) {
       if (now() - at < keptFor()) return
+      places.effectMissed(now() - at, now())
       sentAt.delete(subject)
     }
   }
@@ -45,7 +47,7 @@ export function createSendLimit(places: number, now: () => number): SendLimit {
   return {
     get free() {
       freeLatePlaces()
-      return places - sentAt.size
+      return places.number - sentAt.size
     },
     get taken() {
       freeLatePlaces()
@@ -59,6 +61,7 @@ export function createSendLimit(places: number, now: () => number): SendLimit {
     effectSeen(subject) {
       const at = sentAt.get(subject)
       if (at === undefined) return
+      places.effectSeen(now() - at, { taken: sentAt.size, at: now() })
       sentAt.delete(subject)
       latency.effectSeen(now() - at, now())
     },

@@ -1,6 +1,7 @@
 import type { OutgoingChange } from '../../aws/queue-ports.ts'
 import { changeGroupId } from '../../messages.ts'
 import { createPendingChanges } from './pending-changes.ts'
+import { adaptivePlaces, fixedPlaces } from './places.ts'
 import { createSendLimit } from './send-limit.ts'
 
 /**
@@ -74,15 +75,14 @@ export function createSendQueue(now: () => number): SendQueue {
     teardown: createPendingChanges<PendingChange>(now),
     last: createPendingChanges<PendingChange>(now),
   }
-  /** It limits nothing, and knows which ends are not marked yet. */
-  const ends = createSendLimit(Number.POSITIVE_INFINITY, now)
-  const starts = createSendLimit(startPlaces, now)
+  const ends = createSendLimit(adaptivePlaces(), now)
+  const starts = createSendLimit(fixedPlaces(startPlaces), now)
   const limits = {
     end: ends,
     first: undefined,
     start: starts,
     teardown: starts,
-    last: createSendLimit(lastPlaces, now),
+    last: createSendLimit(fixedPlaces(lastPlaces), now),
   }
   const all = Object.values(queues)
   const groupsUnderWay = new Set<string>()
@@ -116,13 +116,22 @@ export function createSendQueue(now: () => number): SendQueue {
     return oldest === undefined ? undefined : Math.max(0, oldest + longestHoldMs - now())
   }
 
+  /** What a user waits for passes ends that wait for a place. What starts work does not. */
+  function takePastEnds(batch: PendingChange[]): void {
+    takeFrom('first', batch)
+    if (starts.free >= batchSize) takeFrom('teardown', batch, now() - longestHoldMs)
+  }
+
   function takeWithinLimits(batch: PendingChange[]): number | undefined {
     let opensInMs: number | undefined
     for (const urgency of urgencies) {
       // A request costs the same for one message as for ten, so it waits until a whole batch has places.
       const wanted = Math.min(batchSize, queues[urgency].size)
       const limit = limits[urgency]
-      if (limit !== undefined && limit.free < wanted) return Math.min(limit.opensInMs, opensInMs ?? Infinity)
+      if (limit !== undefined && limit.free < wanted) {
+        if (urgency === 'end') takePastEnds(batch)
+        return Math.min(limit.opensInMs, opensInMs ?? Infinity)
+      }
       if (urgency === 'teardown') opensInMs = takeTeardowns(batch)
       else takeFrom(urgency, batch)
       // What starts goes before what only corrects a status, also where both have places.
@@ -166,10 +175,10 @@ export function createSendQueue(now: () => number): SendQueue {
       ends.clear()
     },
     get waiting() {
-      return queues.start.size + queues.teardown.size + queues.last.size
+      return queues.end.size + queues.start.size + queues.teardown.size + queues.last.size
     },
     get unsent() {
-      return queues.end.size + queues.first.size + groupsUnderWay.size
+      return queues.first.size + groupsUnderWay.size
     },
   }
 }

@@ -145,6 +145,35 @@ describe('SendQueue', () => {
     expect(idsOf(take().batch)).toEqual(['torn-1'])
   })
 
+  const putEnds = (count: number) => {
+    for (let index = 0; index < count; index++) queue.put(pending(`over-${index}`, { urgency: 'end' }))
+  }
+
+  it('stops at the places for ends; what a user waits for passes them, and what starts work does not', () => {
+    putEnds(300)
+    for (let batches = 0; batches < 20; batches++) expect(take().batch).toHaveLength(10)
+    putStarts(3)
+    expect(take()).toEqual({ batch: [], opensInMs: 5_000 })
+    queue.put(pending('ready'))
+    expect(idsOf(take().batch)).toEqual(['ready-1'])
+    expect([queue.waiting, queue.unsent]).toEqual([103, 201])
+    for (let index = 0; index < 10; index++) queue.effectSeen(`over-${index}`)
+    expect(idsOf(take().batch)).toEqual(Array.from({ length: 10 }, (_, index) => `over-${200 + index}-1`))
+  })
+
+  it('holds no teardown for longer than 20 s while ends wait for a place', () => {
+    queue.put(pending('torn', { urgency: 'teardown' }))
+    putEnds(5_000)
+    for (let second = 0; second < 20; second++) {
+      while (take().batch.length > 0);
+      now += 1_000
+    }
+    const batches: PendingChange[][] = []
+    do batches.push(take().batch)
+    while (batches.at(-1)?.length)
+    expect(batches.flatMap(idsOf)).toContain('torn-1')
+  })
+
   it('holds no teardown for longer than 20 s, and none for an end that shows no effect', () => {
     queue.put(pending('torn', { urgency: 'teardown' }))
     for (let second = 0; second < 20; second++) {
