@@ -54,6 +54,11 @@ program
   .option('--once', 'end as soon as the samples are Ready and their rows are written', false)
   .option('--reset', 'remove the data of the parts of earlier runs first; the secrets stay', false)
   .option('--no-samples', 'do not apply the samples')
+  .option(
+    '--health-port <port>',
+    'serve /healthz, /readyz and /metrics on this machine; 0: a free port',
+    wholeNumber(0),
+  )
   .option('--directory <path>', 'folder for the data of the parts that are started', localDirectory)
   .action(async ({ directory, ...options }) => {
     const { runUp } = await import('./commands/up.ts')
@@ -85,7 +90,7 @@ program
   .action(async (names: string[], { all, healthPort }) => {
     const stopping = stopOnSignal()
     if (all === names.length > 0) throw new Error('Name the functions to run, or write --all.')
-    const { runFunctions, functionsOf, logFailure } = await import('./commands/run/run.ts')
+    const { runFunctions, functionsOf, logFailure } = await import('./commands/run.ts')
     const running = runFunctions({ env, functions: functionsOf(names), healthPort }, stopping)
     await running.catch(thrown => {
       logFailure(thrown)

@@ -13,8 +13,11 @@ import { watch } from '../../lib/kubernetes/watch/watch.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { migrate } from '../../lib/store/migrate.ts'
 import { createPlatformTables } from '../../lib/store/platform-tables.ts'
+import type { Log } from '../../lib/telemetry/log.ts'
 import { openLogger } from '../../lib/telemetry/logger.ts'
-import { composeOperator } from '../lambda/compose.ts'
+import { openHealth } from '../health/open-health.ts'
+import { composeOperator, type OperatorOptions } from '../lambda/compose.ts'
+import { composedFunctions } from '../lambda/composed-functions.ts'
 import { openDataFolder } from '../parts/data-folder.ts'
 import { writeEnvironmentFile } from '../parts/environment-file.ts'
 import { readOperatorAndParts } from '../parts/external-parts.ts'
@@ -35,8 +38,13 @@ export interface UpOptions {
   reset: boolean
   /** Apply the samples. An external cluster never gets them. */
   samples: boolean
+  /** Serve health and metrics on this port of the machine itself; 0: any free one. Default: not at all. */
+  healthPort?: number | undefined
   print: (line: string) => void
 }
+
+/** Nobody else on the network is to read what one machine says about itself. */
+const loopback = '127.0.0.1'
 
 /** Time that the functions have to end: 10 s for the batches in flight, then 6 s for the forwarder and its lease. */
 const endMs = 20_000
@@ -109,6 +117,7 @@ interface Run {
 async function runOperator({ options, config, parts, samples }: Run, stopping: AbortSignal): Promise<number> {
   const { env, print } = options
   const log = openLogger({ level: env.OPERATOR_LOG_LEVEL ? config.logLevel : 'warn', service: 'local' })
+  const health = await serveHealth(options, parts, log)
   const ending = new AbortController()
   const running = AbortSignal.any([stopping, ending.signal])
   const transitions = showTransitions(print, Date.now)
@@ -122,11 +131,13 @@ async function runOperator({ options, config, parts, samples }: Run, stopping: A
       running,
     ),
   )
-  const functions = [composeOperator(parts.addresses, config, log).run(running), ...watching]
+  const operator = composeOperator(parts.addresses, config, log, health?.seams)
+  const functions = [operator.run(running), ...watching]
   const end = async () => {
     ending.abort()
     print('ending…')
     await abandonAfter(Promise.allSettled(functions), ending.signal, endMs).catch(() => {})
+    await health?.close()
   }
   try {
     const work = serve({ options, samples, transitions, client }, running, stopping)
@@ -140,6 +151,18 @@ async function runOperator({ options, config, parts, samples }: Run, stopping: A
     print(transitions.summary())
     return options.once ? 1 : 0
   }
+}
+
+async function serveHealth(
+  { healthPort, print }: Pick<UpOptions, 'healthPort' | 'print'>,
+  { addresses }: Parts,
+  log: Log,
+): Promise<{ seams: Pick<OperatorOptions, 'pulse' | 'metrics'>; close: () => Promise<void> } | undefined> {
+  if (healthPort === undefined) return undefined
+  const asked = { addresses, functions: composedFunctions, port: healthPort, host: loopback }
+  const { port, pulse, prometheus, close } = await openHealth(asked, log)
+  print(`health and metrics: http://${loopback}:${port}/healthz, /readyz and /metrics`)
+  return { seams: { pulse, metrics: prometheus.metrics }, close }
 }
 
 interface Serving extends Pick<Run, 'options' | 'samples'> {

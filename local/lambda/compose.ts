@@ -41,12 +41,13 @@ import type { Store } from '../../lib/store/store.ts'
 import { createSweep } from '../../lib/sweep.ts'
 import type { Log } from '../../lib/telemetry/log.ts'
 import { type Metrics, noMetrics } from '../../lib/telemetry/metrics.ts'
+import { type Pulse, withPulse } from '../health/pulse.ts'
 import type { PartAddresses } from '../parts/part-addresses.ts'
 import { composeForward, type ForwardSeams } from './compose-forward.ts'
 import { composeTelemetry } from './compose-telemetry.ts'
+import { type ComposedFunction, composedFunctions } from './composed-functions.ts'
 import { longestRoundMs, type MappingOptions, runMapping, withoutAnswer } from './event-source-mapping.ts'
 import type { Leadership } from './leadership.ts'
-import { type Pulse, withPulse } from './pulse.ts'
 import { runSchedule, type ScheduleOptions } from './schedule.ts'
 
 /** Batches at once. The API server's processor is the limit on one machine, and a few concurrent passes use all of it. */
@@ -81,9 +82,6 @@ const finishedPollSeconds = 5
 
 /** Milliseconds for the end of a poll and then of its batch. */
 const finishedPollMs = finishedPollSeconds * 1_000 + 15_000
-
-export const composedFunctions = ['watch-forwarder', 'reconcile', 'timer', 'sweep', 'publish'] as const
-export type ComposedFunction = (typeof composedFunctions)[number]
 
 export interface Operator {
   /**

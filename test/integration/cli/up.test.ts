@@ -59,7 +59,7 @@ describe('the next `up` in the same folder', () => {
   const directory = () => join(folder.path, 'fresh')
 
   beforeAll(async () => {
-    second = startCommand(['up', '--directory', directory()])
+    second = startCommand(['up', '--directory', directory(), '--health-port', '0'])
     await second.until('the operator is running; Ctrl-C ends it')
     for (const name of samples) await second.until(name)
     const { stdout } = await run('sh', ['-c', `. '${directory()}/env' && env -0`], {
@@ -77,6 +77,15 @@ describe('the next `up` in the same folder', () => {
   test('resumes the data of the first run and creates nothing', () => {
     expect(second.output).not.toMatch(/ (New|Pending|Provisioning)|created|migrated/)
     for (const name of samples) expect(second.output).toMatch(new RegExp(`default/${name} +Ready  `))
+  })
+
+  test('serves health and metrics on the machine itself when it is asked for a port', async () => {
+    const address = /health and metrics: (http:\S+:\d+)\/healthz/.exec(second.output)?.[1]
+    expect(address).toMatch(/^http:\/\/127\.0\.0\.1:/)
+    const ready = await fetch(`${address}/readyz`)
+    expect(await ready.json()).toMatchObject({ status: 'ready', parts: { cluster: 'ok', database: 'ok' } })
+    const metrics = async () => (await fetch(`${address}/metrics`)).text()
+    await expect.poll(metrics, { timeout: 30_000 }).toMatch(/^challenge_operator_api_calls_total\{.*\} \d+$/m)
   })
 
   test('writes an environment file that only its owner may read and that works in another shell', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { KubernetesClient } from '../../../../lib/kubernetes/client/http.ts'
-import { createPulse, withPulse } from '../../../../local/lambda/pulse.ts'
+import { createPulse, withPulse } from '../../../../local/health/pulse.ts'
 
 describe('a followed loop', () => {
   it('is late after its limit, until it goes round again or ends', () => {

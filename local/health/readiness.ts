@@ -1,10 +1,10 @@
-import { queueDepth } from '../../../lib/aws/queue-check.ts'
-import { operatorError } from '../../../lib/errors.ts'
-import { checkSchema } from '../../../lib/kubernetes/install/schema-check.ts'
-import { openDatabase } from '../../../lib/store/database.ts'
-import { examine } from '../../../lib/store/examine.ts'
-import type { ComposedFunction } from '../../lambda/compose.ts'
-import type { PartAddresses } from '../../parts/part-addresses.ts'
+import { queueDepth } from '../../lib/aws/queue-check.ts'
+import { operatorError } from '../../lib/errors.ts'
+import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
+import { openDatabase } from '../../lib/store/database.ts'
+import { examine } from '../../lib/store/examine.ts'
+import type { ComposedFunction } from '../lambda/composed-functions.ts'
+import type { PartAddresses } from '../parts/part-addresses.ts'
 
 /** `ok`, or the reason why a part cannot be used and a sentence. */
 export interface PartStates {

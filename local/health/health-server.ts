@@ -1,14 +1,16 @@
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Log } from '../../../lib/telemetry/log.ts'
-import type { PrometheusMetrics } from '../../../lib/telemetry/prometheus-metrics.ts'
-import type { LateLoop } from '../../lambda/pulse.ts'
+import type { Log } from '../../lib/telemetry/log.ts'
+import type { PrometheusMetrics } from '../../lib/telemetry/prometheus-metrics.ts'
+import type { LateLoop } from './pulse.ts'
 import type { PartStates } from './readiness.ts'
 
 export interface HealthOptions {
   /** 0: any free port. */
   port: number
+  /** The address to listen on. Default: every address of the machine. */
+  host?: string
   /** The loops of the functions that hang. */
   late: () => LateLoop[]
   ready: () => Promise<PartStates>
@@ -21,7 +23,7 @@ export interface HealthServer {
 }
 
 /**
- * Answers the probes of a kubelet on every address of the machine. `/healthz`: 200 while the event loop turns and every
+ * Answers the probes of a kubelet. `/healthz`: 200 while the event loop turns and every
  * loop of the functions goes round, else 503 with those that hang; only a restart helps then. `/readyz`: 200 while the
  * parts that the functions cannot do without are reachable, with one word for each part. `/metrics` is for Prometheus.
  */
@@ -37,8 +39,12 @@ export async function startHealthServer(options: HealthOptions, log: Log): Promi
       answer(response, 500, { error: 'The probe failed.' })
     }
   })
-  server.listen(options.port)
-  await once(server, 'listening')
+  server.listen(options.port, options.host)
+  await once(server, 'listening').catch(thrown => {
+    throw new Error(
+      `The port ${options.port} of health and metrics cannot be opened (${thrown.code}): ${mendOf(thrown)}`,
+    )
+  })
   return {
     port: (server.address() as AddressInfo).port,
     async stop() {
@@ -46,6 +52,12 @@ export async function startHealthServer(options: HealthOptions, log: Log): Promi
       server.closeAllConnections()
     },
   }
+}
+
+function mendOf({ code }: NodeJS.ErrnoException): string {
+  return code === 'EADDRINUSE'
+    ? 'another process listens on it. Choose another port, or 0 for a free one.'
+    : 'choose another port, or 0 for a free one.'
 }
 
 function answerHealth(late: readonly LateLoop[], response: ServerResponse, log: Log): void {

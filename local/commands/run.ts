@@ -1,40 +1,39 @@
-import { clientFor } from '../../../functions/cluster.ts'
-import { databaseAddress } from '../../../functions/database.ts'
-import { sections as publishSections } from '../../../functions/publish/sections.ts'
-import { sections as reconcileSections } from '../../../functions/reconcile/sections.ts'
-import type { SecretAccess } from '../../../functions/secrets.ts'
-import { sections as sweepSections } from '../../../functions/sweep/sections.ts'
-import { sections as timerSections } from '../../../functions/timer/sections.ts'
-import { sections as forwarderSections } from '../../../functions/watch-forwarder/sections.ts'
-import { openSecretReader } from '../../../lib/aws/secret-reader.ts'
+import { clientFor } from '../../functions/cluster.ts'
+import { databaseAddress } from '../../functions/database.ts'
+import { sections as publishSections } from '../../functions/publish/sections.ts'
+import { sections as reconcileSections } from '../../functions/reconcile/sections.ts'
+import type { SecretAccess } from '../../functions/secrets.ts'
+import { sections as sweepSections } from '../../functions/sweep/sections.ts'
+import { sections as timerSections } from '../../functions/timer/sections.ts'
+import { sections as forwarderSections } from '../../functions/watch-forwarder/sections.ts'
+import { openSecretReader } from '../../lib/aws/secret-reader.ts'
 import {
   clusterSection,
   databaseSection,
   optionalBusSection,
   queueSection,
   sweepsSection,
-} from '../../../lib/config/connections.ts'
-import { operatorSection } from '../../../lib/config/operator.ts'
-import { secretsSection } from '../../../lib/config/secrets.ts'
+} from '../../lib/config/connections.ts'
+import { operatorSection } from '../../lib/config/operator.ts'
+import { secretsSection } from '../../lib/config/secrets.ts'
 import {
   type Environment,
   OperatorMisconfigured,
   readConfig,
   type Section,
-} from '../../../lib/config/section.ts'
-import { keepHeapSmall } from '../../../lib/forward/dispatch/heap.ts'
-import type { KubernetesClient } from '../../../lib/kubernetes/client/http.ts'
-import type { Log } from '../../../lib/telemetry/log.ts'
-import { openLogger } from '../../../lib/telemetry/logger.ts'
-import { openPrometheusMetrics, type PrometheusMetrics } from '../../../lib/telemetry/prometheus-metrics.ts'
-import { version } from '../../../lib/version.ts'
-import { type ComposedFunction, composedFunctions, composeOperator } from '../../lambda/compose.ts'
-import { createLeadership, type Leadership } from '../../lambda/leadership.ts'
-import { createPulse } from '../../lambda/pulse.ts'
-import { externalSqsOptions } from '../../parts/external-parts.ts'
-import type { PartAddresses } from '../../parts/part-addresses.ts'
-import { startHealthServer } from './health-server.ts'
-import { openReadiness } from './readiness.ts'
+} from '../../lib/config/section.ts'
+import { keepHeapSmall } from '../../lib/forward/dispatch/heap.ts'
+import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
+import type { Log } from '../../lib/telemetry/log.ts'
+import { openLogger } from '../../lib/telemetry/logger.ts'
+import type { PrometheusMetrics } from '../../lib/telemetry/prometheus-metrics.ts'
+import { version } from '../../lib/version.ts'
+import { openHealth } from '../health/open-health.ts'
+import { composeOperator } from '../lambda/compose.ts'
+import { type ComposedFunction, composedFunctions } from '../lambda/composed-functions.ts'
+import { createLeadership, type Leadership } from '../lambda/leadership.ts'
+import { externalSqsOptions } from '../parts/external-parts.ts'
+import type { PartAddresses } from '../parts/part-addresses.ts'
 
 /** @param names functions as the command line names them; none: all */
 export function functionsOf(names: readonly string[]): ComposedFunction[] {
@@ -63,12 +62,10 @@ export async function runFunctions(options: RunOptions, stopping: AbortSignal): 
   const clients = new Map<string, KubernetesClient>()
   const access = { read: openSecretReader(connections.secrets), log }
   const addresses = addressesOf({ ...options, access }, connections, clients)
-  const pulse = createPulse()
   const functions = options.functions.filter(name => name !== 'publish' || addresses.bus !== undefined)
-  const readiness = openReadiness({ addresses, functions })
-  const prometheus = await openPrometheusMetrics()
   const port = options.healthPort ?? config.healthPort
-  const health = await startHealthServer({ port, late: pulse.late, ready: readiness.look, prometheus }, log)
+  const health = await openHealth({ addresses, functions, port }, log)
+  const { prometheus, pulse } = health
   stopping.addEventListener('abort', () => log.info('the operator is asked to end'), { once: true })
   try {
     sayWhatRuns(functions, addresses, { log, port: health.port })
@@ -83,8 +80,7 @@ export async function runFunctions(options: RunOptions, stopping: AbortSignal): 
     await operator.run(stopping)
     log.info('the operator has ended in order')
   } finally {
-    await health.stop()
-    await readiness.close()
+    await health.close()
     await Promise.allSettled([...clients.values()].map(client => client.close()))
   }
 }
