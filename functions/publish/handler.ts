@@ -37,7 +37,16 @@ export function createHandler(options: PublishHandlerOptions) {
       if (drained.claimed < limit || drained.published === 0) break
     }
     if (published > 0) log.info('outbox drained', { published })
-    if (!signal.aborted) metrics.set('OutboxLag', Math.round((await oldestMs(signal)) / 1_000))
+    if (!signal.aborted) await measureLag(signal)
   }
+  /** An invocation that is asked to end meanwhile has done its work, so it says nothing. */
+  async function measureLag(signal: AbortSignal): Promise<void> {
+    try {
+      metrics.set('OutboxLag', Math.round((await oldestMs(signal)) / 1_000))
+    } catch (thrown) {
+      if (!signal.aborted) throw thrown
+    }
+  }
+
   return invocation(run, { log, metrics, tracer, reserveMs, stopping })
 }

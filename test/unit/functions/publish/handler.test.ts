@@ -45,4 +45,24 @@ describe('the publish handler', () => {
   it('stops when the bus accepts nothing, since it would claim the same events again', async () => {
     expect(await setUp([{ claimed: 2, published: 0 }]).run()).toEqual({ calls: 1, lines: ['warn'] })
   })
+
+  it.each([
+    { title: 'writes no line if it is asked to end while it measures', asked: true, lines: [] },
+    { title: 'reports a database that does not answer', asked: false, lines: ['error'] },
+  ])('$title', async ({ asked, lines }) => {
+    const log = keptLog()
+    const ending = new AbortController()
+    const handler = createHandler({
+      publish: async () => ({ claimed: 0, published: 0 }),
+      async oldestMs() {
+        if (asked) ending.abort()
+        throw new Error('the query was cut off')
+      },
+      log,
+      stopping: ending.signal,
+    })
+    const invoked = handler(scheduledEvent('2026-01-01T00:00:00Z'), lambdaContext('publish', 60_000))
+    await (asked ? invoked : expect(invoked).rejects.toThrow('cut off'))
+    expect(log.lines.map(line => line.level)).toEqual(lines)
+  })
 })
