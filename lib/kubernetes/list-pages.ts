@@ -22,6 +22,20 @@ export interface Page<T extends KubernetesObject> {
 
 export interface ListTarget extends Kind, ListOptions {}
 
+/** Returns the newest version of the server. One object is read for it, without its content. @throws OperatorError */
+export async function newestVersion(
+  client: KubernetesClient,
+  { apiVersion, kind, namespace, labelSelector, fieldSelector }: ListTarget,
+  signal: AbortSignal,
+): Promise<string> {
+  const attempt = { verb: 'list', apiVersion, kind, namespace } as const
+  const request = { query: { limit: 1, labelSelector, fieldSelector }, accept: metadataOf.list }
+  const path = collectionPath({ apiVersion, kind }, namespace)
+  const response = await client.request('GET', path, request, signal)
+  if (response.status !== 200) throw apiError(attempt, response)
+  return provenList(response.body, attempt).metadata.resourceVersion
+}
+
 /**
  * Fetches one page of a list.
  * @param page `next` of the page before; undefined for the first one

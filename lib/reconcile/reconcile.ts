@@ -23,6 +23,7 @@ import { withAdmission } from './admission.ts'
 import { createClockReader } from './clock/reader.ts'
 import { type Decision, decide, endsInMs, keepsPodWith, overUnobserved } from './decide.ts'
 import { createEndOnTime } from './ends/end-on-time.ts'
+import { endReturned } from './ends/end-returned.ts'
 import { expire } from './ends/expire.ts'
 import { observe, observeEnd, readInstance } from './observe.ts'
 import { expectsEnd, rechecksRow } from './pass/causes.ts'
@@ -190,8 +191,10 @@ export function createReconcile(deps: ReconcileDependencies): Reconcile {
       sync,
       events,
       wakes: freed,
+      cameBack,
       readyAfterMs,
     } = await report(reporting, { findings, flagHmac, recheckRow, pass, writes: acted.writes }, signal)
+    if (cameBack) await endReturned(deps, known, signal)
     const wakes = [...observed.sources.flatMap(source => source.wakes), ...admitted, ...freed]
     return { outcome: withSyncOutcome(outcome, sync, pass, random()), events, wakes, readyAfterMs }
   }

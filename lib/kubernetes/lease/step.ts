@@ -161,7 +161,9 @@ function onResumed(state: LeaseState, afterMs: number, moment: LeaseMoment): Ste
 
 function onRead(state: LeaseState, lease: Stored<Lease> | undefined, moment: LeaseMoment): Stepped {
   const { retryMs, renewMs } = moment.candidate.times
-  return andThen(observe({ ...state, wasRead: true }, lease, moment), next => {
+  // A read is the truth, also if etcd was restored and its versions went back, unless the watch told a change meanwhile.
+  const isTruth = !state.changedMeanwhile
+  return andThen(observe({ ...state, wasRead: true }, lease, moment, isTruth), next => {
     if (state.phase === 'reading') return turn(next, moment)
     if (state.phase === 'rereading') return pause(next, Math.min(retryMs, renewMs), moment)
     return pause(next, Math.min(retryMs, freeInMs(next, moment)), moment)
@@ -229,8 +231,13 @@ function pause(state: LeaseState, ms: number, moment: LeaseMoment): Stepped {
 }
 
 /** Notes a version of the lease. A leader follows as soon as it sees another holder, or another owner of the cluster. */
-function observe(state: LeaseState, seen: Stored<Lease> | undefined, moment: LeaseMoment): Stepped {
-  const unchanged = seen === undefined ? state.lease === undefined : !isNewer(seen, state.lease)
+function observe(
+  state: LeaseState,
+  seen: Stored<Lease> | undefined,
+  moment: LeaseMoment,
+  isTruth = false,
+): Stepped {
+  const unchanged = isTruth ? isSame(seen, state.lease) : seen ? !isNewer(seen, state.lease) : !state.lease
   if (unchanged) return [state, []]
   const { candidate, now } = moment
   const next = { ...state, lease: seen, observedAt: now }
@@ -248,6 +255,13 @@ function observe(state: LeaseState, seen: Stored<Lease> | undefined, moment: Lea
     ? log('info', 'lease is taken by what was deployed later, handing over', { holder })
     : log('warn', 'lease is held by another, following', { holder })
   return [{ ...next, leading: false, doubted: false }, [...said, ...(refused ? [] : [lost]), follow]]
+}
+
+function isSame(one: Stored<Lease> | undefined, other: Stored<Lease> | undefined): boolean {
+  return (
+    one?.metadata.uid === other?.metadata.uid &&
+    one?.metadata.resourceVersion === other?.metadata.resourceVersion
+  )
 }
 
 function failureLine(

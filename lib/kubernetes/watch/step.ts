@@ -52,6 +52,8 @@ export type Input =
   | { type: 'ended' }
   | { type: 'failed'; failure: Failure }
   | { type: 'waited' }
+  /** The server's answer to `compare`: its newest version. */
+  | { type: 'compared'; resourceVersion: string }
 
 /** A call of a handler, or a line of the log. */
 export type Notice =
@@ -68,6 +70,8 @@ export type Move =
   /** `next` undefined: the first page. */
   | { do: 'page'; next: string | undefined }
   | { do: 'wait'; ms: number }
+  /** Ask for the server's newest version. */
+  | { do: 'compare' }
 
 export type Effect = Notice | Move
 
@@ -104,7 +108,9 @@ const shortMs = 5_000
 /**
  * One transition of a watch, without a clock or a socket. Consumes `state`: use the returned one.
  *
- *     begin, waited      → open with a list, or from the last version
+ *     begin              → open with a list
+ *     waited             → open with a list, or compare the last version with the server's
+ *     compared           → open from the last version, or with a list if the server has gone back
  *     event, page        → calls of the handlers; the end of a list makes what is not in it gone
  *     late               → read the list in pages
  *     ended              → open again from the last version
@@ -114,7 +120,9 @@ export function step(state: WatchState, input: Input, moment: Moment): Stepped {
   switch (input.type) {
     case 'begin':
     case 'waited':
-      return state.version === undefined ? list(state, moment) : resume(state, moment)
+      return state.version === undefined ? list(state, moment) : compare(state)
+    case 'compared':
+      return onCompared(state, input.resourceVersion, moment)
     case 'opened':
       return [{ ...state, openedAt: moment.now }, []]
     case 'event':
@@ -223,6 +231,29 @@ function page(state: WatchState, notices: Notice[]): Stepped {
     openedAt: undefined,
   }
   return [next, [...notices, { do: 'page', next: undefined }]]
+}
+
+/** A failure of the comparison loses no version, so the phase is that of a watch. */
+function compare(state: WatchState): Stepped {
+  return [{ ...state, phase: 'watching', openedAt: undefined }, [{ do: 'compare' }]]
+}
+
+/**
+ * After a restore of etcd the versions of the server begin again at an older one. A watch that goes on from a newer version
+ * is accepted, and told nothing until the server has reached that version once more.
+ */
+function onCompared(state: WatchState, current: string, moment: Moment): Stepped {
+  if (!isVersion(current)) return garbled(state, 'version', moment)
+  if (state.version === undefined || BigInt(current) >= BigInt(state.version)) return resume(state, moment)
+  const fields = { resourceVersion: state.version, answer: current }
+  const [next, moves] = list({ ...state, version: undefined }, moment)
+  return [
+    next,
+    [
+      log('warn', 'server is behind what it has told, as after a restore of etcd, listing again', fields),
+      ...moves,
+    ],
+  ]
 }
 
 function resume(state: WatchState, moment: Moment): Stepped {

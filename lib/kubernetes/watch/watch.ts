@@ -3,7 +3,7 @@ import type { KubernetesObject, Stored } from '../../crd/objects.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { KubernetesClient } from '../client/http.ts'
 import type { WatchHandlers, WatchTarget } from '../cluster.ts'
-import { fetchPage } from '../list-pages.ts'
+import { fetchPage, newestVersion } from '../list-pages.ts'
 import { thrownFailure } from './failure.ts'
 import { type Effect, type Input, initialState, type Move, step } from './step.ts'
 import { streamInputs, type WatchTimes, watchTimes } from './stream.ts'
@@ -25,7 +25,7 @@ export interface WatchOptions {
  * and read in pages otherwise.
  *
  * Guarantees: no object and no deletion is left out. A stream that breaks off goes on from the last version. If that
- * version has expired, the collection is listed again, and the difference to the known objects is reported. The end of
+ * version has expired, or if the server is behind it because etcd was restored, the collection is listed again, and the difference to the known objects is reported. The end of
  * each list is reported. The next bytes are not read before `handlers.drained` resolves.
  *
  * Caveats: an object may be reported more than once without a change. After a repeated list, versions between the two
@@ -55,6 +55,7 @@ export async function watch<T extends KubernetesObject>(
   }
   const inputsOf = (move: Move): AsyncGenerator<Input[]> => {
     if (move.do === 'open') return streamInputs(client, target, move, times, signal)
+    if (move.do === 'compare') return compareInputs(client, target, signal)
     return move.do === 'page' ? pageInputs(client, target, move.next, signal) : waitInputs(move.ms, signal)
   }
 
@@ -111,6 +112,18 @@ async function* pageInputs(
 ): AsyncGenerator<Input[]> {
   try {
     yield [{ type: 'page', ...(await fetchPage(client, target, { next }, signal)) }]
+  } catch (thrown) {
+    if (!signal.aborted) yield [{ type: 'failed', failure: thrownFailure(thrown) }]
+  }
+}
+
+async function* compareInputs(
+  client: KubernetesClient,
+  target: WatchTarget,
+  signal: AbortSignal,
+): AsyncGenerator<Input[]> {
+  try {
+    yield [{ type: 'compared', resourceVersion: await newestVersion(client, target, signal) }]
   } catch (thrown) {
     if (!signal.aborted) yield [{ type: 'failed', failure: thrownFailure(thrown) }]
   }

@@ -13,6 +13,8 @@ interface Held {
   state: ClockState
   /** Up to when nothing newer is known, in epoch milliseconds. */
   knownAt: number
+  /** The number of the read that brought it. */
+  read: number
 }
 
 /** How long a state is trusted without a message that confirms its version, in milliseconds. */
@@ -39,11 +41,15 @@ export function createClockReader({ cluster, namespace, now }: Parts): ReadClock
   let held: Held | undefined
   let underWay: { version: string; done: Promise<void> } | undefined
 
+  let reads = 0
+
+  /** The answer of a later read counts, also if its version is lower, as after a restore of etcd. */
   async function read(version: string, signal: AbortSignal): Promise<void> {
     const at = now()
+    reads += 1
+    const number = reads
     const found = await readState({ cluster, namespace }, { expected: version !== noClock }, signal)
-    if (held === undefined || !isNewerClock(held.version, found.version) || found.version === noClock)
-      held = { ...found, knownAt: at }
+    if (held === undefined || held.read < number) held = { ...found, knownAt: at, read: number }
   }
 
   /** Shares a read that is under way, unless a newer version is known of now: the read may have missed it. */
@@ -62,10 +68,10 @@ export function createClockReader({ cluster, namespace, now }: Parts): ReadClock
     const sentAt = stamp ? Date.parse(stamp.at) : Number.NEGATIVE_INFINITY
     const isFresh = at - sentAt < trustMs
     if (held === undefined && isFresh && stamp?.version === noClock)
-      held = { version: noClock, state: openClock, knownAt: sentAt }
+      held = { version: noClock, state: openClock, knownAt: sentAt, read: 0 }
     if (held !== undefined && !(stamp && isNewerClock(stamp.version, held.version))) {
-      if (isFresh) held.knownAt = Math.max(held.knownAt, sentAt)
-      if (isFresh || at - held.knownAt < trustMs) return held.state
+      if (isFresh && stamp?.version === held.version) held.knownAt = Math.max(held.knownAt, sentAt)
+      if (at - held.knownAt < trustMs) return held.state
     }
     await readTogether(stamp?.version ?? noClock, signal)
     return (held as Held).state

@@ -31,6 +31,8 @@ export interface RowWritten {
   /** The number of the last event of the instance; undefined: not known. */
   sequence?: number | undefined
   wakes: readonly InstanceKey[]
+  /** The instance lives, and its teardown came to its end before: a restore of etcd brought it back. */
+  cameBack?: boolean
 }
 
 /**
@@ -48,13 +50,20 @@ export async function recordRow(
   const record = { ...instance, cluster }
   const shareMs = databaseShareMs(waits)
   try {
-    const { problem, events, sequence, wakes = [] } = await recordOrReopen(deps, record, shareMs, signal)
+    const {
+      problem,
+      events,
+      sequence,
+      cameBack = false,
+      wakes = [],
+    } = await recordOrReopen(deps, record, shareMs, signal)
     if (problem !== undefined || failure === undefined)
       return {
         sync: { ok: problem === undefined, reason: problem, message: sentenceOf(problem) },
         events,
         sequence,
         wakes,
+        cameBack,
       }
     logFailure(log, record, failure)
     const message = `The row does not name its cluster yet: ${messageForStatus(failure)}`
@@ -80,21 +89,24 @@ async function clusterUid(
 }
 
 /**
- * A row may have been closed although its instance lives: by a person, by an operator of an earlier release in another
- * cluster, or before a backup of etcd was restored. The instance is read once more, since a pass may be late.
+ * A row may have been closed although its instance lives: by a person, or by an operator of an earlier release in another
+ * cluster. It is opened then. After its teardown an instance can only live because etcd was restored, and its row stays
+ * closed. The instance is read once more, since a pass may be late.
  */
 async function recordOrReopen(
   { cluster, store }: Database,
   record: InstanceRecord,
   shareMs: number,
   signal: AbortSignal,
-): Promise<Recorded> {
+): Promise<Recorded & { cameBack?: boolean }> {
   const recorded = await store.record(record, capped(signal, shareMs))
   if (!recorded.closed || record.phase === 'Terminating') return recorded
   const { namespace, name } = record
   const found = await cluster.getMetadata({ apiVersion, kind: 'ChallengeInstance', namespace, name }, signal)
   const lives = found?.metadata.uid === record.uid && found.metadata.deletionTimestamp === undefined
-  return lives ? store.reopen(record, capped(signal, shareMs)) : recorded
+  if (!lives) return recorded
+  if (recorded.tornDown) return { ...recorded, cameBack: true }
+  return store.reopen(record, capped(signal, shareMs))
 }
 
 function sentenceOf(problem: PlatformProblem | undefined): string {

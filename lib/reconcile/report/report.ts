@@ -43,6 +43,8 @@ export interface Reported {
   events: number
   /** See `PassResult`. */
   readyAfterMs: number | undefined
+  /** See `RowWritten`. */
+  cameBack: boolean
   /** Instances that got the room of this one, which is hibernated now. */
   wakes: readonly InstanceKey[]
 }
@@ -63,14 +65,19 @@ export async function report(
   const generation = instance.metadata.generation ?? 0
   const known = syncOf(instance.status)
   const rowIsKnown = known?.status === 'True' && !rowDiffers(instance, status)
-  const { sync, events, sequence, wakes }: RowWritten =
-    rowIsKnown && !recheckRow
-      ? { sync: { ok: true, reason: undefined, message: known.message }, events: 0, wakes: [] }
-      : await recordRow(deps, recordOf(findings, status, flagHmac), pass, signal)
+  const {
+    sync,
+    events,
+    sequence,
+    wakes,
+    cameBack = false,
+  }: RowWritten = rowIsKnown && !recheckRow
+    ? { sync: { ok: true, reason: undefined, message: known.message }, events: 0, wakes: [] }
+    : await recordRow(deps, recordOf(findings, status, flagHmac), pass, signal)
   const after = withSequence(withSync(status, generation, sync, at), sequence)
   await writeStatus(cluster, instance, after, signal)
   await recordEvents(deps, { instance, before: instance.status, after, writes }, signal)
-  return { sync, events, wakes, readyAfterMs: readyAfterMs(instance, after, now()) }
+  return { sync, events, wakes, cameBack, readyAfterMs: readyAfterMs(instance, after, now()) }
 }
 
 /** A number in the status is never taken back. */

@@ -62,6 +62,44 @@ function line(effect: LeaseEffect): string {
   return `write ${spec?.holderIdentity} over ${metadata.resourceVersion ?? 'nothing'}`
 }
 
+describe('a lease whose versions have gone back, as after a restore of etcd', () => {
+  it('is renewed by its leader over the version that a read shows', () => {
+    const one = election()
+    one.begin(undefined)
+    one.feed({ type: 'written', lease: held('one', '5000') })
+    one.pass(renewMs)
+    expect(one.feed({ type: 'waited' })).toEqual(['write one over 5000'])
+    expect(one.feed({ type: 'conflict' })).toEqual(['read'])
+    one.feed({ type: 'read', lease: held('one', '3000') })
+    expect(one.feed({ type: 'waited' })).toEqual(['write one over 3000'])
+    expect(one.feed({ type: 'written', lease: held('one', '3001') })).toEqual([`wait ${renewMs}`])
+    expect(one.state.leading).toBe(true)
+  })
+
+  it('is taken by a follower when its holder does not renew the version that a read shows', () => {
+    const one = election()
+    one.begin(held('two', '5000'))
+    one.pass(renewMs + retryMs)
+    expect(one.feed({ type: 'waited' })).toEqual(['read'])
+    one.feed({ type: 'read', lease: held('two', '3000') })
+    one.pass(durationMs - 1)
+    expect(one.feed({ type: 'waited' })).toEqual(['read'])
+    one.feed({ type: 'read', lease: held('two', '3000') })
+    one.pass(1)
+    expect(one.feed({ type: 'waited' })).toEqual(['write one over 3000'])
+  })
+
+  it('does not hide what the watch has told during the read', () => {
+    const one = election()
+    one.begin(held('two', '5'))
+    one.pass(renewMs + retryMs)
+    expect(one.feed({ type: 'waited' })).toEqual(['read'])
+    one.feed({ type: 'seen', lease: held('two', '7') })
+    one.feed({ type: 'read', lease: held('two', '6') })
+    expect(one.state.lease?.metadata.resourceVersion).toBe('7')
+  })
+})
+
 describe('the first step', () => {
   it('reads the lease', () => {
     expect(election().feed({ type: 'begin' })).toEqual(['read'])

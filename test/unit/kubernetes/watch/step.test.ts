@@ -87,6 +87,7 @@ const begin: Input = { type: 'begin' }
 const opened: Input = { type: 'opened' }
 const waited: Input = { type: 'waited' }
 const ended: Input = { type: 'ended' }
+const compared = (resourceVersion: string): Input => ({ type: 'compared', resourceVersion })
 const listed: (Input | number)[] = [
   begin,
   opened,
@@ -250,8 +251,47 @@ describe('step: the version to go on from', () => {
       ...listed,
       event('ERROR', { kind: 'Status', code: 500, message: 'etcd' }),
       waited,
+      compared('50'),
     )
-    expect(reported.slice(-2)).toEqual(['wait 600', 'watch from 50'])
+    expect(reported.slice(-3)).toEqual(['wait 600', 'compare', 'watch from 50'])
+  })
+
+  it('is dropped for a list after a failure if the server has gone back, as after a restore of etcd', () => {
+    const restored = [failed('unavailable'), waited, compared('49')]
+    expect(run(...listed, ...restored).reported.slice(-2)).toEqual(['compare', 'stream list'])
+    const { reported, last } = run(
+      ...listed,
+      ...restored,
+      opened,
+      event('ADDED', pod('one', 'u1', 4)),
+      bookmark(30, true),
+      6_000,
+      ended,
+    )
+    expect(reported.slice(-4)).toEqual(['one=u1', 'two-u2', 'listed', 'watch from 30'])
+    expect(last).toHaveLength(1)
+  })
+
+  it('is compared after a silence too, since a server that has gone back accepts it and tells nothing', () => {
+    const { reported } = run(...listed, failed('silent'), waited, compared('49'))
+    expect(reported.slice(-3)).toEqual(['wait 0', 'compare', 'stream list'])
+  })
+
+  it('is compared again if the comparison fails', () => {
+    const { reported } = run(
+      ...listed,
+      failed('unavailable'),
+      waited,
+      failed('unavailable'),
+      waited,
+      compared('60'),
+    )
+    expect(reported.slice(-4)).toEqual(['compare', 'wait 1200', 'compare', 'watch from 50'])
+  })
+
+  it('is dropped for a list if the answer is no version', () => {
+    const { reported } = run(...listed, failed('unavailable'), waited, compared(''), waited)
+    expect(reported.at(-1)).toBe('stream list')
   })
 
   it.each([

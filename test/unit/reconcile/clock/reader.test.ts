@@ -75,6 +75,17 @@ describe('the reader of the clock', () => {
     expect(world.calls).toBe(4)
   })
 
+  it('follows a state whose version has gone back, as after a restore of etcd', async () => {
+    const { world, put, read } = sandbox()
+    put(kept('5000', {}))
+    await read('5000')
+    put(kept('3000', { paused: 'true' }))
+    world.now += 5_000
+    expect((await read('3000')).paused).toBe(true)
+    put(kept('3001', {}))
+    expect((await read('3001')).paused).toBe(false)
+  })
+
   it('reads once for messages that are handled at the same time', async () => {
     const { world, put, read } = sandbox()
     put(kept('9', { paused: 'true' }))
