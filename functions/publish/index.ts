@@ -6,6 +6,9 @@ import { openDatabase } from '../../lib/store/database.ts'
 import { openOutbox } from '../../lib/store/open-store.ts'
 import { openEmfMetrics } from '../../lib/telemetry/emf-metrics.ts'
 import { databaseAddress } from '../database.ts'
+import { busPart } from '../examine/bus.ts'
+import { databasePart } from '../examine/database.ts'
+import { examinable } from '../examine/examine.ts'
 import { createHandler } from './handler.ts'
 import { sections } from './sections.ts'
 
@@ -14,19 +17,19 @@ const { operator, database, secrets, bus, log, tracer } = configured({
   environment: process.env,
   sections,
 })
-const outbox = openOutbox(
-  openDatabase({
-    url: databaseAddress(database, { read: openSecretReader(secrets), log }),
-    max: 1,
-    applicationName: 'challenge-operator publish',
-  }),
-  bus.name,
-)
+const address = databaseAddress(database, { read: openSecretReader(secrets), log })
+const db = openDatabase({ url: address, max: 1, applicationName: 'challenge-operator publish' })
+const outbox = openOutbox(db, bus.name)
 
-export const handler = createHandler({
+const handle = createHandler({
   publish: createPublish({ outbox, bus: openEventBus({ busName: bus.name }), log, tracer }),
   oldestMs: outbox.oldestMs,
   log,
   metrics: openEmfMetrics(operator.installation),
   tracer,
 })
+
+export const handler = examinable(handle, [
+  databasePart({ db, address, platform: operator.platform }),
+  busPart({ busName: bus.name }),
+])

@@ -23,6 +23,12 @@ import { openOutbox, openStore } from '../../lib/store/open-store.ts'
 import { openEmfMetrics } from '../../lib/telemetry/emf-metrics.ts'
 import { clientFor } from '../cluster.ts'
 import { databaseAddress } from '../database.ts'
+import { busPart } from '../examine/bus.ts'
+import { clusterPart } from '../examine/cluster.ts'
+import { databasePart } from '../examine/database.ts'
+import { examinable } from '../examine/examine.ts'
+import { keyParts } from '../examine/keys.ts'
+import { queueParts } from '../examine/queues.ts'
 import { withKeys } from '../keys.ts'
 import { createHandler } from './handler.ts'
 import { sections } from './sections.ts'
@@ -37,8 +43,9 @@ const traced = withCallSpans(clientFor('reconcile', cluster), tracer)
 const counted = withCallCounts(traced, { function: 'reconcile', metrics })
 const { client, time } = withServerTime(counted)
 const access = { read: openSecretReader(secrets), log }
+const address = databaseAddress(database, access)
 const db = openDatabase({
-  url: databaseAddress(database, access),
+  url: address,
   max: 1,
   applicationName: 'challenge-operator reconcile',
 })
@@ -55,7 +62,7 @@ const parts = {
   log,
 }
 
-export const handler = createHandler({
+const handle = createHandler({
   ...openQueues(queues),
   reconcile: withKeys(operator, access, config => createReconcile({ ...parts, config })),
   collectUnused: createCollectUnused(parts),
@@ -81,6 +88,14 @@ export const handler = createHandler({
   metrics,
   tracer,
 })
+
+export const handler = examinable(handle, [
+  clusterPart({ client, namespace: operator.leaseNamespace, writer: operator.installation }),
+  databasePart({ db, address, platform: operator.platform }),
+  ...queueParts([queues.changesUrl, queues.timersUrl, queues.deadLettersUrl]),
+  busPart({ busName: bus.name }),
+  ...keyParts(operator, access),
+])
 
 // While a sandbox starts, it has more of a processor than its first invocation has.
 await loadDriver()

@@ -14,6 +14,11 @@ import { createSweep } from '../../lib/sweep.ts'
 import { openEmfMetrics } from '../../lib/telemetry/emf-metrics.ts'
 import { clientFor } from '../cluster.ts'
 import { databaseAddress } from '../database.ts'
+import { clusterPart } from '../examine/cluster.ts'
+import { databasePart } from '../examine/database.ts'
+import { examinable } from '../examine/examine.ts'
+import { keyParts } from '../examine/keys.ts'
+import { queueParts } from '../examine/queues.ts'
 import { withKeys } from '../keys.ts'
 import { createHandler } from './handler.ts'
 import { sections } from './sections.ts'
@@ -28,8 +33,9 @@ const metrics = openEmfMetrics(operator.installation)
 const counts = { function: 'sweep', metrics }
 const { client, time } = withServerTime(withCallCounts(clientFor('sweep', cluster), counts))
 const access = { read: openSecretReader(secrets), log }
+const address = databaseAddress(database, access)
 const db = openDatabase({
-  url: databaseAddress(database, access),
+  url: address,
   max: 1,
   applicationName: 'challenge-operator sweep',
 })
@@ -52,7 +58,7 @@ const parts = {
   log,
 }
 
-export const handler = createHandler({
+const handle = createHandler({
   sweep: withKeys(operator, access, config => createSweep({ ...parts, config })),
   ownership: createOwnership({
     client,
@@ -70,3 +76,10 @@ export const handler = createHandler({
   metrics,
   tracer,
 })
+
+export const handler = examinable(handle, [
+  clusterPart({ client, namespace: operator.leaseNamespace, writer: operator.installation }),
+  databasePart({ db, address, platform: operator.platform }),
+  ...queueParts([queues.changesUrl, next.sweepsUrl]),
+  ...keyParts(operator, access),
+])

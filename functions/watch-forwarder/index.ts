@@ -15,6 +15,9 @@ import { configured, once } from '../../lib/middleware/start-up.ts'
 import { openEmfMetrics } from '../../lib/telemetry/emf-metrics.ts'
 import { version } from '../../lib/version.ts'
 import { clientFor } from '../cluster.ts'
+import { clusterPart } from '../examine/cluster.ts'
+import { examinable } from '../examine/examine.ts'
+import { queueParts } from '../examine/queues.ts'
 import { createHandler } from './handler.ts'
 import { sections } from './sections.ts'
 
@@ -47,7 +50,7 @@ const forward = createForward({
   now: time.likely,
 })
 
-export const handler = createHandler({
+const handle = createHandler({
   forward,
   ready: once(signal => checkSchema(client, signal)),
   seat: (work, { remainingMs }, signal) =>
@@ -56,3 +59,8 @@ export const handler = createHandler({
   metrics,
   tracer,
 })
+
+export const handler = examinable(handle, [
+  clusterPart({ client, namespace: operator.leaseNamespace, writer: operator.installation }),
+  ...queueParts([queues.changesUrl]),
+])

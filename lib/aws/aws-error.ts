@@ -60,6 +60,11 @@ export function awsError(thrown: unknown, target: AwsTarget, signal: AbortSignal
   return new OperatorError(reason, `${target.name} ${advice}`, cause)
 }
 
+/** Whether AWS knows who we are, and refuses the action. */
+export function isRightRefused({ cause }: { cause?: unknown }): boolean {
+  return failureNamed((cause as { name?: string } | undefined)?.name ?? '') === 'rightsRefused'
+}
+
 function failureNamed(name: string): AwsFailure | undefined {
   return Object.hasOwn(failures, name) ? failures[name] : undefined
 }

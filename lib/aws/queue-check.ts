@@ -1,3 +1,4 @@
+import { isRightRefused } from './aws-error.ts'
 import { openSqsClient, type SqsClientOptions } from './sqs-client.ts'
 
 /**
@@ -23,5 +24,22 @@ export async function queueDepth(
     return Object.values(Attributes).reduce((sum, value) => sum + Number(value), 0)
   } finally {
     client.close()
+  }
+}
+
+/**
+ * Asks SQS about a queue. A role that may only send to it is refused, which SQS does after it has looked at the request:
+ * what is shown is that SQS can be reached and knows the role.
+ * @throws OperatorError if SQS does not answer, has no such queue, or does not accept the credentials
+ */
+export async function reachQueue(
+  queueUrl: string,
+  clientOptions: SqsClientOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await queueDepth(queueUrl, clientOptions, signal)
+  } catch (thrown) {
+    if (!isRightRefused(thrown as Error)) throw thrown
   }
 }

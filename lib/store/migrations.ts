@@ -28,3 +28,6 @@ export const migrations: Record<string, Migration> = {
   // After the others of that day by its name.
   '2026-11-30T04-torn-down-rows': tornDownRows,
 }
+
+/** The name of the newest migration. They run in the order of their names. */
+export const newestMigration: string = Object.keys(migrations).sort().at(-1) ?? ''

@@ -7,6 +7,7 @@ const root = resolve(import.meta.dirname, '../..')
 /** Layers from the top. An import points down, or to a file of the same room. */
 const layers = [
   'local',
+  'deploy',
   'functions',
   'wiring',
   'middleware',
@@ -27,7 +28,9 @@ interface Room {
 const rooms: Array<[pattern: RegExp, layer: Layer, name?: string]> = [
   [/^local\//, 'local'],
   // Runs in a deployment, and reads the configuration of the functions as they do.
-  [/^deploy\//, 'local', 'deploy'],
+  [/^deploy\//, 'deploy'],
+  // How a deployed function answers `doctor`.
+  [/^functions\/examine\//, 'wiring', 'wiring'],
   [/^functions\/([^/]+)\//, 'functions'],
   // The parts that bills of materials share: rooms of the world that must not know each other, put together.
   [/^functions\/(cluster|database|keys|secrets)\.ts$/, 'wiring', 'wiring'],
@@ -42,7 +45,7 @@ const rooms: Array<[pattern: RegExp, layer: Layer, name?: string]> = [
   [/^lib\/environment(\/|\.ts$)/, 'check', 'environment'],
   [/^lib\/(kubernetes|aws|store)\//, 'pure and world'],
   [/^lib\/(forward|sweep|publish|reconcile|api)(\/|\.ts$)/, 'story'],
-  [/^lib\/(crd|config|telemetry)\//, 'ground', 'ground'],
+  [/^lib\/(crd|config|doctor|telemetry)\//, 'ground', 'ground'],
   [
     /^lib\/(abort|bounded-cache|concurrency|errors|events|messages|poll|reason-policy|reason-rules|reasons|refusal|time-gap|version|workload-reasons)\.ts$/,
     'ground',

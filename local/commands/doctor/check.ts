@@ -1,18 +1,5 @@
+import type { Check, Finding } from '../../../lib/doctor/check.ts'
 import { OperatorError } from '../../../lib/errors.ts'
-
-/** A result of a check. A problem comes with its remedy. `note`: a person decides whether it is one, or it was not checked. */
-export type Finding = { fine: string } | { problem: string; remedy: string } | { note: string }
-
-export interface Check {
-  name: string
-  /** Name of another check. If that one fails, this one cannot be made. */
-  needs?: string
-  /** What to do if the check throws. */
-  remedy: string
-  /** Milliseconds that the check may take, if it asks many questions. */
-  limitMs?: number
-  look(signal: AbortSignal): Promise<Finding | Finding[]>
-}
 
 /** Milliseconds after which a part that does not answer counts as unreachable. */
 const checkMs = 10_000
@@ -45,10 +32,6 @@ function remedyOf(thrown: unknown): string | undefined {
 
 export const reachCluster =
   'check KUBECONFIG, its current context, and the network between this machine and the cluster'
-
-export function note(name: string, text: string): Check {
-  return { name, remedy: '', look: async () => ({ note: text }) }
-}
 
 /** Seconds. More than the clock of a machine that is kept in step is ever wrong, and less than the forwarder's Lease. */
 const skewLimitSeconds = 5

@@ -1,9 +1,10 @@
 import { clockProblem, followsSource, keptState } from '../../../lib/clock/kept.ts'
 import { type ClockState, clockName, clockStateName } from '../../../lib/clock/state.ts'
 import type { ConfigMap } from '../../../lib/crd/objects.ts'
+import type { Check, Finding } from '../../../lib/doctor/check.ts'
 import type { KubernetesClient } from '../../../lib/kubernetes/client/http.ts'
 import { openCluster } from '../../../lib/kubernetes/open-cluster.ts'
-import { type Check, type Finding, reachCluster } from './check.ts'
+import { reachCluster } from './check.ts'
 
 /** Whether the organiser's ConfigMap is followed, and what it says. */
 export function clockCheck(client: KubernetesClient, namespace: string): Check {

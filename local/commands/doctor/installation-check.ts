@@ -1,10 +1,11 @@
 import type { OperatorConfig } from '../../../lib/config/operator.ts'
 import { annotations } from '../../../lib/crd/group.ts'
+import type { Check, Finding } from '../../../lib/doctor/check.ts'
 import type { KubernetesClient } from '../../../lib/kubernetes/client/http.ts'
 import { leaseAccess } from '../../../lib/kubernetes/lease/access.ts'
 import { forwarderLease, isForeign, releasedLease } from '../../../lib/kubernetes/lease/record.ts'
 import { summaryOf } from '../../../lib/kubernetes/lease/summary.ts'
-import { type Check, type Finding, reachCluster } from './check.ts'
+import { reachCluster } from './check.ts'
 
 type Installed = Pick<OperatorConfig, 'installation' | 'leaseNamespace'>
 

@@ -1,6 +1,6 @@
 import { queueDepth } from '../../../lib/aws/queue-check.ts'
+import { type Check, note } from '../../../lib/doctor/check.ts'
 import { type ExternalParts, externalSqsOptions } from '../../parts/external-parts.ts'
-import { type Check, note } from './check.ts'
 
 export function queueChecks(parts: ExternalParts): Check[] {
   const { queues } = parts

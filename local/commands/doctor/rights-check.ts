@@ -1,14 +1,16 @@
 import type { WatchedNamespaces } from '../../../lib/crd/namespaces.ts'
+import type { Check, Finding } from '../../../lib/doctor/check.ts'
 import { OperatorError } from '../../../lib/errors.ts'
 import type { KubernetesClient } from '../../../lib/kubernetes/client/http.ts'
+import { listedRights } from '../../../lib/kubernetes/install/access-review.ts'
 import {
   type Account,
   accountsOf,
   functionsWithRights,
   ownName,
 } from '../../../lib/kubernetes/install/accounts.ts'
-import { type Right, type RightsAnswer, rightsMissing } from '../../../lib/kubernetes/install/rights.ts'
-import { type Check, type Finding, reachCluster } from './check.ts'
+import { type RightsAnswer, rightsMissing } from '../../../lib/kubernetes/install/rights.ts'
+import { reachCluster } from './check.ts'
 
 const remedy =
   'apply manifests/rbac/, and manifests/placements/ where OPERATOR_PLACEMENTS allows Event or Instance, and bind each ' +
@@ -81,7 +83,7 @@ async function answersOf(
 function findingOf({ functionName, account, missing, asked }: AccountAnswer): Finding {
   const who = `${functionName}: ${account.label}`
   if (missing.length === 0) return { fine: `${who} may do everything that it does` }
-  const what = missing.length === asked ? 'has no rights' : `may not: ${listed(missing)}`
+  const what = missing.length === asked ? 'has no rights' : `may not: ${listedRights(missing)}`
   return { problem: `${who} ${what}`, remedy }
 }
 
@@ -97,11 +99,5 @@ async function findingOfOwn(
   const who = name === undefined ? 'this user' : `this user, ${name},`
   return missing.length === 0
     ? { fine: `${who} may do everything that the functions do` }
-    : { problem: `${who} may not: ${listed(missing)}`, remedy }
-}
-
-function listed(rights: readonly Right[]): string {
-  return rights
-    .map(({ verb, resource, namespace }) => `${verb} ${resource}${namespace ? ` in ${namespace}` : ''}`)
-    .join(', ')
+    : { problem: `${who} may not: ${listedRights(missing)}`, remedy }
 }

@@ -1,6 +1,7 @@
+import type { Check } from '../../../lib/doctor/check.ts'
 import type { KubernetesClient } from '../../../lib/kubernetes/client/http.ts'
 import { judgeVersion, type VersionVerdict } from '../../../lib/kubernetes/supported-versions.ts'
-import { type Check, reachCluster } from './check.ts'
+import { reachCluster } from './check.ts'
 
 /** Whether the version of the cluster is supported. An unsupported one may well work, so a person decides. */
 export function versionCheck(client: KubernetesClient): Check {

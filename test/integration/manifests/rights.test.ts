@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { WatchedNamespaces } from '../../../lib/crd/namespaces.ts'
 import { openClient } from '../../../lib/kubernetes/client/client.ts'
 import type { KubernetesClient } from '../../../lib/kubernetes/client/http.ts'
+import type { Right } from '../../../lib/kubernetes/install/access-review.ts'
 import {
   type Account,
   accountsOf,
@@ -9,7 +10,7 @@ import {
   ownName,
 } from '../../../lib/kubernetes/install/accounts.ts'
 import { readManifests } from '../../../lib/kubernetes/install/manifests.ts'
-import { type Right, rightsMissing } from '../../../lib/kubernetes/install/rights.ts'
+import { rightsMissing } from '../../../lib/kubernetes/install/rights.ts'
 import type { ControlPlane } from '../../../local/control-plane/start.ts'
 import { createAsAdmin } from '../../support/admin-objects.ts'
 import { startTestControlPlane } from '../../support/control-plane.ts'

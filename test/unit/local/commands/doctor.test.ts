@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import type { Check } from '../../../../lib/doctor/check.ts'
 import { OperatorError } from '../../../../lib/errors.ts'
-import { type Check, clockFinding, lookAt } from '../../../../local/commands/doctor/check.ts'
-import { tlsFindings } from '../../../../local/commands/doctor/database-checks.ts'
+import { tlsFindings } from '../../../../lib/store/tls-findings.ts'
+import { clockFinding, lookAt } from '../../../../local/commands/doctor/check.ts'
 
 const { signal } = new AbortController()
 
