@@ -18,7 +18,7 @@ import type { OpenRow, Store } from './store/store.ts'
 import { namedCertificate, wrongCertificates } from './sweep/certificates.ts'
 import { creditsUnreported, notHeldBack, readSweptClock } from './sweep/clock.ts'
 import { outdatedCopies } from './sweep/copied-secrets.ts'
-import { keptPods } from './sweep/eviction.ts'
+import { type KeptPod, keptPods } from './sweep/eviction.ts'
 import { createFindUse } from './sweep/find-use.ts'
 import {
   type FlagInputs,
@@ -101,7 +101,7 @@ interface Seen {
   /** The certificates that Ingresses name, see `namedCertificate`. */
   certificates: Set<string>
   /** The pods that are kept from eviction. */
-  kept: Map<string, string>
+  kept: Map<string, KeptPod>
 }
 
 interface PoliciesToCompare {
@@ -266,7 +266,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
     for (const kind of dependentKinds)
       for await (const page of childPages(kind, selection, signal)) {
         needs.push(...page.flatMap(each => policyNeed(each) ?? []))
-        for (const [uid, name] of keptPods(page)) kept.set(uid, name)
+        for (const [uid, pod] of keptPods(page)) kept.set(uid, pod)
         for (const owner of page.flatMap(each => dependentOwner(each) ?? []))
           if (watched(owner.key.namespace)) owners.set(owner.key.uid, owner)
       }

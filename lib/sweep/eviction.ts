@@ -1,23 +1,32 @@
 import { labels } from '../crd/group.ts'
 import type { KubernetesObject, Stored } from '../crd/objects.ts'
 import { isInUse } from '../observed/activity.ts'
-import { isKeptFromEviction } from '../observed/eviction.ts'
+import { isKeptByUs, isKeptFromEviction } from '../observed/eviction.ts'
 import { idleAfterOf, isRunning, shortestTimeoutMs, type UseSeen } from './idle.ts'
 import { type Mismatch, mismatch } from './mismatch.ts'
 import type { SweptInstance } from './swept-instance.ts'
 
-/** The pods that are kept from eviction: uid of the instance → name of the pod. */
-export type KeptPods = ReadonlyMap<string, string>
+/** A pod that is kept from eviction. */
+export interface KeptPod {
+  name: string
+  /** Somebody else keeps it, so it is not this operator's to give free. */
+  byOthers?: true
+}
+
+/** The pods that are kept from eviction, by the uid of their instance. */
+export type KeptPods = ReadonlyMap<string, KeptPod>
 
 type Use = Pick<UseSeen, 'rows' | 'templates' | 'idleMillicores' | 'now'>
 
 /** Returns the pods of a list that are kept. Objects of other kinds never are. */
 export function keptPods(listed: readonly Stored<KubernetesObject>[]): KeptPods {
-  const kept = new Map<string, string>()
+  const kept = new Map<string, KeptPod>()
   for (const each of listed) {
     const uid = each.metadata.labels?.[labels.instanceUid]
     const stays = each.metadata.deletionTimestamp === undefined
-    if (uid !== undefined && stays && isKeptFromEviction(each)) kept.set(uid, each.metadata.name)
+    const { name } = each.metadata
+    if (uid !== undefined && stays && isKeptFromEviction(each))
+      kept.set(uid, isKeptByUs(each) ? { name } : { name, byOthers: true })
   }
   return kept
 }
@@ -33,7 +42,8 @@ export function wronglyKept(instances: Iterable<SweptInstance>, kept: KeptPods, 
     .filter(each => {
       const isToKeep = isUsed(each, use)
       const known = kept.get(each.uid)
-      return isToKeep === undefined ? false : isToKeep ? known !== each.podName : known !== undefined
+      if (isToKeep === undefined) return false
+      return isToKeep ? known?.name !== each.podName : known !== undefined && !known.byOthers
     })
     .map(each => mismatch(each, 'idle'))
 }
@@ -45,12 +55,13 @@ export function keptAfter(
   { sent, use }: { sent: readonly Mismatch[]; use: Use },
 ): KeptPods {
   const changed = new Set(sent.map(({ key }) => key.uid))
-  const after = new Map<string, string>()
+  const after = new Map<string, KeptPod>()
   for (const each of instances) {
     const { uid, podName } = each
     const isToKeep = changed.has(uid) ? isUsed(each, use) : undefined
-    const name = isToKeep === undefined ? kept.get(uid) : isToKeep ? podName : undefined
-    if (name !== undefined && hasPod(each)) after.set(uid, name)
+    const ours = isToKeep && podName !== undefined ? { name: podName } : undefined
+    const now = isToKeep === undefined ? kept.get(uid) : ours
+    if (now !== undefined && hasPod(each)) after.set(uid, now)
   }
   return after
 }

@@ -7,7 +7,7 @@ import type { Cluster } from '../kubernetes/cluster.ts'
 import type { PodMetrics } from '../kubernetes/pod-metrics.ts'
 import type { OpenRow, Store } from '../store/store.ts'
 import type { Log } from '../telemetry/log.ts'
-import { anyInUse, type KeptPods, keptAfter, keptPods, wronglyKept } from './eviction.ts'
+import { anyInUse, type KeptPod, type KeptPods, keptAfter, keptPods, wronglyKept } from './eviction.ts'
 import { mayBeIdle, useFound } from './idle.ts'
 import type { Mismatch } from './mismatch.ts'
 import { paced } from './pace.ts'
@@ -92,7 +92,7 @@ export function createFindUse(deps: UseDependencies): FindUse {
   }
 
   async function listKept(signal: AbortSignal): Promise<KeptPods> {
-    const kept = new Map<string, string>()
+    const kept = new Map<string, KeptPod>()
     const selection = { metadataOnly: true, labelSelector: managedBySelector }
     for (const scope of childScopesOf(namespaces, { everywhere })) {
       const pages = cluster.list<KubernetesObject>(
@@ -100,7 +100,7 @@ export function createFindUse(deps: UseDependencies): FindUse {
         { ...selection, ...scope },
         signal,
       )
-      for await (const page of pages) for (const [uid, name] of keptPods(page)) kept.set(uid, name)
+      for await (const page of pages) for (const [uid, pod] of keptPods(page)) kept.set(uid, pod)
     }
     return kept
   }

@@ -24,9 +24,9 @@ beforeAll(async () => {
 })
 afterAll(() => operator?.stop())
 
-async function running(name: string, team: number): Promise<string> {
+async function running(name: string, team: number, template = 'web'): Promise<string> {
   const { cluster, namespace, signal } = operator
-  const made = await cluster.create(instanceOf(namespace, name, 'web', team), signal)
+  const made = await cluster.create(instanceOf(namespace, name, template, team), signal)
   if (made === 'exists') throw new Error(`${name} exists`)
   await phaseOf(operator, name, 'Ready')
   return made.metadata.uid
@@ -53,6 +53,13 @@ async function untilEvictable(name: string, value: string | undefined): Promise<
   const pod = { apiVersion: 'v1', kind: 'Pod', namespace, name: status?.podName ?? '' }
   const isSo = async () => (await cluster.get(pod, signal))?.metadata.annotations?.[safeToEvict] === value
   await waitUntil(`${name} to be evictable: ${value}`, 50_000, isSo, signal)
+}
+
+/** Keeps the pod of an instance from eviction, as a person does. */
+async function keepByHand(name: string): Promise<void> {
+  const { status } = await phaseOf(operator, name, 'Ready')
+  const body = { metadata: { annotations: { [safeToEvict]: 'false' } } }
+  expect((await edit(operator, 'Pod', status?.podName ?? '', body)).status).toBe(200)
 }
 
 /** Waits until nobody has used an instance for long enough: a sweep finds it, and on a busy machine sweeps come late. */
@@ -165,17 +172,21 @@ test('a wake that waits for room is not forgotten when something else keeps the 
 test('the pod of an instance that players use is kept from eviction, without a new pod, until nobody uses it', async () => {
   const { cluster, namespace, signal } = operator
   await cluster.create(templateOf(namespace, 'endless', { idleTimeoutMinutes: 0 }), signal)
-  const made = await cluster.create(instanceOf(namespace, 'endless', 'endless'), signal)
+  const uids = [await running('endless', 7, 'endless'), await running('guarded', 1, 'endless')]
   const { status } = await phaseOf(operator, 'endless', 'Ready')
   await untilEvictable('endless', undefined)
-  const uid = made === 'exists' ? '' : made.metadata.uid
-  await activeAt(uid, operatorNow())
+  await keepByHand('guarded')
+  for (const uid of uids) await activeAt(uid, operatorNow())
   await untilEvictable('endless', 'false')
-  await activeAt(uid, operatorNow() - 2_700_000)
+  for (const uid of uids) await activeAt(uid, operatorNow() - 2_700_000)
   aheadMs += 2_700_000
   await untilEvictable('endless', undefined)
   const after = await phaseOf(operator, 'endless', 'Ready')
   expect(after.status).toMatchObject({ podName: status?.podName, phase: 'Ready' })
+  // A later sweep has its effect, so that of the one before has had its own.
+  await activeAt(uids[0] ?? '', operatorNow())
+  await untilEvictable('endless', 'false')
+  await untilEvictable('guarded', 'false')
 }, 150_000)
 
 test('where nothing serves metrics.k8s.io, its reader says so', async () => {

@@ -3,7 +3,7 @@ import type { Pod, Stored } from '../../crd/objects.ts'
 import { referenceTo } from '../../crd/reference.ts'
 import { operatorError } from '../../errors.ts'
 import type { Cluster, JsonPatchOperation } from '../../kubernetes/cluster.ts'
-import { isKeptFromEviction } from '../../observed/eviction.ts'
+import { isKeptByUs, isKeptFromEviction } from '../../observed/eviction.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Decision } from '../decide.ts'
 import { removeAnnotation, sameVersion, setAnnotation } from '../json-patch.ts'
@@ -14,7 +14,7 @@ const tries = 3
 
 /**
  * Keeps the pod of an instance from the cluster autoscaler while players use the instance, and no longer. The running pod is
- * patched: in the Deployment the annotation would make a new pod. Does nothing in a pass that did not ask who uses it.
+ * patched: in the Deployment the annotation would make a new pod. Only what this operator has set is taken off. Does nothing in a pass that did not ask who uses it.
  *
  * Errors: a failure is logged, and matters for nothing else. The next resync finds a pod that is not as it should be.
  */
@@ -42,11 +42,15 @@ async function keepPod(
   signal: AbortSignal,
 ): Promise<void> {
   let pod: Stored<Pod> | undefined = found
-  for (let tried = 0; pod && isKeptFromEviction(pod) !== isKept && tried < tries; tried++) {
+  for (let tried = 0; pod && isWrong(pod, isKept) && tried < tries; tried++) {
     const written = await cluster.patchJson(referenceTo(pod), evictionPatch(pod, isKept), signal)
     if (written !== 'conflict') return
     pod = await cluster.get<Pod>(referenceTo(pod), signal)
   }
+}
+
+function isWrong(pod: Stored<Pod>, isKept: boolean): boolean {
+  return isKept ? !isKeptFromEviction(pod) : isKeptByUs(pod)
 }
 
 function evictionPatch(pod: Stored<Pod>, isKept: boolean): JsonPatchOperation[] {

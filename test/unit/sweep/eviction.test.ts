@@ -30,7 +30,9 @@ function useBy(activity: Record<string, number | undefined>, idleTimeoutMinutes?
 const found = (...[instances, kept, use]: Parameters<typeof wronglyKept>) =>
   wronglyKept(instances, kept, use).map(({ cause, key }) => `${cause} ${key.uid}`)
 
-const known = (...uids: string[]) => new Map(uids.map(uid => [uid, `${uid}-pod`]))
+const known = (...uids: string[]) => new Map(uids.map(uid => [uid, { name: `${uid}-pod` }]))
+const byOthers = (...uids: string[]) =>
+  new Map(uids.map(uid => [uid, { name: `${uid}-pod`, byOthers: true as const }]))
 
 test('an instance in use has its pod kept, once', () => {
   const use = useBy({ a: minutes(59) })
@@ -57,6 +59,14 @@ test('without a timeout a pod is given free after the default one', () => {
   expect(found([instance('a')], known('a'), useBy({ a: minutes(15) }, 0))).toEqual(['idle a'])
 })
 
+test('a pod that somebody else keeps is as it has to be, in use and after it', () => {
+  for (const activity of [59, 15]) {
+    const use = useBy({ a: minutes(activity) }, 0)
+    expect(found([instance('a')], byOthers('a'), use)).toEqual([])
+    expect(keptAfter([instance('a')], byOthers('a'), { sent: [], use })).toEqual(byOthers('a'))
+  }
+})
+
 test('what was sent is remembered, and what is gone is forgotten', () => {
   const use = useBy({ a: minutes(59), b: minutes(15) }, 0)
   const instances = [instance('a'), instance('b'), instance('c', { phase: 'Idle' })]
@@ -67,7 +77,11 @@ test('what was sent is remembered, and what is gone is forgotten', () => {
 })
 
 test('a list of pods says which are kept', () => {
-  const pod = (uid: string, safe: string | undefined, gone: { deletionTimestamp?: string } = {}) => ({
+  const pod = (
+    uid: string,
+    safe: string | undefined,
+    { manager = 'challenge-operator', ...rest }: { deletionTimestamp?: string; manager?: string } = {},
+  ) => ({
     ...{ apiVersion: 'v1', kind: 'Pod' },
     metadata: {
       ...{
@@ -79,7 +93,10 @@ test('a list of pods says which are kept', () => {
       },
       labels: { [labels.instanceUid]: uid },
       ...(safe === undefined ? {} : { annotations: { [safeToEvict]: safe } }),
-      ...gone,
+      managedFields: [
+        { manager, fieldsV1: { 'f:metadata': { 'f:annotations': { [`f:${safeToEvict}`]: {} } } } },
+      ],
+      ...rest,
     },
   })
   const listed = [
@@ -87,6 +104,7 @@ test('a list of pods says which are kept', () => {
     pod('b', 'true'),
     pod('c', undefined),
     pod('d', 'false', { deletionTimestamp: at(created) }),
+    pod('e', 'false', { manager: 'kubectl-annotate' }),
   ]
-  expect(keptPods(listed)).toEqual(known('a'))
+  expect(keptPods(listed)).toEqual(new Map([...known('a'), ...byOthers('e')]))
 })
