@@ -120,7 +120,8 @@ export async function startLife(
         },
         conditions: status.conditions?.map(({ lastTransitionTime: _, ...rest }) => rest),
       },
-      rows: rows.map(row => ({
+      // Which pass closed the row depends on when a process died.
+      rows: rows.map(({ torn_down: _, ...row }) => ({
         ...Object.fromEntries(
           Object.entries(row).map(([key, value]) => [key, value instanceof Date ? 'TIME' : value]),
         ),
