@@ -36,6 +36,8 @@ export interface ForwardDependencies {
   /** Stands for the lease until the signal aborts, then gives the lease up. See `ElectOptions`. */
   elect: (callbacks: ElectionCallbacks, signal: AbortSignal) => Promise<void>
   changes: Pick<ChangesQueue, 'sendBatch'>
+  /** Makes the first request to the queue a quick one. The forwarder stands for the lease afterwards. Default: nothing. */
+  prepare?: ((signal: AbortSignal) => Promise<void>) | undefined
   watching: Watching
   /** Asks which of the optional kinds the cluster serves. The others are not watched. */
   discover: (signal: AbortSignal) => Promise<ServedKinds>
@@ -63,7 +65,7 @@ export type ElectionCallbacks = Required<
   Pick<ElectOptions, 'whenReady' | 'onLeading' | 'onFollowing' | 'onDoubt' | 'onConfirmed'>
 >
 
-/** Runs until the signal aborts. @param onListed is called when everything has been listed, and so a standby is there */
+/** Runs until the signal aborts. @param onListed is called when it is able to lead, and so a standby is there */
 export type Forward = (signal: AbortSignal, onListed?: () => void) => Promise<void>
 
 /** Milliseconds. A list that takes longer has a problem, which the log should show. */
@@ -81,9 +83,9 @@ const listsLateMs = 15_000
  * absent. Only the holder of the lease sends, and after a stop of the process it makes sure of the lease before. A mismatch that lasts is sent again until its effect shows. When the queue
  * refuses changes, they are kept, and the watches wait before the memory grows.
  *
- * Caveats: for a short time there may be two leaders. That is harmless: the same change has the same deduplication id.
- * Changes that are still pending `flushMs` after the signal are lost. Except for deleted instances the next leader finds
- * their mismatches again.
+ * Caveats: for a short time there may be two leaders, at each handing over for two seconds. That is harmless: the same change
+ * has the same deduplication id, and no event waits for the successor. Changes that are still pending `flushMs` after the end
+ * are lost. Except for deleted instances the next leader finds their mismatches again.
  *
  * Errors: failed calls are logged and tried again. Rejects with the error of a watch or of the election that cannot go
  * on; all the others are ended first.
@@ -91,19 +93,18 @@ const listsLateMs = 15_000
 export function createForward(deps: ForwardDependencies): Forward {
   return async (signal, onListed) => {
     const { log, metrics = noMetrics, now, timers = realTimers, random = Math.random } = deps
-    // The sender outlives the watches by `flushMs`.
+    // The sender outlives the watches by `flushMs`, and the watches outlive the election until a successor leads.
     const sending = new AbortController()
     const ended = new AbortController()
-    const stop = AbortSignal.any([signal, ended.signal])
     const served = await servedAtFirst(deps, signal)
     if (served === undefined) return
     const { leaseNamespace } = deps
     const targets = watchTargets(deps.watching, { served, gateway: deps.gateway, leaseNamespace })
     const unlisted = new Set(targets)
     const everythingListed = Promise.withResolvers<void>()
-    const leadership = createLeadership()
+    const leadership = createLeadership(timers)
 
-    const isActive = () => leadership.isLeading && unlisted.size === 0 && !stop.aborted
+    const isActive = () => leadership.isJudging && unlisted.size === 0 && !ended.signal.aborted
     const pulse = createPulse({ metrics, tracer: deps.tracer, isActive, now, timers })
     const { changes } = deps
     const sender = createSender(
@@ -130,13 +131,12 @@ export function createForward(deps: ForwardDependencies): Forward {
         timers,
         log,
       },
-      watch: watchInto(deps.watch, { seen, pulse }, () => sender.drained(stop)),
+      watch: watchInto(deps.watch, { seen, pulse }, () => sender.drained(ended.signal)),
       onListed: target => {
         if (isGateway(target)) gateway.follow(true)
         if (!unlisted.delete(target) || unlisted.size > 0) return
         evaluateAll()
         everythingListed.resolve()
-        onListed?.()
       },
       onServed: kind => follows(kind, true),
       onDropped: kind => {
@@ -155,16 +155,25 @@ export function createForward(deps: ForwardDependencies): Forward {
         parts.stop()
       },
     })
-    const election = { ...callbacks, whenReady: everythingListed.promise }
+    const prepared = prepareQueue(deps, AbortSignal.any([signal, ended.signal]))
+    const whenReady = Promise.all([everythingListed.promise, prepared]).then(() => onListed?.())
+    const election = { ...callbacks, whenReady }
+    const stand = async (): Promise<void> => {
+      try {
+        await deps.elect(election, AbortSignal.any([signal, ended.signal]))
+        await leadership.handedOver()
+      } finally {
+        ended.abort()
+      }
+    }
 
     const late = timers.set(() => warnOfLists(unlisted, log), listsLateMs)
     try {
-      await endTogether([kinds.follow(served, stop, ended), deps.elect(election, stop)], ended)
+      await endTogether([kinds.follow(served, ended.signal, ended), stand()], ended)
     } finally {
       timers.clear(late)
       pulse.stop()
       parts.stop()
-      await leadership.handedOver()
       await sender.flushed(AbortSignal.timeout(flushMs))
       sending.abort()
       await sender.ended()
@@ -268,6 +277,17 @@ async function servedAtFirst(
   } catch (thrown) {
     if (signal.aborted) return undefined
     throw thrown
+  }
+}
+
+async function prepareQueue(
+  { prepare, log }: Pick<ForwardDependencies, 'prepare' | 'log'>,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await prepare?.(signal)
+  } catch (error) {
+    if (!signal.aborted) log.warn('the queue could not be prepared, the first request does it', { error })
   }
 }
 

@@ -32,11 +32,13 @@ const metrics = openEmfMetrics(operator.installation)
 const counts = { function: 'watch-forwarder', metrics }
 const { client, time } = withServerTime(withCallCounts(clientFor('watch-forwarder', cluster), counts))
 const identity = randomUUID()
+const { changes, prepare } = openQueues(queues)
 const writer = { ...operator.installation, version }
 const forward = createForward({
   watch: (target, handlers, signal) => watch(client, target, handlers, { log }, signal),
   elect: (callbacks, signal) => elect({ client, namespace, identity, writer, log, ...callbacks }, signal),
-  changes: openQueues(queues).changes,
+  changes,
+  prepare,
   watching: { namespaces, everywhere: placesElsewhere(operator.placement) },
   discover: signal => readServedKinds(client, signal),
   gateway: operator.exposure.gateway,

@@ -21,6 +21,8 @@ export interface LazySqsClient {
     run: (client: SQSClient, sdk: Sdk, options: { abortSignal: AbortSignal }) => Promise<T>,
   ): Promise<T>
   region(signal: AbortSignal): Promise<string>
+  /** Loads the SDK and finds region and credentials, so that the first call has less to do. */
+  prepare(signal: AbortSignal): Promise<void>
   close(): void
 }
 
@@ -58,6 +60,11 @@ export function openSqsClient(
   return {
     call,
     region: signal => call('', signal, client => client.config.region()),
+    prepare: signal =>
+      call('', signal, async client => {
+        await client.config.region()
+        await client.config.credentials()
+      }),
     close: () => {
       void opened?.then(
         ({ client }) => client.destroy(),

@@ -26,6 +26,8 @@ export interface Queues {
   changesRedelivery: Redelivery
   /** For messages of timers. */
   timersRedelivery: Redelivery
+  /** Does what the first call would do before its request: loading the SDK takes a second where processors are short. */
+  prepare(signal: AbortSignal): Promise<void>
   /** Closes the open connections. */
   close(): void
 }
@@ -40,6 +42,7 @@ export function openQueues(options: QueuesOptions): Queues {
     deadLetters: openDeadLetters(client, options.deadLettersUrl),
     changesRedelivery: openRedelivery(client, options.changesUrl),
     timersRedelivery: openRedelivery(client, options.timersUrl),
+    prepare: client.prepare,
     close: () => client.close(),
   }
 }

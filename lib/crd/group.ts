@@ -71,6 +71,8 @@ export const annotations = {
   version: `${group}/version`,
   /** On the Lease of a seat, with the value `true`: the holder has listed everything, and so stands by. */
   standsBy: `${group}/stands-by`,
+  /** On the Lease that elects: the identity of a forwarder that has listed everything and would lead. */
+  standby: `${group}/standby`,
 } as const
 
 /** The annotation of a pod by which the cluster autoscaler knows whether it may evict the pod. */

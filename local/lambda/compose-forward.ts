@@ -21,6 +21,7 @@ import type { Leadership } from './leadership.ts'
 export interface ForwardParts {
   client: KubernetesClient
   changes: Pick<ChangesQueue, 'sendBatch'>
+  prepare?: ForwardDependencies['prepare']
   config: OperatorConfig
   log: Log
   metrics?: Metrics
@@ -42,7 +43,7 @@ export interface ForwardSeams {
 
 /** The forwarder's story over a real cluster and queue. Every forwarder has an identity of its own for the lease. */
 export function composeForward(
-  { client: inner, changes, config, log, leadership, metrics = noMetrics, tracer }: ForwardParts,
+  { client: inner, changes, prepare, config, log, leadership, metrics = noMetrics, tracer }: ForwardParts,
   { watch: wrapWatch, watchTimes = {}, leaseTimes = {}, now: ownTime, timers }: ForwardSeams = {},
 ): Forward {
   const { client, time } = withServerTime(inner)
@@ -67,6 +68,7 @@ export function composeForward(
         signal,
       ).finally(() => leadership?.lose()),
     changes,
+    prepare,
     watching: { namespaces, everywhere: placesElsewhere(config.placement) },
     discover: signal => readServedKinds(client, signal),
     gateway: config.exposure.gateway,

@@ -1,8 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { abortable } from '../../lib/abort.ts'
 import { annotations } from '../../lib/crd/group.ts'
+import { flushMs, lingerMs } from '../../lib/forward/send/leadership.ts'
+import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
 import { createOwnership } from '../../lib/kubernetes/lease/ownership.ts'
-import type { Lease } from '../../lib/kubernetes/lease/record.ts'
+import { type Lease, standbyOf } from '../../lib/kubernetes/lease/record.ts'
 import { silentLog } from '../../lib/telemetry/log.ts'
 import { version } from '../../lib/version.ts'
 import { takeOver } from '../../local/commands/doctor/installation-check.ts'
@@ -33,11 +36,34 @@ interface Standing extends Severable {
   stop(): Promise<void>
 }
 
-function start(leaseTimes = {}, options: Pick<ForwarderOptions, 'installation' | 'log'> = {}): Standing {
-  const parts = severable({ client: operator.clientFor('watch-forwarder'), changes: operator.queues.changes })
+interface StartOptions extends Pick<ForwarderOptions, 'installation' | 'log'> {
+  /** The second write of the Lease, and every later one, waits for it. The first one says that the forwarder stands by. */
+  writes?: Promise<void>
+}
+
+function start(leaseTimes = {}, { writes, ...options }: StartOptions = {}): Standing {
+  const inner = operator.clientFor('watch-forwarder')
+  const parts = severable({
+    client: writes === undefined ? inner : afterFirstWrite(inner, writes),
+    changes: operator.queues.changes,
+  })
   const { client, changes } = parts
   const { stop } = operator.startForwarder({ client, changes, leaseTimes, ...options })
   return { ...parts, sent: parts.sent, stop }
+}
+
+function afterFirstWrite(inner: KubernetesClient, until: Promise<void>): KubernetesClient {
+  let written = 0
+  return {
+    ...inner,
+    async request(method, path, request, signal) {
+      if (method === 'PUT' && path.includes('/leases/')) {
+        written += 1
+        if (written > 1) await abortable(until, signal)
+      }
+      return inner.request(method, path, request, signal)
+    },
+  }
 }
 
 const lease = () => {
@@ -86,6 +112,28 @@ describe('the standby forwarder', () => {
     // The deployed lease would take fifteen seconds.
     expect(Date.now() - since).toBeLessThan(10_000)
     expect(operator.passes.filter(pass => pass.name === 'before').length).toBeLessThanOrEqual(2)
+    expect(second.sent.size).toBeGreaterThan(0)
+  })
+
+  test('misses no change while its leader ends, which sends on until the standby leads', async () => {
+    // A busy machine does not end the wait for the standby.
+    const patient = { successorMs: 60_000 }
+    const first = start(patient)
+    await waitUntil('a holder', 10_000, async () => Boolean(await holder()), operator.signal)
+    const gate = Promise.withResolvers<void>()
+    const second = start(patient, { writes: gate.promise })
+    await waitUntil('a standby', 20_000, async () => standbyOf(await lease()) !== undefined, operator.signal)
+    const ending = first.stop()
+    await waitUntil('no holder', 10_000, async () => (await holder()) === '', operator.signal)
+    await create('between', 1)
+    await untilConsistent(operator, 'between', 'Ready')
+    expect(await holder()).toBe('')
+    expect([first.sent.size > 0, second.sent.size]).toEqual([true, 0])
+    gate.resolve()
+    await create('after', 2)
+    await untilConsistent(operator, 'after', 'Ready')
+    await ending
+    expect(await holder()).not.toBe('')
     expect(second.sent.size).toBeGreaterThan(0)
   })
 
@@ -142,6 +190,8 @@ describe('a forwarder that was deployed later', () => {
       return next
     }
     await handOver({ deployedAt: '2026-11-30T11:00:00Z' })
+    // The earlier leader sends on until it is over, so that no event waits.
+    await sleep(lingerMs + flushMs)
     const firstSent = first.sent.size
     const rolledBack = await handOver({ deployedAt: '2026-11-30T12:00:00Z' })
     expect((await lease())?.metadata.annotations).toMatchObject({

@@ -14,6 +14,7 @@ import {
   leaseKind,
   leaseTimes,
   releasedLease,
+  standbyOf,
   type Writer,
 } from './record.ts'
 import { initialLeaseState, type LeaseEffect, type LeaseInput, type LeaseMove, stepLease } from './step.ts'
@@ -35,10 +36,10 @@ export interface ElectOptions {
    */
   onLeading(isCertain: () => boolean): void
   /**
-   * Another candidate holds the lease, or another installation owns the cluster. Not called when the signal ends the
-   * election: pending work may still be sent.
+   * Another candidate holds the lease, or another installation owns the cluster. At the end of the election it is called
+   * only if a successor showed.
    */
-  onFollowing(how: { inOrder: boolean }): void
+  onFollowing(how: { inOrder: boolean; foreign: boolean }): void
   /** The process did not run for a while: what is under way is old. */
   onDoubt?(): void
   /** The lease is held after all. */
@@ -60,8 +61,9 @@ const callMs = 3_000
  *
  * Guarantees: `onLeading` and `onFollowing` alternate, beginning with `onLeading`. A lease that was given up is taken by
  * a follower at once, as one whose holder was deployed earlier; a lease of a holder that died, after its duration. Remote clocks are never compared: a lease is
- * free once its version has not changed for its duration by the candidate's own clock. When the election ends, for
- * whatever reason, a held lease is given up.
+ * free once its record has not changed for its duration by the candidate's own clock. When the election ends, for
+ * whatever reason, a held lease is given up. A leader whose signal aborts leads on until the standby that the lease names
+ * holds it, for `successorMs` at most.
  *
  * Caveats: the lease elects, and does not exclude. A leader goes on while the API server is away, and stops when it sees
  * another holder, since two leaders at once are harmless and none is not.
@@ -73,7 +75,19 @@ export async function elect(options: ElectOptions, signal: AbortSignal): Promise
   const access = leaseAccess(client, namespace, name)
   const ended = new AbortController()
   const stop = AbortSignal.any([signal, ended.signal])
+  const watchEnded = new AbortController()
   const pump = createPump(options, access, stop)
+  let givenUp = false
+  async function standAndGiveUp(): Promise<void> {
+    try {
+      await pump.run()
+      givenUp = true
+      const released = await release(options, access)
+      if (standbyOf(released) !== undefined) await pump.followed(ended.signal)
+    } finally {
+      watchEnded.abort()
+    }
+  }
   void options.whenReady?.then(() => stop.aborted || pump.feed({ type: 'ready' }))
   const watching = watch<Lease>(
     client,
@@ -84,13 +98,13 @@ export async function elect(options: ElectOptions, signal: AbortSignal): Promise
       onListed: () => {},
     },
     { log: options.log },
-    stop,
+    AbortSignal.any([ended.signal, watchEnded.signal]),
   )
   try {
-    await endTogether([watching, pump.run()], ended)
+    await endTogether([watching, standAndGiveUp()], ended)
   } finally {
     pump.stop()
-    await release(options, access)
+    if (!givenUp) await release(options, access)
   }
 }
 
@@ -107,6 +121,8 @@ function createPump(options: ElectOptions, access: LeaseAccess, stop: AbortSigna
   let move: LeaseMove | undefined
   /** Aborted when another move takes the place of the one under way. */
   let interrupted = new AbortController()
+  /** Aborts when another candidate leads, and is replaced. */
+  let follower = new AbortController()
   /** The process did not run for a while after the end of the election, when nothing may confirm the lease any more. */
   let lostTrack = false
   const gaps = noticeTimeGaps({
@@ -133,8 +149,11 @@ function createPump(options: ElectOptions, access: LeaseAccess, stop: AbortSigna
     if (effect.do === 'log')
       options.log[effect.level](effect.message, { ...aboutOf(options), ...effect.fields })
     else if (effect.do === 'lead') options.onLeading(isCertain)
-    else if (effect.do === 'follow') options.onFollowing(effect)
-    else if (effect.do === 'doubt') options.onDoubt?.()
+    else if (effect.do === 'follow') {
+      options.onFollowing(effect)
+      follower.abort()
+      follower = new AbortController()
+    } else if (effect.do === 'doubt') options.onDoubt?.()
     else if (effect.do === 'confirm') options.onConfirmed?.()
     else {
       move = effect
@@ -162,6 +181,10 @@ function createPump(options: ElectOptions, access: LeaseAccess, stop: AbortSigna
   return {
     feed,
     stop: () => gaps.stop(),
+    /** Resolves when another candidate leads, or after `successorMs`. */
+    async followed(until: AbortSignal): Promise<void> {
+      if (state.leading) await sleep(candidate.times.successorMs, AbortSignal.any([until, follower.signal]))
+    },
     async run(): Promise<void> {
       feed({ type: 'begin' })
       while (move !== undefined && !stop.aborted) {
@@ -175,19 +198,24 @@ function createPump(options: ElectOptions, access: LeaseAccess, stop: AbortSigna
   }
 }
 
-/** Gives up a lease that is held. Reads first, since a write that the end cut off may have arrived. */
-async function release(options: ElectOptions, access: LeaseAccess): Promise<void> {
+/**
+ * Gives up a lease that is held. Reads first, since a write that the end cut off may have arrived.
+ * @returns the lease without a holder; undefined: it was not held, or could not be given up
+ */
+async function release(options: ElectOptions, access: LeaseAccess): Promise<Lease | undefined> {
   const { identity, log, now = Date.now } = options
   const about = aboutOf(options)
   const limit = AbortSignal.timeout(callMs)
   try {
     const last = await access.read(limit)
-    if (last === undefined || holderOf(last) !== identity) return
-    await access.write(releasedLease(last, now()), limit)
+    if (last === undefined || holderOf(last) !== identity) return undefined
+    const released = await access.write(releasedLease(last, now()), limit)
     log.info('lease given up', about)
+    return released === 'conflict' ? undefined : released
   } catch (thrown) {
     const { message } = operatorError(thrown)
     log.warn('lease could not be given up, it ends when its time is over', { ...about, answer: message })
+    return undefined
   }
 }
 

@@ -27,6 +27,11 @@ export const leaseTimes = {
   retryMs: 2_000,
   /** A leader that could not renew for this long logs a warning. It leads on; client-go would stop here. */
   warnAfterMs: 10_000,
+  /**
+   * A leader that ends waits for so long until its standby leads. The standby needs a change in its watch and one write, some
+   * ten milliseconds, and more where processors are short.
+   */
+  successorMs: 5_000,
 }
 
 export type LeaseTimes = typeof leaseTimes
@@ -34,6 +39,30 @@ export type LeaseTimes = typeof leaseTimes
 /** Returns the identity of the holder; empty if there is none. */
 export function holderOf(lease: Lease | undefined): string {
   return lease?.spec?.holderIdentity ?? ''
+}
+
+/** Returns the identity of the candidate that waits to lead; undefined: none is known of. It may have died since. */
+export function standbyOf(lease: Lease | undefined): string | undefined {
+  return lease?.metadata.annotations?.[annotations.standby]
+}
+
+/** Returns the lease to write in order to be known as the one that waits to lead. Its holder does not change. */
+export function announcedLease(lease: Stored<Lease>, identity: string): Lease {
+  const { metadata } = lease
+  return {
+    ...lease,
+    metadata: { ...metadata, annotations: { ...metadata.annotations, [annotations.standby]: identity } },
+  }
+}
+
+/** Whether both are one state of the election, as client-go compares them: annotations do not count. */
+export function isSameRecord(one: Lease | undefined, other: Lease | undefined): boolean {
+  const [first, second] = [one?.spec, other?.spec]
+  return (
+    first?.holderIdentity === second?.holderIdentity &&
+    first?.renewTime === second?.renewTime &&
+    first?.acquireTime === second?.acquireTime
+  )
 }
 
 /** Who writes a Lease, beside the identity of the holder. It stands in annotations. */
@@ -94,18 +123,25 @@ function deployedMs(time: string | undefined): number {
 export function heldLease(claim: Claim, lease: Stored<Lease> | undefined, now: number): Lease {
   const { namespace, name, identity: holderIdentity, durationMs } = claim
   const blank: Lease = { ...leaseKind, metadata: { namespace, name } }
-  const { spec = {}, ...rest } = signed(lease ?? blank, claim.writer)
+  const isRenewal = lease !== undefined && holderOf(lease) === holderIdentity
+  const { spec = {}, ...rest } = signed(lease ?? blank, claim.writer, { keepsStandby: isRenewal })
   const time = microTime(now)
   const renewal = { leaseDurationSeconds: Math.ceil(durationMs / 1000), renewTime: time }
-  if (spec.holderIdentity === holderIdentity) return { ...rest, spec: { ...spec, ...renewal } }
+  if (isRenewal) return { ...rest, spec: { ...spec, ...renewal } }
   const leaseTransitions = spec.leaseTransitions === undefined ? 0 : spec.leaseTransitions + 1
   return { ...rest, spec: { ...spec, ...renewal, holderIdentity, acquireTime: time, leaseTransitions } }
 }
 
-function signed(lease: Lease, { stack, deployedAt, version }: Writer): Lease {
+function signed(
+  lease: Lease,
+  { stack, deployedAt, version }: Writer,
+  { keepsStandby }: { keepsStandby: boolean },
+): Lease {
   const { annotations: earlier = {}, ...metadata } = lease.metadata
-  const { [annotations.deployedAt]: _, [annotations.standsBy]: __, ...others } = earlier
+  const { [annotations.standby]: standby, ...named } = earlier
+  const { [annotations.deployedAt]: _, [annotations.standsBy]: __, ...others } = named
   const own = {
+    ...(standby === undefined || !keepsStandby ? {} : { [annotations.standby]: standby }),
     ...(stack === undefined ? {} : { [annotations.stack]: stack }),
     ...(deployedAt === undefined ? {} : { [annotations.deployedAt]: deployedAt }),
     [annotations.version]: version,

@@ -2,6 +2,7 @@ import type { Stored } from '../../crd/objects.ts'
 import type { Reason } from '../../reasons.ts'
 import type { LogFields } from '../../telemetry/log-fields.ts'
 import {
+  announcedLease,
   foreignFields,
   foreignMessage,
   heldLease,
@@ -10,8 +11,10 @@ import {
   isLater,
   isNewer,
   isOutdated,
+  isSameRecord,
   type Lease,
   type LeaseTimes,
+  standbyOf,
   takeableInMs,
   type Writer,
 } from './record.ts'
@@ -20,14 +23,14 @@ import {
 export interface LeaseState {
   /**
    * The call under way, or the pause before the next one. `reading`: the first read. `rereading`: a write lost a race.
-   * `checking`: the watch has been silent for longer than a holder may be.
+   * `checking`: the watch has been silent for longer than a holder may be. `announcing`: the candidate writes that it stands by.
    */
-  readonly phase: 'reading' | 'waiting' | 'writing' | 'rereading' | 'checking'
+  readonly phase: 'reading' | 'waiting' | 'writing' | 'rereading' | 'checking' | 'announcing'
   /** As last seen; undefined if there is none, or before the first read. */
   readonly lease: Stored<Lease> | undefined
   /** The first read has succeeded. */
   readonly wasRead: boolean
-  /** When the present version was first seen, in epoch milliseconds. */
+  /** When the present record was first seen, in epoch milliseconds. Annotations do not count. */
   readonly observedAt: number
   readonly leading: boolean
   /** The candidate is able to lead: it has listed everything. */
@@ -65,8 +68,11 @@ export type LeaseMove = { do: 'read' } | { do: 'write'; lease: Lease } | { do: '
 
 export type LeaseEffect =
   | { do: 'lead' }
-  /** `inOrder`: the candidate was the holder until now, so what it knows is not old. */
-  | { do: 'follow'; inOrder: boolean }
+  /**
+   * `inOrder`: the candidate was the holder until now, so what it knows is not old. `foreign`: the other one belongs to
+   * another installation.
+   */
+  | { do: 'follow'; inOrder: boolean; foreign: boolean }
   /** Nothing may be sent until `confirm`, or until it follows. */
   | { do: 'doubt' }
   | { do: 'confirm' }
@@ -103,7 +109,7 @@ export function initialLeaseState(now: number, { ready }: { ready: boolean }): L
  *     writing, success       → leading; waiting until the renewal
  *     writing, conflict      → rereading, waiting; another holder: following
  *     waiting as the leader  → writing
- *     waiting as a follower  → writing once the lease is free; checking if the watch is silent
+ *     waiting as a follower  → writing once the lease is free; announcing if it names no standby; checking if the watch is silent
  *     any call, failure      → waiting, and leading on
  *     a change in the watch  → another holder: following; a follower, or a deleted lease: as after waiting, at once
  *     ready                  → a follower: as after waiting, at once
@@ -206,10 +212,20 @@ function turn(state: LeaseState, moment: LeaseMoment): Stepped {
       { ...state, phase: 'writing' },
       { do: 'write', lease: heldLease({ ...candidate, durationMs }, state.lease, now) },
     )
+  if (announces(state, moment) && state.lease !== undefined)
+    return call(
+      { ...state, phase: 'announcing' },
+      { do: 'write', lease: announcedLease(state.lease, candidate.identity) },
+    )
   // The watch reports each renewal. A silent watch may have died, or may not be allowed.
   const silentMs = now - state.observedAt
   if (silentMs < renewMs + retryMs) return pause(state, renewMs + retryMs - silentMs, moment)
   return call({ ...state, phase: 'checking' }, { do: 'read' })
+}
+
+/** A leader that ends goes on until the standby leads, if it knows of one. */
+function announces({ lease, ready, leading }: LeaseState, { candidate }: LeaseMoment): boolean {
+  return ready && !leading && !isForeign(lease, candidate.writer) && standbyOf(lease) === undefined
 }
 
 /** Milliseconds until the candidate may take the lease, or renew it. */
@@ -240,7 +256,8 @@ function observe(
   const unchanged = isTruth ? isSame(seen, state.lease) : seen ? !isNewer(seen, state.lease) : !state.lease
   if (unchanged) return [state, []]
   const { candidate, now } = moment
-  const next = { ...state, lease: seen, observedAt: now }
+  const observedAt = isSameRecord(seen, state.lease) ? state.observedAt : now
+  const next = { ...state, lease: seen, observedAt }
   const refused = isForeign(seen, candidate.writer)
   const said =
     refused && !isForeign(state.lease, candidate.writer)
@@ -250,10 +267,8 @@ function observe(
   const goesOn = !refused && (holder === candidate.identity || holder === '')
   if (!state.leading || goesOn) return [next, said]
   const inOrder = !state.doubted && now - state.renewedAt <= candidate.times.durationMs
-  const follow: LeaseEffect = { do: 'follow', inOrder }
-  const lost = isLater(seen, candidate.writer)
-    ? log('info', 'lease is taken by what was deployed later, handing over', { holder })
-    : log('warn', 'lease is held by another, following', { holder })
+  const follow: LeaseEffect = { do: 'follow', inOrder, foreign: refused }
+  const lost = lossLine(state, seen, moment)
   return [{ ...next, leading: false, doubted: false }, [...said, ...(refused ? [] : [lost]), follow]]
 }
 
@@ -262,6 +277,15 @@ function isSame(one: Stored<Lease> | undefined, other: Stored<Lease> | undefined
     one?.metadata.uid === other?.metadata.uid &&
     one?.metadata.resourceVersion === other?.metadata.resourceVersion
   )
+}
+
+function lossLine({ lease }: LeaseState, seen: Lease | undefined, { candidate }: LeaseMoment): LeaseEffect {
+  const fields = { holder: holderOf(seen) }
+  if (isLater(seen, candidate.writer))
+    return log('info', 'lease is taken by what was deployed later, handing over', fields)
+  if (lease !== undefined && holderOf(lease) === '')
+    return log('info', 'lease was given up and is taken, handing over', fields)
+  return log('warn', 'lease is held by another, following', fields)
 }
 
 function failureLine(

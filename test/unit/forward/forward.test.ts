@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { parseOperatorConfig } from '../../../lib/config/operator.ts'
 import type { Deployment, Stored } from '../../../lib/crd/objects.ts'
+import { lingerMs } from '../../../lib/forward/send/leadership.ts'
 import { createForward } from '../../../lib/forward.ts'
 import { silentLog } from '../../../lib/telemetry/log.ts'
 import { simulatedForwarder } from './simulated-forwarder.ts'
@@ -108,8 +109,47 @@ describe('a leader that another forwarder follows', () => {
     await world.advance(10)
     world.follow({ inOrder: true })
     world.queue.refuses = false
-    await world.advance(2_000)
+    await world.advance(1_000)
     expect(world.takeSent()).toEqual(['deleted team-1'])
+    await world.advance(lingerMs)
+    await world.end()
+  })
+
+  test('in order, judges on for two seconds, and then sends what is pending and no more', async () => {
+    const world = simulatedForwarder()
+    await world.begin(template())
+    world.follow({ inOrder: true })
+    await world.advance(lingerMs - 10)
+    world.see(instance('a'))
+    await world.advance(5)
+    expect(world.takeSent()).toEqual(['changed a'])
+    await world.advance(10)
+    world.see(instance('b'))
+    await world.advance(120_000)
+    expect(world.takeSent()).toEqual([])
+    await world.end()
+  })
+
+  test('in order, goes on if it leads again meanwhile', async () => {
+    const world = simulatedForwarder()
+    await world.begin(template())
+    world.follow({ inOrder: true })
+    await world.advance(100)
+    world.lead()
+    await world.advance(lingerMs)
+    world.see(instance('a'))
+    await world.advance(10)
+    expect(world.takeSent()).toEqual(['changed a'])
+    await world.end()
+  })
+
+  test('of another installation, judges nothing from then on', async () => {
+    const world = simulatedForwarder()
+    await world.begin(template())
+    world.follow({ inOrder: true, foreign: true })
+    world.see(instance('a'))
+    await world.advance(60_000)
+    expect(world.takeSent()).toEqual([])
     await world.end()
   })
 

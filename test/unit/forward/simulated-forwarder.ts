@@ -111,7 +111,7 @@ export function simulatedForwarder(
     },
     lead: () => lease?.onLeading(() => certain),
     /** @param inOrder the lease was held until now */
-    follow: ({ inOrder = false } = {}) => lease?.onFollowing({ inOrder }),
+    follow: ({ inOrder = false, foreign = false } = {}) => lease?.onFollowing({ inOrder, foreign }),
     doubt() {
       certain = false
       lease?.onDoubt()

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { annotations } from '../../../../lib/crd/group.ts'
 import {
+  announcedLease,
   heldLease,
   isForeign,
   isLater,
@@ -11,6 +12,7 @@ import {
   leaseKind,
   leaseTimes,
   releasedLease,
+  standbyOf,
   takeableInMs,
 } from '../../../../lib/kubernetes/lease/record.ts'
 import { storedLease, writer } from './leases.ts'
@@ -61,6 +63,21 @@ describe('heldLease', () => {
     const renewed = heldLease(claim, before, now)
     expect(renewed.spec).toMatchObject({ acquireTime: 'then', leaseTransitions: 4 })
     expect(renewed.metadata.resourceVersion).toBe('1')
+  })
+})
+
+describe('the standby that a lease names', () => {
+  const lease = announcedLease(storedLease('7', { holderIdentity: 'one' }), 'two')
+
+  it('stays while the holder renews', () => {
+    const stored = { ...lease, metadata: { ...storedLease('8').metadata, ...lease.metadata } }
+    expect(standbyOf(heldLease(claim, stored, now))).toBe('two')
+    expect(standbyOf(releasedLease(stored, now))).toBe('two')
+  })
+
+  it('goes when the lease gets another holder', () => {
+    const stored = { ...lease, metadata: { ...storedLease('8').metadata, ...lease.metadata } }
+    expect(standbyOf(heldLease({ ...claim, identity: 'two' }, stored, now))).toBeUndefined()
   })
 })
 

@@ -15,9 +15,20 @@ const unnamed = { namespace: 'ctf', name: 'l', identity: 'one', times: leaseTime
 const start = Date.parse('2026-05-01T12:00:00Z')
 const { durationMs, renewMs, retryMs, warnAfterMs } = leaseTimes
 
-function held(by: string, resourceVersion: string, annotations?: Record<string, string>): Stored<Lease> {
-  const spec = { holderIdentity: by, leaseDurationSeconds: durationMs / 1_000, leaseTransitions: 0 }
-  return storedLease(resourceVersion, spec, { annotations })
+/** A lease that names a standby already. Each version is a renewal. */
+function held(by: string, resourceVersion: string, own?: Record<string, string>): Stored<Lease> {
+  return unannounced(by, resourceVersion, { [annotations.standby]: 'another', ...own })
+}
+
+function unannounced(by: string, resourceVersion: string, own?: Record<string, string>): Stored<Lease> {
+  const renewTime = `2026-05-01T11:59:00.${resourceVersion.padStart(6, '0')}Z`
+  const spec = {
+    holderIdentity: by,
+    leaseDurationSeconds: durationMs / 1_000,
+    leaseTransitions: 0,
+    renewTime,
+  }
+  return storedLease(resourceVersion, spec, { annotations: own })
 }
 
 const away: LeaseInput = { type: 'failed', reason: 'ClusterUnavailable', message: '503 away' }
@@ -183,6 +194,32 @@ describe('a follower', () => {
     expect(one.feed({ type: 'waited' })).toEqual([`wait ${renewMs}`])
   })
 
+  it('writes on the lease that it stands by, once, if no other does', () => {
+    const one = election()
+    expect(one.begin(unannounced('two', '1'))).toEqual(['write two over 1'])
+    const announced = held('two', '2', { [annotations.standby]: 'one' })
+    expect(one.feed({ type: 'written', lease: announced })).toEqual([`wait ${retryMs}`])
+    expect(one.feed({ type: 'seen', lease: held('two', '3') })).toEqual([`wait ${renewMs + retryMs}`])
+  })
+
+  it('does not write that it stands by before it is able to lead', () => {
+    const one = election({ ready: false })
+    expect(one.begin(unannounced('two', '1'))).toEqual([`wait ${renewMs + retryMs}`])
+    expect(one.feed({ type: 'ready' })).toEqual(['write two over 1'])
+  })
+
+  it('does not wait longer for a holder that died, because a standby wrote its name', () => {
+    const one = election()
+    one.begin(held('two', '1'))
+    one.pass(durationMs - 1)
+    const dead = held('two', '1', { [annotations.standby]: 'three' })
+    const named = { ...dead, metadata: { ...dead.metadata, resourceVersion: '2' } }
+    expect(one.feed({ type: 'seen', lease: named })).toEqual(['read'])
+    one.pass(1)
+    expect(one.feed({ type: 'read', lease: named })).toEqual(['wait 0'])
+    expect(one.feed({ type: 'waited' })).toEqual(['write one over 2'])
+  })
+
   it('takes a lease at once that the watch reports as given up', () => {
     const one = election()
     one.begin(held('two', '1'))
@@ -246,6 +283,17 @@ describe('a leader', () => {
     const one = election()
     one.lead()
     expect(one.feed({ type: 'gone', uid: 'predecessor' })).toEqual([])
+  })
+
+  it('that has given the lease up leads on until another holder shows, and then follows in order', () => {
+    const one = election()
+    one.lead()
+    expect(one.feed({ type: 'seen', lease: held('', '2') })).toEqual([])
+    expect(one.feed({ type: 'seen', lease: held('two', '3') })).toEqual([
+      'info lease was given up and is taken, handing over',
+      'follow in order',
+      `wait ${renewMs + retryMs}`,
+    ])
   })
 
   it('follows as soon as the watch reports another holder', () => {
