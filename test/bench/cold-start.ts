@@ -1,19 +1,16 @@
 import { execFile } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdir, mkdtemp, rm, rmdir, writeFile } from 'node:fs/promises'
-import { Agent, createServer, request } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs, promisify } from 'node:util'
 import type { ChallengeInstance } from '../../lib/crd/challenge-instance.ts'
 import { apiVersion } from '../../lib/crd/group.ts'
 import type { Stored } from '../../lib/crd/objects.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
-import type { ControlPlane } from '../../local/control-plane/start.ts'
-import { makeAuthority } from '../support/certificates.ts'
 import { type BenchCluster, openBenchCluster } from './bench-cluster.ts'
 import { bundle, bundleFunction } from './bundle.ts'
 import { finalized } from './creator.ts'
+import { functionEnvironment, startFront } from './lambda-front.ts'
+import { type ProcessorShare, processorShare, wholeProcessorMb } from './lambda-share.ts'
 import { startDatabase } from './operator.ts'
 import { instance, operated, sampleOf, templateName } from './sample.ts'
 
@@ -32,10 +29,6 @@ const memories = values.memory.split(',').map(Number)
 const runs = Number(values.runs)
 const write = (text: string) => void process.stdout.write(`${text}\n`)
 const signal = AbortSignal.timeout(900_000)
-
-const wholeProcessorMb = 1_769
-const periodMicroseconds = 20_000
-const controlGroups = '/sys/fs/cgroup/cpu'
 
 interface Times {
   bareMs: number
@@ -72,61 +65,39 @@ try {
   const folder = await mkdtemp(join(import.meta.dirname, '.bundle-'))
   stack.defer(() => rm(folder, { recursive: true, force: true }))
   const files = [await bundle('cold-start-process.ts', folder), await bundleFunction('reconcile', folder)]
-  const env = { ...environmentOf(cluster), ...front.variables, DATABASE_URL: databaseUrl }
+  const env = {
+    ...functionEnvironment(cluster),
+    ...sample.environment,
+    ...front.variables,
+    DATABASE_URL: databaseUrl,
+  }
   let team = 0
   write(['memory', 'share', ...Object.values(columns).map(title => title.padEnd(10)), 'row'].join('  '))
   for (const memory of memories) {
-    const group = join(controlGroups, `cold-start-${process.pid}`)
-    await limit(group, memory)
+    const share = await processorShare('cold-start', memory)
     const measured: Times[] = []
     // The first run reads the files from the disk.
     for (let run = 0; run <= runs; run += 1) {
       team += 1
-      const times = await coldStart({ cluster, group, files, env, team })
+      const times = await coldStart({ cluster, share, files, env, team })
       if (run > 0) measured.push(times)
     }
-    await rmdir(group)
+    await share.remove()
     write(rowOf(memory, measured))
   }
 } finally {
   await stack.disposeAsync()
 }
 
-function environmentOf({ addresses }: BenchCluster): Record<string, string> {
-  const { queues, bus, sqs } = addresses
-  const endpoint = String(sqs.endpoint)
-  return {
-    ...sample.environment,
-    PATH: process.env.PATH ?? '',
-    AWS_REGION: 'eu-central-1',
-    AWS_ACCESS_KEY_ID: 'bench',
-    AWS_SECRET_ACCESS_KEY: 'bench',
-    AWS_ENDPOINT_URL_SQS: endpoint,
-    AWS_ENDPOINT_URL_EVENTBRIDGE: String(bus?.clientOptions.endpoint),
-    EVENT_BUS_NAME: bus?.name ?? '',
-    CHANGES_QUEUE_URL: queues.changesUrl,
-    TIMERS_QUEUE_URL: queues.timersUrl,
-    DEAD_LETTERS_QUEUE_URL: queues.deadLettersUrl,
-  }
-}
-
-/** Makes a control group with the share of a processor that Lambda gives to a function of this memory. */
-async function limit(group: string, memory: number): Promise<void> {
-  await mkdir(group)
-  await writeFile(join(group, 'cpu.cfs_period_us'), String(periodMicroseconds))
-  const quota = Math.round((periodMicroseconds * memory) / wholeProcessorMb)
-  await writeFile(join(group, 'cpu.cfs_quota_us'), String(quota))
-}
-
 interface ColdStart {
   cluster: BenchCluster
-  group: string
+  share: ProcessorShare
   files: string[]
   env: Record<string, string>
   team: number
 }
 
-async function coldStart({ cluster, group, files, env, team }: ColdStart): Promise<Times> {
+async function coldStart({ cluster, share, files, env, team }: ColdStart): Promise<Times> {
   const name = `cold-${team}`
   const kind = 'ChallengeInstance'
   const reference = { apiVersion, kind, namespace: operated, name }
@@ -139,9 +110,7 @@ async function coldStart({ cluster, group, files, env, team }: ColdStart): Promi
     resourceVersion: metadata.resourceVersion,
     at: new Date().toISOString(),
   }
-  // The shell joins the group before it becomes Node.
-  const script = 'echo $$ > "$0/tasks" && exec "$@"'
-  const args = ['-c', script, group, process.execPath, ...files, JSON.stringify(body)]
+  const args = share.run([process.execPath, ...files, JSON.stringify(body)])
   const { stdout } = await promisify(execFile)('/bin/sh', args, { env, timeout: 120_000 })
   const lines = stdout.trim().split('\n')
   const times = JSON.parse(lines.at(-1) ?? '{}') as Times
@@ -175,36 +144,4 @@ function rowOf(memory: number, measured: readonly Times[]): string {
     ...(Object.keys(columns) as (keyof typeof columns)[]).map(shown),
     rows,
   ].join('  ')
-}
-
-/** Stands for the endpoint of EKS: an API server whose callers have tokens that EKS would check. */
-async function startFront({ server, token, caData }: ControlPlane) {
-  const authority = makeAuthority()
-  const { certificate: cert, key } = authority.issue(['127.0.0.1'])
-  const agent = new Agent({ ca: Buffer.from(caData, 'base64'), keepAlive: true })
-  const front = createServer({ cert, key }, (incoming, outgoing) => {
-    const { method, url = '/' } = incoming
-    const headers = { ...incoming.headers, authorization: `Bearer ${token}` }
-    const passed = request(server + url, { method, headers, agent }, answer => {
-      outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
-      answer.pipe(outgoing)
-    })
-    passed.on('error', () => outgoing.destroy())
-    incoming.pipe(passed)
-  })
-  front.listen(0, '127.0.0.1')
-  await once(front, 'listening')
-  const { port } = front.address() as AddressInfo
-  return {
-    variables: {
-      EKS_CLUSTER_NAME: 'bench',
-      EKS_CLUSTER_ENDPOINT: `https://127.0.0.1:${port}`,
-      EKS_CLUSTER_CA: Buffer.from(authority.certificate).toString('base64'),
-    },
-    async stop() {
-      front.closeAllConnections()
-      front.close()
-      agent.destroy()
-    },
-  }
 }
