@@ -41,16 +41,20 @@ export const sampleVariables: Readonly<Record<string, string>> = {
 export function sampleClusterFile({
   region = 'eu-central-1',
   name = 'ctf',
+  endpoint = `https://0123456789ABCDEF.gr7.${region}.eks.amazonaws.com`,
+  ca = Buffer.from('-----BEGIN CERTIFICATE-----').toString('base64'),
   more = '',
 }: {
   region?: string
   name?: string
+  endpoint?: string
+  ca?: string
   more?: string
 } = {}): string {
   return `region: ${region}
 cluster:
   name: ${name}
-  endpoint: https://0123456789ABCDEF.gr7.${region}.eks.amazonaws.com
-  ca: ${Buffer.from('-----BEGIN CERTIFICATE-----').toString('base64')}
+  endpoint: ${endpoint}
+  ca: ${ca}
 ${more}`
 }

@@ -4,6 +4,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 /** The files that took longest in a whole run on two cores. In each project the longest comes first. */
 export const longest = [
   'test/integration/deploy/aws.test.ts',
+  'test/integration/deploy/zips.test.ts',
   'test/chaos/node-lost.test.ts',
   'test/chaos/api-server.test.ts',
   'test/chaos/killed-pass.test.ts',

@@ -29,6 +29,8 @@ export interface OperatorAccounts {
   kubeconfigOf(functionName: string): string
   /** Binds the roles of `manifests/` for these accounts. Resolves when the API server goes by it. */
   bind(places: BoundPlaces, signal: AbortSignal): Promise<void>
+  /** Binds them for the groups of `manifests/`, which users without a ServiceAccount have. */
+  bindGroups(places: BoundPlaces, signal: AbortSignal): Promise<void>
   /** Binds a ClusterRole or a Role of the test's own in one namespace. */
   bindRole(functionName: string, role: { kind: string; name: string; namespace: string }): Promise<void>
   /** Removes the bindings that do not go with a namespace. */
@@ -40,6 +42,8 @@ interface Binding extends KubernetesObject {
   roleRef: { apiGroup: string; kind: string; name: string }
   subjects: { kind: string; name: string; namespace?: string }[]
 }
+
+type SubjectKind = 'ServiceAccount' | 'Group'
 
 const rbac = 'rbac.authorization.k8s.io'
 const accountOf = (functionName: string) => `challenge-operator-${functionName}`
@@ -73,14 +77,34 @@ export async function openOperatorAccounts(
   }
   const clusterWide: Binding[] = []
 
-  /** The binding of `manifests/` for the account of this operator alone. */
-  const own = ({ metadata, subjects, ...rest }: Binding, namespace?: string): Binding => ({
+  /** The binding of `manifests/` for the account of this operator alone, or for the group. */
+  const own = ({ metadata, subjects, ...rest }: Binding, kind: SubjectKind, namespace?: string): Binding => ({
     ...rest,
-    metadata: { name: `${metadata.name}-${home}`, ...(namespace === undefined ? {} : { namespace }) },
+    metadata: {
+      name: `${metadata.name}-${kind.toLowerCase()}-${home}`,
+      ...(namespace === undefined ? {} : { namespace }),
+    },
     subjects: subjects
-      .filter(({ kind }) => kind === 'ServiceAccount')
-      .map(subject => ({ ...subject, namespace: home })),
+      .filter(each => each.kind === kind)
+      .map(subject => (kind === 'ServiceAccount' ? { ...subject, namespace: home } : subject)),
   })
+
+  async function bindAll(kind: SubjectKind, places: BoundPlaces, signal: AbortSignal): Promise<void> {
+    const { cluster, namespaced } = await bindingsFor(places)
+    const { namespaces } = places
+    const wide = cluster.map(each => own(each, kind))
+    clusterWide.push(...wide)
+    const narrow = namespaces === '*' ? [] : namespaces
+    const inNamespaces = narrow.flatMap(namespace => namespaced.map(each => own(each, kind, namespace)))
+    // The API server learns of the bindings of a kind in the order of their creation, so it knows all that knows the last.
+    for (const bindings of [wide, inNamespaces]) {
+      for (const binding of bindings) await createAsAdmin(client, binding, signal)
+      const last = bindings.at(-1)
+      if (last === undefined) continue
+      const inForce = () => grants(client, last, signal)
+      await waitUntil(`the rights of ${last.metadata.name}`, 20_000, inForce, signal)
+    }
+  }
 
   return {
     kubeconfigOf(name) {
@@ -88,22 +112,8 @@ export async function openOperatorAccounts(
       if (path === undefined) throw new Error(`no function is called ${name}`)
       return path
     },
-    async bind(places, signal) {
-      const { cluster, namespaced } = await bindingsFor(places)
-      const { namespaces } = places
-      const wide = cluster.map(each => own(each))
-      clusterWide.push(...wide)
-      const narrow = namespaces === '*' ? [] : namespaces
-      const inNamespaces = narrow.flatMap(namespace => namespaced.map(each => own(each, namespace)))
-      // The API server learns of the bindings of a kind in the order of their creation, so it knows all that knows the last.
-      for (const bindings of [wide, inNamespaces]) {
-        for (const binding of bindings) await createAsAdmin(client, binding, signal)
-        const last = bindings.at(-1)
-        if (last === undefined) continue
-        const inForce = () => grants(client, last, signal)
-        await waitUntil(`the rights of ${last.metadata.name}`, 20_000, inForce, signal)
-      }
-    },
+    bind: (places, signal) => bindAll('ServiceAccount', places, signal),
+    bindGroups: (places, signal) => bindAll('Group', places, signal),
     async bindRole(functionName, { kind, name, namespace }) {
       const binding: Binding = {
         apiVersion: `${rbac}/v1`,
@@ -149,7 +159,7 @@ async function bindingsFor({ namespaces, placesElsewhere }: BoundPlaces) {
   }
 }
 
-/** Asks whether the account of the binding has the first right of the bound role. */
+/** Asks whether the account or the group of the binding has the first right of the bound role. */
 async function grants(
   client: KubernetesClient,
   { roleRef, subjects, metadata }: Binding,
@@ -168,9 +178,12 @@ async function grants(
     namespace: metadata.namespace,
   }
   const [subject] = subjects
-  const user = `system:serviceaccount:${subject?.namespace}:${subject?.name}`
+  const who =
+    subject?.kind === 'Group'
+      ? { user: 'a member', groups: [subject.name] }
+      : { user: `system:serviceaccount:${subject?.namespace}:${subject?.name}` }
   const kind = { apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview' }
-  const body = { ...kind, spec: { user, resourceAttributes } }
+  const body = { ...kind, spec: { ...who, resourceAttributes } }
   const response = await client.request('POST', collectionPath(kind), { body }, signal)
   return (response.body as { status?: { allowed?: boolean } }).status?.allowed === true
 }
