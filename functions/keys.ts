@@ -1,7 +1,7 @@
 import { flagSecretProblem, type OperatorConfig } from '../lib/config/operator.ts'
 import type { SecretReference } from '../lib/config/secret-reference.ts'
 import { operatorError } from '../lib/errors.ts'
-import { openSecret, type SecretAccess } from './secrets.ts'
+import { openSecret, type SecretAccess, valueIn } from './secrets.ts'
 
 /** The keys of flags, as far as they are known. */
 type Keys = Pick<OperatorConfig, 'flagSecret' | 'flagHmacPepper' | 'keysProblem'>
@@ -37,7 +37,7 @@ function reader(
 ): Read {
   if (reference === undefined) return async () => given
   const secret = openSecret(reference, access)
-  return async () => textOf(await secret.value(), reference.variable)
+  return async () => valueIn(await secret.value(), reference)
 }
 
 /** A key that cannot be read keeps nobody from being ended or removed. */
@@ -53,19 +53,6 @@ async function readKeys(flagSecret: Read, flagHmacPepper: Read): Promise<Keys> {
 
 function unknownKeys(keysProblem: string): Keys {
   return { flagSecret: undefined, flagHmacPepper: undefined, keysProblem }
-}
-
-/** The console of AWS writes secrets as JSON with names of their own, unless it is told not to. */
-function textOf(text: string, variable: string): string {
-  if (!text.trimStart().startsWith('{')) return text.trim()
-  try {
-    const value = (JSON.parse(text) as Record<string, unknown>)[variable]
-    if (typeof value === 'string' && value !== '') return value
-  } catch {
-    // A key may begin with a brace.
-    return text.trim()
-  }
-  throw new Error(`the secret of ${variable}_SECRET_ARN is JSON without ${variable}; write the value alone`)
 }
 
 function isSame(one: Keys, other: Keys): boolean {

@@ -31,7 +31,7 @@ export interface ClusterFile {
   operator: Record<string, string>
 }
 
-export const secretNames = ['databaseUrl', 'flagSecret', 'flagHmacPepper'] as const
+export const secretNames = ['databaseUrl', 'flagSecret', 'flagHmacPepper', 'tracingHeaders'] as const
 export type SecretName = (typeof secretNames)[number]
 
 /** The keys, as deploy.example.yml has them. */
@@ -134,6 +134,7 @@ function secretsOf(settings: Settings, region: string): ClusterFile['secrets'] {
     databaseUrl: read('databaseUrl'),
     flagSecret: read('flagSecret'),
     flagHmacPepper: read('flagHmacPepper'),
+    tracingHeaders: read('tracingHeaders'),
     kmsKey:
       settings.text(
         'secrets.kmsKey',
@@ -177,6 +178,8 @@ function operatorVariables(settings: Settings): Record<string, string> {
       settings.problems.push(
         `operator.${name} is not a variable that begins with OPERATOR_ or OTEL_; remove it`,
       )
+    else if (name === 'OTEL_EXPORTER_OTLP_HEADERS_SECRET_ARN')
+      settings.problems.push(`operator.${name} is set by the deployment; write secrets.tracingHeaders`)
     else if (ownVariables.includes(name))
       settings.problems.push(`operator.${name} is set by the deployment; remove it`)
     else if (row !== undefined && row.functions.length === 0)

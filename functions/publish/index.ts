@@ -9,15 +9,18 @@ import { databaseAddress } from '../database.ts'
 import { busPart } from '../examine/bus.ts'
 import { databasePart } from '../examine/database.ts'
 import { examinable } from '../examine/examine.ts'
+import { functionTracer } from '../tracing.ts'
 import { createHandler } from './handler.ts'
 import { sections } from './sections.ts'
 
-const { operator, database, secrets, bus, log, tracer } = configured({
+const { operator, database, secrets, bus, log } = configured({
   service: 'publish',
   environment: process.env,
   sections,
 })
-const address = databaseAddress(database, { read: openSecretReader(secrets), log })
+const access = { read: openSecretReader(secrets), log }
+const tracer = functionTracer('publish', operator, access)
+const address = databaseAddress(database, access)
 const db = openDatabase({ url: address, max: 1, applicationName: 'challenge-operator publish' })
 const outbox = openOutbox(db, bus.name)
 

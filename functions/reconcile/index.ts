@@ -30,19 +30,21 @@ import { examinable } from '../examine/examine.ts'
 import { keyParts } from '../examine/keys.ts'
 import { queueParts } from '../examine/queues.ts'
 import { withKeys } from '../keys.ts'
+import { functionTracer } from '../tracing.ts'
 import { createHandler } from './handler.ts'
 import { sections } from './sections.ts'
 
-const { operator, cluster, database, secrets, queues, bus, log, tracer } = configured({
+const { operator, cluster, database, secrets, queues, bus, log } = configured({
   service: 'reconcile',
   environment: process.env,
   sections,
 })
+const access = { read: openSecretReader(secrets), log }
+const tracer = functionTracer('reconcile', operator, access)
 const metrics = openEmfMetrics(operator.installation)
 const traced = withCallSpans(clientFor('reconcile', cluster), tracer)
 const counted = withCallCounts(traced, { function: 'reconcile', metrics })
 const { client, time } = withServerTime(counted)
-const access = { read: openSecretReader(secrets), log }
 const address = databaseAddress(database, access)
 const db = openDatabase({
   url: address,

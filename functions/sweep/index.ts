@@ -20,10 +20,11 @@ import { examinable } from '../examine/examine.ts'
 import { keyParts } from '../examine/keys.ts'
 import { queueParts } from '../examine/queues.ts'
 import { withKeys } from '../keys.ts'
+import { functionTracer } from '../tracing.ts'
 import { createHandler } from './handler.ts'
 import { sections } from './sections.ts'
 
-const { operator, cluster, database, secrets, queues, next, log, tracer } = configured({
+const { operator, cluster, database, secrets, queues, next, log } = configured({
   service: 'sweep',
   environment: process.env,
   sections,
@@ -33,6 +34,7 @@ const metrics = openEmfMetrics(operator.installation)
 const counts = { function: 'sweep', metrics }
 const { client, time } = withServerTime(withCallCounts(clientFor('sweep', cluster), counts))
 const access = { read: openSecretReader(secrets), log }
+const tracer = functionTracer('sweep', operator, access)
 const address = databaseAddress(database, access)
 const db = openDatabase({
   url: address,

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { openSecretReader } from '../../lib/aws/secret-reader.ts'
 import { openQueues } from '../../lib/aws/sqs.ts'
 import { placesElsewhere } from '../../lib/config/placement.ts'
 import { configurationOf } from '../../lib/desired/configuration.ts'
@@ -18,16 +19,18 @@ import { clientFor } from '../cluster.ts'
 import { clusterPart } from '../examine/cluster.ts'
 import { examinable } from '../examine/examine.ts'
 import { queueParts } from '../examine/queues.ts'
+import { functionTracer } from '../tracing.ts'
 import { createHandler } from './handler.ts'
 import { sections } from './sections.ts'
 
 keepHeapSmall()
-const { operator, cluster, queues, log, tracer } = configured({
+const { operator, cluster, secrets, queues, log } = configured({
   service: 'watch-forwarder',
   environment: process.env,
   sections,
 })
 const { namespaces, leaseNamespace: namespace } = operator
+const tracer = functionTracer('watch-forwarder', operator, { read: openSecretReader(secrets), log })
 const metrics = openEmfMetrics(operator.installation)
 const counts = { function: 'watch-forwarder', metrics }
 const { client, time } = withServerTime(withCallCounts(clientFor('watch-forwarder', cluster), counts))

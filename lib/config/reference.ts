@@ -186,6 +186,11 @@ export const configurationReference: readonly ConfigurationVariable[] = [
     'Headers for that receiver, name=value with commas between several.',
   ),
   row(
+    'OTEL_EXPORTER_OTLP_HEADERS_SECRET_ARN',
+    undefined,
+    'ARN of the secret or parameter of AWS that holds OTEL_EXPORTER_OTLP_HEADERS, in its place.',
+  ),
+  row(
     'OPERATOR_HEALTH_PORT',
     '8081',
     'Port of `/healthz` and `/readyz` of `challenge-operator run`, 0 to 65535; 0: a free one.',

@@ -1,5 +1,7 @@
-import type { TracingConfig } from '../telemetry/span.ts'
+import type { TraceHeaders, TracingConfig } from '../telemetry/span.ts'
 import type { Variables } from './section.ts'
+
+const variable = 'OTEL_EXPORTER_OTLP_HEADERS'
 
 /** Percent encoding as in W3C baggage, which OpenTelemetry uses for these headers. */
 const header = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+=.+$/
@@ -11,17 +13,27 @@ export function tracing(variables: Variables): TracingConfig {
     variables.addProblem(
       `OTEL_EXPORTER_OTLP_ENDPOINT is ${JSON.stringify(endpoint.slice(0, 80))}; write the http(s) URL of an OTLP receiver`,
     )
-  const entries = (variables.text('OTEL_EXPORTER_OTLP_HEADERS') ?? '').split(',').map(each => each.trim())
-  const given = entries.filter(each => each !== '')
+  const { value, reference } = variables.secret(variable)
+  if (value !== undefined && reference !== undefined)
+    variables.addProblem(`${variable} and ${variable}_SECRET_ARN are both set; unset one of them`)
+  const headers = headersIn(value ?? '')
   // The problem shows no value, since a header may hold a key.
-  if (given.some(each => !header.test(each)))
-    variables.addProblem(
-      'OTEL_EXPORTER_OTLP_HEADERS is no list of headers; write name=value, with commas between several',
-    )
+  if (headers === undefined)
+    variables.addProblem(`${variable} is no list of headers; write name=value, with commas between several`)
+  return { endpoint, headers: headers ?? {}, headersSecret: reference }
+}
+
+/** @returns undefined if the text is no list of headers */
+export function headersIn(text: string): TraceHeaders | undefined {
+  const given = text
+    .split(',')
+    .map(each => each.trim())
+    .filter(each => each !== '')
+  if (given.some(each => !header.test(each))) return undefined
   const headers = given
     .map(each => each.split('='))
     .map(([name = '', ...value]) => [name, decoded(value.join('='))])
-  return { endpoint, headers: Object.fromEntries(headers) }
+  return Object.fromEntries(headers)
 }
 
 function decoded(value: string): string {

@@ -2,8 +2,6 @@ import type { OperatorConfig } from '../config/operator.ts'
 import { type Environment, OperatorMisconfigured, readConfig, type Section } from '../config/section.ts'
 import type { Log } from '../telemetry/log.ts'
 import { openLogger } from '../telemetry/logger.ts'
-import type { Tracer } from '../telemetry/span.ts'
-import { openTracer } from '../telemetry/tracer.ts'
 
 /** Every function reads the operator's own section, if only for the level of its log. */
 type FunctionSections = Record<string, Section<unknown>> & { operator: Section<OperatorConfig> }
@@ -17,12 +15,10 @@ export interface StartUpOptions<T extends FunctionSections> {
 
 type StartUp<T extends FunctionSections> = { [K in keyof T]: ReturnType<T[K]> } & {
   log: Log
-  /** Undefined: nothing is traced. */
-  tracer: Tracer | undefined
 }
 
 /**
- * Reads the configuration of a function, and opens its log and its tracer.
+ * Reads the configuration of a function, and opens its log.
  * A configuration that cannot be used ends the process with all its problems on stderr and exit code 78 (EX_CONFIG).
  */
 export function configured<T extends FunctionSections>(options: StartUpOptions<T>): StartUp<T> {
@@ -30,7 +26,7 @@ export function configured<T extends FunctionSections>(options: StartUpOptions<T
   try {
     const config = readConfig(environment, sections)
     const log = openLogger({ level: config.operator.logLevel, service })
-    return { ...config, log, tracer: openTracer(service, config.operator.tracing) }
+    return { ...config, log }
   } catch (thrown) {
     if (!(thrown instanceof OperatorMisconfigured)) throw thrown
     process.stderr.write(`${thrown.message}\n`)

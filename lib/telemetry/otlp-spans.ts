@@ -5,10 +5,11 @@ import {
   AlwaysOnSampler,
   BatchSpanProcessor,
   RandomIdGenerator,
+  type SpanExporter,
   TracerProvider,
 } from '@opentelemetry/sdk-trace'
 import { version } from '../version.ts'
-import type { EndedSpan, Tracer } from './span.ts'
+import { type EndedSpan, type HeaderSource, isHeaderSource, type Tracer, type TraceTarget } from './span.ts'
 import type { SpanIdentity } from './traceparent.ts'
 
 const kinds = {
@@ -24,16 +25,15 @@ const flushMs = 1_500
 /** Sends spans to an OTLP receiver in JSON over HTTP, in batches and at `flush`. Loaded only where a receiver is configured. */
 export function openOtlpSpans(
   service: string,
-  { endpoint, headers }: { endpoint: string; headers: Readonly<Record<string, string>> },
+  { endpoint, headers }: TraceTarget & { endpoint: string },
 ): Tracer {
   const ids = new RandomIdGenerator()
   /** The identity of the span that starts next, since a message carries it before the span is recorded. */
   let given: SpanIdentity | undefined
-  const exporter = new OTLPTraceExporter({
-    url: `${endpoint.replace(/\/$/, '')}/v1/traces`,
-    headers: { ...headers },
-    timeoutMillis: flushMs,
-  })
+  const url = `${endpoint.replace(/\/$/, '')}/v1/traces`
+  const exporter = isHeaderSource(headers)
+    ? renewing(new OTLPTraceExporter({ url, headers: () => headers.read(), timeoutMillis: flushMs }), headers)
+    : new OTLPTraceExporter({ url, headers: { ...headers }, timeoutMillis: flushMs })
   const provider = new TracerProvider({
     sampler: new AlwaysOnSampler(),
     resource: resourceFromAttributes({
@@ -64,4 +64,27 @@ export function openOtlpSpans(
   }
 
   return { record, flush: () => provider.forceFlush({ timeoutMillis: flushMs }).catch(() => {}) }
+}
+
+/** Sends spans once more if the receiver refused the headers and there are others by now. */
+function renewing(exporter: SpanExporter, headers: HeaderSource): SpanExporter {
+  return {
+    export(spans, done) {
+      exporter.export(spans, result => {
+        if (!isRefusal(result.error)) return done(result)
+        headers.renew().then(
+          changed => (changed ? exporter.export(spans, done) : done(result)),
+          () => done(result),
+        )
+      })
+    },
+    shutdown: () => exporter.shutdown(),
+    forceFlush: () => exporter.forceFlush?.() ?? Promise.resolve(),
+  }
+}
+
+/** Statuses of HTTP for headers without a key that is accepted. */
+function isRefusal(error: Error | undefined): boolean {
+  const { code } = (error ?? {}) as { code?: unknown }
+  return code === 401 || code === 403
 }

@@ -1,10 +1,32 @@
+import type { SecretReference } from '../config/secret-reference.ts'
 import type { SpanIdentity } from './traceparent.ts'
 
 export interface TracingConfig {
   /** Base URL of an OTLP/HTTP receiver; undefined: nothing is traced. */
   endpoint: string | undefined
   /** Headers of its requests, for example of a key. They are secret. */
-  headers: Readonly<Record<string, string>>
+  headers: TraceHeaders
+  /** Where AWS keeps the headers in their place. */
+  headersSecret: SecretReference | undefined
+}
+
+export type TraceHeaders = Readonly<Record<string, string>>
+
+/** Headers that may change while the process lives. */
+export interface HeaderSource {
+  /** @throws if they cannot be read; the spans are lost then */
+  read(): Promise<TraceHeaders>
+  /** Reads them anew, because the receiver refused them. @returns whether they are others now */
+  renew(): Promise<boolean>
+}
+
+/** Where a tracer sends its spans. */
+export interface TraceTarget extends Pick<TracingConfig, 'endpoint'> {
+  headers: TraceHeaders | HeaderSource
+}
+
+export function isHeaderSource(headers: TraceHeaders | HeaderSource): headers is HeaderSource {
+  return typeof headers.read === 'function'
 }
 
 /** A piece of work that has ended. Times are epoch milliseconds. */

@@ -1,10 +1,10 @@
-import type { Tracer, TracingConfig } from './span.ts'
+import type { Tracer, TraceTarget } from './span.ts'
 
 /**
  * Opens the tracer of a function, or returns undefined if no receiver is configured. The first span loads OpenTelemetry;
  * without a receiver nothing of it is loaded.
  */
-export function openTracer(service: string, { endpoint, headers }: TracingConfig): Tracer | undefined {
+export function openTracer(service: string, { endpoint, headers }: TraceTarget): Tracer | undefined {
   if (endpoint === undefined) return undefined
   let loading: Promise<Tracer> | undefined
   const load = () => {

@@ -131,10 +131,10 @@ export function composeOperator(
 ): Operator {
   const { databaseUrl, queues: urls, sqs, bus } = addresses
   const { functions = composedFunctions, leadership, pulse, metrics = noMetrics } = options
-  const { tracers, clientFor } = composeTelemetry(addresses, { ...config, metrics })
   const logOf = (service: ComposedFunction) => log.child({ service })
   const { readSecret: read = openSecretReader({ endpoints: {} }) } = addresses
   const secretsOf = (log: Log) => ({ read, log })
+  const { tracers, clientFor } = composeTelemetry(addresses, { ...config, metrics, access: secretsOf(log) })
   const database = openDatabase({
     url: databaseUrl,
     max: databaseConnections,

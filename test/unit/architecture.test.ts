@@ -33,7 +33,7 @@ const rooms: Array<[pattern: RegExp, layer: Layer, name?: string]> = [
   [/^functions\/examine\//, 'wiring', 'wiring'],
   [/^functions\/([^/]+)\//, 'functions'],
   // The parts that bills of materials share: rooms of the world that must not know each other, put together.
-  [/^functions\/(cluster|database|keys|secrets)\.ts$/, 'wiring', 'wiring'],
+  [/^functions\/(cluster|database|keys|secrets|tracing)\.ts$/, 'wiring', 'wiring'],
   [/^lib\/middleware\//, 'middleware'],
   [/^lib\/desired\//, 'pure and world', 'pure'],
   [/^lib\/observed\//, 'pure and world', 'pure'],

@@ -208,6 +208,28 @@ describe('the package of serverless.yml', () => {
     ])
   })
 
+  it('lets the functions that send spans read the headers for their receiver, and no other', () => {
+    const policies = ofType('AWS::IAM::Policy').filter(({ Properties }) =>
+      String(Properties.PolicyName).startsWith('tracing-headers'),
+    )
+    expect(
+      policies.map(({ Properties: { PolicyName, Roles, PolicyDocument } }) => [
+        PolicyName,
+        Roles,
+        (PolicyDocument as { Statement: { Action: unknown; Resource: unknown }[] }).Statement.map(
+          ({ Action, Resource }) => [Action, Resource],
+        ),
+      ]),
+    ).toEqual([
+      [
+        'tracing-headers',
+        ['WatchForwarderRole', 'ReconcileRole', 'SweepRole', 'PublishRole'].map(Ref => ({ Ref })),
+        [[['secretsmanager:GetSecretValue', 'ssm:GetParameter'], { Ref: 'TracingHeadersArn' }]],
+      ],
+      ['tracing-headers-key', [{ Ref: 'WatchForwarderRole' }], [['kms:Decrypt', { Ref: 'SecretsKeyArn' }]]],
+    ])
+  })
+
   it('keeps the bucket of the bundles private, and no versions of functions', () => {
     expect(resources.ServerlessDeploymentBucket?.Properties.PublicAccessBlockConfiguration).toEqual({
       BlockPublicAcls: true,

@@ -4,6 +4,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { databaseAddress } from '../../../functions/database.ts'
 import { withKeys } from '../../../functions/keys.ts'
+import { functionTracer } from '../../../functions/tracing.ts'
 import { openSecretReader } from '../../../lib/aws/secret-reader.ts'
 import { parseDatabaseConfig } from '../../../lib/config/connections.ts'
 import { type OperatorConfig, parseOperatorConfig } from '../../../lib/config/operator.ts'
@@ -13,6 +14,7 @@ import { type Database, openDatabase } from '../../../lib/store/database.ts'
 import { examine } from '../../../lib/store/examine.ts'
 import { bareEnvironment, runCommand } from '../../support/command.ts'
 import { type Moto, motoServer, startMoto } from '../../support/moto.ts'
+import { startOtlpReceiver } from '../../support/otlp-receiver.ts'
 import { recordedLog } from '../../support/recorded-log.ts'
 import { testDatabase } from '../../support/shared-parts.ts'
 
@@ -197,6 +199,25 @@ describe.skipIf(server === undefined)('secrets that AWS keeps', () => {
       expect(output).toContain("the operator's tables are missing")
       expect(output).toMatch(/FAIL +flag secret +the secret of FLAG_SECRET_SECRET_ARN does not exist/)
     })
+  })
+
+  it('holds the headers for the receiver of traces', async () => {
+    const receiver = await startOtlpReceiver()
+    try {
+      const arn = await create('ctf/tracing-headers', { SecretString: 'x-key=from-aws' })
+      const environment = {
+        OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
+        OTEL_EXPORTER_OTLP_HEADERS_SECRET_ARN: arn,
+      }
+      const { log, lines } = recordedLog()
+      const tracer = functionTracer('sweep', parseOperatorConfig(environment), { read: reader(), log })
+      tracer?.record({ name: 'a', kind: 'internal', startedAt: 0, endedAt: 1, attributes: {} })
+      await tracer?.flush()
+      expect(lines).toEqual([])
+      expect(receiver.requests).toMatchObject([{ headers: { 'x-key': 'from-aws' } }])
+    } finally {
+      receiver.stop()
+    }
   })
 
   describe('keys that rotate', () => {

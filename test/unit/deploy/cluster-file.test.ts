@@ -43,7 +43,7 @@ describe('parseClusterFile', () => {
     expect(parsed('region: eu-central-1')).toEqual({
       region: 'eu-central-1',
       cluster: { name: 'prod', endpoint: '', ca: '' },
-      secrets: { databaseUrl: '', flagSecret: '', flagHmacPepper: '', kmsKey: '' },
+      secrets: { databaseUrl: '', flagSecret: '', flagHmacPepper: '', tracingHeaders: '', kmsKey: '' },
       databaseUser: '',
       databaseIam: '',
       vpc: undefined,
@@ -92,6 +92,10 @@ describe('parseClusterFile', () => {
     [
       'operator: { OPERATOR_INTERVAL: 0 }',
       'operator: OPERATOR_INTERVAL is "0"; write a whole number of seconds from 1 to 3600',
+    ],
+    [
+      'operator: { OTEL_EXPORTER_OTLP_HEADERS_SECRET_ARN: x }',
+      'operator.OTEL_EXPORTER_OTLP_HEADERS_SECRET_ARN is set by the deployment; write secrets.tracingHeaders',
     ],
     [
       'operator: { FLAG_SECRET: x }',
