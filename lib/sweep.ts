@@ -9,7 +9,6 @@ import { apiVersion, labels, managedBySelector } from './crd/group.ts'
 import { childScopesOf, scopesOf, watchedBy } from './crd/namespaces.ts'
 import type { Kind, KubernetesObject, Stored } from './crd/objects.ts'
 import { configurationOf } from './desired/configuration.ts'
-import { operatorError } from './errors.ts'
 import type { Cluster, ListOptions } from './kubernetes/cluster.ts'
 import type { PodMetrics } from './kubernetes/pod-metrics.ts'
 import type { Cause } from './messages.ts'
@@ -18,7 +17,7 @@ import type { OpenRow, Store } from './store/store.ts'
 import { namedCertificate, wrongCertificates } from './sweep/certificates.ts'
 import { creditsUnreported, notHeldBack, readSweptClock } from './sweep/clock.ts'
 import { outdatedCopies } from './sweep/copied-secrets.ts'
-import { type KeptPod, keptPods } from './sweep/eviction.ts'
+import { type KeptPod, type KeptPods, keptPods } from './sweep/eviction.ts'
 import { createFindUse } from './sweep/find-use.ts'
 import {
   type FlagInputs,
@@ -47,6 +46,7 @@ import {
   unwarned,
 } from './sweep/mismatch.ts'
 import { ownNamespacesLeft } from './sweep/namespaces.ts'
+import { openRowsByUid } from './sweep/open-rows.ts'
 import { paced } from './sweep/pace.ts'
 import { createPlacementLists } from './sweep/placement.ts'
 import {
@@ -61,6 +61,7 @@ import { secretVersion } from './sweep/secret-version.ts'
 import { type SweptChild, sweptChild } from './sweep/swept-child.ts'
 import { type SweptInstance, sweptInstance } from './sweep/swept-instance.ts'
 import { tlsCopies } from './sweep/tls-copies.ts'
+import { believesActivity, wholeSince } from './sweep/whole.ts'
 import type { Log } from './telemetry/log.ts'
 import { currentTraceparent } from './telemetry/scope.ts'
 
@@ -111,6 +112,16 @@ interface PoliciesToCompare {
   clock: ClockState
 }
 
+interface IdleGround {
+  rows: ReadonlyMap<string, OpenRow>
+  instances: ReadonlyMap<string, SweptInstance>
+  /** When the rows were read, in epoch milliseconds. */
+  readAt: number
+  kept: KeptPods | undefined
+  templates: readonly Stored<ChallengeTemplate>[] | undefined
+  clock: ClockState
+}
+
 /** `resync` also compares every child with its record, and so covers Secrets, which the forwarder does not watch. */
 export type Sweep = (options: { resync: boolean }, signal: AbortSignal) => Promise<Swept>
 
@@ -136,6 +147,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
 
   return async ({ resync }, signal) => {
     const clock = await readSweptClock(deps, signal)
+    const readAt = now()
     const rows = await openRowsByUid(deps, signal)
     const made = resync && everywhere ? await placed.namespaces(signal) : []
     const seen: Seen = { occupied: new Set(), needs: [], certificates: new Set(), kept: new Map() }
@@ -147,12 +159,11 @@ export function createSweep(deps: SweepDependencies): Sweep {
     const copies = await placed.pullSecretCopies(templates, instances.values(), signal)
     const tls = resync ? await tlsCopies(deps, tlsSecret, instances.values(), signal) : undefined
     const at = now()
-    const listed = async () => (resync ? templates : listTemplates(signal))
-    const known = { instances, kept: resync ? seen.kept : undefined, paused: clock.paused }
-    const used = rows ? await findUse({ ...known, rows, listTemplates: listed, now: at }, signal) : []
+    const kept = resync ? seen.kept : undefined
+    const known = { instances, readAt, kept, templates: resync ? templates : undefined, clock }
+    const used = rows ? await findIdle({ ...known, rows }, at, signal) : []
     const sinceMs = resync ? Number.POSITIVE_INFINITY : intervalSeconds * 1_000
-    const wrongRows = paced(rows ? rowMismatches(rows, instances, at) : [], at, intervalSeconds)
-    if (wrongRows.left > 0) log.warn('sweep leaves rows to the next ones', { rows: wrongRows.left })
+    const wrongRows = rows ? rowsToSend(rowMismatches(rows, instances, at), at) : []
     const found = [
       ...overdue(instances.values(), at, sinceMs),
       ...opened(instances.values(), at, sinceMs),
@@ -176,7 +187,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
         : []),
     ]
     const outgoing = [
-      ...unique([...wrongRows.now, ...notHeldBack(found, instances, clock)]).map(each =>
+      ...unique([...wrongRows, ...notHeldBack(found, instances, clock)]).map(each =>
         mismatchMessage(each, at),
       ),
       ...(clock.paused ? [] : leftOver({ children, templates, instances, made, ...seen, placement }, at)),
@@ -193,6 +204,24 @@ export function createSweep(deps: SweepDependencies): Sweep {
       overdueMs: clock.paused ? 0 : longestOverdueMs(instances.values(), at),
       unsynced: instances.values().reduce((count, { unsynced }) => count + (unsynced ? 1 : 0), 0),
     }
+  }
+
+  function rowsToSend(wrong: readonly Mismatch[], at: number): Mismatch[] {
+    const { now: sent, left } = paced(wrong, at, intervalSeconds)
+    if (left > 0) log.warn('sweep leaves rows to the next ones', { rows: left })
+    return sent
+  }
+
+  /** Also finds out whether limits may admit anybody. */
+  async function findIdle(
+    { rows, instances, readAt, kept, templates, clock: { paused } }: IdleGround,
+    at: number,
+    signal: AbortSignal,
+  ): Promise<Mismatch[]> {
+    const whole = await wholeSince(deps, { rows, instances, readAt }, signal)
+    const listed = async () => templates ?? listTemplates(signal)
+    const hibernates = believesActivity(whole, at)
+    return findUse({ rows, instances, kept, paused, hibernates, listTemplates: listed, now: at }, signal)
   }
 
   /** A limit may have been raised, or the message of an instance that got room may be lost. */
@@ -300,26 +329,6 @@ export function createSweep(deps: SweepDependencies): Sweep {
 
   async function* pages<T extends KubernetesObject>(kind: Kind, selection: ListOptions, signal: AbortSignal) {
     for (const scope of scopesOf(namespaces)) yield* cluster.list<T>(kind, { ...selection, ...scope }, signal)
-  }
-}
-
-/**
- * Returns undefined if the database is away, or if the cluster's uid cannot be read, without which the owner of a row is
- * not known. The sweep then compares the objects of the cluster only.
- */
-async function openRowsByUid(
-  { cluster, store, config, log }: SweepDependencies,
-  signal: AbortSignal,
-): Promise<Map<string, OpenRow> | undefined> {
-  try {
-    const rows = new Map<string, OpenRow>()
-    const scope = { cluster: await cluster.uid(signal), namespaces: config.namespaces }
-    for await (const page of store.openRows(scope, signal)) for (const row of page) rows.set(row.uid, row)
-    return rows
-  } catch (thrown) {
-    signal.throwIfAborted()
-    log.warn('sweep goes on without the rows', { error: operatorError(thrown) })
-    return undefined
   }
 }
 

@@ -6,6 +6,7 @@ import type { Cluster } from '../kubernetes/cluster.ts'
 import type { InstanceKey } from '../messages.ts'
 import type { Reason } from '../reasons.ts'
 import type { LimitName } from '../store/admission-step.ts'
+import type { Admission } from '../store/admissions.ts'
 import type { Store } from '../store/store.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Decision } from './decide.ts'
@@ -63,9 +64,7 @@ export async function withAdmission(
       share,
     )
     const { wakes } = answer
-    return answer.admitted
-      ? { decision, wakes }
-      : { decision: leave('Queued', queuedMessage(answer.full)), wakes }
+    return answer.admitted ? { decision, wakes } : { decision: leave('Queued', queuedMessage(answer)), wakes }
   } catch (thrown) {
     signal.throwIfAborted()
     const error = operatorError(thrown)
@@ -95,7 +94,9 @@ const owners: Record<LimitName, string> = {
  * Says which limit leaves no room, and what frees some. It is renewed whenever the instance asks again, five minutes later
  * at most.
  */
-function queuedMessage(full: { name: LimitName; limit: number } | undefined): string {
+function queuedMessage({ full, incomplete = false }: Exclude<Admission, { admitted: true }>): string {
+  if (incomplete)
+    return 'The database does not know all instances that run yet. This one starts by itself in its turn, within a minute or two.'
   if (full === undefined)
     return 'Others go first: they were woken, their teams hold less, or they have waited for longer. This one starts by itself in its turn.'
   const { name, limit } = full

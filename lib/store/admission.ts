@@ -8,6 +8,7 @@ import type { Wakes } from './host-claims.ts'
 import type { InstanceRow } from './instances.ts'
 import type { Schema } from './schema.ts'
 import { storable } from './storable.ts'
+import { readWholeSince } from './whole-cluster.ts'
 
 /** Rows that hold room: those that were admitted, and those that ran before there was a limit. */
 const holds = sql<boolean>`(
@@ -29,6 +30,10 @@ export async function admitIn(
   if (held) {
     if (held.admitted_at === null) await write(transaction, request, 'admitted')
     return { admitted: true, wakes: [] }
+  }
+  if ((await readWholeSince(transaction, request.cluster)) === undefined) {
+    await write(transaction, request, 'waiting')
+    return { admitted: false, full: undefined, incomplete: true, wakes: [] }
   }
   const counts = await countScopes(transaction, request)
   const full = scopesOf(own, limits).find(({ name, limit }) => counts[name] >= limit)
@@ -73,6 +78,7 @@ export async function admitWaitingIn(
   await lockAdmissions(transaction, cluster)
   const waiting = await readWaiting(transaction, cluster)
   if (waiting.length === 0) return { wakes: [] }
+  if ((await readWholeSince(transaction, cluster)) === undefined) return { wakes: [] }
   const holdings = await readHoldings(transaction, { cluster, uid: '' })
   return { wakes: await admitRows(transaction, admitted(waiting, holdings, limits)) }
 }

@@ -17,10 +17,13 @@ export interface AdmissionRequest extends InstanceKey {
   woken: boolean
 }
 
-/** Whether there is room. `full`: the limit that leaves none; undefined: others go first. */
+/**
+ * Whether there is room. `full`: the limit that leaves none; undefined: others go first. `incomplete`: the rows are not known
+ * to be whole (`Wholeness`), so nobody is counted before a sweep.
+ */
 export type Admission = (
   | { admitted: true }
-  | { admitted: false; full: { name: LimitName; limit: number } | undefined }
+  | { admitted: false; full: { name: LimitName; limit: number } | undefined; incomplete?: boolean }
 ) &
   Wakes
 
@@ -36,7 +39,8 @@ export interface Admissions {
    * - A repeated call of an admitted instance is admitted, also if the limit was lowered since.
    * - Those that wait are in `wakes` when their turn comes: by this call, by the end of another instance (`Store.close`,
    *   `Store.closeGone`) or by its hibernation (`Store.record`). An instance that ends gives its place up.
-   * - Instances that run count as admitted, whether or not they have asked.
+   * - Instances that run count as admitted, whether or not they have asked. While it is not known that each of them has a row,
+   *   after the loss or the restore of the database, those that ask wait.
    *
    * Caveats: a message for `wakes` may be lost, so an instance that waits asks again from time to time.
    *

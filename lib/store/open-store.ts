@@ -17,6 +17,7 @@ import { eventsOf } from './record-events.ts'
 import type { Schema } from './schema.ts'
 import { storable } from './storable.ts'
 import type { InstanceRecord, Outbox, Recorded, Store } from './store.ts'
+import { markWholeIn, readWholeSince } from './whole-cluster.ts'
 
 const unchanged: Recorded = { problem: undefined, events: 0, closed: false }
 
@@ -77,6 +78,10 @@ export function openStore(
     lastActiveAt: (uid, signal) => withErrors(db, transaction => readLastActive(transaction, uid), signal),
     recordActivity: (uids, at, signal) =>
       withErrors(db, transaction => recordActivityIn(transaction, uids, at), signal),
+    rowsWholeSince: (cluster, signal) =>
+      withErrors(db, transaction => readWholeSince(transaction, cluster), signal),
+    markRowsWhole: (cluster, signal) =>
+      withErrors(db, transaction => markWholeIn(transaction, cluster), signal),
     prune: (old, signal) => withErrors(db, transaction => pruneIn(transaction, old), signal),
     async *openRows(scope, signal) {
       try {

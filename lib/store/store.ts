@@ -6,6 +6,7 @@ import type { PlatformProblem, Reason } from '../reasons.ts'
 import type { Admissions } from './admissions.ts'
 import type { History } from './history.ts'
 import type { HostClaims } from './host-claims.ts'
+import type { Wholeness } from './wholeness.ts'
 
 /** One instance as the database mirrors it. Times are RFC 3339. */
 export interface InstanceRecord {
@@ -106,7 +107,7 @@ export interface OpenRow {
  * Errors: every method throws an `OperatorError` and nothing else. It is `DatabaseUnavailable` if the database cannot be
  * reached, does not answer before the signal aborts, or lacks our tables.
  */
-export interface Store extends HostClaims, Admissions, History {
+export interface Store extends HostClaims, Admissions, History, Wholeness {
   /**
    * Writes an instance's row, the platform's row and the events of the transition in one transaction.
    *

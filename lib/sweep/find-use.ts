@@ -34,6 +34,8 @@ export interface ToCompare {
   kept: KeptPods | undefined
   /** The organiser's clock is paused, so no pod is changed. */
   paused: boolean
+  /** The times of activity in the database are believed. Otherwise nobody counts as idle. */
+  hibernates: boolean
   /** Epoch milliseconds. */
   now: number
 }
@@ -65,14 +67,14 @@ export function createFindUse(deps: UseDependencies): FindUse {
   let known: KeptPods | undefined
   let doubtedFrom = Number.POSITIVE_INFINITY
 
-  return async ({ instances, rows, listTemplates, kept: listed, paused, now }, signal) => {
+  return async ({ instances, rows, listTemplates, kept: listed, paused, hibernates, now }, signal) => {
     const asks = mayBeIdle(instances.values(), { rows, idleMillicores, now })
     const templates = asks ? await listTemplates() : []
     const hasTimeout = templates.some(({ spec }) => spec.idleTimeoutMinutes !== 0)
     const counts = hasTimeout && idleMillicores !== undefined
     const millicores = counts ? await readMillicores(signal) : undefined
     if (counts && millicores === undefined) return []
-    const found = useFound(instances, { rows, templates, millicores, idleMillicores, now })
+    const found = useFound(instances, { rows, templates, millicores, idleMillicores, hibernates, now })
     if (found.busy.length > 0) await recordBusy(found.busy, now, signal)
     if (found.silent > 0)
       log.warn('activity ended for many instances at once, so none of them is hibernated', {

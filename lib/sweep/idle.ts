@@ -12,6 +12,8 @@ export interface UseSeen {
   /** Processor time of the pods by uid of the instance, in thousandths of a core; undefined: it is no source. */
   millicores: ReadonlyMap<string, number> | undefined
   idleMillicores: number | undefined
+  /** See `ToCompare`. */
+  hibernates: boolean
   /** Epoch milliseconds. */
   now: number
 }
@@ -54,7 +56,7 @@ export function mayBeIdle(
 
 /** Compares the latest activity of instances with the timeouts of their templates. */
 export function useFound(instances: ReadonlyMap<string, SweptInstance>, seen: UseSeen): UseFound {
-  const { rows, millicores, now } = seen
+  const { rows, millicores, hibernates, now } = seen
   const woken = [...instances.values()].filter(({ idleSince, uid, deletingSince }) => {
     const activity = rows.get(uid)?.lastActiveAt
     return idleSince !== undefined && deletingSince === undefined && isAfter(activity, idleSince)
@@ -63,7 +65,10 @@ export function useFound(instances: ReadonlyMap<string, SweptInstance>, seen: Us
   const busy = running.filter(({ isBusy }) => isBusy)
   const due = running.filter(
     ({ isBusy, uid, activeAt, timeoutMs }) =>
-      !isBusy && now - activeAt >= timeoutMs && (millicores === undefined || millicores.has(uid)),
+      hibernates &&
+      !isBusy &&
+      now - activeAt >= timeoutMs &&
+      (millicores === undefined || millicores.has(uid)),
   )
   const silent = new Set(silentTogether(running, now).map(({ uid }) => uid))
   const idle = due.filter(({ uid, reported, instance }) =>

@@ -10,6 +10,7 @@ import { functionsWithRights } from '../../lib/kubernetes/install/accounts.ts'
 import { openCluster } from '../../lib/kubernetes/open-cluster.ts'
 import { openDatabase } from '../../lib/store/database.ts'
 import { migrate } from '../../lib/store/migrate.ts'
+import { openStore } from '../../lib/store/open-store.ts'
 import { createPlatformTables } from '../../lib/store/platform-tables.ts'
 import type { PartAddresses } from '../../local/parts/part-addresses.ts'
 import { localCredentials, localRegion } from '../../local/parts/queues.ts'
@@ -105,6 +106,8 @@ export async function openOperatorParts(options: OperatorPartsOptions): Promise<
   const { challenges = ['web', 'pwn'], teams = [1, 2, 3, 7] } = options
   await createPlatformTables(database, { challenges, teams }, signal)
   const client = open('test', plane.kubeconfig)
+  const cluster = openCluster(client)
+  await markOldAndWhole(database, await cluster.uid(signal), signal)
   const accounts = await openOperatorAccounts(client, plane.kubeconfig, options.serverOf)
   const { kubeconfigOf = accounts.kubeconfigOf } = options
   const clientFor = (name: string) => open(name, kubeconfigOf(name))
@@ -127,7 +130,7 @@ export async function openOperatorParts(options: OperatorPartsOptions): Promise<
     clientFor,
     accounts,
     client,
-    cluster: openCluster(client),
+    cluster,
     database,
     databaseUrl: db.url,
     events: uid =>
@@ -146,4 +149,17 @@ export async function openOperatorParts(options: OperatorPartsOptions): Promise<
       await db.remove()
     },
   }
+}
+
+/** As the sweep of an operator does that has run on the database for long, so that limits count from the first instance on. */
+async function markOldAndWhole(
+  database: OperatorParts['database'],
+  cluster: string,
+  signal: AbortSignal,
+): Promise<void> {
+  await openStore(database).markRowsWhole(cluster, signal)
+  await database
+    .updateTable('challenge_operator.whole_cluster')
+    .set({ since: '2020-01-01T00:00:00Z' })
+    .execute()
 }

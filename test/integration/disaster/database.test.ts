@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { Pod, Stored } from '../../../lib/crd/objects.ts'
 import { waitUntil } from '../../../local/process/wait.ts'
 import { bareEnvironment, runCommand } from '../../support/command.ts'
-import { platformRowsOf, rowsOf, untilConsistent } from '../../support/consistency.ts'
+import { instanceCalled, platformRowsOf, rowsOf, untilConsistent } from '../../support/consistency.ts'
 import { type DatabaseDisasters, databaseDisasters } from '../../support/database-disasters.ts'
 import { edit, remove } from '../../support/edits.ts'
 import { type FaultyOperator, startFaultyOperator } from '../../support/faulty-operator.ts'
@@ -11,6 +11,9 @@ import { phaseOf } from '../../support/operator.ts'
 import { migratedDatabase, type TestDatabase } from '../../support/shared-parts.ts'
 
 const platform = { challenges: ['web', 'pwn'], teams: [1, 2, 3, 4, 5, 6, 7, 8, 9] }
+
+/** The instances that may run at once. */
+const limit = 4
 
 let database: TestDatabase
 let disasters: DatabaseDisasters
@@ -22,6 +25,7 @@ beforeAll(async () => {
   operator = await startFaultyOperator({
     databaseUrl: database.url,
     ...platform,
+    env: { OPERATOR_MAX_INSTANCES: String(limit) },
   })
   const { cluster, namespace, signal } = operator
   await cluster.create(
@@ -45,11 +49,13 @@ function timeline(name: string) {
   return runCommand(['timeline', name], { ...bareEnvironment(), ...own })
 }
 
-async function startInstances(teams: readonly number[]): Promise<void> {
+async function createInstance(name: string): Promise<void> {
   const { cluster, namespace, signal } = operator
-  await Promise.all(
-    teams.map(team => cluster.create(instanceOf(namespace, `web-${team}`, 'web', team), signal)),
-  )
+  await cluster.create(instanceOf(namespace, name, 'web', Number(name.slice(4))), signal)
+}
+
+async function startInstances(teams: readonly number[]): Promise<void> {
+  await Promise.all(teams.map(team => createInstance(`web-${team}`)))
   for (const team of teams) await untilConsistent(operator, `web-${team}`, 'Ready')
 }
 
@@ -98,6 +104,13 @@ test('a lost database is rebuilt from the cluster, its events say so, and no pod
   expect(await toldOf(uids[0] ?? '')).toMatchObject([{ sequence: 1 }, { sequence: 2 }])
 
   await disasters.lose()
+  // Two of them find room, but nobody knows yet who runs.
+  const newcomers = ['web-7', 'web-8', 'web-9']
+  for (const name of newcomers) await createInstance(name)
+  for (const name of newcomers) {
+    const { status } = await phaseOf(operator, name, 'Pending', 'Queued')
+    expect(status?.message).toContain('does not know all instances that run yet')
+  }
   // Its row is not rebuilt when it ends.
   await remove(operator, 'ChallengeInstance', 'web-3')
   await untilConsistent(operator, 'web-3', 'gone')
@@ -114,6 +127,20 @@ test('a lost database is rebuilt from the cluster, its events say so, and no pod
     expect(await toldOf(uid)).toEqual([{ type: 'instance.ready', sequence: 3, rebuilt: true }])
   expect(await rowsOf(operator, 'web-1')).toMatchObject([{ flag_hmac: hash, phase: 'Ready' }])
   expect(await platformRowsOf(operator, 1, 'web')).toMatchObject([{ status: 'running' }])
+
+  await operator.sweep({ resync: false }, operator.signal)
+  const running = async () => {
+    const found = await Promise.all(newcomers.map(name => instanceCalled(operator, name)))
+    return found.filter(each => each?.status?.phase === 'Ready').length
+  }
+  await waitUntil(
+    'the newcomers that find room',
+    30_000,
+    async () => (await running()) === 2,
+    operator.signal,
+  )
+  await operator.sweep({ resync: false }, operator.signal)
+  expect(await pods()).toHaveLength(limit)
 
   const { output } = await timeline('web-1')
   expect(output).toContain('2 events, which the database has lost')

@@ -12,6 +12,7 @@ beforeAll(async () => {
 afterAll(() => database.remove())
 beforeEach(async () => {
   await database.rows('TRUNCATE challenge_operator.instance, challenge_operator.outbox')
+  await store().markRowsWhole(cluster, soon())
 })
 
 const cluster = everywhere.cluster
@@ -38,6 +39,36 @@ const recordOf = (uid: string, parts: Parameters<typeof instanceRecord>[0] = {})
   instanceRecord({ uid, name: uid, namespace: 'default', ...parts })
 
 const keyOf = (uid: string) => ({ namespace: 'default', name: uid, uid })
+
+describe('Store.admit while it is not known that the rows are whole', () => {
+  it('lets everybody wait, and nobody starts when room is given up, until the rows are whole', async () => {
+    const limited = store({ total: 2 })
+    await limited.admit(request('held'), soon())
+    await limited.record(recordOf('held'), soon())
+    await database.rows('DELETE FROM challenge_operator.whole_cluster')
+    expect(await limited.rowsWholeSince(cluster, soon())).toBeUndefined()
+    for (const uid of ['first', 'second']) {
+      const asked = await limited.admit(request(uid), soon())
+      expect(asked).toEqual({ admitted: false, full: undefined, incomplete: true, wakes: [] })
+    }
+    expect(await limited.admit(request('held'), soon())).toMatchObject({ admitted: true })
+    expect(await limited.admitWaiting(cluster, soon())).toEqual({ wakes: [] })
+    expect((await limited.close('held', { why: 'deleted' }, soon())).wakes).toBeUndefined()
+
+    await limited.markRowsWhole(cluster, soon())
+    expect((await limited.admitWaiting(cluster, soon())).wakes).toHaveLength(2)
+  })
+
+  it('forgets that the rows were whole when the table has another file, as after a restore', async () => {
+    const since = await store().rowsWholeSince(cluster, soon())
+    expect(since).toEqual(expect.any(Number))
+    expect(await store().rowsWholeSince('cluster-2', soon())).toBeUndefined()
+    await database.rows('TRUNCATE challenge_operator.instance')
+    expect(await store().rowsWholeSince(cluster, soon())).toBeUndefined()
+    await store().markRowsWhole(cluster, soon())
+    expect(await store().rowsWholeSince(cluster, soon())).toEqual(expect.any(Number))
+  })
+})
 
 describe('Store.admit', () => {
   it('admits as many of fifty at the same time as the limit says, and again whoever it admitted', async () => {

@@ -107,6 +107,14 @@ describe('an instance that is about to start', () => {
     })
   })
 
+  test('says so while the rows are not known to be whole', async () => {
+    const answer = { admitted: false, full: undefined, incomplete: true, wakes: [] } as const
+    const { after } = await asked({ ...limited, answer })
+    expect(after).toMatchObject({
+      obstacle: { reason: 'Queued', message: expect.stringContaining('does not know all instances') },
+    })
+  })
+
   test('waits for a database that connects, or has others to answer first', async () => {
     const { before, after } = await asked({ ...limited, answersAfterMs: 700 })
     expect(after).toBe(before)

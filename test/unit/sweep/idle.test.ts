@@ -40,6 +40,7 @@ function found(
     templates: [storedTemplate({ metadata: { name: 'web' }, spec: { idleTimeoutMinutes: 30 } })],
     millicores: undefined,
     idleMillicores: undefined,
+    hibernates: true,
     now: minutes(60),
     ...seen,
   })
@@ -48,6 +49,10 @@ function found(
 
 test('an instance without activity for as long as its timeout is idle, and one with later activity is not', () => {
   expect(found({ a: minutes(30), b: minutes(30) + 1 }).mismatches).toEqual(['idle a'])
+})
+
+test('nobody is idle while the times of activity are as old as a backup', () => {
+  expect(found({ a: minutes(1), b: minutes(2) }, { hibernates: false }).mismatches).toEqual([])
 })
 
 test('a template with another timeout, or with none, decides', () => {

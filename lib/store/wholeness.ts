@@ -1,0 +1,10 @@
+/**
+ * Whether the rows of a cluster are whole: every instance that runs has one. After the loss or the restore of a database they
+ * are not, until sweeps have had them rebuilt. Who counts rows asks before.
+ */
+export interface Wholeness {
+  /** Returns since when the rows of a cluster are known to be whole, in epoch milliseconds. Undefined: it is not known. */
+  rowsWholeSince(cluster: string, signal: AbortSignal): Promise<number | undefined>
+  /** Writes that every instance of a cluster that runs has a row. It holds until the database starts anew. @returns now */
+  markRowsWhole(cluster: string, signal: AbortSignal): Promise<number>
+}
