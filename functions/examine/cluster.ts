@@ -8,6 +8,7 @@ import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { leaseAccess } from '../../lib/kubernetes/lease/access.ts'
 import { forwarderLease, isForeign, type Writer } from '../../lib/kubernetes/lease/record.ts'
 import { summaryOf } from '../../lib/kubernetes/lease/summary.ts'
+import { judgeVersion } from '../../lib/kubernetes/supported-versions.ts'
 import { type ExaminedPart, isNetworkFailure, networkRemedy } from './examine.ts'
 
 export interface ExaminedCluster {
@@ -76,9 +77,11 @@ async function reachedFinding(client: KubernetesClient, signal: AbortSignal): Pr
       remedy: 'correct cluster.endpoint in the file of the cluster, and deploy',
     }
   const name = await ownName(client, signal)
-  return {
-    fine: `Kubernetes ${gitVersion ?? 'of an unknown version'} accepts its token${name === undefined ? '' : `, as ${name}`}`,
-  }
+  const { supported, sentence } = judgeVersion(gitVersion)
+  const reached = `Kubernetes ${gitVersion ?? 'of an unknown version'} accepts its token${name === undefined ? '' : `, as ${name}`}`
+  return supported
+    ? { fine: `${reached}; this version is supported` }
+    : { note: `${reached}, but ${sentence}` }
 }
 
 async function schemaFinding(client: KubernetesClient, signal: AbortSignal): Promise<Finding> {

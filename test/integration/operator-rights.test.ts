@@ -103,7 +103,9 @@ describe('a function that doctor examines', () => {
     await waitUntil('a leading forwarder', 30_000, hasLeader, operator.signal)
     expect(await examined([clusterOf(operator.clientFor(name))], name)).toEqual({
       cluster: {
-        fine: expect.stringMatching(/^Kubernetes v1\S+ accepts its token, as system:serviceaccount:/),
+        fine: expect.stringMatching(
+          /^Kubernetes v1\S+ accepts its token, as system:serviceaccount:\S+; this version is supported$/,
+        ),
       },
       definitions: { fine: expect.any(String) },
       rights: { fine: expect.stringMatching(/^it has all \d{2,} rights in the cluster that it needs$/) },
