@@ -9,6 +9,7 @@ import { databaseAddress } from '../database.ts'
 import { busPart } from '../examine/bus.ts'
 import { databasePart } from '../examine/database.ts'
 import { examinable } from '../examine/examine.ts'
+import { traceHeadersParts } from '../examine/trace-headers.ts'
 import { functionTracer } from '../tracing.ts'
 import { createHandler } from './handler.ts'
 import { sections } from './sections.ts'
@@ -35,4 +36,5 @@ const handle = createHandler({
 export const handler = examinable(handle, [
   databasePart({ db, address, platform: operator.platform }),
   busPart({ busName: bus.name }),
+  ...traceHeadersParts(operator, access),
 ])

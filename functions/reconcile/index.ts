@@ -29,6 +29,7 @@ import { databasePart } from '../examine/database.ts'
 import { examinable } from '../examine/examine.ts'
 import { keyParts } from '../examine/keys.ts'
 import { queueParts } from '../examine/queues.ts'
+import { traceHeadersParts } from '../examine/trace-headers.ts'
 import { withKeys } from '../keys.ts'
 import { functionTracer } from '../tracing.ts'
 import { createHandler } from './handler.ts'
@@ -97,6 +98,7 @@ export const handler = examinable(handle, [
   ...queueParts([queues.changesUrl, queues.timersUrl, queues.deadLettersUrl]),
   busPart({ busName: bus.name }),
   ...keyParts(operator, access),
+  ...traceHeadersParts(operator, access),
 ])
 
 // While a sandbox starts, it has more of a processor than its first invocation has.

@@ -19,6 +19,7 @@ import { databasePart } from '../examine/database.ts'
 import { examinable } from '../examine/examine.ts'
 import { keyParts } from '../examine/keys.ts'
 import { queueParts } from '../examine/queues.ts'
+import { traceHeadersParts } from '../examine/trace-headers.ts'
 import { withKeys } from '../keys.ts'
 import { functionTracer } from '../tracing.ts'
 import { createHandler } from './handler.ts'
@@ -84,4 +85,5 @@ export const handler = examinable(handle, [
   databasePart({ db, address, platform: operator.platform }),
   ...queueParts([queues.changesUrl, next.sweepsUrl]),
   ...keyParts(operator, access),
+  ...traceHeadersParts(operator, access),
 ])

@@ -19,6 +19,7 @@ import { clientFor } from '../cluster.ts'
 import { clusterPart } from '../examine/cluster.ts'
 import { examinable } from '../examine/examine.ts'
 import { queueParts } from '../examine/queues.ts'
+import { traceHeadersParts } from '../examine/trace-headers.ts'
 import { functionTracer } from '../tracing.ts'
 import { createHandler } from './handler.ts'
 import { sections } from './sections.ts'
@@ -30,7 +31,8 @@ const { operator, cluster, secrets, queues, log } = configured({
   sections,
 })
 const { namespaces, leaseNamespace: namespace } = operator
-const tracer = functionTracer('watch-forwarder', operator, { read: openSecretReader(secrets), log })
+const access = { read: openSecretReader(secrets), log }
+const tracer = functionTracer('watch-forwarder', operator, access)
 const metrics = openEmfMetrics(operator.installation)
 const counts = { function: 'watch-forwarder', metrics }
 const { client, time } = withServerTime(withCallCounts(clientFor('watch-forwarder', cluster), counts))
@@ -68,4 +70,5 @@ const handle = createHandler({
 export const handler = examinable(handle, [
   clusterPart({ client, namespace: operator.leaseNamespace, writer: operator.installation }),
   ...queueParts([queues.changesUrl]),
+  ...traceHeadersParts(operator, access),
 ])

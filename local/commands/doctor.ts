@@ -10,6 +10,7 @@ import { takeOver } from './doctor/installation-check.ts'
 import { keyChecks } from './doctor/key-checks.ts'
 import { queueChecks } from './doctor/queue-checks.ts'
 import { printFinding, runChecks } from './doctor/run-checks.ts'
+import { traceHeadersChecks } from './doctor/trace-headers-check.ts'
 
 type Print = (line: string) => void
 
@@ -36,6 +37,7 @@ export async function runDoctor(
     ...databaseChecks(parts, config),
     ...(parts.bus === undefined ? [note('event bus', noBusNote)] : []),
     ...keyChecks(config, externalSecrets(env)),
+    ...traceHeadersChecks(config, externalSecrets(env)),
   ]
   try {
     if (takesOver && client) print(await takeOver(client, config, signal))
