@@ -118,9 +118,20 @@ program
   .command('doctor')
   .description('check configuration, cluster, rights, queues and database, and say how to fix each problem')
   .option('--take-over', 'first make this installation (OPERATOR_STACK) the owner of the cluster', false)
-  .action(async (options: { takeOver: boolean }) => {
-    const { runDoctor } = await import('./commands/doctor.ts')
-    process.exitCode = (await runDoctor(env, options, print, stopOnSignal())) ? 0 : 1
+  .addOption(
+    new Option(
+      '--stage <cluster>',
+      'check the stack of deploy.<cluster>.yml on AWS in place of that',
+    ).conflicts('takeOver'),
+  )
+  .action(async ({ stage, ...options }: { stage?: string; takeOver: boolean }) => {
+    const { runDoctor, runStageDoctor } = await import('./commands/doctor.ts')
+    const stopping = stopOnSignal()
+    const isWell =
+      stage === undefined
+        ? await runDoctor(env, options, print, stopping)
+        : await runStageDoctor({ stage, directory: process.cwd() }, print, stopping)
+    process.exitCode = isWell ? 0 : 1
   })
 
 program

@@ -47,6 +47,19 @@ export async function runDoctor(
   }
 }
 
+/**
+ * `challenge-operator doctor --stage <cluster>`: checks a stack that is deployed on AWS.
+ * @returns whether no check failed
+ */
+export async function runStageDoctor(
+  examined: { stage: string; directory: string },
+  print: Print,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { checksOfStage } = await import('../../deploy/doctor/doctor.ts')
+  return runChecks(await checksOfStage(examined), { print, nothingExamined }, signal)
+}
+
 const nothingExamined =
   'No part is named, so nothing was checked. To check what npm start has started: . .local/env'
 

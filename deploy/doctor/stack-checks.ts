@@ -1,0 +1,68 @@
+import type { Check, Finding } from '../../lib/doctor/check.ts'
+import { credentialsRemedy, deployRemedy } from './remedies.ts'
+import type { Stack, StackResource, StackStatus } from './stack.ts'
+
+export function stackChecks(stack: Stack): Check[] {
+  return [
+    {
+      name: 'account',
+      remedy: credentialsRemedy,
+      async look(signal) {
+        const { account, arn } = await stack.identity(signal)
+        return { fine: `${account}, region ${stack.file.region}, as ${arn}` }
+      },
+    },
+    {
+      name: 'stack',
+      needs: 'account',
+      remedy: credentialsRemedy,
+      async look(signal) {
+        const status = await stack.status(signal)
+        if ('missing' in status) return missingFinding(stack)
+        // The other questions are about the resources of the stack.
+        if ('unknown' in status)
+          return {
+            problem: status.unknown,
+            remedy: 'ask for the rights of docs/deploy-aws.md, "Looking at a stack"',
+          }
+        return judgeStack(status.answer, await stack.resources(signal), stack)
+      },
+    },
+  ]
+}
+
+function missingFinding({ name, stage, file }: Stack): Finding {
+  return {
+    problem: `there is no stack ${name} in ${file.region} of this account`,
+    remedy: `${deployRemedy({ stage })}; or choose the account by AWS_PROFILE`,
+  }
+}
+
+export function judgeStack(
+  { status, reason }: StackStatus,
+  resources: readonly StackResource[],
+  { name, stage }: Pick<Stack, 'name' | 'stage'>,
+): Finding {
+  const deploy = deployRemedy({ stage })
+  const because = reason === undefined ? '' : ` (${reason})`
+  const broken = resources.filter(each => each.status.endsWith('_FAILED')).map(({ logicalId }) => logicalId)
+  if (broken.length > 0)
+    return {
+      problem: `${name} is ${status}, with failed resources: ${broken.join(', ')}${because}`,
+      remedy: deploy,
+    }
+  if (status === 'CREATE_COMPLETE' || status === 'UPDATE_COMPLETE')
+    return { fine: `${name} is ${status}, with ${resources.length} resources` }
+  if (status === 'UPDATE_ROLLBACK_COMPLETE')
+    return {
+      problem: `the last deployment of ${name} failed and was rolled back${because}`,
+      remedy: `see what failed: aws cloudformation describe-stack-events --stack-name ${name}; then ${deploy}`,
+    }
+  if (status === 'ROLLBACK_COMPLETE' || status === 'ROLLBACK_FAILED' || status === 'DELETE_FAILED')
+    return {
+      problem: `${name} is ${status}${because}, which no deployment can change`,
+      remedy: `npx serverless remove --stage ${stage}, then ${deploy}`,
+    }
+  if (status.endsWith('_IN_PROGRESS')) return { note: `${name} is ${status}; look again when it is done` }
+  return { problem: `${name} is ${status}${because}`, remedy: deploy }
+}
