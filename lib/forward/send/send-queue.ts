@@ -51,6 +51,12 @@ export interface TakenChanges {
 /** SQS takes ten messages in one request. */
 const batchSize = 10
 
+/**
+ * How long ends may wait for others to fill their request, in milliseconds, where one was sent just before. A request to the
+ * queue, and the batch that arrives, cost as much for one message as for ten.
+ */
+const gatherMs = 25
+
 /** Twenty functions with ten messages each: the queue hands out that many at once. */
 const startPlaces = 200
 
@@ -85,6 +91,7 @@ export function createSendQueue(now: () => number): SendQueue {
     last: createSendLimit(fixedPlaces(lastPlaces), now),
   }
   const all = Object.values(queues)
+  let endsSentAt = Number.NEGATIVE_INFINITY
   const groupsUnderWay = new Set<string>()
 
   /** @param heldSince only the changes that wait since then or for longer */
@@ -116,10 +123,30 @@ export function createSendQueue(now: () => number): SendQueue {
     return oldest === undefined ? undefined : Math.max(0, oldest + longestHoldMs - now())
   }
 
+  /**
+   * Takes an end at once after a pause; of many that come due one after the other, ten together.
+   * @returns milliseconds until those that are gathered go
+   */
+  function takeEnds(batch: PendingChange[]): number | undefined {
+    const { size } = queues.end
+    const leftMs = endsSentAt + gatherMs - now()
+    if (size > 0 && size < batchSize && leftMs > 0) return leftMs
+    takeFrom('end', batch)
+    if (batch.length > 0) endsSentAt = now()
+    return undefined
+  }
+
   /** What a user waits for passes ends that wait for a place. What starts work does not. */
   function takePastEnds(batch: PendingChange[]): void {
     takeFrom('first', batch)
     if (starts.free >= batchSize) takeFrom('teardown', batch, now() - longestHoldMs)
+  }
+
+  function take(urgency: Urgency, batch: PendingChange[]): number | undefined {
+    if (urgency === 'end') return takeEnds(batch)
+    if (urgency === 'teardown') return takeTeardowns(batch)
+    takeFrom(urgency, batch)
+    return undefined
   }
 
   function takeWithinLimits(batch: PendingChange[]): number | undefined {
@@ -132,8 +159,8 @@ export function createSendQueue(now: () => number): SendQueue {
         if (urgency === 'end') takePastEnds(batch)
         return Math.min(limit.opensInMs, opensInMs ?? Infinity)
       }
-      if (urgency === 'teardown') opensInMs = takeTeardowns(batch)
-      else takeFrom(urgency, batch)
+      const waitMs = take(urgency, batch)
+      if (waitMs !== undefined) opensInMs = Math.min(waitMs, opensInMs ?? Infinity)
       // What starts goes before what only corrects a status, also where both have places.
       if (batch.length === batchSize) break
     }

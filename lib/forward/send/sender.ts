@@ -60,7 +60,7 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
   let underWay = 0
   let refusals = 0
   let scheduled = false
-  let waitsForLimit = false
+  let wakes: { at: number; timer: unknown } | undefined
   let flushing = false
   let interruption = new AbortController()
   const deliveries = new Set<Promise<void>>()
@@ -80,7 +80,7 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
     while (underWay < (refusals > 0 ? 1 : parallelBatches) && !signal.aborted && maySend()) {
       // After the end no effect is seen, so no limit would ever open.
       const { batch, opensInMs } = queue.take({ ignoreLimits: flushing })
-      if (opensInMs !== undefined) void pumpAfter(opensInMs)
+      if (opensInMs !== undefined) pumpAfter(opensInMs)
       if (batch.length === 0) return
       underWay += 1
       const delivery = deliver(batch).finally(() => deliveries.delete(delivery))
@@ -89,12 +89,15 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
   }
 
   /** Without an effect nothing calls `pump` when a limit opens. */
-  async function pumpAfter(ms: number): Promise<void> {
-    if (waitsForLimit) return
-    waitsForLimit = true
-    await sleep(ms, signal, timers)
-    waitsForLimit = false
-    pump()
+  function pumpAfter(ms: number): void {
+    const at = now() + ms
+    if (wakes !== undefined && wakes.at <= at) return
+    timers.clear(wakes?.timer)
+    const timer = timers.set(() => {
+      wakes = undefined
+      pump()
+    }, ms)
+    wakes = { at, timer }
   }
 
   async function deliver(batch: PendingChange[]): Promise<void> {
@@ -149,6 +152,8 @@ export function createSender(options: SenderOptions, signal: AbortSignal): Sende
   async function untilBelow(count: () => number, below: number, until: AbortSignal): Promise<void> {
     while (count() >= below && !until.aborted) await abortable(shrunk.promise, until).catch(() => {})
   }
+
+  signal.addEventListener('abort', () => timers.clear(wakes?.timer), { once: true })
 
   return {
     put(pending) {

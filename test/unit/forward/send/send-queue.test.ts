@@ -117,6 +117,25 @@ describe('SendQueue', () => {
     expect(idsOf(take().batch)).toEqual(expected.map(name => `${name}-1`))
   })
 
+  it('takes an end at once, and those that follow it together', () => {
+    const put = (index: number) => queue.put(pending(`over-${index}`, { urgency: 'end' }))
+    put(0)
+    expect(take().batch).toHaveLength(1)
+    put(1)
+    queue.put(pending('ready'))
+    expect(idsOf(take().batch)).toEqual(['ready-1'])
+    now += 10
+    for (let index = 2; index < 6; index++) put(index)
+    expect(take()).toEqual({ batch: [], opensInMs: 15 })
+    now += 15
+    expect(take().batch).toHaveLength(5)
+    for (let index = 6; index < 18; index++) put(index)
+    expect(take().batch).toHaveLength(10)
+    expect(take()).toEqual({ batch: [], opensInMs: 25 })
+    now += 60_000
+    expect(take().batch).toHaveLength(2)
+  })
+
   it('holds teardowns until every end that was sent has had its effect', () => {
     queue.put(pending('over', { urgency: 'end' }))
     queue.put(pending('torn', { urgency: 'teardown' }))
@@ -137,6 +156,7 @@ describe('SendQueue', () => {
       batch,
       batch.map(({ change }) => change),
     )
+    now += 25
     expect([idsOf(take().batch), take().batch]).toEqual([['over-1'], []])
     queue.finish(batch, [])
     queue.put(pending('over', { urgency: 'end', version: '2' }))

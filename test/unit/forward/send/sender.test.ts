@@ -53,6 +53,23 @@ test('the sender puts changes of one turn into batches of ten', async () => {
   expect(batches).toEqual([10, 10, 5])
 })
 
+test('ends that come due one after the other share requests, also while something else waits for longer', async () => {
+  const batches: string[][] = []
+  const world = setUp(async changes => {
+    batches.push(changes.map(({ change }) => change.name))
+    return []
+  })
+  world.sender.put(pending('torn', { urgency: 'teardown' }))
+  for (let index = 0; index < 24; index++) {
+    world.sender.put(pending(`over-${index}`, { urgency: 'end' }))
+    if (index === 0) world.sender.put(pending('torn later', { urgency: 'teardown' }))
+    await world.advance(2)
+  }
+  await world.advance(100)
+  expect(batches.map(({ length }) => length)).toEqual([1, 10, 10, 3])
+  expect(batches.flat()).toEqual(Array.from({ length: 24 }, (_, index) => `over-${index}`))
+})
+
 test('the sender has at most four batches under way, and never two changes of one instance', async () => {
   const open: { names: string[]; answer: () => void }[] = []
   const world = setUp(
