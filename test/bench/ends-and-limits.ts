@@ -71,7 +71,13 @@ try {
     const options = { sample, count: instances, pids: cluster.plane.pids }
     show(await measureBareMarks(cluster, options, signal))
   }
-  const sight = await watchInstances(cluster.client, operated, cluster.signal)
+  const looking = new AbortController()
+  stack.defer(() => looking.abort())
+  const sight = await watchInstances(
+    cluster.client,
+    operated,
+    AbortSignal.any([cluster.signal, looking.signal]),
+  )
   if (runs('limits')) await measureLimit(cluster, sight)
 
   const operators = await startOperators(cluster, {})
@@ -101,7 +107,14 @@ try {
       'the second reconcile function': operators[1]?.pid,
       'the queue': cluster.queues.pid,
     }
-    show(await measureManyEnds(cluster, { sight, names, pids }, progress, signal))
+    show(
+      await measureManyEnds(
+        cluster,
+        { sight, closeSight: () => looking.abort(), names, pids },
+        progress,
+        signal,
+      ),
+    )
   }
 } finally {
   await stack.disposeAsync()

@@ -6,16 +6,25 @@ import { quantile } from './latency.ts'
 /** Milliseconds from the last end until every instance has its deletion mark. */
 const markedWithinMs = 5_000
 
+/** When each instance was marked first, in epoch milliseconds, by its name. */
+export function marksOf(
+  ends: ReadonlyMap<string, number>,
+  calls: readonly AuditedCall[],
+): Map<string, number> {
+  const marks = new Map<string, number>()
+  for (const { verb, resource, name, code, at } of calls)
+    if (verb === 'delete' && resource === 'challengeinstances' && code < 300 && ends.has(name))
+      marks.set(name, Math.min(at, marks.get(name) ?? Number.POSITIVE_INFINITY))
+  return marks
+}
+
 /**
  * Computes how late deletion marks came, by the clock of the API server.
  * @param ends epoch milliseconds by the name of the instance
  * @param calls all calls from the first end on
  */
 export function expiryFigures(ends: ReadonlyMap<string, number>, calls: readonly AuditedCall[]): Result {
-  const marks = new Map<string, number>()
-  for (const { verb, resource, name, code, at } of calls)
-    if (verb === 'delete' && resource === 'challengeinstances' && code < 300 && ends.has(name))
-      marks.set(name, Math.min(at, marks.get(name) ?? Number.POSITIVE_INFINITY))
+  const marks = marksOf(ends, calls)
   const late = [...marks].map(([name, at]) => at - (ends.get(name) ?? 0))
   const lastMark = Math.max(...marks.values())
   const turns = new Map(inOrder(ends).map((name, turn) => [name, turn]))

@@ -4,13 +4,14 @@ import { apiVersion } from '../../lib/crd/group.ts'
 import { collectionPath } from '../../lib/kubernetes/client/paths.ts'
 import { rfc3339 } from '../../lib/lifetime.ts'
 import { appliedStatus } from './applied-status.ts'
+import type { AuditedCall } from './audit-log.ts'
 import { openBareClient } from './bare-client.ts'
 import { type BenchCluster, sideBySide } from './bench-cluster.ts'
 import { namesOf } from './burst.ts'
 import { finalized } from './creator.ts'
-import { expiryFigures } from './expiry-figures.ts'
+import { expiryFigures, marksOf } from './expiry-figures.ts'
 import type { Figure, Result } from './figures.ts'
-import type { InstanceSight, SeenInstance } from './instance-sight.ts'
+import type { InstanceSight } from './instance-sight.ts'
 import { processorMs } from './processor-time.ts'
 import { floor, instance, operated, type Sample } from './sample.ts'
 
@@ -28,6 +29,8 @@ const spareMs = 10_000
 
 export interface ManyEnds {
   sight: InstanceSight
+  /** Ends the watches of the sight. Each of them costs the API server a tenth of a mark. */
+  closeSight: () => void
   /** The instances that end, all Ready. */
   names: readonly string[]
   /** The processes whose processor time is measured, by their names. */
@@ -37,7 +40,7 @@ export interface ManyEnds {
 /** Moves the ends of instances into one second, and measures how late they are marked. */
 export async function measureManyEnds(
   cluster: BenchCluster,
-  { sight, names, pids }: ManyEnds,
+  { sight, closeSight, names, pids }: ManyEnds,
   progress: (line: string) => void,
   signal: AbortSignal,
 ): Promise<Result> {
@@ -64,19 +67,52 @@ export async function measureManyEnds(
   if (leftMs < 0) throw new Error('the ends came before all instances had them: choose fewer --instances')
   progress(`waiting ${Math.round(leftMs / 1_000)} s for the ends`)
   await sleep(leftMs)
+  closeSight()
   const from = await audit.mark(signal)
   await sleep(first - Date.now())
-  const before = await processorTimes(pids)
-  const isMarked = (seen: SeenInstance) => seen?.metadata.deletionTimestamp !== undefined
-  await Promise.all(names.map(name => sight.until(name, seen => seen === undefined || isMarked(seen))))
-  const worked = workedFigures(before, await processorTimes(pids), names.length)
-  const to = await audit.mark(signal)
-  const calls = await audit.calls(from, to)
-  const result = expiryFigures(
-    ends,
-    calls.filter(({ at }) => at >= first),
-  )
+  const samples: ProcessorSample[] = []
+  let calls: AuditedCall[] = []
+  let marks = new Map<string, number>()
+  const sampling = new AbortController()
+  const sampled = sampleProcessors(pids, samples, AbortSignal.any([signal, sampling.signal]))
+  try {
+    while (marks.size < names.length) {
+      await sleep(lookMs, undefined, { signal })
+      const to = await audit.mark(signal)
+      calls = (await audit.calls(from, to)).filter(({ at }) => at >= first)
+      marks = marksOf(ends, calls)
+    }
+  } finally {
+    sampling.abort()
+    await sampled
+  }
+  const lastMark = Math.max(...marks.values())
+  const [before, after] = [samples[0], samples.find(({ at }) => at >= lastMark)]
+  const worked = before && after ? workedFigures(before.times, after.times, names.length) : []
+  const result = expiryFigures(ends, calls)
   return { ...result, figures: [...result.figures, ...worked] }
+}
+
+/** Between two looks into the audit log, in milliseconds: they are the bench's own work, on the same cores. */
+const lookMs = 2_000
+const sampleMs = 100
+
+interface ProcessorSample {
+  /** Epoch milliseconds. */
+  at: number
+  times: Record<string, number>
+}
+
+/** Keeps the processor times until the signal aborts. The log says later which of them is that of the last mark. */
+async function sampleProcessors(
+  pids: ManyEnds['pids'],
+  samples: ProcessorSample[],
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    samples.push({ at: Date.now(), times: await processorTimes(pids) })
+    await sleep(sampleMs, undefined, { signal }).catch(() => {})
+  }
 }
 
 /** Moves ends, and waits until all statuses show them. @returns how long that took, in milliseconds */
