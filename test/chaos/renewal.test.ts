@@ -14,6 +14,9 @@ let operator: FaultyOperator
 /** Called before reconcile deletes an instance: the last moment at which a write comes first. */
 let beforeDeletion: ((name: string) => Promise<void>) | undefined
 
+/** How many of the next deletions the API server refuses for now. */
+let tooMany = 0
+
 /** The answers to the deletions of instances, in their order. */
 let answers: number[] = []
 
@@ -35,6 +38,7 @@ function interrupted(functionName: string, inner: KubernetesClient): KubernetesC
       if (name !== undefined) calls.push(`${method} ${name}`)
       if (method !== 'DELETE' || name === undefined) return inner.request(method, path, request, signal)
       await beforeDeletion?.(name)
+      if (tooMany-- > 0) return { status: 429, body: undefined, headers: { 'retry-after': '1' } }
       const answer = await inner.request(method, path, request, signal)
       answers.push(answer.status)
       return answer
@@ -113,6 +117,16 @@ test('a renewal after the message of the end was made keeps the instance', async
   const renewed = await instanceCalled(operator, 'late')
   expect(renewed?.metadata).not.toHaveProperty('deletionTimestamp')
   expect(Date.parse(renewed?.status?.expiresAt ?? '')).toBe(Date.parse(renewedTo))
+})
+
+test('a deletion that the API server refuses for now is repeated after the pause that it asks for', async () => {
+  await running('crowded', 4)
+  const passes = operator.passes.length
+  await endingSoon('crowded', inSeconds(3))
+  tooMany = 2
+  await untilConsistent(operator, 'crowded', 'gone')
+  expect(calls.slice(0, 3)).toEqual(Array(3).fill('DELETE crowded'))
+  expect(operator.passes.slice(passes).map(each => each.outcome)).not.toContain('retry')
 })
 
 test('a write that does not move the end is judged again, and the instance ends', async () => {
