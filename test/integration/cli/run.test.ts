@@ -187,7 +187,11 @@ describe('two processes of challenge-operator run --all', () => {
     first.child.kill('SIGTERM')
     expect((await first.ended).code).toBe(0)
     const messages = linesOf(first).map(({ message }) => message)
-    expect(messages.slice(-2)).toEqual(['lease given up', 'the operator has ended in order'])
+    // The one that took the lease may show before the end of the process.
+    expect(messages.indexOf('lease given up')).toBeGreaterThan(
+      messages.indexOf('the operator is asked to end'),
+    )
+    expect(messages.at(-1)).toBe('the operator has ended in order')
     await waitUntil('the second leads', 30_000, async () => leads(second), signal)
     await readyInstance('two')
     await waitUntil('its sweeps', 30_000, async () => sweeps(second) > 0, signal)
