@@ -21,6 +21,8 @@ export interface SweepHandlerOptions extends SweepRhythm {
   sweeps: SweepsQueue
   /** Says whose the cluster is. Another installation sweeps nothing. By default it is this one's. */
   ownership?: Ownership
+  /** Begins a window of the forwarder. Called when nobody leads. By default nothing is begun. */
+  beginWindow?: ((signal: AbortSignal) => Promise<void>) | undefined
   log: Log
   metrics?: Metrics
   tracer?: Tracer | undefined
@@ -64,6 +66,7 @@ export function createHandler(options: SweepHandlerOptions) {
       try {
         await options.ready?.(signal)
         if (options.ownership && !(await options.ownership.owns(undefined, signal))) return undefined
+        if (options.ownership?.isLed === false) await beginWindow(signal)
         const swept = await options.sweep({ resync }, signal)
         measure(swept, metrics)
         ended(swept)
@@ -78,6 +81,17 @@ export function createHandler(options: SweepHandlerOptions) {
         return thrown
       }
     })
+  }
+
+  /** The schedule begins one in each minute, too. One that finds no free seat ends at once. */
+  const beginWindow = async (signal: AbortSignal): Promise<void> => {
+    if (options.beginWindow === undefined) return
+    try {
+      await options.beginWindow(signal)
+      log.warn('no forwarder leads, a window is begun')
+    } catch (error) {
+      log.warn('no forwarder leads, and no window could be begun; the schedule begins one', { error })
+    }
   }
 
   /** Sweeps, and puts the next sweep off. @returns what the sweep failed with */

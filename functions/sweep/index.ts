@@ -1,5 +1,6 @@
 import { openSecretReader } from '../../lib/aws/secret-reader.ts'
 import { openQueues } from '../../lib/aws/sqs.ts'
+import { openWindowRequests } from '../../lib/aws/window-request.ts'
 import { withCallCounts } from '../../lib/kubernetes/client/counted-client.ts'
 import { withServerTime } from '../../lib/kubernetes/client/server-time.ts'
 import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
@@ -25,7 +26,7 @@ import { functionTracer } from '../tracing.ts'
 import { createHandler } from './handler.ts'
 import { sections } from './sections.ts'
 
-const { operator, cluster, database, secrets, queues, next, log } = configured({
+const { operator, cluster, database, secrets, queues, next, bus, log } = configured({
   service: 'sweep',
   environment: process.env,
   sections,
@@ -71,6 +72,7 @@ const handle = createHandler({
     now: time.likely,
     trustMs: 0,
   }),
+  beginWindow: bus && openWindowRequests({ busName: bus.name }),
   ready: once(signal => checkSchema(client, signal)),
   sweeps,
   intervalSeconds,

@@ -1,4 +1,10 @@
-import { clusterSection, databaseSection, queueSection, sweepsSection } from '../../lib/config/connections.ts'
+import {
+  clusterSection,
+  databaseSection,
+  optionalBusSection,
+  queueSection,
+  sweepsSection,
+} from '../../lib/config/connections.ts'
 import { operatorSection } from '../../lib/config/operator.ts'
 import { secretsSection } from '../../lib/config/secrets.ts'
 
@@ -10,4 +16,6 @@ export const sections = {
   secrets: secretsSection,
   queues: queueSection,
   next: sweepsSection,
+  /** To begin a window of the forwarder when nobody leads. */
+  bus: optionalBusSection,
 }

@@ -259,7 +259,7 @@ export const configurationReference: readonly ConfigurationVariable[] = [
     'EVENT_BUS_NAME',
     undefined,
     'EventBridge bus that receives instance events, by name or ARN; unset (not on Lambda): events are only kept.',
-    ['reconcile', 'publish'],
+    ['reconcile', 'publish', 'sweep'],
   ),
   row(
     'AWS_REGION',

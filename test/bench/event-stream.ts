@@ -28,7 +28,12 @@ const kind = 'ChallengeInstance'
  * Creates instances at a steady rate and reads the queue. No operator takes the messages: an instance is deleted once its
  * message is there, so that the forwarder sees an effect and its limit of starts stays open.
  */
-export function startEventStream(cluster: BenchCluster, perSecond: number, firstTeam: number): EventStream {
+export function startEventStream(
+  cluster: BenchCluster,
+  perSecond: number,
+  firstTeam: number,
+  prefix = 'event',
+): EventStream {
   const { bare, addresses, signal } = cluster
   const events: StreamedEvent[] = []
   const byName = new Map<string, StreamedEvent>()
@@ -43,7 +48,7 @@ export function startEventStream(cluster: BenchCluster, perSecond: number, first
   const path = collectionPath({ apiVersion, kind }, operated)
 
   async function create(number: number): Promise<void> {
-    const name = `event-${number}`
+    const name = `${prefix}-${number}`
     const event: StreamedEvent = {
       ...{ name, calledAt: Date.now(), createdAt: 0, sentAt: undefined, messages: 0 },
     }

@@ -10,6 +10,7 @@ export interface Window {
   /** Every line of its log, with the time of its arrival. */
   readonly lines: readonly { at: number; line: Record<string, unknown> }[]
   readonly begunAt: number
+  readonly pid: number
   readonly ended: Promise<void>
   kill(): Promise<void>
 }
@@ -37,6 +38,7 @@ export function beginWindow({ files, remainingMs, env, share }: WindowStart): Wi
   return {
     lines,
     begunAt: Date.now(),
+    pid: child.pid ?? 0,
     ended,
     said(message) {
       const known = lines.find(({ line }) => line.message === message)

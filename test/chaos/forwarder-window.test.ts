@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createHandler as createSweepHandler } from '../../functions/sweep/handler.ts'
 import { createHandler } from '../../functions/watch-forwarder/handler.ts'
 import { annotations } from '../../lib/crd/group.ts'
 import type { KubernetesClient } from '../../lib/kubernetes/client/http.ts'
+import { createOwnership } from '../../lib/kubernetes/lease/ownership.ts'
 import type { Lease } from '../../lib/kubernetes/lease/record.ts'
 import { forwarderSeats, takeSeat } from '../../lib/kubernetes/lease/seat.ts'
 import { silentLog } from '../../lib/telemetry/log.ts'
@@ -108,6 +110,21 @@ function begin(identity: string, { remainingMs = 900_000, leaveMs = 90_000 } = {
   }
 }
 
+/** A sweep of the function, which begins a window when it finds that nobody leads. */
+function sweeping(beginWindow: () => void) {
+  const { clientFor, config, namespace, queues, signal } = operator
+  const ownership = createOwnership({
+    ...{ client: clientFor('sweep'), namespace, writer: config.installation },
+    ...{ log: silentLog, now: Date.now, trustMs: 0 },
+  })
+  const handler = createSweepHandler({
+    ...{ sweep: operator.sweep, sweeps: queues.sweeps, ownership, log: silentLog, stopping: signal },
+    ...{ intervalSeconds: 60, resyncMinutes: 10 },
+    beginWindow: async () => beginWindow(),
+  })
+  return () => handler(scheduledEvent('2026-01-01T00:01:00Z'), lambdaContext('sweep', 60_000))
+}
+
 const seat = async (name: (typeof forwarderSeats)[number]) =>
   operator.cluster.get<Lease>(
     { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', namespace: operator.namespace, name },
@@ -154,11 +171,13 @@ describe('windows that the schedule begins', () => {
     second.sever()
     third.sever()
     const successors: ReturnType<typeof begin>[] = []
+    const sweep = sweeping(() => successors.push(begin(`next-${successors.length}`)))
+    await sweep()
+    expect(successors).toEqual([])
     const isSeated = async () => {
-      const next = begin(`next-${successors.length}`)
-      successors.push(next)
-      await Promise.race([next.ended, sleep(1_500)])
-      return !next.hasEnded
+      await sweep()
+      await Promise.race([successors.at(-1)?.ended, sleep(1_500)])
+      return successors.at(-1)?.hasEnded === false
     }
     await waitUntil('a window after both have died', 30_000, isSeated, operator.signal)
     await create('after-both', 3)

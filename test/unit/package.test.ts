@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { bundleRecords } from '../../deploy/bundle/plugins.ts'
 import { changesReceives, timersReceives } from '../../lib/aws/redelivery.ts'
+import { windowRequest } from '../../lib/aws/window-request.ts'
 import { configurationReference, deployedFunctions } from '../../lib/config/reference.ts'
 import { sampleClusterFile, sampleVariables } from '../support/cluster-files.ts'
 import { type ServiceFolder, serviceFolder } from '../support/service-folder.ts'
@@ -158,6 +159,27 @@ describe('the package of serverless.yml', () => {
         Action: ['logs:CreateLogStream', 'logs:PutLogEvents'],
         Resource: { 'Fn::GetAtt': [log, 'Arn'] },
       })
+  })
+
+  it('begins a window of the forwarder by an event of the bus, which sweep alone may send, and no other', () => {
+    const rules = ofType('AWS::Events::Rule').filter(each => each.Properties.EventBusName !== undefined)
+    expect(rules.map(({ Properties }) => Properties)).toEqual([
+      expect.objectContaining({
+        EventBusName: { 'Fn::GetAtt': ['EventBus', 'Name'] },
+        EventPattern: { source: [windowRequest.source], 'detail-type': [windowRequest.type] },
+        Targets: [
+          expect.objectContaining({ Arn: { 'Fn::GetAtt': ['WatchDashforwarderLambdaFunction', 'Arn'] } }),
+        ],
+      }),
+    ])
+    expect(statementsOf('SweepRole').filter(({ Action }) => Action === 'events:PutEvents')).toEqual([
+      {
+        Effect: 'Allow',
+        Action: 'events:PutEvents',
+        Resource: { 'Fn::GetAtt': ['EventBus', 'Arn'] },
+        Condition: { StringEquals: { 'events:source': windowRequest.source } },
+      },
+    ])
   })
 
   it('refuses plain HTTP for every queue, by one policy for each, as SQS wants it', () => {

@@ -60,7 +60,8 @@ const callMs = 3_000
  * learns of renewals from a watch, and reads only if the watch is silent. See `stepLease` for the transitions.
  *
  * Guarantees: `onLeading` and `onFollowing` alternate, beginning with `onLeading`. A lease that was given up is taken by
- * a follower at once, as one whose holder was deployed earlier; a lease of a holder that died, after its duration. Remote clocks are never compared: a lease is
+ * a follower at once, as one whose holder was deployed earlier; a lease of a holder that died, after its duration. Remote clocks are compared once, by a
+ * candidate that begins (`countedSince`). Afterwards a lease is
  * free once its record has not changed for its duration by the candidate's own clock. When the election ends, for
  * whatever reason, a held lease is given up. A leader whose signal aborts leads on until the standby that the lease names
  * holds it, for `successorMs` at most.

@@ -7,6 +7,7 @@ import {
   foreignMessage,
   forwarderLease,
   isForeign,
+  isRunOut,
   type Lease,
   type Writer,
 } from './record.ts'
@@ -20,6 +21,8 @@ export interface Ownership {
    * @throws OperatorError if the Lease cannot be read
    */
   owns(sentAt: string | undefined, signal: AbortSignal): Promise<boolean>
+  /** Whether a forwarder led when the Lease was read last; undefined: it was not read, or may not be. */
+  readonly isLed: boolean | undefined
   /** Reads the Lease. @returns undefined if there is none */
   summary(signal: AbortSignal): Promise<LeaseSummary | undefined>
 }
@@ -49,17 +52,19 @@ export function createOwnership(options: OwnershipOptions): Ownership {
   const access = leaseAccess(client, namespace, forwarderLease)
   let known: { owned: boolean; at: number } | undefined
   let underWay: Promise<boolean> | undefined
+  let isLed: boolean | undefined
 
   async function look(signal: AbortSignal): Promise<boolean> {
     const at = now()
     const lease = await readAllowed(signal)
-    const owned = !isForeign(lease, writer)
+    isLed = lease === 'forbidden' ? undefined : !isRunOut(lease, now())
+    const owned = lease === 'forbidden' || !isForeign(lease, writer)
     if (!owned) log.error(foreignMessage, foreignFields(lease, writer))
     known = { owned, at }
     return owned
   }
 
-  async function readAllowed(signal: AbortSignal): Promise<Lease | undefined> {
+  async function readAllowed(signal: AbortSignal): Promise<Lease | 'forbidden' | undefined> {
     try {
       return await access.read(signal)
     } catch (thrown) {
@@ -68,11 +73,14 @@ export function createOwnership(options: OwnershipOptions): Ownership {
       log.warn('the Lease may not be read, so nobody checks whose the cluster is; apply manifests/rbac', {
         error,
       })
-      return undefined
+      return 'forbidden'
     }
   }
 
   return {
+    get isLed() {
+      return isLed
+    },
     async owns(sentAt, signal) {
       const at = now()
       if (sentAt !== undefined && at - Date.parse(sentAt) < minuteMs) return true

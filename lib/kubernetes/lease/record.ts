@@ -166,6 +166,26 @@ export function takeableInMs(lease: Lease | undefined, observedAt: number, now: 
   return Math.max(0, observedAt + duration - now)
 }
 
+/** Whether nobody holds the lease, or its holder has not renewed it for its duration, by a clock that the holder has, too. */
+export function isRunOut(lease: Lease | undefined, now: number): boolean {
+  if (holderOf(lease) === '') return true
+  const { renewTime = '', leaseDurationSeconds = 0 } = lease?.spec ?? {}
+  const renewedAt = Date.parse(renewTime)
+  return Number.isNaN(renewedAt) || now - renewedAt > leaseDurationSeconds * 1_000
+}
+
+/** Two clocks that are kept by NTP differ by less. */
+const clockSlackMs = 2_000
+
+/**
+ * Returns since when a candidate that sees the lease for the first time may count its duration, in epoch milliseconds: since
+ * its renewal, and not later than now. A holder whose clock is late is followed too early, once, which is harmless.
+ */
+export function countedSince(lease: Lease | undefined, now: number): number {
+  const renewedAt = Date.parse(lease?.spec?.renewTime ?? '')
+  return Number.isNaN(renewedAt) ? now : Math.min(now, renewedAt + clockSlackMs)
+}
+
 /** Returns whether `seen` is a later version than `known`, or another object. A watch may report our own writes late. */
 export function isNewer(seen: Stored<Lease>, known: Stored<Lease> | undefined): boolean {
   if (known?.metadata.uid !== seen.metadata.uid) return true

@@ -9,6 +9,7 @@ import {
   holderOf,
   isForeign,
   isOutdated,
+  isRunOut,
   type Lease,
   type LeaseTimes,
   releasedLease,
@@ -140,7 +141,7 @@ function seek(state: SeatState, { seats, lead }: SeenSeats, moment: SeatMoment):
   const { candidate } = moment
   const refused = isForeign(lead, candidate.writer)
   const own = seats.findIndex(lease => holderOf(lease) === candidate.identity)
-  const free = own >= 0 ? own : seats.findIndex(lease => isFree(lease, moment.now))
+  const free = own >= 0 ? own : seats.findIndex(lease => isRunOut(lease, moment.now))
   const seat = free >= 0 ? free : seats.findIndex(lease => isOutdated(lease, candidate.writer))
   if (!refused && seat >= 0) {
     const lease = seats[seat]
@@ -191,16 +192,9 @@ function write(
   return { do: 'write', seat, lease: { ...held, metadata } }
 }
 
-function isFree(lease: Lease | undefined, now: number): boolean {
-  if (holderOf(lease) === '') return true
-  const { renewTime = '', leaseDurationSeconds = 0 } = lease?.spec ?? {}
-  const renewedAt = Date.parse(renewTime)
-  return Number.isNaN(renewedAt) || now - renewedAt > leaseDurationSeconds * 1_000
-}
-
 /** Whether another forwarder has the seat and has listed everything. */
 function isReplaced(lease: Lease | undefined, { candidate, now }: SeatMoment): boolean {
-  const isOthers = holderOf(lease) !== candidate.identity && !isFree(lease, now)
+  const isOthers = holderOf(lease) !== candidate.identity && !isRunOut(lease, now)
   return isOthers && lease?.metadata.annotations?.[annotations.standsBy] === 'true'
 }
 

@@ -3,6 +3,7 @@ import type { Reason } from '../../reasons.ts'
 import type { LogFields } from '../../telemetry/log-fields.ts'
 import {
   announcedLease,
+  countedSince,
   foreignFields,
   foreignMessage,
   heldLease,
@@ -30,7 +31,10 @@ export interface LeaseState {
   readonly lease: Stored<Lease> | undefined
   /** The first read has succeeded. */
   readonly wasRead: boolean
-  /** When the present record was first seen, in epoch milliseconds. Annotations do not count. */
+  /**
+   * When the present record was first seen, in epoch milliseconds. Annotations do not count. A candidate that begins counts
+   * from the renewal, since the holder may have been dead for long.
+   */
   readonly observedAt: number
   readonly leading: boolean
   /** The candidate is able to lead: it has listed everything. */
@@ -169,7 +173,8 @@ function onRead(state: LeaseState, lease: Stored<Lease> | undefined, moment: Lea
   const { retryMs, renewMs } = moment.candidate.times
   // A read is the truth, also if etcd was restored and its versions went back, unless the watch told a change meanwhile.
   const isTruth = !state.changedMeanwhile
-  return andThen(observe({ ...state, wasRead: true }, lease, moment, isTruth), next => {
+  return andThen(observe({ ...state, wasRead: true }, lease, moment, isTruth), seen => {
+    const next = state.wasRead ? seen : { ...seen, observedAt: countedSince(seen.lease, moment.now) }
     if (state.phase === 'reading') return turn(next, moment)
     if (state.phase === 'rereading') return pause(next, Math.min(retryMs, renewMs), moment)
     return pause(next, Math.min(retryMs, freeInMs(next, moment)), moment)

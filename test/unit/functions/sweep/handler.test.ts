@@ -24,6 +24,9 @@ interface Options {
   enqueued?: number
   /** Whether the cluster is this installation's. */
   owned?: boolean
+  /** Whether a forwarder leads; undefined: nobody knows. */
+  isLed?: boolean | undefined
+  windowsFail?: boolean
   stopping?: AbortSignal
 }
 
@@ -37,6 +40,8 @@ function setUp({
   queueIsAway = false,
   enqueued = 2,
   owned = true,
+  isLed = true,
+  windowsFail = false,
   stopping,
 }: Options = {}) {
   const resyncs: boolean[] = []
@@ -45,6 +50,7 @@ function setUp({
   const sent: { turn: SweepTurn; delaySeconds: number }[] = []
   const log = keptLog()
   const spans: EndedSpan[] = []
+  const windows: number[] = []
   const traces: (string | undefined)[] = []
   let now = Date.parse('2026-01-01T00:00:00Z')
   let checks = 0
@@ -69,7 +75,12 @@ function setUp({
     },
     ownership: {
       owns: async () => owned,
+      isLed,
       summary: async () => ({ holder: 'one', version: '1.2.3', stack: 'ours' }),
+    },
+    beginWindow: async () => {
+      windows.push(now)
+      if (windowsFail) throw new OperatorError('ClusterUnavailable', 'the bus is away')
     },
     intervalSeconds,
     resyncMinutes,
@@ -89,6 +100,7 @@ function setUp({
     measured,
     spans,
     traces,
+    windows,
     deliver,
     invoke: (event: ScheduledEvent) => handler(event, context()),
     /** Invokes as the schedule does. */
@@ -125,6 +137,35 @@ describe('the metrics of a sweep', () => {
     const { begin, measured } = setUp({ intervalSeconds: 60, failing: [0] })
     await expect(begin(minuteOne)).rejects.toThrow('away')
     expect(measured.kept).toEqual([])
+  })
+})
+
+describe('a sweep while no forwarder leads', () => {
+  it('begins a window before it sweeps, and each sweep another one', async () => {
+    const { begin, drain, windows, begunAt } = setUp({ isLed: false })
+    await begin(minuteOne)
+    await drain()
+    expect(windows).toEqual(begunAt)
+    expect(windows).toHaveLength(4)
+  })
+
+  it('sweeps also if no window can be begun', async () => {
+    const { begin, resyncs, log } = setUp({ isLed: false, windowsFail: true, intervalSeconds: 60 })
+    await begin(minuteOne)
+    expect(resyncs).toHaveLength(1)
+    expect(log.lines.map(({ message }) => message)).toContain(
+      'no forwarder leads, and no window could be begun; the schedule begins one',
+    )
+  })
+
+  it.each([
+    { title: 'a forwarder leads', isLed: true, owned: true },
+    { title: 'the cluster is another installation’s', isLed: false, owned: false },
+  ])('begins none if $title', async ({ isLed, owned }) => {
+    const { begin, drain, windows } = setUp({ isLed, owned })
+    await begin(minuteOne)
+    await drain()
+    expect(windows).toEqual([])
   })
 })
 

@@ -21,7 +21,7 @@ function held(by: string, resourceVersion: string, own?: Record<string, string>)
 }
 
 function unannounced(by: string, resourceVersion: string, own?: Record<string, string>): Stored<Lease> {
-  const renewTime = `2026-05-01T11:59:00.${resourceVersion.padStart(6, '0')}Z`
+  const renewTime = `2026-05-01T12:00:00.${resourceVersion.padStart(6, '0')}Z`
   const spec = {
     holderIdentity: by,
     leaseDurationSeconds: durationMs / 1_000,
@@ -131,6 +131,17 @@ describe('a candidate', () => {
 
   it('takes a lease without a holder at once', () => {
     expect(election().begin(held('', '7'))).toEqual(['write one over 7'])
+  })
+
+  it('takes a lease at once whose holder died before, and waits for the rest of its time otherwise', () => {
+    const [early, late] = [election(), election()]
+    early.pass(10_000)
+    // It has been silent for longer than a holder that lives.
+    expect(early.begin(held('two', '7'))).toEqual(['read'])
+    early.pass(durationMs + 1_000 - 10_000)
+    expect(early.feed({ type: 'read', lease: held('two', '7') })).toEqual(['wait 1000'])
+    late.pass(durationMs + 2_000)
+    expect(late.begin(held('two', '7'))).toEqual(['write one over 7'])
   })
 
   it('takes a lease that it holds already, after a restart under the same identity', () => {
