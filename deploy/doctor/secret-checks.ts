@@ -37,9 +37,7 @@ async function findingsOf(
     remedy: `create it, or correct secrets.${name} in deploy.${stack.stage}.yml, and deploy`,
   }
   if (arn.split(':')[2] === 'ssm') {
-    // Everything after `parameter`: a name with a / has one before it, another has none.
-    const value = arn.slice(arn.indexOf(':parameter/') + ':parameter'.length)
-    const Values = [value, value.slice(1)]
+    const Values = parameterNames(arn)
     const question = new DescribeParametersCommand({ ParameterFilters: [{ Key: 'Name', Values }] })
     const answer = await ask('ssm:DescribeParameters', () =>
       stack.clients.ssm.send(question, { abortSignal }),
@@ -71,6 +69,12 @@ async function findingsOf(
           },
     gone,
   )
+}
+
+/** The ARNs of `pepper` and `/pepper` are the same. A name with several parts begins with a slash. */
+export function parameterNames(arn: string): string[] {
+  const name = arn.slice(arn.indexOf(':parameter/') + ':parameter/'.length)
+  return name.includes('/') ? [`/${name}`] : [`/${name}`, name]
 }
 
 /** Judges whether the role may use the key of a secret. A key of AWS needs no right. @param key an ARN, an id or an alias */

@@ -217,6 +217,7 @@ export default class ChallengeOperatorPlugin {
     progress.remove()
     if (alive) return log.notice(sentence)
     log.error(sentence)
+    log.notice(`npx challenge-operator doctor --stage ${this.#stage} looks at each thing.`)
     process.exitCode = 1
   }
 

@@ -56,7 +56,10 @@ export async function runStageDoctor(
   print: Print,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { checksOfStage } = await import('../../deploy/doctor/doctor.ts')
+  const { checksOfStage } = await import('../../deploy/doctor/doctor.ts').catch(cause => {
+    const where = 'a checkout of the repository with all its packages (npm ci); a container image lacks them'
+    throw new Error(`doctor --stage needs ${where}`, { cause })
+  })
   return runChecks(await checksOfStage(examined), { print, nothingExamined }, signal)
 }
 

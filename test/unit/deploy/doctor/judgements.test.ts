@@ -7,7 +7,7 @@ import { judgeFunction } from '../../../../deploy/doctor/function-checks.ts'
 import { judgeMapping, judgeQueue, refusesPlainHttp } from '../../../../deploy/doctor/queue-judgement.ts'
 import { actionsOn, judgeRight, merged } from '../../../../deploy/doctor/right-checks.ts'
 import { judgeSchedule } from '../../../../deploy/doctor/schedule-checks.ts'
-import { judgeKey } from '../../../../deploy/doctor/secret-checks.ts'
+import { judgeKey, parameterNames } from '../../../../deploy/doctor/secret-checks.ts'
 import { judgeStack } from '../../../../deploy/doctor/stack-checks.ts'
 import { parseClusterFile } from '../../../../deploy/plugin/cluster-file.ts'
 import { version } from '../../../../lib/version.ts'
@@ -375,6 +375,14 @@ describe('judgeKey', () => {
     expect(judgeKey('alias/own', { kmsKey })).toHaveProperty('note')
     expect(judgeKey('def', { kmsKey })).toEqual(problem('key def', 'secrets.kmsKey'))
     expect(judgeKey(kmsKey, { kmsKey: '' })).toEqual(problem('key abc', 'secrets.kmsKey'))
+  })
+})
+
+describe('parameterNames', () => {
+  it('are those that an ARN stands for', () => {
+    const arn = 'arn:aws:ssm:eu-central-1:123456789012:parameter'
+    expect(parameterNames(`${arn}/pepper`)).toEqual(['/pepper', 'pepper'])
+    expect(parameterNames(`${arn}/prod-ctf/pepper`)).toEqual(['/prod-ctf/pepper'])
   })
 })
 
