@@ -63,6 +63,7 @@ export async function surveyCluster(
     'api-server': await reaches(...apiServer),
     ipv6: free.addresses.some(address => address.includes(':')),
     metrics: await servesMetrics(client, signal),
+    'operator-image': variables.inCluster !== undefined,
     policies: await enforcesPolicies({ cluster, packets }, free, held, signal),
   }
   const abilities = (Object.keys(found) as Ability[]).filter(ability => found[ability])

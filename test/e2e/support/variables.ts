@@ -14,6 +14,7 @@ export const abilities = {
   'tls-route': 'this cluster serves no TLSRoute, or E2E_GATEWAY and E2E_GATEWAY_SERVICE name no Gateway',
   'load-balancer': 'E2E_LOAD_BALANCER does not say that this cluster has load balancers',
   metrics: 'nothing serves metrics.k8s.io in this cluster',
+  'operator-image': 'E2E_OPERATOR_IMAGE and E2E_PARTS_IMAGE name no images of the operator and its parts',
 } as const
 
 export type Ability = keyof typeof abilities
@@ -59,6 +60,14 @@ export const variableReference = [
     meaning: 'true: a Service of type LoadBalancer gets an address that pods reach',
   },
   {
+    name: 'E2E_OPERATOR_IMAGE',
+    meaning: 'the image of the operator, under a name that the cluster can pull or has',
+  },
+  {
+    name: 'E2E_PARTS_IMAGE',
+    meaning: 'the image with Postgres and the queues for it, which test/e2e/image/pack.ts makes',
+  },
+  {
     name: 'E2E_REQUIRE',
     meaning: 'abilities that the cluster must have, with commas between; the run fails if one is missing',
   },
@@ -72,6 +81,8 @@ export interface SuiteVariables {
   ingress: { className: string; service: ObjectName } | undefined
   gateway: { gateway: ObjectName; service: ObjectName } | undefined
   loadBalancer: boolean
+  /** The images of an operator that runs in the cluster itself. */
+  inCluster: { operator: string; parts: string } | undefined
   required: Ability[]
 }
 
@@ -136,6 +147,9 @@ export function readVariables(env: Record<string, string | undefined>): SuiteVar
       : undefined,
     gateway: together('E2E_GATEWAY', 'E2E_GATEWAY_SERVICE')
       ? { gateway: objectName('E2E_GATEWAY'), service: objectName('E2E_GATEWAY_SERVICE') }
+      : undefined,
+    inCluster: together('E2E_OPERATOR_IMAGE', 'E2E_PARTS_IMAGE')
+      ? { operator: text('E2E_OPERATOR_IMAGE'), parts: text('E2E_PARTS_IMAGE') }
       : undefined,
     loadBalancer: text('E2E_LOAD_BALANCER') === 'true',
     required: required as Ability[],
