@@ -14,7 +14,13 @@ import { type ServiceFront, startServiceFront } from './aws/service-front.ts'
 import { readStack, type Stack, unpack } from './aws/stack.ts'
 import { sampleClusterFile } from './cluster-files.ts'
 import { type Begun, type Lambda, type LambdaFunction, openLambda } from './lambda-runner/lambda.ts'
-import { failedInvocation, runStackMapping, scheduledEventOf } from './lambda-runner/triggers.ts'
+import {
+  busEventOf,
+  failedInvocation,
+  matches,
+  runStackMapping,
+  scheduledEventOf,
+} from './lambda-runner/triggers.ts'
 import { flagSecret, type OperatorParts, openOperatorParts, pepper } from './operator-parts.ts'
 import { serviceFolder } from './service-folder.ts'
 import { sharedControlPlane } from './shared-parts.ts'
@@ -34,6 +40,8 @@ export interface DeployedZips extends Omit<OperatorParts, 'addresses' | 'stop'> 
   aws: ServiceFront
   /** Invokes a function as its schedule does. */
   fire(functionName: string): Promise<Begun>
+  /** The invocations by schedules, and by events of the bus. */
+  readonly begun: readonly (Begun & { functionName: string })[]
   stop(): Promise<void>
 }
 
@@ -56,7 +64,7 @@ export async function deployZips(operator: Record<string, string> = {}): Promise
 
 async function deploy(operator: Record<string, string>, ends: AsyncDisposableStack): Promise<DeployedZips> {
   const clusterName = `zips-${randomBytes(4).toString('hex')}`
-  const parts = await openOperatorParts({ env: operator, teams: [1, 2, 3, 4, 5, 6] })
+  const parts = await openOperatorParts({ env: operator, teams: [1, 2, 3, 4, 5, 6, 7] })
   ends.defer(() => parts.stop(Promise.resolve()))
   const { namespaces } = parts.config
   await parts.accounts.bindGroups({ namespaces, placesElsewhere: false }, parts.signal)
@@ -89,12 +97,23 @@ async function deploy(operator: Record<string, string>, ends: AsyncDisposableSta
     stopping.abort()
     await mappings
   })
+  const begun: DeployedZips['begun'][number][] = []
+  const begin = async (functionName: string, event: unknown) => {
+    const invocation = await lambda.beginAsynchronously(functionName, event)
+    begun.push({ functionName, ...invocation })
+    return invocation
+  }
+  const removeListener = parts.bus.onEvent(received => {
+    const event = busEventOf(received, { account, region })
+    for (const rule of stack.rules.filter(each => matches(each, event))) void begin(rule.function, event)
+  })
+  ends.defer(removeListener)
   return {
-    ...{ ...parts, clusterName, stack, lambda, iam, eks, aws },
+    ...{ ...parts, clusterName, stack, lambda, iam, eks, aws, begun },
     fire(name) {
-      const rule = stack.rules.find(each => each.function === name)
+      const rule = stack.rules.find(each => each.function === name && each.schedule !== undefined)
       if (rule === undefined) throw new Error(`nothing invokes ${name} by a schedule`)
-      return lambda.beginAsynchronously(name, scheduledEventOf(rule, { account, region }))
+      return begin(name, scheduledEventOf(rule, { account, region }))
     },
     stop: () => ends.disposeAsync(),
   }

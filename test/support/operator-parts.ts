@@ -12,6 +12,7 @@ import { openDatabase } from '../../lib/store/database.ts'
 import { migrate } from '../../lib/store/migrate.ts'
 import { openStore } from '../../lib/store/open-store.ts'
 import { createPlatformTables } from '../../lib/store/platform-tables.ts'
+import type { LocalEventBus } from '../../local/parts/event-bus.ts'
 import type { PartAddresses } from '../../local/parts/part-addresses.ts'
 import { localCredentials, localRegion } from '../../local/parts/queues.ts'
 import { startTestEventBus } from './event-bus.ts'
@@ -63,6 +64,7 @@ export interface OperatorParts {
   // biome-ignore lint/suspicious/noExplicitAny: rows of our tables and the platform's, as they are stored
   database: Kysely<any>
   databaseUrl: string
+  bus: LocalEventBus
   /** Types of the events of one instance, in order. */
   events(uid: string): string[]
   /** Aborts when the test ends. */
@@ -133,6 +135,7 @@ export async function openOperatorParts(options: OperatorPartsOptions): Promise<
     cluster,
     database,
     databaseUrl: db.url,
+    bus,
     events: uid =>
       bus
         .events()

@@ -1,5 +1,4 @@
 import { request } from 'node:https'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { sql } from 'kysely'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -7,13 +6,12 @@ import type { Lease } from '../../../lib/kubernetes/lease/record.ts'
 import { forwarderLease } from '../../../lib/kubernetes/lease/record.ts'
 import { forwarderSeats } from '../../../lib/kubernetes/lease/seat.ts'
 import { waitUntil } from '../../../local/process/wait.ts'
-import type { EksCall } from '../../support/aws/eks-front.ts'
+import type { EksCall, EksFront } from '../../support/aws/eks-front.ts'
 import { type Credentials, signatureLifeMs } from '../../support/aws/iam.ts'
 import { presignedToken, type TokenParts } from '../../support/aws/presigned-token.ts'
 import { instanceCalled, outboxOf, untilConsistent } from '../../support/consistency.ts'
 import { type DeployedZips, deployZips, region } from '../../support/deployed-zips.ts'
 import { create, remove } from '../../support/edits.ts'
-import type { Begun } from '../../support/lambda-runner/lambda.ts'
 import { instanceOf, templateOf } from '../../support/objects.ts'
 import { flagSecret, pepper } from '../../support/operator-parts.ts'
 import { sharedControlPlane } from '../../support/shared-parts.ts'
@@ -22,7 +20,6 @@ const functions = ['watch-forwarder', 'reconcile', 'timer', 'sweep', 'publish']
 const patience = { timeout: 120_000 }
 
 let zips: DeployedZips
-let leader: Begun
 
 beforeAll(async () => {
   zips = await deployZips({ OPERATOR_INTERVAL: '3' })
@@ -54,8 +51,8 @@ const lease = (name: string) =>
 const holderOf = async (name: string) => (await lease(name))?.spec?.holderIdentity
 
 describe('the deployed functions', patience, () => {
-  test('show that they live, as the deployment asks them', async () => {
-    leader = await zips.fire('watch-forwarder')
+  test('begin a window when a sweep finds that nobody leads, and say who leads', async () => {
+    await zips.fire('sweep')
     await until('a leader', async () => Boolean(await holderOf(forwarderLease)))
     const event = { source: 'challenge-operator.deploy', time: new Date().toISOString() }
     const { OPERATOR_STACK: stack } = zips.stack.functions.sweep?.variables ?? {}
@@ -125,9 +122,12 @@ describe('a sandbox of reconcile that was frozen', patience, () => {
 
   beforeAll(() => untilReady('before', 3))
 
-  test('works on over new connections where the servers have closed the old ones', async () => {
+  test.each([
+    { how: 'have closed the old ones', team: 4, end: (eks: EksFront) => eks.cut() },
+    { how: 'have forgotten the old ones', team: 7, end: (eks: EksFront) => eks.forget() },
+  ])('works on over new connections where the servers $how', async ({ how, team, end }) => {
     const before = calls().length
-    zips.eks.cut()
+    end(zips.eks)
     zips.aws.cut()
     const { rows } = await sql<{ ended: boolean }>`
       SELECT pg_terminate_backend(pid) AS ended FROM pg_stat_activity
@@ -135,7 +135,7 @@ describe('a sandbox of reconcile that was frozen', patience, () => {
     `.execute(zips.database)
     expect(rows.length).toBeGreaterThan(0)
     const from = Date.now()
-    await untilReady('dead-connections', 4)
+    await untilReady(how.replaceAll(' ', '-'), team)
     expect(calls().length).toBeGreaterThan(before)
     expect(new Set(outcomesSince(from))).toEqual(new Set(['settled']))
   })
@@ -156,26 +156,36 @@ describe('a sandbox of reconcile that was frozen', patience, () => {
 })
 
 describe('a leader that was frozen', patience, () => {
+  const seats = async () => Promise.all(forwarderSeats.map(holderOf))
+  /** The window that leads, by what it has logged. */
+  function windowOf(identity: string) {
+    const leads = (line: string) => line.includes('lease is ours') && line.includes(identity)
+    const found = zips.begun.find(({ sandbox }) => sandbox.lines.some(leads))
+    if (found === undefined) throw new Error(`no window has the identity ${identity}`)
+    return found
+  }
+
   test('sends nothing when it is thawed after its time, and ends', async () => {
-    const isSeated = async () => Boolean(await holderOf(forwarderSeats[1]))
-    const standby = await zips.fire('watch-forwarder')
-    await until('the standby', isSeated)
-    const was = await holderOf(forwarderLease)
-    const sat = await holderOf(forwarderSeats[0])
-    leader.sandbox.freeze()
+    await zips.fire('watch-forwarder')
+    await until('a standby', async () => (await seats()).every(Boolean))
+    const identity = (await holderOf(forwarderLease)) ?? ''
+    const { sandbox, outcome } = windowOf(identity)
+    sandbox.freeze()
     // Its watches receive this instance. When it is thawed, somebody else has seen to it.
     await create(zips, instanceOf(zips.namespace, 'in-between', 'web', 6))
-    await until('another leader', async () => ![was, ''].includes(await holderOf(forwarderLease)))
+    await until(
+      'another leader',
+      async () => ![identity, ''].includes((await holderOf(forwarderLease)) ?? ''),
+    )
     await untilConsistent(zips, 'in-between', 'Ready')
-    const third = await zips.fire('watch-forwarder')
-    await until('the next window in its seat', async () => (await holderOf(forwarderSeats[0])) !== sat)
+    await zips.fire('watch-forwarder')
+    await until('the next window in its seat', async () => !(await seats()).includes(identity))
     const sent = () =>
-      zips.aws.calls.filter(({ session }) => session?.accessKeyId === leader.sandbox.accessKeyId).length
+      zips.aws.calls.filter(({ session }) => session?.accessKeyId === sandbox.accessKeyId).length
     const before = sent()
-    leader.sandbox.thaw()
-    expect(await leader.outcome).toEqual({ result: null })
+    sandbox.thaw()
+    expect(await outcome).toEqual({ result: null })
     expect(sent()).toBe(before)
-    for (const each of [standby, third]) expect(await Promise.race([each.outcome, sleep(0)])).toBeUndefined()
   })
 })
 

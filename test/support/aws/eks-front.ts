@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { Agent, createServer, request } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { makeAuthority } from '../certificates.ts'
 import { type Verified, verifyToken } from './eks-token.ts'
 import { type Iam, Refused, type RoleSession } from './iam.ts'
@@ -37,6 +37,11 @@ export interface EksFront {
   admit(iam: Iam, resources: Record<string, TemplateResource>): void
   /** Closes every connection, as an API server does that restarts. */
   cut(): void
+  /**
+   * Lets every open connection die at its next request, as a load balancer does that has forgotten it. The other side has
+   * not heard of it before.
+   */
+  forget(): void
   stop(): Promise<void>
 }
 
@@ -77,7 +82,13 @@ export async function startEksFront(
     return index >= 0
   }
 
+  const open = new Set<Socket>()
+  const forgotten = new WeakSet<Socket>()
   const server = createServer({ cert, key }, (incoming, outgoing) => {
+    if (forgotten.has(incoming.socket)) {
+      incoming.socket.destroy()
+      return
+    }
     const call: EksCall = { session: undefined, ...targetOf(incoming), status: 0 }
     calls.push(call)
     try {
@@ -103,6 +114,10 @@ export async function startEksFront(
       outgoing.end(JSON.stringify({ kind: 'Status', status: 'Failure', reason: thrown.code, code }))
     }
   })
+  server.on('secureConnection', socket => {
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+  })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const front: EksFront = {
@@ -119,6 +134,9 @@ export async function startEksFront(
       admitted = { iam, entries }
     },
     cut: () => server.closeAllConnections(),
+    forget() {
+      for (const socket of open) forgotten.add(socket)
+    },
     async stop() {
       server.closeAllConnections()
       server.close()

@@ -30,7 +30,17 @@ interface Statement {
   Effect: 'Allow' | 'Deny'
   Action: string | string[]
   Resource: string | string[]
-  Condition?: unknown
+  /** Operators, their keys and the values that a key may have. */
+  Condition?: Record<string, Record<string, string | string[]>>
+}
+
+export interface Permission {
+  /** `sqs:SendMessage`. */
+  action: string
+  /** ARN. */
+  resource: string
+  /** The condition keys of the request. */
+  context?: Readonly<Record<string, string>>
 }
 
 /** A request that AWS refuses. */
@@ -50,7 +60,7 @@ export interface Iam {
   /** @throws Refused if the signature is not that of the session that it names */
   authenticate(request: ReceivedRequest, claim: SignatureClaim): RoleSession
   /** @throws Refused if no statement of the role allows it */
-  authorize({ role }: RoleSession, action: string, resource: string): void
+  authorize({ role }: RoleSession, permission: Permission): void
 }
 
 /** Milliseconds. AWS refuses a signature that is older, or from further in the future. */
@@ -102,17 +112,23 @@ export function openIam(resources: Record<string, TemplateResource>): Iam {
         throw new Refused('SignatureDoesNotMatch', 'The signature does not match.')
       return session
     },
-    authorize({ role }, action, resource) {
-      const matching = (statements.get(role.name) ?? []).filter(
-        each => [each.Action].flat().includes(action) && [each.Resource].flat().includes(resource),
-      )
-      if (matching.some(({ Condition }) => Condition !== undefined))
-        throw new Error(`the condition of a statement about ${action} is not judged here`)
+    authorize({ role }, { action, resource, context = {} }) {
+      const matching = (statements.get(role.name) ?? [])
+        .filter(each => [each.Action].flat().includes(action) && [each.Resource].flat().includes(resource))
+        .filter(({ Condition = {} }) => holds(Condition, context))
       const allowed = matching.length > 0 && matching.every(({ Effect }) => Effect === 'Allow')
       if (!allowed)
         throw new Refused('AccessDeniedException', `${role.name} may not ${action} on ${resource}`)
     },
   }
+}
+
+/** @throws Error for an operator that the policies of the stack did not have when this was written */
+function holds(condition: NonNullable<Statement['Condition']>, context: Record<string, string>): boolean {
+  return Object.entries(condition).every(([operator, keys]) => {
+    if (operator !== 'StringEquals') throw new Error(`${operator} is not judged here`)
+    return Object.entries(keys).every(([key, values]) => [values].flat().includes(context[key] ?? ''))
+  })
 }
 
 /** @throws Refused unless the request is signed for the service, now, by a session */

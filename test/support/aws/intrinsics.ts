@@ -74,6 +74,7 @@ function evaluator(template: Template, place: StackPlace) {
 
   function call(name: string, argument: unknown): unknown {
     const list = () => (argument as unknown[]).map(evaluate)
+    const condition = (each: unknown) => evaluate(template.Conditions?.[String(each)])
     switch (name) {
       case 'Ref':
         return ref(String(argument))
@@ -93,6 +94,16 @@ function evaluator(template: Template, place: StackPlace) {
         return new Set(list()).size === 1
       case 'Fn::Not':
         return list()[0] !== true
+      case 'Fn::And':
+        return list().every(each => each === true)
+      case 'Fn::Or':
+        return list().includes(true)
+      case 'Fn::If': {
+        const [name, yes, no] = argument as unknown[]
+        return evaluate(condition(name) === true ? yes : no)
+      }
+      case 'Condition':
+        return condition(argument)
       default:
         throw new Error(`${name} is not known here`)
     }
@@ -103,12 +114,17 @@ function evaluator(template: Template, place: StackPlace) {
     if (typeof value !== 'object' || value === null) return value
     const entries = Object.entries(value)
     const [name = '', argument] = entries[0] ?? []
-    if (entries.length === 1 && (name === 'Ref' || name.startsWith('Fn::'))) return call(name, argument)
+    if (entries.length === 1 && isFunction(name, argument)) return call(name, argument)
     return Object.fromEntries(
       entries.map(([key, each]) => [key, evaluate(each)]).filter(([, each]) => each !== noValue),
     )
   }
   return evaluate
+}
+
+/** Policies have conditions that are objects. */
+function isFunction(name: string, argument: unknown): boolean {
+  return name === 'Ref' || name.startsWith('Fn::') || (name === 'Condition' && typeof argument === 'string')
 }
 
 /** What stands between the account and the name in an ARN. */

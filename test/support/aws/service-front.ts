@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
-import { authenticated, type Iam, Refused, type RoleSession } from './iam.ts'
+import { authenticated, type Iam, type Permission, Refused, type RoleSession } from './iam.ts'
 
 /** One call of a function to a service of AWS. */
 export interface AwsCall {
@@ -43,26 +43,30 @@ type Place = Pick<ServiceFrontOptions, 'region' | 'account'>
 
 interface Service {
   name: 'sqs' | 'events' | 'secretsmanager'
-  /** The ARNs of what a request is about. */
-  resourcesOf(body: Record<string, unknown>, place: Place): string[]
+  /** What a request is about, and what the conditions of policies judge. */
+  subjectsOf(body: Record<string, unknown>, place: Place): Omit<Permission, 'action'>[]
 }
 
 /** By the first part of `X-Amz-Target`. */
 const services: Readonly<Record<string, Service>> = {
   AmazonSQS: {
     name: 'sqs',
-    resourcesOf: ({ QueueUrl }, { region, account }) => [
-      `arn:aws:sqs:${region}:${account}:${String(QueueUrl).split('/').at(-1)}`,
+    subjectsOf: ({ QueueUrl }, { region, account }) => [
+      { resource: `arn:aws:sqs:${region}:${account}:${String(QueueUrl).split('/').at(-1)}` },
     ],
   },
   AWSEvents: {
     name: 'events',
-    resourcesOf: ({ Entries }, { region, account }) =>
-      (Entries as { EventBusName: string }[]).map(
-        ({ EventBusName }) => `arn:aws:events:${region}:${account}:event-bus/${EventBusName}`,
-      ),
+    subjectsOf: ({ Entries }, { region, account }) =>
+      (Entries as { EventBusName: string; Source: string }[]).map(({ EventBusName, Source }) => ({
+        resource: `arn:aws:events:${region}:${account}:event-bus/${EventBusName}`,
+        context: { 'events:source': Source },
+      })),
   },
-  secretsmanager: { name: 'secretsmanager', resourcesOf: ({ SecretId }) => [String(SecretId)] },
+  secretsmanager: {
+    name: 'secretsmanager',
+    subjectsOf: ({ SecretId }) => [{ resource: String(SecretId) }],
+  },
 }
 
 /**
@@ -74,13 +78,15 @@ export async function startServiceFront(options: ServiceFrontOptions): Promise<S
   const calls: AwsCall[] = []
   let admitted: Iam | undefined
 
-  function judge(incoming: IncomingMessage, call: AwsCall, service: Service): void {
+  function judge(incoming: IncomingMessage, call: AwsCall, { name: service, subjectsOf }: Service): void {
     if (admitted === undefined) throw new Refused('UnrecognizedClientException', 'nobody is known yet')
     const url = new URL(incoming.url ?? '/', front.endpoint)
     const { method = '', headers } = incoming
-    const signedFor = { region: options.region, service: service.name, now: Date.now() }
+    const signedFor = { region: options.region, service, now: Date.now() }
     call.session = authenticated(admitted, { method, url, headers, body: call.body }, signedFor)
-    for (const resource of call.resources) admitted.authorize(call.session, call.action, resource)
+    const { action } = call
+    for (const subject of subjectsOf(JSON.parse(call.body), options))
+      admitted.authorize(call.session, { action, ...subject })
     if (front.isAway(call)) throw new Refused('ServiceUnavailable', 'a test wants it', 503)
   }
 
@@ -93,7 +99,7 @@ export async function startServiceFront(options: ServiceFrontOptions): Promise<S
       session: undefined,
       // A right covers the batches, too.
       action: `${service.name}:${operation.replace(/Batch$/, '')}`,
-      resources: service.resourcesOf(JSON.parse(body), options),
+      resources: service.subjectsOf(JSON.parse(body), options).map(({ resource }) => resource),
       at: Date.now(),
       body,
     }

@@ -20,10 +20,13 @@ export interface StackMapping {
   reportsFailures: boolean
 }
 
+/** A rule of EventBridge. It invokes its function by a schedule, or for the events that match a pattern. */
 export interface StackRule {
   function: string
   arn: string
-  expression: string
+  schedule: string | undefined
+  /** The values that a field of an event may have. */
+  pattern: Record<string, string[]> | undefined
 }
 
 /** A packaged stack with the values that it has in one account. Functions have the short names of `serverless.yml`. */
@@ -69,13 +72,12 @@ export async function readStack(folder: string, place: StackPlace): Promise<Stac
       maximumConcurrency: each.ScalingConfig.MaximumConcurrency,
       reportsFailures: each.FunctionResponseTypes?.includes('ReportBatchItemFailures') === true,
     })),
-    rules: ofType<{ ScheduleExpression: string; Targets: [{ Arn: string }] }>('AWS::Events::Rule').map(
-      each => ({
-        function: calledBy(each.Targets[0].Arn),
-        arn: `arn:aws:events:${place.region}:${place.account}:rule/${place.stack}-${each.logicalName}`,
-        expression: each.ScheduleExpression,
-      }),
-    ),
+    rules: ofType<DeployedRule>('AWS::Events::Rule').map(each => ({
+      function: calledBy(each.Targets[0].Arn),
+      arn: `arn:aws:events:${place.region}:${place.account}:rule/${place.stack}-${each.logicalName}`,
+      schedule: each.ScheduleExpression,
+      pattern: each.EventPattern,
+    })),
     queues: ofType<{ QueueName: string }>('AWS::SQS::Queue').map(
       ({ logicalName: _, QueueName, ...rest }) => ({
         name: QueueName,
@@ -93,6 +95,12 @@ interface DeployedFunction {
   Role: string
   Code: { S3Key: string }
   Environment: { Variables: Record<string, string> }
+}
+
+interface DeployedRule {
+  Targets: [{ Arn: string }]
+  ScheduleExpression?: string
+  EventPattern?: Record<string, string[]>
 }
 
 interface DeployedMapping {

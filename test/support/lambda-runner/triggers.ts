@@ -4,6 +4,7 @@ import { openReceiver } from '../../../lib/aws/receiver.ts'
 import type { SqsClientOptions } from '../../../lib/aws/sqs-client.ts'
 import { silentLog } from '../../../lib/telemetry/log.ts'
 import { runMapping, withoutAnswer } from '../../../local/lambda/event-source-mapping.ts'
+import type { ReceivedEvent } from '../../../local/parts/event-bus.ts'
 import type { StackMapping, StackRule } from '../aws/stack.ts'
 import type { Lambda } from './lambda.ts'
 
@@ -58,6 +59,23 @@ export function scheduledEventOf(
     resources: [arn],
     detail: {},
   }
+}
+
+/** The event of a bus, as a function receives it ("Events in Amazon EventBridge"). */
+export function busEventOf(
+  { id, source, detailType, time, detail }: ReceivedEvent,
+  { account, region }: { account: string; region: string },
+) {
+  const common = { version: '0', id, source, account, time, region, resources: [], detail }
+  return { ...common, 'detail-type': detailType }
+}
+
+/** Whether each field of the pattern has one of its values in the event. */
+export function matches({ pattern }: StackRule, event: Readonly<Record<string, unknown>>): boolean {
+  return (
+    pattern !== undefined &&
+    Object.entries(pattern).every(([field, values]) => values.includes(String(event[field])))
+  )
 }
 
 /** What Lambda sends to the destination of a failed asynchronous invocation ("invocation record"). */
