@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import type { ChallengeInstance } from '../../../lib/crd/challenge-instance.ts'
 import { apiVersion, finalizer, group } from '../../../lib/crd/group.ts'
@@ -212,8 +212,9 @@ describe('a cluster without CRDs, or with those of the older operator', () => {
     expect(await cluster.putStatus({ ...patched, ...kind, status }, signal)).toMatchObject({ status })
     const shrink = (length: number) =>
       ({ op: 'replace', path: '/spec/annotations', value: { a: 'x'.repeat(length) } }) as const
+    // Kubernetes 1.36 quotes the notes before the sentence, so that both are cut off. 1.34 writes "object" in their place.
     await expect(cluster.patchJson(reference, [shrink(32_768)], signal)).rejects.toThrow(
-      'spec.annotations: Invalid value',
+      /spec\.annotations: (Invalid value|annotations has more than 32768 characters)/,
     )
     expect(await cluster.patchJson(reference, [shrink(32_767)], signal)).toMatchObject({ kind: kind.kind })
     expect(await cluster.delete(reference, {}, signal)).toBe('gone')
@@ -374,6 +375,13 @@ describe('a repeated installation', () => {
 })
 
 describe('the finalizer policy of release 0.1', () => {
+  // A cluster that does not serve this kind cannot have the policy. That `crds` works there is the subject of the other tests.
+  beforeEach(async context => {
+    const collection = collectionPath({ apiVersion: formerApiVersion, kind: 'MutatingAdmissionPolicy' })
+    const { status } = await client.request('GET', collection, {}, signal)
+    if (status === 404) context.skip('Kubernetes before 1.36 serves no MutatingAdmissionPolicy of v1')
+  })
+
   const named = (kind: string) => ({
     apiVersion: formerApiVersion,
     kind,
