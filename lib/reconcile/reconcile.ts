@@ -71,7 +71,7 @@ export interface ReconcileDependencies {
  * instance is looked at again.
  *
  * Guarantees: a pass depends on the cluster and not on its message, so a message may be lost, repeated, late or out of
- * order. A pass that ends anywhere is repeated without harm. The failure of one child, or of the database, keeps neither
+ * order. What a message tells of an end holds only for the version that the deletion names. A pass that ends anywhere is repeated without harm. The failure of one child, or of the database, keeps neither
  * the other children nor the status from being written. A pass that finds everything as reported writes nothing.
  *
  * Caveats: two passes of one instance must not run at the same time; the message group of changes.fifo sees to that.
