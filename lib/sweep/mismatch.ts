@@ -57,6 +57,12 @@ function byEnd(one: SweptInstance, other: SweptInstance): number {
 }
 
 /**
+ * How long the forwarder has to end an instance, in milliseconds. It sends no more ends than the cluster marks, the soonest
+ * one first, and a sweep in the midst of many would put all the others into the queue.
+ */
+const endGraceMs = 5_000
+
+/**
  * Returns instances whose time is over and that the forwarder's clock has not ended.
  * @param sinceMs milliseconds since the last sweep
  */
@@ -64,7 +70,7 @@ export function overdue(instances: Iterable<SweptInstance>, now: number, sinceMs
   return [...instances]
     .filter(
       ({ expiresAt, ...instance }) =>
-        mayAct(instance) && ageThresholdCrossed(now - (expiresAt ?? now), 1, sinceMs),
+        mayAct(instance) && ageThresholdCrossed(now - (expiresAt ?? now), endGraceMs, sinceMs),
     )
     .map(instance => mismatch(instance, 'expiry'))
 }

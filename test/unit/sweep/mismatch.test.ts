@@ -276,14 +276,20 @@ describe('goneOwners', () => {
 
 describe('overdue', () => {
   it('finds an instance whose time is over', () => {
-    const ended = instance({ expiresAt: now - 1 })
+    const ended = instance({ expiresAt: now - 5_000 })
     const all = [ended, instance({ expiresAt: now + 1 }), instance()]
     expect(summaryOf(overdue(all, now, 15_000))).toEqual(['expiry u'])
     expect(overdue([{ ...ended, deletingSince: now }], now, 15_000)).toEqual([])
   })
 
+  it('leaves the forwarder five seconds, and finds the instance in the next sweep', () => {
+    const ended = instance({ expiresAt: now - 4_999 })
+    expect(overdue([ended], now, 15_000)).toEqual([])
+    expect(summaryOf(overdue([ended], now + 15_000, 15_000))).toEqual(['expiry u'])
+  })
+
   it('leaves an instance alone that is paused, also in a resync', () => {
-    const paused = instance({ expiresAt: now - 1, reason: 'Paused' })
+    const paused = instance({ expiresAt: now - 5_000, reason: 'Paused' })
     expect(overdue([paused], now, Number.POSITIVE_INFINITY)).toEqual([])
   })
 })
