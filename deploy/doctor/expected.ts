@@ -22,6 +22,8 @@ export interface ExpectedFunction {
   /** The queues that invoke it. */
   sources: { queue: string; reportsFailures: boolean }[]
   hasSchedule: boolean
+  /** Events of the stack's bus invoke it. */
+  hasPattern: boolean
 }
 
 /** Actions that the role of a function has on one resource. */
@@ -32,6 +34,8 @@ export interface Grant {
   resource: { attribute: string } | { parameter: string } | '*'
   /** The condition under which the stack has it, if it has one. */
   condition: string | undefined
+  /** What the statement asks of a request, and the values that it accepts. */
+  context: { key: string; values: unknown[] }[]
 }
 
 interface Resource {
@@ -44,11 +48,16 @@ interface Statement {
   Effect: string
   Action: string | string[]
   Resource: unknown
+  Condition?: Record<string, Record<string, unknown>>
 }
 
 interface ServerlessFunction {
   timeout: number
-  events: { schedule?: string; sqs?: { arn: unknown; functionResponseType?: string } }[]
+  events: {
+    schedule?: string
+    eventBridge?: unknown
+    sqs?: { arn: unknown; functionResponseType?: string }
+  }[]
 }
 
 const root = join(import.meta.dirname, '../..')
@@ -118,16 +127,19 @@ function grantsOf(resources: Record<string, Resource>): Grant[] {
 }
 
 function grantsIn(
-  { Effect, Action, Resource: on }: Statement,
+  { Effect, Action, Resource: on, Condition = {} }: Statement,
   holder: Pick<Grant, 'functionName' | 'condition'>,
 ): Grant[] {
   if (Effect !== 'Allow') return []
   const actions = [Action].flat()
+  const context = Object.values(Condition)
+    .flatMap(each => Object.entries(each))
+    .map(([key, value]) => ({ key, values: [value].flat() }))
   return [on].flat().map(each => {
     const attribute = attributeIn(each)
-    if (attribute !== undefined) return { ...holder, actions, resource: { attribute } }
+    if (attribute !== undefined) return { ...holder, actions, context, resource: { attribute } }
     const parameter = (each as { Ref?: string }).Ref
-    return { ...holder, actions, resource: parameter === undefined ? '*' : { parameter } }
+    return { ...holder, actions, context, resource: parameter === undefined ? '*' : { parameter } }
   })
 }
 
@@ -140,7 +152,8 @@ function functionsOf(functions: Record<string, ServerlessFunction>): Expected['f
       return queue === undefined ? [] : [{ queue, reportsFailures }]
     })
     const hasSchedule = events.some(({ schedule }) => schedule !== undefined)
-    return [name, { timeoutSeconds: timeout, sources, hasSchedule }] as const
+    const hasPattern = events.some(({ eventBridge }) => eventBridge !== undefined)
+    return [name, { timeoutSeconds: timeout, sources, hasSchedule, hasPattern }] as const
   })
   return Object.fromEntries(entries) as Expected['functions']
 }

@@ -35,6 +35,7 @@ export interface Right {
   functionName: DeployedFunction
   actions: string[]
   arn: string
+  context: Grant['context']
 }
 
 /** Returns what the roles have to grant, with the ARNs of this stack. A resource that the stack lacks has a line elsewhere. */
@@ -84,7 +85,9 @@ export function actionsOn(arn: string, actions: readonly string[]): string[] {
 
 /** One right for each function and resource. */
 export function merged(rights: readonly Right[]): Right[] {
-  const byKey = Map.groupBy(rights, ({ functionName, arn }) => `${functionName} ${arn}`)
+  const byKey = Map.groupBy(rights, ({ functionName, arn, context }) =>
+    JSON.stringify([functionName, arn, context]),
+  )
   return [...byKey.values()].flatMap(([first, ...others]) =>
     first === undefined
       ? []
@@ -114,17 +117,19 @@ async function findingOf(right: Right, stack: Stack, abortSignal: AbortSignal): 
   return named(right.functionName, judged(answer, judge, whenMissing))
 }
 
-/** The key of the secrets is used through the services of the secrets only. */
-function contextOf({ arn }: Right, region: string) {
-  if (arn.split(':')[2] !== 'kms') return []
+/** Returns what a request tells IAM, where a statement asks for it: the first value that the statement accepts. */
+export function contextOf({ context }: Pick<Right, 'context'>, region: string) {
+  return context.map(({ key, values: [value] }) => ({
+    ContextKeyName: key,
+    ContextKeyType: 'string' as const,
+    ContextKeyValues: [textOf(value, region)],
+  }))
+}
+
+function textOf(value: unknown, region: string): string {
+  const text = String((value as { 'Fn::Sub'?: string } | undefined)?.['Fn::Sub'] ?? value)
   const domain = partitionOf(region) === 'aws-cn' ? 'amazonaws.com.cn' : 'amazonaws.com'
-  return [
-    {
-      ContextKeyName: 'kms:ViaService',
-      ContextKeyType: 'string' as const,
-      ContextKeyValues: [`secretsmanager.${region}.${domain}`],
-    },
-  ]
+  return text.replace(/\$\{AWS::Region\}/, region).replace(/\$\{AWS::URLSuffix\}/, domain)
 }
 
 /** Judges the decisions of IAM about the actions on one resource. */

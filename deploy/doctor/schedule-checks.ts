@@ -57,53 +57,70 @@ async function scheduleFindings(
   const unknown = found.find(each => 'unknown' in each)
   if (unknown !== undefined) return [unknown]
   const rules = found.filter(each => 'targets' in each)
-  const scheduled = deployedFunctions.filter(name => functions[name].hasSchedule)
-  const findings = scheduled.map(async name => {
+  const invoked = deployedFunctions.filter(name => functions[name].hasSchedule || functions[name].hasPattern)
+  const findings = invoked.map(async name => {
     const FunctionName = stack.functionName(name)
     const answer = await ask('lambda:GetPolicy', () =>
       stack.clients.lambda.send(new GetPolicyCommand({ FunctionName }), { abortSignal: signal }),
     )
     const policy = 'answer' in answer ? (answer.answer.Policy ?? '') : 'missing' in answer ? '' : undefined
-    return named(name, [judgeSchedule(rules, { functionName: FunctionName, policy })])
+    const { hasSchedule, hasPattern } = functions[name]
+    const facts = { functionName: FunctionName, policy }
+    return named(name, [
+      ...(hasSchedule ? [judgeRule(rules, { ...facts, kind: 'schedule' })] : []),
+      ...(hasPattern ? [judgeRule(rules, { ...facts, kind: 'pattern' })] : []),
+    ])
   })
   return (await Promise.all(findings)).flat()
 }
 
 async function readRule(
   id: string,
-  { clients: { events } }: Stack,
+  stack: Stack,
   abortSignal: AbortSignal,
 ): Promise<FoundRule | { unknown: string } | { gone: true }> {
-  // The id of a rule of the default bus is its name, on other buses with the bus before it.
+  const { events } = stack.clients
   const Name = id.slice(id.lastIndexOf('|') + 1)
-  const rule = await ask('events:DescribeRule', () =>
-    events.send(new DescribeRuleCommand({ Name }), { abortSignal }),
-  )
-  if ('unknown' in rule) return rule
-  if ('missing' in rule) return { gone: true }
-  const targets = await ask('events:ListTargetsByRule', () =>
-    events.send(new ListTargetsByRuleCommand({ Rule: Name }), { abortSignal }),
-  )
-  if ('unknown' in targets) return targets
-  const arns = 'answer' in targets ? (targets.answer.Targets ?? []).flatMap(({ Arn }) => Arn ?? []) : []
-  return { state: rule.answer.State, schedule: rule.answer.ScheduleExpression, targets: arns }
+  // A schedule is a rule of the default bus, and a pattern one of the stack's. The id does not tell in every case.
+  for (const EventBusName of ['default', stack.bus]) {
+    const rule = await ask('events:DescribeRule', () =>
+      events.send(new DescribeRuleCommand({ Name, EventBusName }), { abortSignal }),
+    )
+    if ('unknown' in rule) return rule
+    if ('missing' in rule) continue
+    const targets = await ask('events:ListTargetsByRule', () =>
+      events.send(new ListTargetsByRuleCommand({ Rule: Name, EventBusName }), { abortSignal }),
+    )
+    if ('unknown' in targets) return targets
+    const arns = 'answer' in targets ? (targets.answer.Targets ?? []).flatMap(({ Arn }) => Arn ?? []) : []
+    return { state: rule.answer.State, schedule: rule.answer.ScheduleExpression, targets: arns }
+  }
+  return { gone: true }
 }
 
 /** @param policy the policy of the function; empty: it has none; undefined: it is not known */
-export function judgeSchedule(
+export function judgeRule(
   rules: readonly FoundRule[],
-  { functionName, policy }: { functionName: string; policy: string | undefined },
+  {
+    functionName,
+    policy,
+    kind,
+  }: { functionName: string; policy: string | undefined; kind: 'schedule' | 'pattern' },
 ): Finding {
-  const rule = rules.find(({ targets }) => targets.some(arn => arn.split(':')[6] === functionName))
-  if (rule === undefined) return { problem: 'no schedule invokes it', remedy: revertRemedy }
+  const rule = rules.find(
+    ({ targets, schedule }) =>
+      Boolean(schedule) === (kind === 'schedule') && targets.some(arn => arn.split(':')[6] === functionName),
+  )
+  const what = kind === 'schedule' ? 'schedule' : 'rule of the event bus'
+  if (rule === undefined) return { problem: `no ${what} invokes it`, remedy: revertRemedy }
   if (rule.state !== 'ENABLED')
     return {
-      problem: `its schedule ${rule.schedule} is ${rule.state}`,
+      problem: `its ${what} is ${rule.state}`,
       remedy: `${revertRemedy}; or aws events enable-rule`,
     }
   if (policy !== undefined && !letsSchedulesInvoke(policy))
     return { problem: 'its policy does not let EventBridge invoke it', remedy: revertRemedy }
-  return { fine: `invoked by ${rule.schedule}` }
+  return { fine: kind === 'schedule' ? `invoked by ${rule.schedule}` : 'invoked by events of the bus' }
 }
 
 function letsSchedulesInvoke(policy: string): boolean {

@@ -15,6 +15,7 @@ import { createSweep } from '../../lib/sweep.ts'
 import { openEmfMetrics } from '../../lib/telemetry/emf-metrics.ts'
 import { clientFor } from '../cluster.ts'
 import { databaseAddress } from '../database.ts'
+import { busPart } from '../examine/bus.ts'
 import { clusterPart } from '../examine/cluster.ts'
 import { databasePart } from '../examine/database.ts'
 import { examinable } from '../examine/examine.ts'
@@ -86,6 +87,7 @@ export const handler = examinable(handle, [
   clusterPart({ client, namespace: operator.leaseNamespace, writer: operator.installation }),
   databasePart({ db, address, platform: operator.platform }),
   ...queueParts([queues.changesUrl, next.sweepsUrl]),
+  ...(bus === undefined ? [] : [busPart({ busName: bus.name })]),
   ...keyParts(operator, access),
   ...traceHeadersParts(operator, access),
 ])

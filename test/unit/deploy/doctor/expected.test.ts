@@ -24,9 +24,10 @@ describe('what a stack is expected to have', async () => {
       timeoutSeconds: 60,
       sources: [{ queue: 'ChangesQueue', reportsFailures: true }],
       hasSchedule: false,
+      hasPattern: false,
     })
     expect(functions.sweep).toMatchObject({ sources: [{ queue: 'SweepsQueue' }], hasSchedule: true })
-    expect(functions['watch-forwarder']).toMatchObject({ sources: [], hasSchedule: true })
+    expect(functions['watch-forwarder']).toMatchObject({ sources: [], hasSchedule: true, hasPattern: true })
   })
 
   it('has each grant of the roles, the secrets and the network, and no denial', () => {
@@ -41,9 +42,14 @@ describe('what a stack is expected to have', async () => {
     ])
     expect(of('reconcile')).toContainEqual({
       condition: 'HasFlagSecret',
+      context: [],
       functionName: 'reconcile',
       actions: ['secretsmanager:GetSecretValue', 'ssm:GetParameter'],
       resource: { parameter: 'FlagSecretArn' },
+    })
+    expect(of('sweep').flatMap(({ context }) => context)).toContainEqual({
+      key: 'events:source',
+      values: ['challenge-operator.windows'],
     })
     expect(of('publish').map(({ actions }) => actions)).toContainEqual(['rds-db:connect'])
   })

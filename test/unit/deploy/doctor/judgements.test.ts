@@ -5,8 +5,8 @@ import { judgeCluster, judgeEntry } from '../../../../deploy/doctor/cluster-chec
 import { judgeExamination } from '../../../../deploy/doctor/examination-checks.ts'
 import { judgeFunction } from '../../../../deploy/doctor/function-checks.ts'
 import { judgeMapping, judgeQueue, refusesPlainHttp } from '../../../../deploy/doctor/queue-judgement.ts'
-import { actionsOn, judgeRight, merged } from '../../../../deploy/doctor/right-checks.ts'
-import { judgeSchedule } from '../../../../deploy/doctor/schedule-checks.ts'
+import { actionsOn, contextOf, judgeRight, merged } from '../../../../deploy/doctor/right-checks.ts'
+import { judgeRule } from '../../../../deploy/doctor/schedule-checks.ts'
 import { judgeKey, parameterNames } from '../../../../deploy/doctor/secret-checks.ts'
 import { judgeStack } from '../../../../deploy/doctor/stack-checks.ts'
 import { parseClusterFile } from '../../../../deploy/plugin/cluster-file.ts'
@@ -111,7 +111,7 @@ describe('judgeFunction', () => {
 })
 
 describe('a right', () => {
-  const right = { functionName: 'sweep', actions: ['sqs:SendMessage'], arn: 'arn:aws:sqs:eu:1:q' } as const
+  const right = { functionName: 'sweep' as const, arn: 'arn:aws:sqs:eu:1:q', context: [] }
   const judge = (result: object) =>
     judgeRight({ ...right, actions: ['sqs:SendMessage'] }, [
       { EvalActionName: 'sqs:SendMessage', EvalDecision: 'implicitDeny', ...result },
@@ -143,10 +143,27 @@ describe('a right', () => {
   })
 
   it('is one for each function and resource, with the actions of all statements', () => {
-    const of = (functionName: 'sweep' | 'timer', actions: string[]) => ({ functionName, actions, arn: 'a' })
+    const of = (functionName: 'sweep' | 'timer', actions: string[]) => ({
+      functionName,
+      actions,
+      arn: 'a',
+      context: [],
+    })
     expect(merged([of('sweep', ['x:A']), of('timer', ['x:A']), of('sweep', ['x:B', 'x:A'])])).toEqual([
       of('sweep', ['x:A', 'x:B']),
       of('timer', ['x:A']),
+    ])
+  })
+
+  it('is asked for with what its statement asks of a request', () => {
+    const via = { 'Fn::Sub': ['secretsmanager.$', '{AWS::Region}.$', '{AWS::URLSuffix}'].join('') }
+    const context = [
+      { key: 'kms:ViaService', values: [via, 'other'] },
+      { key: 'events:source', values: ['windows'] },
+    ]
+    expect(contextOf({ context }, 'cn-north-1').map(each => each.ContextKeyValues)).toEqual([
+      ['secretsmanager.cn-north-1.amazonaws.com.cn'],
+      ['windows'],
     ])
   })
 
@@ -274,25 +291,29 @@ describe('judgeMapping', () => {
   })
 })
 
-describe('judgeSchedule', () => {
+describe('judgeRule', () => {
   const rule = {
     state: 'ENABLED',
     schedule: 'rate(1 minute)',
     targets: ['arn:aws:lambda:eu:1:function:sweep'],
   }
   const policy = '{"Statement":[{"Effect":"Allow","Principal":{"Service":"events.amazonaws.com"}}]}'
-  const sweep = { functionName: 'sweep', policy }
+  const sweep = { functionName: 'sweep', policy, kind: 'schedule' as const }
 
   it('finds one well that is enabled and may invoke', () => {
-    expect(judgeSchedule([rule], sweep)).toEqual({ fine: 'invoked by rate(1 minute)' })
-    expect(judgeSchedule([rule], { ...sweep, policy: undefined })).toHaveProperty('fine')
+    expect(judgeRule([rule], sweep)).toEqual({ fine: 'invoked by rate(1 minute)' })
+    expect(judgeRule([rule], { ...sweep, policy: undefined })).toHaveProperty('fine')
   })
 
   it('names what keeps it from invoking', () => {
-    expect(judgeSchedule([], sweep)).toEqual(problem('no schedule'))
-    expect(judgeSchedule([rule], { ...sweep, functionName: 'publish' })).toEqual(problem('no schedule'))
-    expect(judgeSchedule([{ ...rule, state: 'DISABLED' }], sweep)).toEqual(problem('DISABLED', 'enable-rule'))
-    expect(judgeSchedule([rule], { ...sweep, policy: '' })).toEqual(problem('does not let EventBridge'))
+    expect(judgeRule([], sweep)).toEqual(problem('no schedule'))
+    expect(judgeRule([rule], { ...sweep, kind: 'pattern' })).toEqual(problem('no rule of the event bus'))
+    const pattern = { ...rule, schedule: undefined }
+    expect(judgeRule([pattern], { ...sweep, kind: 'pattern' })).toHaveProperty('fine')
+    expect(judgeRule([pattern], sweep)).toEqual(problem('no schedule'))
+    expect(judgeRule([rule], { ...sweep, functionName: 'publish' })).toEqual(problem('no schedule'))
+    expect(judgeRule([{ ...rule, state: 'DISABLED' }], sweep)).toEqual(problem('DISABLED', 'enable-rule'))
+    expect(judgeRule([rule], { ...sweep, policy: '' })).toEqual(problem('does not let EventBridge'))
   })
 })
 
