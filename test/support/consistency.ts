@@ -46,6 +46,22 @@ export async function outboxOf(operator: TestOperator, uid: string): Promise<str
   return rows.map(row => row.type)
 }
 
+/** Says what the events of one instance told, for the message of a test that failed. */
+export async function toldOf(operator: TestOperator, uid: string): Promise<string> {
+  const rows = await operator.database
+    .selectFrom('challenge_operator.outbox')
+    .select(['type', 'message', 'payload', 'created_at'])
+    .where('instance_uid', '=', uid)
+    .orderBy('sequence')
+    .execute()
+  return rows
+    .map(
+      ({ type, message, payload, created_at }) =>
+        `${created_at.toISOString()} ${type} ${message} ${JSON.stringify(payload)}`,
+    )
+    .join('\n')
+}
+
 export const platformRowsOf = (operator: TestOperator, teamId: number, slug: string) =>
   operator.database
     .selectFrom('challenges_teamserviceinstance as row')
