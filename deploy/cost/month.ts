@@ -23,7 +23,7 @@ export function costOfMonth({ instances, alarms }: Month): CostLine[] {
   const work = workOf(instances)
   return [
     { name: 'Lambda: watch-forwarder', dollars: forwarderDollars() },
-    { name: 'Lambda: sweep', dollars: lambda(minutes * measured.sweep.perMinute, measured.sweep) },
+    { name: 'Lambda: sweep', dollars: sweepDollars(instances) },
     { name: 'Lambda: publish', dollars: lambda(minutes * measured.publish.perMinute, measured.publish) },
     { name: 'Lambda: reconcile, timer', dollars: work.lambda },
     { name: 'SQS', dollars: pollDollars() + work.sqs },
@@ -73,6 +73,17 @@ function lambda(invocations: number, { memoryGb, seconds }: { memoryGb: number; 
   return invocations * (seconds * memoryGb * gbSecondArm64 + request)
 }
 
+/** Sweeps of an event compare its instances; those of the other hours find none. */
+function sweepDollars(instances: number): number {
+  const { perMinute, memoryGb, secondsAtRest, secondsPerInstance } = measured.sweep
+  const sweeps = (inHours: number) => inHours * 60 * perMinute
+  const during = instances === 0 ? 0 : measured.eventHours
+  const atRest = lambda(sweeps(hours - during), { memoryGb, seconds: secondsAtRest })
+  return (
+    atRest + lambda(sweeps(during), { memoryGb, seconds: secondsAtRest + instances * secondsPerInstance })
+  )
+}
+
 function forwarderDollars(): number {
   const { windows, memoryGb, lookSeconds } = measured.forwarder
   const watching = windows * hours * 3_600 * memoryGb * prices.lambda.gbSecondArm64
@@ -96,7 +107,7 @@ function metricDollars(instances: number): number {
 function restBytes(): number {
   const { perInvocation, perLine, perMetricLine } = measured.logBytes
   const { sweep, publish, forwarder, forwarderMetricLinesPerMinute } = measured
-  const windows = (forwarder.windows * minutes) / 14
+  const windows = (forwarder.windows * minutes) / forwarder.seatMinutes
   const invocationsPerMinute = sweep.perMinute + publish.perMinute + 1
   const metricLinesPerMinute = sweep.perMinute + publish.perMinute + forwarderMetricLinesPerMinute
   return (

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { forwarderLease, holderOf, type Lease, leaseKind } from '../../lib/kubernetes/lease/record.ts'
+import { windowTimes } from '../../lib/kubernetes/lease/seat.ts'
 import { openBenchCluster, sideBySide } from './bench-cluster.ts'
 import { bundleFunction } from './bundle.ts'
 import { namesOf } from './burst.ts'
@@ -40,7 +41,6 @@ const signal = AbortSignal.timeout(1_800_000)
 
 /** An event this close to a change of the holder counts as one of the handing over. */
 const closeMs = 1_500
-const leaveMs = 90_000
 const wholeWindowMs = 900_000
 /** With `ends`, how long a window holds its seat in place of 14 minutes, and how often the schedule begins one. */
 const seatedMs = 20_000
@@ -87,7 +87,7 @@ try {
     return window
   }
   const isEnding = values.mode === 'ends'
-  const remainingMs = isEnding ? leaveMs + seatedMs : wholeWindowMs
+  const remainingMs = isEnding ? windowTimes.leaveMs + seatedMs : wholeWindowMs
   const deployedAt = Date.now()
   const led = 'lease is ours, leading'
   await (await begin(deployedAt, remainingMs)).said(led)

@@ -61,6 +61,8 @@ try {
     ...sample.environment,
     ...front.variables,
     DATABASE_URL: databaseUrl,
+    // No forwarder runs beside the sweeps, and none is to be begun.
+    EVENT_BUS_NAME: '',
     OPERATOR_INTERVAL: '60',
     OPERATOR_RESYNC_MINUTES: '10',
   }

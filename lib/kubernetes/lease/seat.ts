@@ -41,10 +41,10 @@ export interface SeatOptions {
 /** Milliseconds. */
 export const windowTimes = {
   /**
-   * So long before its end a window gives its seat up. The schedule begins the next one within a minute, and a quarter of one
-   * is left for its start and its lists.
+   * So long before its end a window gives its seat up. The schedule begins the next one within a minute, 15 s are the reserve
+   * for the end, and 75 s are left for the start and the lists of the next one (docs/performance.md, "A new window").
    */
-  leaveMs: 90_000,
+  leaveMs: 150_000,
   /** A window that cannot reach the cluster for so long ends. The next one has begun by then. */
   seekMs: 50_000,
 }

@@ -25,10 +25,16 @@ describe('the cost of a month', () => {
   })
 
   it('follows from the prices and from what was measured', () => {
-    // 2.02 windows of 256 MB, and 43,200 looks of 0.1 s.
-    const windows = 2.02 * 720 * 3_600 * 0.25 * 0.0000133334
+    // 2.03 windows of 256 MB, and 43,200 looks of 0.1 s.
+    const windows = 2.03 * 720 * 3_600 * 0.25 * 0.0000133334
     const looks = 43_200 * (0.1 * 0.25 * 0.0000133334 + 0.2 / 1e6)
     expect(dollarsOf('Lambda: watch-forwarder')).toBeCloseTo(windows + looks, 6)
+    // Four sweeps a minute of 512 MB, of which those of 48 hours compare the instances.
+    const { secondsAtRest, secondsPerInstance } = measured.sweep
+    const comparing = 48 * 60 * 4 * 5_000 * secondsPerInstance * 0.5 * 0.0000133334
+    const sweeps = 43_200 * 4 * (secondsAtRest * 0.5 * 0.0000133334 + 0.2 / 1e6)
+    expect(dollarsOf('Lambda: sweep')).toBeCloseTo(sweeps, 6)
+    expect(dollarsOf('Lambda: sweep', 5_000)).toBeCloseTo(sweeps + comparing, 6)
     expect(dollarsOf('CloudWatch: alarms')).toBeCloseTo(alarms * prices.cloudWatch.alarmMonth, 6)
     expect(dollarsOf('EventBridge', 5_000)).toBeCloseTo(0.025, 6)
     expect(total(costOfMonth({ instances: 5_000, alarms }))).toBeGreaterThan(
