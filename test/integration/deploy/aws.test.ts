@@ -1,19 +1,26 @@
 import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import { DeleteRolePolicyCommand } from '@aws-sdk/client-iam'
+import { ListEventSourceMappingsCommand, UpdateEventSourceMappingCommand } from '@aws-sdk/client-lambda'
+import { DeleteSecretCommand } from '@aws-sdk/client-secrets-manager'
+import { SetTopicAttributesCommand } from '@aws-sdk/client-sns'
 import {
   CreateQueueCommand,
   DeleteQueueCommand,
   ListQueuesCommand,
   SendMessageCommand,
+  SetQueueAttributesCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { parseClusterFile } from '../../../deploy/plugin/cluster-file.ts'
 import { deleteEmptyQueues } from '../../../deploy/plugin/left-queues.ts'
 import { sampleClusterFile } from '../../support/cluster-files.ts'
 import { type Moto, motoServer, startMoto } from '../../support/moto.ts'
 import { type ServiceFolder, serviceFolder } from '../../support/service-folder.ts'
+import { type ExaminedStack, openExaminedStack } from './examined-stack.ts'
 
 /** moto's CloudFormation makes none of these. `test/unit/package.test.ts` checks them in the template. */
 const excused = [
@@ -238,6 +245,134 @@ describe('serverless deploy', patience, () => {
     const regions = ['eu-central-1', 'us-east-1', 'cn-north-1', 'us-gov-west-1']
     // It ends with another code than 0 for an error and for a warning.
     await promisify(execFile)(command, ['-r', ...regions, '--', file])
+  })
+})
+
+describe('challenge-operator doctor --stage', patience, () => {
+  let examined: ExaminedStack
+  const role = 'challenge-operator-ctf-us-east-1-sweep'
+  const urlOf = (name: string) => `${moto.endpoint}/123456789012/${stack}-${name}`
+
+  beforeAll(async () => {
+    if (server === undefined) return
+    const { cluster } = parseClusterFile(sampleClusterFile({ region: 'us-east-1' }), { file: '', stage: '' })
+    const { Resources } = await template()
+    const options = { moto: moto.endpoint, stage: 'ctf-us', directory: service.path, cluster }
+    examined = await openExaminedStack({ ...options, template: Resources as never })
+  }, 300_000)
+  afterAll(() => examined?.close())
+
+  it('finds nothing to mend in what was deployed', async () => {
+    const { output, isWell } = await examined.examine()
+    expect(output).not.toMatch(/^(FAIL|\?)/m)
+    expect(isWell, output).toBe(true)
+    for (const line of [
+      /^ok +account +123456789012, region us-east-1, as arn:/m,
+      /^ok +stack +challenge-operator-ctf is UPDATE_COMPLETE/m,
+      /^ok +functions +reconcile: active, 1769 MB, deployed at 20/m,
+      /^ok +configuration +each function can read its own/m,
+      /^ok +queues +challenge-operator-ctf-changes\.fifo: about 0 messages/m,
+      /^ok +deliveries +SweepsQueue to sweep: polled/m,
+      /^ok +schedules +sweep: invoked by cron/m,
+      /^ok +schedules +watch-forwarder: invoked by events of the bus/m,
+      /^ok +event bus +challenge-operator-ctf: it is there/m,
+      /^ok +alarm topic +CloudWatch may publish to it/m,
+      /^ok +alarm topic +1 confirmed/m,
+      /^ok +alarms +18 of them, and none rings/m,
+      /^ok +secrets +databaseUrl: it is there, encrypted with secrets\.kmsKey/m,
+      /^ok +secrets +flagHmacPepper: it is there/m,
+      /^ok +cluster +ctf is ACTIVE/m,
+      /^ok +access entries +reconcile: its role is in the group challenge-operator:reconcile/m,
+      /^ok +rights +reconcile: sqs:ReceiveMessage, .* on challenge-operator-ctf-changes\.fifo/m,
+      /^ok +rights +sweep: secretsmanager:GetSecretValue on secret:flag-AbCdEf/m,
+      /^ok +rights +reconcile: kms:Decrypt on key\/0a1b2c3d/m,
+      /^ok +rights +timer: ec2:CreateNetworkInterface, .* on all resources/m,
+      /^ok +timer +queue: SQS answers about challenge-operator-ctf-changes\.fifo/m,
+    ])
+      expect(output).toMatch(line)
+  })
+
+  it('names each thing that somebody broke, and what mends it', async () => {
+    await examined.iam.send(new DeleteRolePolicyCommand({ RoleName: role, PolicyName: 'queues' }))
+    await examined.sqs.send(new DeleteQueueCommand({ QueueUrl: urlOf('windows-dead-letters') }))
+    await examined.sqs.send(
+      new SetQueueAttributesCommand({
+        QueueUrl: urlOf('timers'),
+        Attributes: { VisibilityTimeout: '30', Policy: '' },
+      }),
+    )
+    await examined.sqs.send(
+      new SendMessageCommand({ QueueUrl: urlOf('timers-dead-letters'), MessageBody: 'a dead letter' }),
+    )
+    const { EventSourceMappings = [] } = await examined.lambda.send(new ListEventSourceMappingsCommand({}))
+    const UUID = EventSourceMappings.find(({ FunctionArn }) => FunctionArn?.endsWith('-timer'))?.UUID
+    await examined.lambda.send(new UpdateEventSourceMappingCommand({ UUID, Enabled: false }))
+    await examined.sns.send(
+      new SetTopicAttributesCommand({
+        TopicArn: examined.topic,
+        AttributeName: 'Policy',
+        AttributeValue: '{"Version":"2012-10-17","Statement":[]}',
+      }),
+    )
+    await examined.secretsManager.send(
+      new DeleteSecretCommand({ SecretId: 'flag-AbCdEf', ForceDeleteWithoutRecovery: true }),
+    )
+    examined.accessEntries.clear()
+    examined.cluster = { ...examined.cluster, endpoint: 'https://another.eks.amazonaws.com' }
+    const { output, isWell } = await examined.examine()
+    expect(isWell).toBe(false)
+    for (const line of [
+      /^FAIL +rights +sweep: its role may not sqs:SendMessage on challenge-operator-ctf-changes\.fifo \(implicitDeny\)\n +→ .*"Putting resources back"/m,
+      /^FAIL +queues +challenge-operator-ctf-windows-dead-letters: the queue was deleted\n +→ .*"Putting resources back"/m,
+      /^FAIL +queues +challenge-operator-ctf-timers: its visibility timeout is 30 s, and not 180/m,
+      /^FAIL +queues +challenge-operator-ctf-timers: its policy does not refuse plain HTTP/m,
+      /^FAIL +queues +challenge-operator-ctf-timers-dead-letters: it holds about 1 messages/m,
+      /^FAIL +deliveries +TimersQueue to timer: .* is disabled\n +→ aws lambda update-event-source-mapping .* --enabled/m,
+      /^FAIL +alarm topic +its policy does not let CloudWatch publish/m,
+      /^FAIL +secrets +flagSecret: there is no arn:.*\n +→ create it, or correct secrets\.flagSecret in deploy\.ctf-us\.yml/m,
+      /^FAIL +cluster +its endpoint is https:\/\/another.*\n +→ correct cluster\.endpoint in deploy\.ctf-us\.yml/m,
+      /^- +access entries +not checked, because the check of the cluster failed/m,
+      /^Fix the lines with FAIL/m,
+    ])
+      expect(output).toMatch(line)
+  })
+
+  it('names a role without an access entry, and what the user may not ask', async () => {
+    examined.cluster = {
+      ...examined.cluster,
+      endpoint: 'https://0123456789ABCDEF.gr7.us-east-1.eks.amazonaws.com',
+    }
+    examined.refused.add('SimulatePrincipalPolicy')
+    examined.invoke = async () => ({ errorMessage: 'nothing that doctor knows' })
+    const { output } = await examined.examine()
+    expect(output).toMatch(
+      /^FAIL +access entries +sweep: its role has no access entry.*\(401\)\n +→ npx serverless deploy --stage ctf-us/m,
+    )
+    expect(output).toMatch(/^\? +rights +sweep: not known: you may not ask \(iam:SimulatePrincipalPolicy\)/m)
+    expect(output).toMatch(/^FAIL +timer +it does not know what doctor asks/m)
+  })
+
+  it('says that a stack does not exist, and ends with code 1', async () => {
+    const file = join(service.path, 'deploy.nowhere.yml')
+    await writeFile(file, sampleClusterFile({ name: 'nowhere' }))
+    const environment = {
+      PATH: process.env.PATH,
+      HOME: service.path,
+      AWS_ENDPOINT_URL: moto.endpoint,
+      AWS_ACCESS_KEY_ID: 'test',
+      AWS_SECRET_ACCESS_KEY: 'test',
+    }
+    const command = join(import.meta.dirname, '../../../local/cli.ts')
+    const ended = promisify(execFile)(process.execPath, [command, 'doctor', '--stage', 'nowhere'], {
+      cwd: service.path,
+      env: environment,
+    })
+    await expect(ended).rejects.toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(
+        /FAIL +stack +there is no stack challenge-operator-nowhere in eu-central-1.*\n +→ npx serverless deploy --stage nowhere[\s\S]*not checked, because the check of the stack failed/,
+      ),
+    })
   })
 })
 

@@ -142,3 +142,14 @@ it.each(furtherSamples)('the sample %s applies, without an unknown field', async
     expect([response.status, messageOf(response)]).toEqual([201, ''])
   }
 })
+
+it('the first template and instance of docs/deploy-aws.md are accepted, without an unknown field', async () => {
+  const page = await readFile(join(samplesFolder, '../../docs/deploy-aws.md'), 'utf8')
+  const [, text = ''] = /apply -f - <<'END'\n([\s\S]*?)\nEND\n/.exec(page) ?? []
+  const objects = parseAllDocuments(text).map(each => each.toJS())
+  expect(objects.map(({ kind }) => kind)).toEqual(['ChallengeTemplate', 'ChallengeInstance'])
+  for (const { kind, metadata, spec } of objects) {
+    const response = await create(kind, metadata.name, spec)
+    expect([response.status, messageOf(response)]).toEqual([201, ''])
+  }
+})
