@@ -23,8 +23,8 @@ export const measured = {
     memoryGb: 0.5,
     /** test/bench/rest-by-size.ts, with the share of a processor that 512 MB get: 59 ms over no instance (docs/performance.md). */
     secondsAtRest: 0.1,
-    /** The same: 0.30 s over 500 instances, and 1.3 s for the fortieth sweep, which compares every child. Taken as: */
-    secondsPerInstance: 0.0007,
+    /** The same: 4.2 s over 5,000 instances, and 10.9 s for the fortieth sweep, which compares every child. Taken as: */
+    secondsPerInstance: 0.0009,
   },
   publish: { perMinute: 1, memoryGb: 0.25, seconds: 0.1 },
   reconcile: {
