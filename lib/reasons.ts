@@ -249,6 +249,13 @@ export const reasons = {
     scope: 'instance',
     whileStalled: 'Failed',
   },
+  ClusterLost: {
+    sentence: 'The cluster of this instance is gone.',
+    recovery: 'none',
+    examinedBy: 'full',
+    scope: 'instance',
+    whileStalled: 'Failed',
+  },
   Terminating: {
     sentence: 'The challenge is being shut down.',
     recovery: 'moment',

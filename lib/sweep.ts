@@ -28,6 +28,7 @@ import {
 } from './sweep/flags.ts'
 import { pruneHistory } from './sweep/history.ts'
 import { leftOver } from './sweep/left-over.ts'
+import { lostOfLate } from './sweep/lost.ts'
 import { mismatchMessage, unusedMessage, withTrace, wrongPolicyMessage } from './sweep/messages.ts'
 import {
   childMismatches,
@@ -69,7 +70,7 @@ export interface SweepDependencies {
   cluster: Cluster
   podMetrics: PodMetrics
   store: Store
-  changes: Pick<ChangesQueue, 'send'>
+  changes: Pick<ChangesQueue, 'send' | 'isEmpty'>
   config: OperatorConfig
   /** Returns the state of the organiser's clock. */
   readClock: (signal: AbortSignal) => Promise<ClockState>
@@ -117,8 +118,9 @@ interface IdleGround {
   instances: ReadonlyMap<string, SweptInstance>
   /** When the rows were read, in epoch milliseconds. */
   readAt: number
-  kept: KeptPods | undefined
-  templates: readonly Stored<ChallengeTemplate>[] | undefined
+  /** Undefined: it is no resync. */
+  kept?: KeptPods
+  templates?: readonly Stored<ChallengeTemplate>[]
   clock: ClockState
 }
 
@@ -148,7 +150,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
   return async ({ resync }, signal) => {
     const clock = await readSweptClock(deps, signal)
     const readAt = now()
-    const rows = await openRowsByUid(deps, signal)
+    const rows = await openRowsByUid(deps, { resync }, signal)
     const made = resync && everywhere ? await placed.namespaces(signal) : []
     const seen: Seen = { occupied: new Set(), needs: [], certificates: new Set(), kept: new Map() }
     const children = resync ? await listChildren(seen, clock, signal) : []
@@ -159,8 +161,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
     const copies = await placed.pullSecretCopies(templates, instances.values(), signal)
     const tls = resync ? await tlsCopies(deps, tlsSecret, instances.values(), signal) : undefined
     const at = now()
-    const kept = resync ? seen.kept : undefined
-    const known = { instances, readAt, kept, templates: resync ? templates : undefined, clock }
+    const known = { instances, readAt, clock, ...(resync && { kept: seen.kept, templates }) }
     const used = rows ? await findIdle({ ...known, rows }, at, signal) : []
     const sinceMs = resync ? Number.POSITIVE_INFINITY : intervalSeconds * 1_000
     const wrongRows = rows ? rowsToSend(rowMismatches(rows, instances, at), at) : []
@@ -172,6 +173,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
       ...(rows && !clock.paused ? await admittedNow(rows, signal) : []),
       ...resumed(instances.values()),
       ...slowTeardowns(instances.values(), at, sinceMs),
+      ...(await lostOfLate(deps, instances.values(), { now: at, sinceMs }, signal)),
       ...flagsToSend(instances, { keys, secrets }, { resync, at }),
       ...(resync
         ? [

@@ -21,6 +21,8 @@ export interface ChangesQueue {
    * @throws OperatorError if no change was accepted and a request as a whole failed (queue missing, aborted)
    */
   send(changes: OutgoingChange[], signal: AbortSignal): Promise<OutgoingChange[]>
+  /** Whether no message waits and none is being handled. SQS counts what came a moment ago late. @throws OperatorError */
+  isEmpty(signal: AbortSignal): Promise<boolean>
 }
 
 /** The sending side of timers: a message that makes a key come back to changes.fifo when it is due. */

@@ -2,7 +2,7 @@ import type { Transaction } from 'kysely'
 import type { Limits } from '../config/limits.ts'
 import type { OperatorConfig } from '../config/operator.ts'
 import type { TransitionEvent } from '../events.ts'
-import type { PlatformProblem } from '../reasons.ts'
+import type { PlatformProblem, Reason } from '../reasons.ts'
 import { readLastActive, recordActivityIn } from './activity.ts'
 import { admitAndRemindIn, admitIn, admitWaitingIn, giveRoomUp, makesRoom } from './admission.ts'
 import { claimHostIn, releaseHostIn } from './claim-host.ts'
@@ -14,6 +14,7 @@ import { drainOutbox, isSequenceTaken, numberedOn, oldestInOutbox, writeTransiti
 import { lockPair, mirrorPair, platformProblemOf } from './platform-rows.ts'
 import { pruneIn } from './prune.ts'
 import { eventsOf } from './record-events.ts'
+import { countOpenRows } from './rows-by-cluster.ts'
 import type { Schema } from './schema.ts'
 import { storable } from './storable.ts'
 import type { InstanceRecord, Outbox, Recorded, Store } from './store.ts'
@@ -57,16 +58,18 @@ export function openStore(
         (transaction, problem) => closeIn(transaction, { uid, ...end, ...settings }, problem),
         signal,
       ),
-    closeGone: ({ uid, namespace, cluster }, signal) => {
+    closeGone: ({ uid, namespace, cluster, reason }, signal) => {
       const toClose: ToClose = {
         uid,
         why: 'gone',
+        reason,
         ...settings,
         claimsOf: { cluster, namespace },
         where: row => row.cluster === cluster && row.namespace === namespace,
       }
       return withPlatform(db, (transaction, problem) => closeIn(transaction, toClose, problem), signal)
     },
+    countOpenRows: signal => countOpenRows(db, signal),
     admit: (request, signal) => withErrors(db, transaction => admitIn(transaction, request, limits), signal),
     admitWaiting: (cluster, signal) =>
       withErrors(db, transaction => admitAndRemindIn(transaction, cluster, limits), signal),
@@ -219,6 +222,8 @@ interface ToClose extends Settings {
   uid: string
   /** 'gone': nobody has seen the instance end, so its row tells. */
   why: Ending | 'gone'
+  /** Why a person takes the instance for gone. */
+  reason?: Reason | undefined
   /** See `InstanceEnd`. */
   last?: InstanceRecord | undefined
   /** Whose claim of a host is given up. Default: that of the instance, whatever cluster and namespace it names. */
@@ -242,7 +247,7 @@ async function closeIn(
 
 async function closeRowIn(
   transaction: Transaction<Schema>,
-  { uid, why, last, bus, limits, mirror, where = () => true }: ToClose,
+  { uid, why, reason, last, bus, limits, mirror, where = () => true }: ToClose,
   { problem: known, sequenceIsTaken = false }: Repeated,
 ): Promise<Recorded> {
   const found = await readInstance(transaction, uid)
@@ -259,7 +264,7 @@ async function closeRowIn(
   const tornDown = why !== 'gone'
   const events = before.deleted_at ? [] : endingEvents(ending)
   if (events.length > 0)
-    await closeRow(transaction, { before, ending, events, bus, sequenceIsTaken, last, tornDown })
+    await closeRow(transaction, { before, ending, events, bus, sequenceIsTaken, last, reason, tornDown })
   const problem = known ?? (await mirror(transaction, pair, uid))
   if ((before.platform_problem ?? undefined) !== problem) await writeProblem(transaction, uid, problem)
   const closed = { problem, events: events.length, closed: false }
@@ -284,7 +289,7 @@ function endingEvents(ending: Ending): TransitionEvent[] {
   return ending === 'expired' ? [{ type: 'instance.expired', rebuilt: false }, deleted] : [deleted]
 }
 
-interface Closing extends Pick<ToClose, 'bus' | 'last'> {
+interface Closing extends Pick<ToClose, 'bus' | 'last' | 'reason'> {
   ending: Ending
   before: InstanceRow
   events: TransitionEvent[]
@@ -294,13 +299,13 @@ interface Closing extends Pick<ToClose, 'bus' | 'last'> {
 
 async function closeRow(
   transaction: Transaction<Schema>,
-  { before, ending, events, bus, sequenceIsTaken, last, tornDown }: Closing,
+  { before, ending, events, bus, sequenceIsTaken, last, reason, tornDown }: Closing,
 ): Promise<void> {
   const at = new Date()
   const row: InstanceRow = {
     ...before,
     phase: 'Terminating',
-    reason: ending === 'expired' ? 'Expired' : before.reason,
+    reason: ending === 'expired' ? 'Expired' : (reason ?? before.reason),
     sequence: Math.max(before.sequence, last?.told?.sequence ?? 0) + events.length,
     deleted_at: at,
     torn_down: tornDown,

@@ -2,14 +2,7 @@ import { sql } from 'kysely'
 import type { Phase } from '../crd/challenge-instance.ts'
 import { type Database, inTransaction } from './database.ts'
 import { storeError } from './errors.ts'
-
-/** The open rows that name one cluster, or none. */
-export interface RowsOfCluster {
-  cluster: string | null
-  rows: number
-  /** The creation of the newest instance among them. */
-  newest: Date
-}
+import type { RowsOfCluster } from './wholeness.ts'
 
 /** An open row as a person judges it. */
 export interface RowToJudge {

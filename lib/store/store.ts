@@ -144,8 +144,12 @@ export interface Store extends HostClaims, Admissions, History, Wholeness {
    * Closes the row of an instance that its cluster does not have. Only a row that names this cluster and the key's
    * namespace is closed. A row without a cluster (null) may have an instance that lives, so only a person judges it. If the
    * end in the row has passed, the instance counts as expired.
+   * @param instance `reason`: why it is gone, if a person says so
    */
-  closeGone(instance: InstanceKey & { cluster: string | null }, signal: AbortSignal): Promise<Recorded>
+  closeGone(
+    instance: InstanceKey & { cluster: string | null; reason?: Reason | undefined },
+    signal: AbortSignal,
+  ): Promise<Recorded>
   /**
    * Returns the namespace in which the workload of an instance ran, as its row says, open or closed. Undefined: there is no
    * row, or it names none.

@@ -7,4 +7,14 @@ export interface Wholeness {
   rowsWholeSince(cluster: string, signal: AbortSignal): Promise<number | undefined>
   /** Writes that every instance of a cluster that runs has a row. It holds until the database starts anew. @returns now */
   markRowsWhole(cluster: string, signal: AbortSignal): Promise<number>
+  /** Counts the open rows by their cluster, the largest number first. */
+  countOpenRows(signal: AbortSignal): Promise<RowsOfCluster[]>
+}
+
+/** The open rows that name one cluster, or none. */
+export interface RowsOfCluster {
+  cluster: string | null
+  rows: number
+  /** The creation of the newest instance among them. */
+  newest: Date
 }

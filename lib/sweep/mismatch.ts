@@ -137,6 +137,22 @@ export function slowTeardowns(instances: Iterable<SweptInstance>, now: number, s
 }
 
 /**
+ * Returns instances that no pass has taken up although the forwarder must have sent a message about them: new ones, which have
+ * no status, and those that are marked for deletion or edited, in ever fewer sweeps.
+ * @param sinceMs milliseconds since the last sweep
+ */
+export function unsent(instances: Iterable<SweptInstance>, now: number, sinceMs: number): Mismatch[] {
+  const isLate = (since: number) => ageThresholdCrossed(now - since, graceMs, sinceMs)
+  return [...instances].flatMap(instance => {
+    const { observed, deletingSince, changedAt, phase } = instance
+    if (deletingSince !== undefined)
+      return phase !== 'Terminating' && isLate(deletingSince) ? [mismatch(instance, 'deleted')] : []
+    const isUnsent = phase === undefined ? now - changedAt >= graceMs : !observed && isLate(changedAt)
+    return isUnsent ? [mismatch(instance, 'changed')] : []
+  })
+}
+
+/**
  * Returns whether an age has reached `first`, or has doubled again, within the last `sinceMs`. A condition that lasts may
  * wait in a queue that is long already. A message for it in every sweep would make the queue longer still.
  */

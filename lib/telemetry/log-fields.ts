@@ -42,6 +42,7 @@ export const logFields = {
   ingresses: 'Number of Ingresses.',
   instances: 'Number of instances, or their names.',
   rows: 'Number of rows.',
+  cluster: 'Uid of the namespace kube-system of a cluster.',
   days: 'Age in days.',
   pending: 'Messages that the queue does not have yet.',
   refused: 'Number of refused messages or events.',

@@ -53,7 +53,8 @@ export async function runCloseRows(
         `${rows.length} open rows ${what} would be closed. Run the command again with --yes to close them.`,
       )
     const store = openStore(database, { platform, ...(parts.bus ? { bus: parts.bus.name } : {}) })
-    for (const row of rows) await store.closeGone({ ...row, cluster: wanted ?? null }, signal)
+    const reason = wanted === undefined ? undefined : 'ClusterLost'
+    for (const row of rows) await store.closeGone({ ...row, cluster: wanted ?? null, reason }, signal)
     print(`${rows.length} rows are closed.`)
   } finally {
     await database.destroy()

@@ -8,6 +8,7 @@ import { platformRowsOf, rowsOf, untilConsistent } from '../support/consistency.
 import { create } from '../support/edits.ts'
 import { instanceOf, templateOf } from '../support/objects.ts'
 import { startTestOperator, type TestOperator } from '../support/operator.ts'
+import { recordedLog } from '../support/recorded-log.ts'
 import { sharedControlPlane, testQueues } from '../support/shared-parts.ts'
 import { sweepOnce } from '../support/sweeping.ts'
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.ts'
@@ -163,6 +164,14 @@ describe('the rows of a cluster that is gone', () => {
     expect(await openRows()).toEqual(before)
   })
 
+  test('are told of by each resync, with what to do', async () => {
+    const { log, lines } = recordedLog()
+    await sweepOnce(platform, queues, { log })
+    const [line] = lines.filter(({ message }) => message.startsWith('open rows name another cluster'))
+    expect(line?.message).toContain('challenge-operator close-rows')
+    expect(line?.fields).toEqual({ cluster: foreign, rows: 4 })
+  })
+
   test('are shown by close-rows, which closes nothing without --yes', async () => {
     const before = await openRows()
     const { code, output } = await closeRows('--cluster', foreign)
@@ -179,6 +188,16 @@ describe('the rows of a cluster that is gone', () => {
     const [row] = await rowsOf(platform, 'of-the-platform')
     expect(await openRows()).toEqual([`${own}/${row?.uid}`])
     expect(await endpoint()).toBe(`running ${row?.url}`)
+    const closed = await platform.database
+      .selectFrom(`${instanceTable} as own`)
+      .innerJoin('challenge_operator.outbox as event', 'event.instance_uid', 'own.uid')
+      .select(['own.reason', 'event.payload'])
+      .where('own.cluster', '=', foreign)
+      .where('event.type', '=', 'instance.deleted')
+      .execute()
+    expect(closed).toHaveLength(4)
+    for (const { reason, payload } of closed)
+      expect([reason, payload.reason, payload.rebuilt]).toEqual(['ClusterLost', 'ClusterLost', false])
   })
 
   test('are not closed where the instance lives', async () => {

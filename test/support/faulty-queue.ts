@@ -46,7 +46,7 @@ export function unreliableQueue(
     }
     return []
   }
-  return { send, sendBatch: send }
+  return { send, sendBatch: send, isEmpty: inner.isEmpty }
 }
 
 export interface RefusingQueue extends ChangesQueue {
@@ -70,6 +70,7 @@ export function refusingQueue(inner: ChangesQueue): RefusingQueue {
     refused: 0,
     send: through(inner.send),
     sendBatch: through(inner.sendBatch),
+    isEmpty: inner.isEmpty,
   }
   return queue
 }

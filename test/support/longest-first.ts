@@ -12,6 +12,8 @@ export const longest = [
   'test/chaos/slow-events.test.ts',
   'test/chaos/left-behind.test.ts',
   'test/chaos/database.test.ts',
+  'test/integration/disaster/etcd.test.ts',
+  'test/integration/disaster/queue.test.ts',
   'test/chaos/replaced-pods.test.ts',
   'test/chaos/forwarded-ends.test.ts',
   'test/chaos/predecessor.test.ts',

@@ -32,6 +32,7 @@ describe('the rules of reasons', () => {
       'Suspended',
       'Idle',
       'Expired',
+      'ClusterLost',
       'Terminating',
       'ForeignFinalizer',
     ])

@@ -20,6 +20,7 @@ import {
   resumed,
   rowMismatches,
   slowTeardowns,
+  unsent,
   unwarned,
 } from '../../../lib/sweep/mismatch.ts'
 import { sweptChild } from '../../../lib/sweep/swept-child.ts'
@@ -100,6 +101,31 @@ const row: OpenRow = {
 const instances = (...all: SweptInstance[]) => new Map(all.map(each => [each.uid, each]))
 const rows = (...all: OpenRow[]) => new Map(all.map(each => [each.uid, each]))
 const summaryOf = (found: Mismatch[]) => found.map(({ key, cause }) => `${cause} ${key.uid}`)
+
+describe('unsent', () => {
+  const sweep = 15_000
+  const late = (parts: Partial<SweptInstance>) => summaryOf(unsent([instance(parts)], now, sweep))
+
+  it('finds a new instance that no pass has taken up for ten seconds', () => {
+    const lateAfter = (seconds: number) =>
+      late({ phase: undefined, observed: false, changedAt: now - seconds * 1_000 })
+    expect([9, 12, 27, 42, 57].map(seconds => lateAfter(seconds).length)).toEqual([0, 1, 1, 1, 1])
+    expect(late({ observed: true })).toEqual([])
+  })
+
+  it('finds one that was edited in ever fewer sweeps, since its passes may fail', () => {
+    const lateAfter = (seconds: number) => late({ observed: false, changedAt: now - seconds * 1_000 })
+    expect([9, 12, 27, 42, 57, 72, 87].map(seconds => lateAfter(seconds).length)).toEqual([
+      0, 1, 1, 1, 0, 0, 1,
+    ])
+  })
+
+  it('finds a deletion that has not begun, and leaves one that has', () => {
+    expect(late({ deletingSince: now - 12_000 })).toEqual(['deleted u'])
+    expect(late({ deletingSince: now - 5_000 })).toEqual([])
+    expect(late({ deletingSince: now - 12_000, phase: 'Terminating' })).toEqual([])
+  })
+})
 
 describe('rowMismatches', () => {
   it('finds nothing if row and instance are equal', () => {
