@@ -213,7 +213,11 @@ function functionsOf(
     }
     if (onFailure === undefined) return [name, whole] as const
     const send = async (event: unknown, error: { errorType: string; errorMessage: string }) => {
-      const client = new SQSClient({ region, credentials: iam.assume(roleArn, functionName) })
+      const client = new SQSClient({
+        region,
+        endpoint: aws.endpoint,
+        credentials: iam.assume(roleArn, functionName),
+      })
       const QueueUrl = queueUrl(onFailure, aws)
       const MessageBody = JSON.stringify(failedInvocation(arn, event, error))
       await client.send(new SendMessageCommand({ QueueUrl, MessageBody }))

@@ -1,4 +1,5 @@
 import { request } from 'node:https'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { sql } from 'kysely'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -27,6 +28,7 @@ beforeAll(async () => {
 }, 300_000)
 afterEach(() => {
   zips.eks.clockAheadMs = 0
+  zips.eks.isHeld = () => false
   zips.aws.isAway = () => false
 })
 afterAll(() => zips?.stop())
@@ -49,6 +51,14 @@ const lease = (name: string) =>
     zips.signal,
   )
 const holderOf = async (name: string) => (await lease(name))?.spec?.holderIdentity
+
+/** The window that leads, by what it has logged. */
+function windowOf(identity: string) {
+  const leads = (line: string) => line.includes('lease is ours') && line.includes(identity)
+  const found = zips.begun.find(({ sandbox }) => sandbox.lines.some(leads))
+  if (found === undefined) throw new Error(`no window has the identity ${identity}`)
+  return found
+}
 
 describe('the deployed functions', patience, () => {
   test('begin a window when a sweep finds that nobody leads, and say who leads', async () => {
@@ -157,20 +167,15 @@ describe('a sandbox of reconcile that was frozen', patience, () => {
 
 describe('a leader that was frozen', patience, () => {
   const seats = async () => Promise.all(forwarderSeats.map(holderOf))
-  /** The window that leads, by what it has logged. */
-  function windowOf(identity: string) {
-    const leads = (line: string) => line.includes('lease is ours') && line.includes(identity)
-    const found = zips.begun.find(({ sandbox }) => sandbox.lines.some(leads))
-    if (found === undefined) throw new Error(`no window has the identity ${identity}`)
-    return found
-  }
-
   test('sends nothing when it is thawed after its time, and ends', async () => {
     await zips.fire('watch-forwarder')
     await until('a standby', async () => (await seats()).every(Boolean))
     const identity = (await holderOf(forwarderLease)) ?? ''
     const { sandbox, outcome } = windowOf(identity)
     sandbox.freeze()
+    // It has to find out by itself that it may not lead any more.
+    zips.eks.isHeld = ({ session, resource }) =>
+      session?.accessKeyId === sandbox.accessKeyId && resource === 'leases'
     // Its watches receive this instance. When it is thawed, somebody else has seen to it.
     await create(zips, instanceOf(zips.namespace, 'in-between', 'web', 6))
     await until(
@@ -184,8 +189,24 @@ describe('a leader that was frozen', patience, () => {
       zips.aws.calls.filter(({ session }) => session?.accessKeyId === sandbox.accessKeyId).length
     const before = sent()
     sandbox.thaw()
+    await sleep(1_000)
+    expect(sent()).toBe(before)
+    zips.eks.isHeld = () => false
     expect(await outcome).toEqual({ result: null })
     expect(sent()).toBe(before)
+  })
+})
+
+describe('an invocation by a schedule or an event that fails', patience, () => {
+  test('is kept in the dead letters of the function', async () => {
+    const { sandbox, outcome } = windowOf((await holderOf(forwarderLease)) ?? '')
+    await sandbox.kill()
+    expect(await outcome).toMatchObject({ error: { errorType: 'Runtime.ExitError' } })
+    const kept = zips.aws.calls.filter(
+      ({ action, resources: [arn = ''] }) =>
+        action === 'sqs:SendMessage' && arn.endsWith('-windows-dead-letters'),
+    )
+    expect(kept.map(nameOf)).toEqual(['watch-forwarder'])
   })
 })
 

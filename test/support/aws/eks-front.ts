@@ -2,6 +2,8 @@ import { once } from 'node:events'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { Agent, createServer, request } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
+import { Transform } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { makeAuthority } from '../certificates.ts'
 import { type Verified, verifyToken } from './eks-token.ts'
 import { type Iam, Refused, type RoleSession } from './iam.ts'
@@ -31,6 +33,8 @@ export interface EksFront {
   readonly calls: readonly EksCall[]
   /** Calls that are answered with 503, once each. */
   faults: Pick<EksCall, 'verb' | 'resource'>[]
+  /** Says whose answers, and events of watches, are kept back for now. */
+  isHeld: (call: EksCall) => boolean
   /** Milliseconds by which the clock of the front is ahead of the functions' clocks. */
   clockAheadMs: number
   /** Lets in who has an access entry of the stack. Before, every token is refused. */
@@ -101,7 +105,7 @@ export async function startEksFront(
         call.status = answer.statusCode ?? 502
         outgoing.writeHead(call.status, answer.headers)
         answer.on('error', () => outgoing.destroy())
-        answer.pipe(outgoing)
+        answer.pipe(heldBack(() => front.isHeld(call))).pipe(outgoing)
       })
       passed.on('error', () => outgoing.destroy())
       outgoing.on('close', () => passed.destroy())
@@ -126,6 +130,7 @@ export async function startEksFront(
     certificate: authority.certificate,
     calls,
     faults: [],
+    isHeld: () => false,
     clockAheadMs: 0,
     admit(iam, resources) {
       const entries = Object.values(resources)
@@ -145,6 +150,16 @@ export async function startEksFront(
     },
   }
   return front
+}
+
+/** Passes bytes on, and waits while they are held. */
+function heldBack(isHeld: () => boolean): Transform {
+  return new Transform({
+    async transform(chunk, _encoding, done) {
+      while (isHeld()) await sleep(20)
+      done(null, chunk)
+    },
+  })
 }
 
 /** EKS sets these headers itself. */
