@@ -73,7 +73,12 @@ test('the operator converges after an outage of the API server under load', asyn
 
   await Promise.all(
     range(instances).map(team =>
-      untilConsistent(operator, nameOf(team), team <= 8 ? 'gone' : 'Ready', 60_000),
+      untilConsistent(operator, nameOf(team), team <= 8 ? 'gone' : 'Ready', 60_000).catch(thrown => {
+        const seen = operator.passes.filter(({ name }) => name === nameOf(team))
+        throw new Error(
+          `${thrown.message}; its passes: ${JSON.stringify(seen)}; all: ${operator.passes.length}`,
+        )
+      }),
     ),
   )
   const uids = new Set<string>()
@@ -85,7 +90,10 @@ test('the operator converges after an outage of the API server under load', asyn
     if (row === undefined) continue
     const events = await outboxOf(operator, row.uid)
     expect(events.at(-1)).toBe(team <= 8 ? 'instance.deleted' : 'instance.ready')
-    const repeated = events.filter((each, index) => each === events[index - 1])
+    // A pass that fails during the outage may take an instance back to Pending for a while, which has no event.
+    const repeated = events.filter(
+      (each, index) => each === events[index - 1] && each !== 'instance.provisioning',
+    )
     expect(repeated, repeated.length > 0 ? await toldOf(operator, row.uid) : '').toEqual([])
     if (team > 8) uids.add(row.uid)
   }
