@@ -3,9 +3,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { sql } from 'kysely'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import {
+  type ExaminationAnswer,
+  type ExaminationRequest,
+  examinationSource,
+} from '../../../lib/doctor/examination.ts'
+import { rightsNeeded } from '../../../lib/kubernetes/install/rights.ts'
 import type { Lease } from '../../../lib/kubernetes/lease/record.ts'
 import { forwarderLease } from '../../../lib/kubernetes/lease/record.ts'
 import { forwarderSeats } from '../../../lib/kubernetes/lease/seat.ts'
+import { newestMigration } from '../../../lib/store/migrations.ts'
 import { waitUntil } from '../../../local/process/wait.ts'
 import type { EksCall, EksFront } from '../../support/aws/eks-front.ts'
 import { type Credentials, signatureLifeMs } from '../../support/aws/iam.ts'
@@ -222,6 +229,29 @@ describe('the rights', () => {
       zips.aws.calls.filter(({ refusal }) => refusal && !refusal.startsWith('ServiceUnavailable')),
     ).toEqual([])
     expect(new Set(zips.aws.calls.map(nameOf))).toEqual(new Set(functions))
+  })
+})
+
+describe('the examination by doctor', patience, () => {
+  test.each(functions)('finds that %s reaches all that it needs', async name => {
+    const namespaces = [zips.namespace]
+    const request: ExaminationRequest = {
+      source: examinationSource,
+      rights: await rightsNeeded({ namespaces, functionName: name }),
+      newestMigration,
+    }
+    const { lines } = (await zips.lambda.invoke(name, request)) as ExaminationAnswer
+    expect(lines.filter(({ finding }) => 'problem' in finding || 'unknown' in finding)).toEqual([])
+    const parts = [...new Set(lines.map(({ part }) => part))]
+    const ofCluster = ['cluster', 'definitions', 'rights', 'lease']
+    const expected: Record<string, string[]> = {
+      'watch-forwarder': [...ofCluster, 'queue'],
+      reconcile: [...ofCluster, 'database', 'queue', 'event bus', 'flag secret', 'flag hmac pepper'],
+      timer: ['queue'],
+      sweep: [...ofCluster, 'database', 'queue', 'event bus', 'flag secret', 'flag hmac pepper'],
+      publish: ['database', 'event bus'],
+    }
+    expect(parts).toEqual(expected[name])
   })
 })
 

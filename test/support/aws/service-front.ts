@@ -57,11 +57,14 @@ const services: Readonly<Record<string, Service>> = {
   },
   AWSEvents: {
     name: 'events',
-    subjectsOf: ({ Entries }, { region, account }) =>
-      (Entries as { EventBusName: string; Source: string }[]).map(({ EventBusName, Source }) => ({
-        resource: `arn:aws:events:${region}:${account}:event-bus/${EventBusName}`,
-        context: { 'events:source': Source },
-      })),
+    subjectsOf: ({ Entries, Name }, { region, account }) =>
+      // A question about the bus has its name, and no events.
+      ((Entries ?? [{ EventBusName: Name, Source: '' }]) as { EventBusName: string; Source: string }[]).map(
+        ({ EventBusName, Source }) => ({
+          resource: `arn:aws:events:${region}:${account}:event-bus/${EventBusName}`,
+          context: { 'events:source': Source },
+        }),
+      ),
   },
   secretsmanager: {
     name: 'secretsmanager',
