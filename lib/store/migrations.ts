@@ -12,6 +12,7 @@ import * as warnings from './migrations/2026-11-30-warnings.ts'
 import * as withoutPublishing from './migrations/2026-11-30-without-publishing.ts'
 import * as tornDownRows from './migrations/2026-11-30T04-torn-down-rows.ts'
 import * as wholeClusters from './migrations/2026-11-30T05-whole-clusters.ts'
+import * as incompleteRows from './migrations/2026-11-30T06-incomplete-rows.ts'
 
 /** Migrations by name, run in the order of their names. A released migration never changes; a change is a new one. */
 export const migrations: Record<string, Migration> = {
@@ -29,6 +30,7 @@ export const migrations: Record<string, Migration> = {
   // After the others of that day by its name.
   '2026-11-30T04-torn-down-rows': tornDownRows,
   '2026-11-30T05-whole-clusters': wholeClusters,
+  '2026-11-30T06-incomplete-rows': incompleteRows,
 }
 
 /** The name of the newest migration. They run in the order of their names. */

@@ -18,7 +18,7 @@ import { countOpenRows } from './rows-by-cluster.ts'
 import type { Schema } from './schema.ts'
 import { storable } from './storable.ts'
 import type { InstanceRecord, Outbox, Recorded, Store } from './store.ts'
-import { markWholeIn, readWholeSince } from './whole-cluster.ts'
+import { incompleteForMsIn, markWholeIn, readWholeSince } from './whole-cluster.ts'
 
 const unchanged: Recorded = { problem: undefined, events: 0, closed: false }
 
@@ -83,6 +83,8 @@ export function openStore(
       withErrors(db, transaction => recordActivityIn(transaction, uids, at), signal),
     rowsWholeSince: (cluster, signal) =>
       withErrors(db, transaction => readWholeSince(transaction, cluster), signal),
+    rowsIncompleteForMs: (cluster, signal) =>
+      withErrors(db, transaction => incompleteForMsIn(transaction, cluster), signal),
     markRowsWhole: (cluster, signal) =>
       withErrors(db, transaction => markWholeIn(transaction, cluster), signal),
     prune: (old, signal) => withErrors(db, transaction => pruneIn(transaction, old), signal),

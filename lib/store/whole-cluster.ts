@@ -13,18 +13,33 @@ export async function readWholeSince(
   transaction: Transaction<Schema>,
   cluster: string,
 ): Promise<number | undefined> {
-  const { rows } = await sql<{ since: Date }>`
+  const { rows } = await sql<{ since: Date | null }>`
     SELECT since FROM challenge_operator.whole_cluster WHERE cluster = ${cluster} AND database = ${database}`.execute(
     transaction,
   )
-  return rows[0]?.since.getTime()
+  return rows[0]?.since?.getTime()
+}
+
+/** Implements `Wholeness.rowsIncompleteForMs` within a transaction. */
+export async function incompleteForMsIn(transaction: Transaction<Schema>, cluster: string): Promise<number> {
+  const { rows } = await sql<{ seconds: number }>`
+    INSERT INTO challenge_operator.whole_cluster AS known (cluster, database, incomplete_since)
+    VALUES (${cluster}, ${database}, now())
+    ON CONFLICT (cluster) DO UPDATE SET
+      database = excluded.database,
+      since = NULL,
+      incomplete_since = CASE WHEN known.database = excluded.database AND known.since IS NULL
+        THEN known.incomplete_since ELSE excluded.incomplete_since END
+    RETURNING extract(epoch FROM now() - incomplete_since)::float8 AS seconds`.execute(transaction)
+  return Math.max(0, Math.round((rows[0]?.seconds ?? 0) * 1_000))
 }
 
 /** Implements `Wholeness.markRowsWhole` within a transaction. */
 export async function markWholeIn(transaction: Transaction<Schema>, cluster: string): Promise<number> {
   const { rows } = await sql<{ since: Date }>`
     INSERT INTO challenge_operator.whole_cluster (cluster, database, since) VALUES (${cluster}, ${database}, now())
-    ON CONFLICT (cluster) DO UPDATE SET database = excluded.database, since = excluded.since
+    ON CONFLICT (cluster) DO UPDATE SET
+      database = excluded.database, since = excluded.since, incomplete_since = NULL
     RETURNING since`.execute(transaction)
   return rows[0]?.since.getTime() ?? Date.now()
 }

@@ -7,6 +7,8 @@ export interface Wholeness {
   rowsWholeSince(cluster: string, signal: AbortSignal): Promise<number | undefined>
   /** Writes that every instance of a cluster that runs has a row. It holds until the database starts anew. @returns now */
   markRowsWhole(cluster: string, signal: AbortSignal): Promise<number>
+  /** Writes that rows of a cluster are missing. @returns for how many milliseconds that is known already */
+  rowsIncompleteForMs(cluster: string, signal: AbortSignal): Promise<number>
   /** Counts the open rows by their cluster, the largest number first. */
   countOpenRows(signal: AbortSignal): Promise<RowsOfCluster[]>
 }

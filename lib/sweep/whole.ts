@@ -31,13 +31,25 @@ function runs({ children, phase }: SweptInstance): boolean {
 
 interface WholenessDependencies {
   cluster: Pick<Cluster, 'uid'>
-  store: Pick<Store, 'rowsWholeSince' | 'markRowsWhole'>
+  store: Pick<Store, 'rowsWholeSince' | 'rowsIncompleteForMs' | 'markRowsWhole'>
   log: Log
 }
 
+const awaited = 'rows are not complete, so limits admit nobody yet'
+const givenUp = 'rows are still not complete, so limits count without them'
+
+/**
+ * Milliseconds. A row that is missing for longer cannot be written, and everybody else would wait for it. Rows of ten thousand
+ * instances are rebuilt in nine minutes (`rowsPerSecond`).
+ */
+const longestRebuildMs = 1_200_000
+
+/** Instances that a line of the log names. */
+const namedInstances = 5
+
 /**
  * Returns since when the rows are known to be whole, and writes it down when a sweep finds that they are. Until then limits
- * admit nobody. @returns undefined: they are not, or it is not known
+ * admit nobody, for `longestRebuildMs` at most. @returns undefined: they are not, or it is not known
  */
 export async function wholeSince(
   { cluster, store, log }: WholenessDependencies,
@@ -49,8 +61,14 @@ export async function wholeSince(
     const known = await store.rowsWholeSince(uid, signal)
     if (known !== undefined) return known
     const missing = uncounted(compared)
-    if (missing.length === 0) return await store.markRowsWhole(uid, signal)
-    log.warn('rows are not complete, so limits admit nobody yet', { instances: missing.length })
+    if (missing.length > 0) {
+      const forMs = await store.rowsIncompleteForMs(uid, signal)
+      const first = missing.slice(0, namedInstances).map(({ namespace, name }) => `${namespace}/${name}`)
+      const isGivenUp = forMs >= longestRebuildMs
+      log.warn(isGivenUp ? givenUp : awaited, { instances: missing.length, first })
+      if (!isGivenUp) return undefined
+    }
+    return await store.markRowsWhole(uid, signal)
   } catch (thrown) {
     signal.throwIfAborted()
     log.warn('not known whether the rows are complete', { error: operatorError(thrown) })

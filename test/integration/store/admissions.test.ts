@@ -59,6 +59,24 @@ describe('Store.admit while it is not known that the rows are whole', () => {
     expect((await limited.admitWaiting(cluster, soon())).wakes).toHaveLength(2)
   })
 
+  it('says for how long rows are known to be missing, from the first time in this database', async () => {
+    const own = store()
+    await database.rows('DELETE FROM challenge_operator.whole_cluster')
+    expect(await own.rowsIncompleteForMs(cluster, soon())).toBe(0)
+    const earlier =
+      "UPDATE challenge_operator.whole_cluster SET incomplete_since = now() - interval '20 minutes'"
+    await database.rows(earlier)
+    expect(await own.rowsIncompleteForMs(cluster, soon())).toBeGreaterThanOrEqual(1_200_000)
+    expect(await own.rowsWholeSince(cluster, soon())).toBeUndefined()
+    await database.rows('TRUNCATE challenge_operator.instance')
+    expect(await own.rowsIncompleteForMs(cluster, soon())).toBe(0)
+    await own.markRowsWhole(cluster, soon())
+    expect(await own.rowsWholeSince(cluster, soon())).toEqual(expect.any(Number))
+    expect(await own.rowsIncompleteForMs(cluster, soon())).toBe(0)
+    expect(await own.rowsWholeSince(cluster, soon())).toBeUndefined()
+    await own.markRowsWhole(cluster, soon())
+  })
+
   it('forgets that the rows were whole when the table has another file, as after a restore', async () => {
     const since = await store().rowsWholeSince(cluster, soon())
     expect(since).toEqual(expect.any(Number))

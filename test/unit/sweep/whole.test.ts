@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest'
 import type { ChallengeInstanceStatus } from '../../../lib/crd/challenge-instance.ts'
 import type { OpenRow } from '../../../lib/store/store.ts'
 import { sweptInstance } from '../../../lib/sweep/swept-instance.ts'
-import { believesActivity, uncounted } from '../../../lib/sweep/whole.ts'
+import { believesActivity, uncounted, wholeSince } from '../../../lib/sweep/whole.ts'
 import { recordedChild, storedInstance } from '../../support/objects.ts'
+import { keptLog } from '../functions/lambda-events.ts'
 
 const created = '2026-11-30T10:00:00Z'
 const readAt = Date.parse('2026-11-30T11:00:00Z')
@@ -50,6 +51,30 @@ describe('uncounted', () => {
 
   it('leaves out what was created since the rows were read', () => {
     expect(found(running, [], new Date(readAt).toISOString())).toBe(0)
+  })
+})
+
+describe('wholeSince', () => {
+  const lacking = () => {
+    const instance = sweptInstance(
+      storedInstance({ metadata: { creationTimestamp: created }, status: running }),
+    )
+    return { rows: new Map(), instances: new Map([[instance.uid, instance]]), readAt }
+  }
+
+  it.each([
+    { forMs: 1_199_000, since: undefined, said: 'rows are not complete, so limits admit nobody yet' },
+    { forMs: 1_200_000, since: readAt, said: 'rows are still not complete, so limits count without them' },
+  ])('waits twenty minutes for rows that are missing: $forMs ms', async ({ forMs, since, said }) => {
+    const log = keptLog()
+    const store = {
+      rowsWholeSince: async () => undefined,
+      rowsIncompleteForMs: async () => forMs,
+      markRowsWhole: async () => readAt,
+    }
+    const parts = { cluster: { uid: async () => 'cluster-uid' }, store, log }
+    expect(await wholeSince(parts, lacking(), AbortSignal.timeout(1_000))).toBe(since)
+    expect(log.lines).toMatchObject([{ level: 'warn', message: said, fields: { instances: 1 } }])
   })
 })
 
