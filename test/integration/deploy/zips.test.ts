@@ -180,11 +180,13 @@ describe('a leader that was frozen', patience, () => {
     const identity = (await holderOf(forwarderLease)) ?? ''
     const { sandbox, outcome } = windowOf(identity)
     sandbox.freeze()
-    // It has to find out by itself that it may not lead any more.
-    zips.eks.isHeld = ({ session, resource }) =>
-      session?.accessKeyId === sandbox.accessKeyId && resource === 'leases'
-    // Its watches receive this instance. When it is thawed, somebody else has seen to it.
+    const isOfLeader = ({ session }: EksCall) => session?.accessKeyId === sandbox.accessKeyId
+    zips.eks.isHeld = call => isOfLeader(call) && call.resource === 'leases'
     await create(zips, instanceOf(zips.namespace, 'in-between', 'web', 6))
+    // Its watches receive the new instance, and nothing of what the next leader brings about. It has to find out by itself
+    // that it may not lead any more.
+    await sleep(2_000)
+    zips.eks.isHeld = isOfLeader
     await until(
       'another leader',
       async () => ![identity, ''].includes((await holderOf(forwarderLease)) ?? ''),
