@@ -174,6 +174,7 @@ describe('a sandbox of reconcile that was frozen', patience, () => {
 
 describe('a leader that was frozen', patience, () => {
   const seats = async () => Promise.all(forwarderSeats.map(holderOf))
+
   test('sends nothing when it is thawed after its time, and ends', async () => {
     await zips.fire('watch-forwarder')
     await until('a standby', async () => (await seats()).every(Boolean))

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -44,6 +44,12 @@ export interface Sandbox {
   kill(): Promise<void>
 }
 
+/** A frozen process does not notice that the run of the tests has ended. */
+const processes = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const each of processes) each.kill('SIGKILL')
+})
+
 const bootstrap = join(import.meta.dirname, 'bootstrap.ts')
 
 /** Starts a process with the environment of a function and nothing else. */
@@ -75,10 +81,12 @@ export async function startSandbox(definition: FunctionDefinition, place: Sandbo
     env: environmentOf(definition, place, api.address),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  processes.add(child)
   for (const stream of [child.stdout, child.stderr])
     createInterface({ input: stream }).on('line', line => lines.push(line))
   const exited = once(child, 'exit').then(async ([code, signal]) => {
     hasEnded = true
+    processes.delete(child)
     await api.stop()
     failure ??= { error: exitError(signal ?? code) }
     idle.resolve()
