@@ -9,7 +9,7 @@ import type { ControlPlane } from '../../local/control-plane/start.ts'
 import { composeForward } from '../../local/lambda/compose-forward.ts'
 import { lambdaContext } from '../../local/lambda/context.ts'
 import { waitUntil } from '../../local/process/wait.ts'
-import { outboxOf, rowsOf, toldOf, untilConsistent } from '../support/consistency.ts'
+import { eventRowsOf, outboxOf, rowsOf, untilConsistent } from '../support/consistency.ts'
 import { startTestControlPlane } from '../support/control-plane.ts'
 import { type FaultyOperator, startFaultyOperator } from '../support/faulty-operator.ts'
 import { installEverywhere } from '../support/global-setup.ts'
@@ -94,7 +94,7 @@ test('the operator converges after an outage of the API server under load', asyn
     const repeated = events.filter(
       (each, index) => each === events[index - 1] && each !== 'instance.provisioning',
     )
-    expect(repeated, repeated.length > 0 ? await toldOf(operator, row.uid) : '').toEqual([])
+    expect(repeated, JSON.stringify(await eventRowsOf(operator, row.uid))).toEqual([])
     if (team > 8) uids.add(row.uid)
   }
   const left: KubernetesObject[] = []

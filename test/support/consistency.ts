@@ -32,34 +32,22 @@ export const rowsOf = (operator: TestOperator, name: string) =>
     .orderBy('created_at')
     .execute()
 
-/** Types of the outbox's events of one instance, in order. @throws Error if a sequence number is missing or doubled */
-export async function outboxOf(operator: TestOperator, uid: string): Promise<string[]> {
-  const rows = await operator.database
+/** The outbox's events of one instance, in order. */
+export const eventRowsOf = (operator: TestOperator, uid: string) =>
+  operator.database
     .selectFrom('challenge_operator.outbox')
-    .select(['sequence', 'type'])
+    .select(['sequence', 'type', 'message', 'payload', 'created_at'])
     .where('instance_uid', '=', uid)
     .orderBy('sequence')
     .execute()
+
+/** Types of the outbox's events of one instance, in order. @throws Error if a sequence number is missing or doubled */
+export async function outboxOf(operator: TestOperator, uid: string): Promise<string[]> {
+  const rows = await eventRowsOf(operator, uid)
   const sequences = rows.map(row => Number(row.sequence))
   if (sequences.some((each, index) => each !== index + 1))
     throw new Error(`events of ${uid} have the sequences ${sequences}`)
   return rows.map(row => row.type)
-}
-
-/** Says what the events of one instance told, for the message of a test that failed. */
-export async function toldOf(operator: TestOperator, uid: string): Promise<string> {
-  const rows = await operator.database
-    .selectFrom('challenge_operator.outbox')
-    .select(['type', 'message', 'payload', 'created_at'])
-    .where('instance_uid', '=', uid)
-    .orderBy('sequence')
-    .execute()
-  return rows
-    .map(
-      ({ type, message, payload, created_at }) =>
-        `${created_at.toISOString()} ${type} ${message} ${JSON.stringify(payload)}`,
-    )
-    .join('\n')
 }
 
 export const platformRowsOf = (operator: TestOperator, teamId: number, slug: string) =>

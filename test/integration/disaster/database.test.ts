@@ -2,7 +2,13 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import type { Pod, Stored } from '../../../lib/crd/objects.ts'
 import { waitUntil } from '../../../local/process/wait.ts'
 import { bareEnvironment, runCommand } from '../../support/command.ts'
-import { instanceCalled, platformRowsOf, rowsOf, untilConsistent } from '../../support/consistency.ts'
+import {
+  eventRowsOf,
+  instanceCalled,
+  platformRowsOf,
+  rowsOf,
+  untilConsistent,
+} from '../../support/consistency.ts'
 import { type DatabaseDisasters, databaseDisasters } from '../../support/database-disasters.ts'
 import { edit, remove } from '../../support/edits.ts'
 import { type FaultyOperator, startFaultyOperator } from '../../support/faulty-operator.ts'
@@ -78,12 +84,7 @@ interface Told {
 
 /** The events of an instance in the outbox, in their order. */
 async function toldOf(uid: string): Promise<Told[]> {
-  const events = await operator.database
-    .selectFrom('challenge_operator.outbox')
-    .select(['type', 'sequence', 'payload'])
-    .where('instance_uid', '=', uid)
-    .orderBy('sequence')
-    .execute()
+  const events = await eventRowsOf(operator, uid)
   return events.map(({ type, sequence, payload }) => ({ type, sequence, rebuilt: payload.rebuilt }))
 }
 

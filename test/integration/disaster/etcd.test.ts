@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ChallengeInstance } from '../../../lib/crd/challenge-instance.ts'
 import { waitUntil } from '../../../local/process/wait.ts'
-import { instanceCalled, rowsOf, untilConsistent } from '../../support/consistency.ts'
+import { eventRowsOf, instanceCalled, rowsOf, untilConsistent } from '../../support/consistency.ts'
 import { create, edit, remove } from '../../support/edits.ts'
 import { type FaultyOperator, startFaultyOperator } from '../../support/faulty-operator.ts'
 import { instanceOf, templateOf } from '../../support/objects.ts'
@@ -52,12 +52,7 @@ async function hasClock(): Promise<boolean> {
 
 /** The types of the events of an instance, and whether they are rebuilt. */
 async function toldOf(uid: string): Promise<string[]> {
-  const events = await operator.database
-    .selectFrom('challenge_operator.outbox')
-    .select(['type', 'sequence', 'payload'])
-    .where('instance_uid', '=', uid)
-    .orderBy('sequence')
-    .execute()
+  const events = await eventRowsOf(operator, uid)
   return events.map(
     ({ type, sequence, payload }) => `${sequence} ${type}${payload.rebuilt ? ' rebuilt' : ''}`,
   )
