@@ -22,6 +22,8 @@ export interface ClusterFile {
   permissionsBoundary: string | undefined
   logRetentionDays: number
   concurrency: { reconcile: number; watchForwarder: number | undefined }
+  /** In MB. Lambda gives a function processor time in proportion. */
+  memory: { watchForwarder: number; sweep: number }
   /** Whom an alarm tells; undefined: nobody. */
   alarmActions: [topicArn: string] | undefined
   accessEntries: boolean
@@ -50,11 +52,16 @@ export const clusterFileKeys: readonly string[] = [
   'logRetentionDays',
   'concurrency.reconcile',
   'concurrency.watchForwarder',
+  'memory.watchForwarder',
+  'memory.sweep',
   'alarmTopicArn',
   'accessEntries',
   'deletionProtection',
   'operator',
 ]
+
+/** New accounts of AWS may not use more, in MB. A function has two whole processors then, and uses one. */
+const largestMemory = 3_008
 
 /** CloudWatch Logs accepts these numbers only. */
 const retentions = [
@@ -100,6 +107,10 @@ export function parseClusterFile(
       // Each pass makes about 6 calls to the API server, and holds one connection to Postgres. 2 and 1000 are AWS's limits.
       reconcile: settings.integer('concurrency.reconcile', 2, 1000) ?? 20,
       watchForwarder: settings.integer('concurrency.watchForwarder', 2, 100),
+    },
+    memory: {
+      watchForwarder: settings.integer('memory.watchForwarder', 256, largestMemory) ?? 256,
+      sweep: settings.integer('memory.sweep', 512, largestMemory) ?? 512,
     },
     alarmActions: alarmActionsOf(settings, region),
     accessEntries: settings.oneOf('accessEntries', [true, false]) ?? true,

@@ -51,6 +51,7 @@ describe('parseClusterFile', () => {
       permissionsBoundary: undefined,
       logRetentionDays: 30,
       concurrency: { reconcile: 20, watchForwarder: undefined },
+      memory: { watchForwarder: 256, sweep: 512 },
       accessEntries: true,
       deletionProtection: undefined,
       operator: {},
@@ -107,6 +108,11 @@ describe('parseClusterFile', () => {
     ],
     ['operator: { OPERATOR_STACK: x }', 'operator.OPERATOR_STACK is set by the deployment; remove it'],
     ['logRetentionDays: 31', 'logRetentionDays is 31; write one of 1, 3, 5, 7, 14, 30'],
+    ['memory: { sweep: 100 }', 'memory.sweep is 100; write a whole number from 512 to 3008'],
+    [
+      'memory: { watchForwarder: 4096 }',
+      'memory.watchForwarder is 4096; write a whole number from 256 to 3008',
+    ],
     ['concurrency: { reconcile: 1 }', 'concurrency.reconcile is 1; write a whole number from 2 to 1000'],
     ['accessEntries: maybe', 'accessEntries is "maybe"; write one of true, false'],
     [

@@ -6,6 +6,7 @@ import { measured } from '../../../deploy/cost/measured.ts'
 import { costOfMonth, metricCount, total } from '../../../deploy/cost/month.ts'
 import { prices } from '../../../deploy/cost/prices.ts'
 import { costTable, countAlarms, pageWithTable } from '../../../deploy/cost/table.ts'
+import { parseClusterFile } from '../../../deploy/plugin/cluster-file.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
 const text = (path: string) => readFileSync(join(root, path), 'utf8')
@@ -49,12 +50,20 @@ describe('the cost of a month', () => {
     expect(metricCount('during an event')).toBeGreaterThan(4 + 6)
   })
 
-  it('reckons with the memory and the schedules of serverless.yml', () => {
+  it('reckons with the memory and the schedules of serverless.yml, and the defaults of the cluster file', () => {
     const { provider, functions } = parse(text('serverless.yml'), { logLevel: 'error' }) as {
       provider: { memorySize: number; architecture: string }
-      functions: Record<string, { memorySize?: number; events: { schedule?: string }[] }>
+      functions: Record<string, { memorySize?: number | string; events: { schedule?: string }[] }>
     }
-    const memoryOf = (name: string) => (functions[name]?.memorySize ?? provider.memorySize) / 1_024
+    const { memory } = parseClusterFile('region: eu-central-1', { file: 'deploy.prod.yml', stage: 'prod' })
+    const chosen: Record<string, number> = {
+      '${cluster:memory.watchForwarder}': memory.watchForwarder,
+      '${cluster:memory.sweep}': memory.sweep,
+    }
+    const memoryOf = (name: string) => {
+      const size = functions[name]?.memorySize ?? provider.memorySize
+      return (typeof size === 'string' ? (chosen[size] ?? Number.NaN) : size) / 1_024
+    }
     expect(provider.architecture).toBe('arm64')
     expect(memoryOf('watch-forwarder')).toBe(measured.forwarder.memoryGb)
     for (const name of ['sweep', 'publish', 'reconcile', 'timer'] as const)
