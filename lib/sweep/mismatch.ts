@@ -137,18 +137,26 @@ export function slowTeardowns(instances: Iterable<SweptInstance>, now: number, s
 }
 
 /**
+ * A new instance without a status counts in every sweep for this long, in milliseconds. After that its passes are likely to
+ * fail before they have written one, and wait for their timers. Each message of a sweep would begin another series of them.
+ */
+const newMs = 120_000
+
+/**
  * Returns instances that no pass has taken up although the forwarder must have sent a message about them: new ones, which have
- * no status, and those that are marked for deletion or edited, in ever fewer sweeps.
+ * no status, and those that are marked for deletion, edited, or not so new any more, in ever fewer sweeps.
  * @param sinceMs milliseconds since the last sweep
  */
 export function unsent(instances: Iterable<SweptInstance>, now: number, sinceMs: number): Mismatch[] {
   const isLate = (since: number) => ageThresholdCrossed(now - since, graceMs, sinceMs)
+  const isNew = (age: number) => age >= graceMs && age < newMs
   return [...instances].flatMap(instance => {
     const { observed, deletingSince, changedAt, phase } = instance
     if (deletingSince !== undefined)
       return phase !== 'Terminating' && isLate(deletingSince) ? [mismatch(instance, 'deleted')] : []
-    const isUnsent = phase === undefined ? now - changedAt >= graceMs : !observed && isLate(changedAt)
-    return isUnsent ? [mismatch(instance, 'changed')] : []
+    const isUntouched = phase === undefined
+    const isDue = (isUntouched && isNew(now - changedAt)) || isLate(changedAt)
+    return (isUntouched || !observed) && isDue ? [mismatch(instance, 'changed')] : []
   })
 }
 

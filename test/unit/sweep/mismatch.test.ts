@@ -113,6 +113,13 @@ describe('unsent', () => {
     expect(late({ observed: true })).toEqual([])
   })
 
+  it('finds a new instance in ever fewer sweeps after two minutes, since its passes may fail before its status', () => {
+    const found = Array.from({ length: 240 }, (_, sweeps) => 12 + sweeps * 15).filter(
+      seconds => late({ phase: undefined, observed: false, changedAt: now - seconds * 1_000 }).length > 0,
+    )
+    expect(found.filter(seconds => seconds > 120)).toEqual([162, 327, 642, 1_287, 2_562])
+  })
+
   it('finds one that was edited in ever fewer sweeps, since its passes may fail', () => {
     const lateAfter = (seconds: number) => late({ observed: false, changedAt: now - seconds * 1_000 })
     expect([9, 12, 27, 42, 57, 72, 87].map(seconds => lateAfter(seconds).length)).toEqual([
