@@ -12,7 +12,10 @@ interface Compared {
   readAt: number
 }
 
-/** Returns the instances that run and whose row does not say so: they would not be counted. */
+/**
+ * Returns the instances that run and whose row does not say so: they would not be counted. Those that are being deleted are
+ * left out: no sweep has their rows written, and after its teardown one may wait for the finalizer of another client for long.
+ */
 export function uncounted({ rows, instances, readAt }: Compared): SweptInstance[] {
   return [...instances.values()].filter(instance => {
     const { createdAt = 0 } = instance.credited.scope
@@ -25,8 +28,8 @@ export function uncounted({ rows, instances, readAt }: Compared): SweptInstance[
 /** The clocks of API server and sweep may differ by that much. The row of a younger instance may be written just now. */
 const clocksMs = 10_000
 
-function runs({ children, phase }: SweptInstance): boolean {
-  return phase !== 'Idle' && [...children.values()].some(isWorkload)
+function runs({ children, phase, deletingSince }: SweptInstance): boolean {
+  return deletingSince === undefined && phase !== 'Idle' && [...children.values()].some(isWorkload)
 }
 
 interface WholenessDependencies {

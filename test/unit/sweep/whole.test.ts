@@ -49,6 +49,14 @@ describe('uncounted', () => {
     expect(found({ phase: 'Idle', children: [recordedChild()] }, [])).toBe(0)
   })
 
+  it('does not ask for the row of one that is being deleted, which another client may hold back for long', () => {
+    const status: ChallengeInstanceStatus = { ...running, phase: 'Terminating' }
+    const metadata = { creationTimestamp: created, deletionTimestamp: created }
+    const instance = sweptInstance(storedInstance({ metadata, status }))
+    const instances = new Map([[instance.uid, instance]])
+    expect(uncounted({ rows: new Map(), instances, readAt })).toEqual([])
+  })
+
   it('leaves out what was created since the rows were read', () => {
     expect(found(running, [], new Date(readAt).toISOString())).toBe(0)
   })
