@@ -8,7 +8,8 @@ import { judgeMapping, judgeQueue, refusesPlainHttp } from '../../../../deploy/d
 import { actionsOn, contextOf, judgeRight, merged } from '../../../../deploy/doctor/right-checks.ts'
 import { judgeRule } from '../../../../deploy/doctor/schedule-checks.ts'
 import { judgeKey, parameterNames } from '../../../../deploy/doctor/secret-checks.ts'
-import { judgeStack } from '../../../../deploy/doctor/stack-checks.ts'
+import type { Stack } from '../../../../deploy/doctor/stack.ts'
+import { judgeStack, stackChecks } from '../../../../deploy/doctor/stack-checks.ts'
 import { parseClusterFile } from '../../../../deploy/plugin/cluster-file.ts'
 import { version } from '../../../../lib/version.ts'
 import { sampleClusterFile } from '../../../support/cluster-files.ts'
@@ -71,6 +72,34 @@ describe('judgeStack', () => {
     expect(judge('UPDATE_IN_PROGRESS')).toHaveProperty('note')
     expect(judge('SOMETHING_NEW')).toEqual(problem('SOMETHING_NEW', 'serverless deploy --stage ctf'))
     expect(judge('UPDATE_COMPLETE', ['UPDATE_FAILED'])).toEqual(problem('SweepRole'))
+  })
+
+  it('does not advise a deployment that CloudFormation refuses', () => {
+    for (const status of ['ROLLBACK_FAILED', 'DELETE_FAILED'])
+      expect(judge(status, ['DELETE_FAILED'])).toEqual(problem('SweepRole', 'npx serverless remove'))
+    expect(judge('UPDATE_ROLLBACK_FAILED', ['UPDATE_FAILED'])).toEqual(
+      problem('SweepRole', 'aws cloudformation continue-update-rollback --stack-name challenge-operator-ctf'),
+    )
+  })
+})
+
+describe('stackChecks', () => {
+  async function failing(status: string) {
+    const stack = {
+      ...{ name: 'challenge-operator-ctf', stage, file: fileOf() },
+      status: async () => ({ answer: { status, reason: undefined } }),
+      resources: async () => [],
+    } as unknown as Stack
+    const checks = stackChecks(stack).slice(1)
+    const findings = await Promise.all(checks.map(each => each.look(AbortSignal.timeout(5_000))))
+    return checks.filter((_, index) => [findings[index]].flat().some(each => each && 'problem' in each))
+  }
+  const namesOf = async (status: string) => (await failing(status)).map(({ name }) => name)
+
+  it('lets the other checks be made after an update that was rolled back', async () => {
+    expect(await namesOf('UPDATE_ROLLBACK_COMPLETE')).toEqual(['deployment'])
+    expect(await namesOf('UPDATE_COMPLETE')).toEqual([])
+    expect(await namesOf('ROLLBACK_COMPLETE')).toEqual(['stack'])
   })
 })
 
