@@ -32,7 +32,7 @@ export interface Expected {
 const mends: readonly { failure: RegExp; mend: string }[] = [
   {
     failure: /Unauthorized|\b401\b/,
-    mend: 'The cluster does not know the role. Set accessEntries: true, with the authentication mode API or API_AND_CONFIG_MAP of the cluster',
+    mend: 'The cluster does not know the role. Set accessEntries: true, with the authentication mode API or API_AND_CONFIG_MAP of the cluster; an access entry that was made before its role is of no use (docs/deploy-aws.md, "Rights")',
   },
   {
     failure: /Forbidden|\b403\b/,

@@ -20,7 +20,8 @@ export interface ExaminedCluster {
 
 const accessRemedy =
   "give the function's role an access entry: accessEntries: true in the file of the cluster, whose authentication mode " +
-  'is API or API_AND_CONFIG_MAP; or an entry of your own, see docs/deploy-aws.md, "Rights"'
+  'is API or API_AND_CONFIG_MAP; or an entry of your own. An entry that was made before its role is of no use: delete it ' +
+  'and make it anew, see docs/deploy-aws.md, "Rights"'
 const rightsRemedy = 'kubectl apply --server-side -k manifests, and bind the roles in the watched namespaces'
 
 /** Examines whether the cluster can be reached and knows the function, its schema, the function's rights, and who leads. */

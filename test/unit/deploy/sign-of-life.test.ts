@@ -59,6 +59,7 @@ describe('describeEnd', () => {
   it.each([
     ['RequestId: 1 Error: Runtime exited with error: exit status 78', 'configuration cannot be used'],
     ['the API server answered 401: Unauthorized', 'accessEntries: true'],
+    ['the API server answered 401: Unauthorized', 'made before its role is of no use'],
     ['the API server answered 403: Forbidden', 'kubectl apply --server-side -k manifests'],
     ['Task timed out after 120.00 seconds', 'docs/deploy-aws.md'],
     ['SchemaOutdated: the cluster has version 3', 'npx challenge-operator crds'],

@@ -23,6 +23,24 @@ async function clusterLine(gitVersion: string) {
 }
 
 describe('a function that examines the cluster', () => {
+  it('says of a role that the cluster does not know that its entry may be older than it', async () => {
+    const client: KubernetesClient = {
+      ...serverOf(''),
+      request: async () => ({ status: 401, body: {}, headers: {} }),
+    }
+    const part = clusterPart({ client, namespace: 'ctf', writer: { stack: 'ours' } })
+    const lines = await part.look({ source: examinationSource }, AbortSignal.timeout(5_000))
+    expect(lines).toEqual([
+      {
+        part: 'cluster',
+        finding: {
+          problem: expect.stringContaining('401'),
+          remedy: expect.stringContaining('made before its role'),
+        },
+      },
+    ])
+  })
+
   it('says that its version is supported', async () => {
     expect(await clusterLine('v1.34.1-eks-113cf36')).toEqual({
       fine: 'Kubernetes v1.34.1-eks-113cf36 accepts its token; this version is supported',
