@@ -34,6 +34,8 @@ const prefix = 'k8s-aws-v1.'
 /** Bytes: `maxTokenLenBytes`. */
 const longestToken = 4_096
 const clusterHeader = 'x-k8s-aws-id'
+/** Milliseconds. STS refuses a signature from further in the future ("Signature not yet current"). */
+const aheadMs = 5 * 60_000
 
 /**
  * Checks a token as EKS does, by the rules of `Verify` in aws-iam-authenticator (pkg/token/token.go): prefix, length, host and
@@ -65,6 +67,7 @@ export function verifyToken(token: string, { iam, cluster, region, now }: TokenC
   if (!claim.signedHeaders.includes(clusterHeader)) throw malformed(`${clusterHeader} is not signed`)
   const signedAt = signingTime(claim.time)
   if (!(now - signedAt <= signatureLifeMs)) throw new Refused('Expired', 'the token is older than 15 minutes')
+  if (signedAt - now > aheadMs) throw new Refused('NotYetCurrent', 'the token is signed in the future')
   const headers = { host, [clusterHeader]: cluster }
   return { session: iam.authenticate({ method: 'GET', url, headers, body: '' }, claim), signedAt }
 }

@@ -31,6 +31,12 @@ describe('verifyToken', () => {
     expect(refusal(text, now + 15 * 60_000 + 1_000)).toBe('Expired')
   })
 
+  it('refuses a token from more than five minutes in the future', async () => {
+    const text = await token()
+    expect(refusal(text, now - 5 * 60_000)).toBeUndefined()
+    expect(refusal(text, now - 5 * 60_000 - 1_000)).toBe('NotYetCurrent')
+  })
+
   it('refuses a token for another cluster', async () => {
     expect(refusal(await token({ cluster: 'other' }))).toBe('SignatureDoesNotMatch')
   })
