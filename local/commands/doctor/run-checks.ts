@@ -47,8 +47,13 @@ function barOf(
 
 export function printFinding(name: string, finding: Finding, print: Print): void {
   const [word, text] = wordAndText(finding)
-  print(`${word.padEnd(4)}  ${name.padEnd(16)}  ${text}`)
-  if ('problem' in finding) print(`      ${''.padEnd(16)}  → ${finding.remedy}`)
+  print(`${word.padEnd(4)}  ${name.padEnd(16)}  ${inOneLine(text)}`)
+  if ('problem' in finding) print(`      ${''.padEnd(16)}  → ${inOneLine(finding.remedy)}`)
+}
+
+/** A finding may have what a cluster or AWS answered, which must not command the terminal or look like another line. */
+function inOneLine(text: string): string {
+  return text.toWellFormed().replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
 }
 
 function wordAndText(finding: Finding): [word: string, text: string] {

@@ -24,6 +24,14 @@ describe('runChecks', () => {
     expect((await run(check('b', { note: 'y' }))).lines.at(-1)).toBe('nothing')
   })
 
+  it('prints one line for each finding, whatever the answers had in them', async () => {
+    const hostile = 'the lead is \u001b[2Jx\nok    stack             is well'
+    expect((await run(check('a', { problem: hostile, remedy: 'mend\r\nit' }))).lines.slice(0, 2)).toEqual([
+      expect.stringMatching(/^FAIL +a +the lead is +\[2Jx ok +stack +is well$/),
+      expect.stringMatching(/^ +→ mend it$/),
+    ])
+  })
+
   it('does not count what could not be checked as well', async () => {
     const { isWell, lines } = await run(check('a', { fine: 'x' }), check('b', { unknown: 'y' }))
     expect(isWell).toBe(true)
