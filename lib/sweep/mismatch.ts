@@ -309,9 +309,9 @@ function rowMatches(row: OpenRow | undefined, instance: SweptInstance): boolean 
   )
 }
 
-/** A row without a workload's namespace stands for that of the instance. */
+/** A row without a workload's namespace is of an earlier release. Limits do not count it (`uncounted`), so it is written. */
 function hasPlaceOf(row: OpenRow, { workloadNamespace }: SweptInstance): boolean {
-  return workloadNamespace === undefined || (row.workloadNamespace ?? row.namespace) === workloadNamespace
+  return workloadNamespace === undefined || row.workloadNamespace === workloadNamespace
 }
 
 /** An instance with a date in its status waits for no timer. An earlier release has not written the date. */

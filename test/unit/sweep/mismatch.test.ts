@@ -178,9 +178,9 @@ describe('rowMismatches', () => {
       )
   })
 
-  it('takes a row without the namespace of its workload for one of a workload beside its instance', () => {
+  it('finds a row of an earlier release, which lacks the namespace of its workload and is not counted', () => {
     const early = rows({ ...row, workloadNamespace: undefined })
-    expect(rowMismatches(early, instances(instance()), now)).toEqual([])
+    expect(summaryOf(rowMismatches(early, instances(instance()), now))).toEqual(['drift u'])
     const placed = instance({ workloadNamespace: 'ctf-event-1' })
     expect(summaryOf(rowMismatches(early, instances(placed), now))).toEqual(['drift u'])
     const unplaced = instance({ workloadNamespace: undefined })
