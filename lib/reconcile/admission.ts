@@ -96,7 +96,10 @@ const owners: Record<LimitName, string> = {
  */
 function queuedMessage({ full, incomplete = false }: Exclude<Admission, { admitted: true }>): string {
   if (incomplete)
-    return 'The database does not know all instances that run yet. This one starts by itself in its turn, within a minute or two.'
+    return (
+      'The database does not know all instances that run yet. Nobody under a limit starts before it does, for a minute or two ' +
+      'and twenty at most. This one then starts by itself in its turn.'
+    )
   if (full === undefined)
     return 'Others go first: they were woken, their teams hold less, or they have waited for longer. This one starts by itself in its turn.'
   const { name, limit } = full
