@@ -39,6 +39,8 @@ export async function runDoctor(
     ...keyChecks(config, externalSecrets(env)),
     ...traceHeadersChecks(config, externalSecrets(env)),
   ]
+  if (takesOver && client === undefined)
+    throw new Error('--take-over needs the cluster that it takes over; set KUBECONFIG')
   try {
     if (takesOver && client) print(await takeOver(client, config, signal))
     return await runChecks(checks, { print, nothingExamined }, signal)

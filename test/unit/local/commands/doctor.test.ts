@@ -3,6 +3,7 @@ import type { Check } from '../../../../lib/doctor/check.ts'
 import { OperatorError } from '../../../../lib/errors.ts'
 import { tlsFindings } from '../../../../lib/store/tls-findings.ts'
 import { clockFinding, lookAt } from '../../../../local/commands/doctor/check.ts'
+import { runDoctor } from '../../../../local/commands/doctor.ts'
 
 const { signal } = new AbortController()
 
@@ -69,6 +70,13 @@ describe('the connection to the database', () => {
 
   it.each(['localhost', '127.0.0.1', '[::1]'])('needs no encryption to %s', host => {
     expect(at(host)).toEqual([])
+  })
+})
+
+describe('doctor --take-over', () => {
+  it('is refused where no cluster is named', async () => {
+    const examined = runDoctor({ OPERATOR_STACK: 'ours' }, { takeOver: true }, () => {}, signal)
+    await expect(examined).rejects.toThrow('set KUBECONFIG')
   })
 })
 
