@@ -15,7 +15,7 @@ import type { Cause } from './messages.ts'
 import { createIntactCheck } from './observed/policy-digest.ts'
 import type { OpenRow, Store } from './store/store.ts'
 import { namedCertificate, wrongCertificates } from './sweep/certificates.ts'
-import { creditsUnreported, notHeldBack, readSweptClock } from './sweep/clock.ts'
+import { creditsUnreported, notHeldBack, readSweptClock, rowsNotHeldBack } from './sweep/clock.ts'
 import { outdatedCopies } from './sweep/copied-secrets.ts'
 import { type KeptPod, type KeptPods, keptPods } from './sweep/eviction.ts'
 import { createFindUse } from './sweep/find-use.ts'
@@ -164,7 +164,7 @@ export function createSweep(deps: SweepDependencies): Sweep {
     const known = { instances, readAt, clock, ...(resync && { kept: seen.kept, templates }) }
     const used = rows ? await findIdle({ ...known, rows }, at, signal) : []
     const sinceMs = resync ? Number.POSITIVE_INFINITY : intervalSeconds * 1_000
-    const wrongRows = rows ? rowsToSend(rowMismatches(rows, instances, at), at) : []
+    const wrongRows = rows ? rowsToSend({ rows, instances, clock }, at) : []
     const found = [
       ...overdue(instances.values(), at, sinceMs),
       ...opened(instances.values(), at, sinceMs),
@@ -208,7 +208,11 @@ export function createSweep(deps: SweepDependencies): Sweep {
     }
   }
 
-  function rowsToSend(wrong: readonly Mismatch[], at: number): Mismatch[] {
+  function rowsToSend(
+    { rows, instances, clock }: Pick<IdleGround, 'rows' | 'instances' | 'clock'>,
+    at: number,
+  ): Mismatch[] {
+    const wrong = rowsNotHeldBack(rowMismatches(rows, instances, at), instances, clock)
     const { now: sent, left } = paced(wrong, at, intervalSeconds)
     if (left > 0) log.warn('sweep leaves rows to the next ones', { rows: left })
     return sent

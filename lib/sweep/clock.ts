@@ -34,6 +34,18 @@ export function notHeldBack(
   )
 }
 
+/**
+ * Returns the mismatches of rows that a sweep sends. They are repaired during a pause, too. A pass that cannot read the clock
+ * either fails, and each message would begin another series of attempts, so they wait for the clock then.
+ */
+export function rowsNotHeldBack(
+  wrong: readonly Mismatch[],
+  instances: ReadonlyMap<string, SweptInstance>,
+  clock: ClockState,
+): Mismatch[] {
+  return clock === unknownClock ? notHeldBack(wrong, instances, clock) : [...wrong]
+}
+
 /** Returns instances whose reported end does not include the credits that count for them. */
 export function creditsUnreported(
   instances: Iterable<SweptInstance>,

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { creditsUnreported, notHeldBack } from '../../../lib/sweep/clock.ts'
+import { openClock } from '../../../lib/clock/state.ts'
+import { creditsUnreported, notHeldBack, readSweptClock, rowsNotHeldBack } from '../../../lib/sweep/clock.ts'
 import { type Mismatch, mismatch } from '../../../lib/sweep/mismatch.ts'
 import { sweptInstance } from '../../../lib/sweep/swept-instance.ts'
 import { storedInstance } from '../../support/objects.ts'
+import { keptLog } from '../functions/lambda-events.ts'
 
 const now = Date.parse('2026-11-21T09:00:00Z')
 const at = Date.parse('2026-11-21T08:30:00Z')
@@ -27,6 +29,15 @@ describe('notHeldBack', () => {
   it('leaves during a pause only what a person has deleted', () => {
     expect(notHeldBack(found, instances, { paused: true })).toEqual(found.slice(0, 2))
     expect(notHeldBack(found, instances, { paused: false })).toEqual(found)
+  })
+
+  it('has rows written during a pause, and not while the clock cannot be read', async () => {
+    expect(rowsNotHeldBack(found, instances, { ...openClock, paused: true })).toEqual(found)
+    const readClock = async () => {
+      throw new Error('forbidden')
+    }
+    const unknown = await readSweptClock({ readClock, log: keptLog() }, AbortSignal.timeout(1_000))
+    expect(rowsNotHeldBack(found, instances, unknown)).toEqual(found.slice(0, 2))
   })
 })
 
