@@ -1,5 +1,5 @@
 import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager'
-import { DescribeParametersCommand, type ParameterMetadata } from '@aws-sdk/client-ssm'
+import { type ParameterMetadata, paginateDescribeParameters } from '@aws-sdk/client-ssm'
 import type { Check, Finding } from '../../lib/doctor/check.ts'
 import { type ClusterFile, secretNames } from '../plugin/cluster-file.ts'
 import { ask, judged, named } from './ask.ts'
@@ -37,13 +37,8 @@ async function findingsOf(
     remedy: `create it, or correct secrets.${name} in deploy.${stack.stage}.yml, and deploy`,
   }
   if (arn.split(':')[2] === 'ssm') {
-    const Values = parameterNames(arn)
-    const question = new DescribeParametersCommand({ ParameterFilters: [{ Key: 'Name', Values }] })
-    const answer = await ask('ssm:DescribeParameters', () =>
-      stack.clients.ssm.send(question, { abortSignal }),
-    )
-    const judge = ({ Parameters = [] }: { Parameters?: ParameterMetadata[] | undefined }): Finding => {
-      const [found] = Parameters
+    const answer = await ask('ssm:DescribeParameters', () => describeParameter(arn, stack, abortSignal))
+    const judge = (found: ParameterMetadata | undefined): Finding => {
       if (found === undefined) return gone
       if (found.Type !== 'SecureString')
         return {
@@ -69,6 +64,20 @@ async function findingsOf(
           },
     gone,
   )
+}
+
+/** A page may be empty although a later one has the parameter. */
+async function describeParameter(
+  arn: string,
+  { clients: { ssm: client } }: Stack,
+  abortSignal: AbortSignal,
+): Promise<ParameterMetadata | undefined> {
+  const question = { ParameterFilters: [{ Key: 'Name', Values: parameterNames(arn) }] }
+  for await (const { Parameters: [found] = [] } of paginateDescribeParameters({ client }, question, {
+    abortSignal,
+  }))
+    if (found !== undefined) return found
+  return undefined
 }
 
 /** The ARNs of `pepper` and `/pepper` are the same. A name with several parts begins with a slash. */
