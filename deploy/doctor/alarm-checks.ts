@@ -32,7 +32,7 @@ export function alarmChecks(stack: Stack): Check[] {
           stack.clients.cloudWatch.send(question, { abortSignal }),
         )
         const judge = ({ MetricAlarms = [] }: { MetricAlarms?: MetricAlarm[] | undefined }) =>
-          judgeAlarms(MetricAlarms, { names: ids, topic })
+          judgeAlarms(MetricAlarms, { names: ids, topic, region: stack.file.region })
         return judged(answer, judge, { problem: 'they were deleted', remedy: revertRemedy })
       },
     },

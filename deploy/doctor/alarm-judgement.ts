@@ -61,7 +61,7 @@ export function judgeSubscriptions(arns: readonly string[], topic: string): Find
 /** Judges the alarms of the stack. */
 export function judgeAlarms(
   found: readonly MetricAlarm[],
-  { names, topic }: { names: readonly string[]; topic: string | undefined },
+  { names, topic, region }: { names: readonly string[]; topic: string | undefined; region: string },
 ): Finding[] {
   const findings: Finding[] = []
   const gone = names.filter(name => !found.some(({ AlarmName }) => AlarmName === name))
@@ -70,7 +70,7 @@ export function judgeAlarms(
   if (silent.length > 0)
     findings.push({
       problem: `told to be silent: ${silent.join(', ')}`,
-      remedy: `aws cloudwatch enable-alarm-actions --alarm-names ${silent.join(' ')}`,
+      remedy: `aws cloudwatch enable-alarm-actions --region ${region} --alarm-names ${silent.join(' ')}`,
     })
   const elsewhere = found.filter(
     ({ AlarmActions = [] }) => topic !== undefined && !AlarmActions.includes(topic),

@@ -65,7 +65,7 @@ export function judgeCluster(
   if (accessConfig?.authenticationMode === 'CONFIG_MAP' && file.accessEntries)
     problems.push({
       problem: 'its authentication mode is CONFIG_MAP, which knows no access entries',
-      remedy: `aws eks update-cluster-config --name ${file.cluster.name} --access-config authenticationMode=API_AND_CONFIG_MAP`,
+      remedy: `aws eks update-cluster-config --region ${file.region} --name ${file.cluster.name} --access-config authenticationMode=API_AND_CONFIG_MAP`,
     })
   if (file.vpc === undefined && endpointPublicAccess === false)
     problems.push({
@@ -100,27 +100,35 @@ async function entryFindings(
   const principalArn = `arn:${partitionOf(region)}:iam::${account}:role/${roleName({ cluster: cluster.name, region }, name)}`
   const question = new DescribeAccessEntryCommand({ clusterName: cluster.name, principalArn })
   const answer = await ask('eks:DescribeAccessEntry', () => stack.clients.eks.send(question, { abortSignal }))
+  const command = (action: string) =>
+    `aws eks ${action} --region ${region} --cluster-name ${cluster.name} --principal-arn ${principalArn} --kubernetes-groups ${groupOf(name)}`
   const gone: Finding = accessEntries
     ? {
         problem: 'its role has no access entry, so the cluster refuses it (401)',
-        remedy: `${deployRemedy(stack)}; if the entry was deleted: ${createEntry(cluster.name, principalArn, name)}`,
+        remedy: `${deployRemedy(stack)}; if the entry was deleted: ${command('create-access-entry')}`,
       }
     : { note: 'its role has no access entry (accessEntries: false); another way has to let it in' }
   return named(
     name,
-    judged(answer, ({ accessEntry }) => judgeEntry(accessEntry?.kubernetesGroups ?? [], name), gone),
+    judged(
+      answer,
+      ({ accessEntry }) =>
+        judgeEntry(accessEntry?.kubernetesGroups ?? [], { name, update: command('update-access-entry') }),
+      gone,
+    ),
   )
 }
 
-const createEntry = (cluster: string, role: string, name: string) =>
-  `aws eks create-access-entry --cluster-name ${cluster} --principal-arn ${role} --kubernetes-groups ${groupOf(name)}`
-
 const groupOf = (name: string) => `challenge-operator:${name}`
 
-export function judgeEntry(groups: readonly string[], name: string): Finding {
+/** @param entry `update`: the command that gives the entry the group of the function `name` */
+export function judgeEntry(
+  groups: readonly string[],
+  { name, update }: { name: string; update: string },
+): Finding {
   if (groups.includes(groupOf(name))) return { fine: `its role is in the group ${groupOf(name)}` }
   return {
     problem: `its role is in the groups ${groups.join(', ') || '(none)'}, and has no rights without ${groupOf(name)} (403)`,
-    remedy: `aws eks update-access-entry with --kubernetes-groups ${groupOf(name)}`,
+    remedy: update,
   }
 }

@@ -60,7 +60,7 @@ async function findingsOf(
         ? judgeKey(KmsKeyId, secrets)
         : {
             problem: 'it is to be deleted, so nobody can read it',
-            remedy: `aws secretsmanager restore-secret --secret-id ${arn}`,
+            remedy: `aws secretsmanager restore-secret --region ${stack.file.region} --secret-id ${arn}`,
           },
     gone,
   )

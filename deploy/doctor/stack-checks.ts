@@ -58,8 +58,9 @@ function missingFinding({ name, stage, file }: Stack): Finding {
 export function judgeStack(
   { status, reason }: StackStatus,
   resources: readonly StackResource[],
-  { name, stage }: Pick<Stack, 'name' | 'stage'>,
+  { name, stage, file }: Pick<Stack, 'name' | 'stage' | 'file'>,
 ): Finding {
+  const place = `--region ${file.region} --stack-name ${name}`
   const deploy = deployRemedy({ stage })
   const because = reason === undefined ? '' : ` (${reason})`
   const broken = resources.filter(each => each.status.endsWith('_FAILED')).map(({ logicalId }) => logicalId)
@@ -72,7 +73,7 @@ export function judgeStack(
   if (status === 'UPDATE_ROLLBACK_FAILED')
     return {
       problem: `${name} is ${status}${because}, which no deployment can change${failed}`,
-      remedy: `mend what failed, then aws cloudformation continue-update-rollback --stack-name ${name}, then ${deploy}`,
+      remedy: `mend what failed, then aws cloudformation continue-update-rollback ${place}, then ${deploy}`,
     }
   if (broken.length > 0) return { problem: `${name} is ${status}${failed}${because}`, remedy: deploy }
   if (status === 'CREATE_COMPLETE' || status === 'UPDATE_COMPLETE')
@@ -80,7 +81,7 @@ export function judgeStack(
   if (status === 'UPDATE_ROLLBACK_COMPLETE')
     return {
       problem: `the last deployment of ${name} failed and was rolled back${because}`,
-      remedy: `see what failed: aws cloudformation describe-stack-events --stack-name ${name}; then ${deploy}`,
+      remedy: `see what failed: aws cloudformation describe-stack-events ${place}; then ${deploy}`,
     }
   if (status.endsWith('_IN_PROGRESS')) return { note: `${name} is ${status}; look again when it is done` }
   return { problem: `${name} is ${status}${because}`, remedy: deploy }

@@ -15,6 +15,7 @@ import { version } from '../../../../lib/version.ts'
 import { sampleClusterFile } from '../../../support/cluster-files.ts'
 
 const stage = 'ctf'
+const region = 'eu-central-1'
 const fileOf = (more = '') => parseClusterFile(sampleClusterFile({ more }), { file: 'deploy.ctf.yml', stage })
 const problem = (text: string, remedy = '') => ({
   problem: expect.stringContaining(text),
@@ -59,7 +60,7 @@ describe('judgeStack', () => {
     judgeStack(
       { status, reason: undefined },
       resources.map(each => ({ logicalId: 'SweepRole', type: '', id: '', status: each })),
-      { name: 'challenge-operator-ctf', stage },
+      { name: 'challenge-operator-ctf', stage, file: fileOf() },
     )
 
   it.each(['CREATE_COMPLETE', 'UPDATE_COMPLETE'])('finds a stack well that is %s', status => {
@@ -78,7 +79,10 @@ describe('judgeStack', () => {
     for (const status of ['ROLLBACK_FAILED', 'DELETE_FAILED'])
       expect(judge(status, ['DELETE_FAILED'])).toEqual(problem('SweepRole', 'npx serverless remove'))
     expect(judge('UPDATE_ROLLBACK_FAILED', ['UPDATE_FAILED'])).toEqual(
-      problem('SweepRole', 'aws cloudformation continue-update-rollback --stack-name challenge-operator-ctf'),
+      problem(
+        'SweepRole',
+        'continue-update-rollback --region eu-central-1 --stack-name challenge-operator-ctf',
+      ),
     )
   })
 })
@@ -391,11 +395,11 @@ describe('judgeAlarms', () => {
   const alarm = { AlarmName: 'a', ActionsEnabled: true, AlarmActions: ['topic'], StateValue: 'OK' as const }
 
   it('finds them well when all are there and none rings', () => {
-    expect(judgeAlarms([alarm], { names: ['a'], topic: 'topic' })).toEqual([
+    expect(judgeAlarms([alarm], { names: ['a'], topic: 'topic', region })).toEqual([
       { fine: '1 of them, and none rings' },
     ])
     const unknown = { ...alarm, StateValue: 'INSUFFICIENT_DATA' as const }
-    expect(judgeAlarms([unknown], { names: ['a'], topic: undefined })).toHaveLength(1)
+    expect(judgeAlarms([unknown], { names: ['a'], topic: undefined, region })).toHaveLength(1)
   })
 
   it('names those that are gone, silent, tell somebody else, or ring', () => {
@@ -405,9 +409,9 @@ describe('judgeAlarms', () => {
       StateValue: 'ALARM' as const,
       AlarmDescription: 'Dead letters.',
     }
-    expect(judgeAlarms([ringing], { names: ['a', 'b'], topic: 'other' })).toEqual([
+    expect(judgeAlarms([ringing], { names: ['a', 'b'], topic: 'other', region })).toEqual([
       problem('deleted: b'),
-      problem('silent: a', 'enable-alarm-actions --alarm-names a'),
+      problem('silent: a', 'enable-alarm-actions --region eu-central-1 --alarm-names a'),
       problem('do not tell other: a'),
       problem('Dead letters. (a)', 'docs/operations.md, "Alarms"'),
     ])
@@ -492,11 +496,10 @@ describe('judgeCluster', () => {
   })
 
   it('needs the group of the function in its access entry', () => {
-    expect(judgeEntry(['challenge-operator:sweep'], 'sweep')).toHaveProperty('fine')
-    expect(judgeEntry(['challenge-operator:reconcile'], 'sweep')).toEqual(
-      problem('(403)', 'challenge-operator:sweep'),
-    )
-    expect(judgeEntry([], 'sweep')).toEqual(problem('(none)'))
+    const judge = (...groups: string[]) => judgeEntry(groups, { name: 'sweep', update: 'aws eks update' })
+    expect(judge('challenge-operator:sweep')).toHaveProperty('fine')
+    expect(judge('challenge-operator:reconcile')).toEqual(problem('(403)', 'aws eks update'))
+    expect(judge()).toEqual(problem('(none)'))
   })
 })
 
