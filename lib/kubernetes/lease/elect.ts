@@ -6,14 +6,13 @@ import { noticeTimeGaps } from '../../time-gap.ts'
 import type { KubernetesClient } from '../client/http.ts'
 import { watch } from '../watch/watch.ts'
 import { type LeaseAccess, leaseAccess } from './access.ts'
+import { giveUp } from './give-up.ts'
 import {
   forwarderLease,
-  holderOf,
   type Lease,
   type LeaseTimes,
   leaseKind,
   leaseTimes,
-  releasedLease,
   standbyOf,
   type Writer,
 } from './record.ts'
@@ -59,12 +58,11 @@ const callMs = 3_000
  * Flow: reads the lease; takes it if it is free, or waits until it is. The holder renews it every `renewMs`. A follower
  * learns of renewals from a watch, and reads only if the watch is silent. See `stepLease` for the transitions.
  *
- * Guarantees: `onLeading` and `onFollowing` alternate, beginning with `onLeading`. A lease that was given up is taken by
- * a follower at once, as one whose holder was deployed earlier; a lease of a holder that died, after its duration. Remote clocks are compared once, by a
- * candidate that begins (`countedSince`). Afterwards a lease is
- * free once its record has not changed for its duration by the candidate's own clock. When the election ends, for
- * whatever reason, a held lease is given up. A leader whose signal aborts leads on until the standby that the lease names
- * holds it, for `successorMs` at most.
+ * Guarantees: `onLeading` and `onFollowing` alternate, beginning with `onLeading`. A follower takes a lease at once that was
+ * given up or whose holder was deployed earlier, and the lease of a holder that died after its duration. Remote clocks are
+ * compared once, by a candidate that begins (`countedSince`). Afterwards a lease is free once its record has not changed for
+ * its duration by the candidate's own clock. When the election ends, for whatever reason, a held lease is given up. A leader
+ * whose signal aborts leads on until the standby that the lease names holds it, for `successorMs` at most.
  *
  * Caveats: the lease elects, and does not exclude. A leader goes on while the API server is away, and stops when it sees
  * another holder, since two leaders at once are harmless and none is not.
@@ -199,20 +197,15 @@ function createPump(options: ElectOptions, access: LeaseAccess, stop: AbortSigna
   }
 }
 
-/**
- * Gives up a lease that is held. Reads first, since a write that the end cut off may have arrived.
- * @returns the lease without a holder; undefined: it was not held, or could not be given up
- */
+/** @returns the lease without a holder; undefined: it was not held, or could not be given up */
 async function release(options: ElectOptions, access: LeaseAccess): Promise<Lease | undefined> {
   const { identity, log, now = Date.now } = options
   const about = aboutOf(options)
   const limit = AbortSignal.timeout(callMs)
   try {
-    const last = await access.read(limit)
-    if (last === undefined || holderOf(last) !== identity) return undefined
-    const released = await access.write(releasedLease(last, now()), limit)
-    log.info('lease given up', about)
-    return released === 'conflict' ? undefined : released
+    const released = await giveUp(access, { identity, now }, limit)
+    if (released !== undefined) log.info('lease given up', about)
+    return released
   } catch (thrown) {
     const { message } = operatorError(thrown)
     log.warn('lease could not be given up, it ends when its time is over', { ...about, answer: message })

@@ -3,14 +3,8 @@ import { operatorError } from '../../errors.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { KubernetesClient } from '../client/http.ts'
 import { type LeaseAccess, leaseAccess } from './access.ts'
-import {
-  forwarderLease,
-  holderOf,
-  type LeaseTimes,
-  leaseTimes,
-  releasedLease,
-  type Writer,
-} from './record.ts'
+import { giveUp } from './give-up.ts'
+import { forwarderLease, type LeaseTimes, leaseTimes, type Writer } from './record.ts'
 import {
   initialSeatState,
   type SeatEffect,
@@ -173,9 +167,7 @@ function createPump(
 async function release({ identity, log, now }: SeatOptions, seat: LeaseAccess | undefined): Promise<void> {
   const limit = AbortSignal.timeout(callMs)
   try {
-    const last = await seat?.read(limit)
-    if (seat !== undefined && last !== undefined && holderOf(last) === identity)
-      await seat.write(releasedLease(last, now()), limit)
+    if (seat !== undefined) await giveUp(seat, { identity, now }, limit)
   } catch (thrown) {
     log.warn('seat could not be given up, it is free when its time is over', {
       answer: operatorError(thrown).message,

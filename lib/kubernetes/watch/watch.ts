@@ -20,13 +20,14 @@ export interface WatchOptions {
 /**
  * Reports every object of a collection to the handlers, then every change, until the signal aborts.
  *
- * Flow: `step` decides what to do next: open a stream, read a page, or wait. `streamInputs`, `pageInputs` and
- * `waitInputs` do it and yield inputs, which are fed to `step` again. A list is streamed where the server can do that,
+ * Flow: `step` decides what to do next: open a stream, read a page, compare versions, or wait. `streamInputs`,
+ * `pageInputs`, `compareInputs` and `waitInputs` do it and yield inputs, which are fed to `step` again. A list is streamed where the server can do that,
  * and read in pages otherwise.
  *
  * Guarantees: no object and no deletion is left out. A stream that breaks off goes on from the last version. If that
- * version has expired, or if the server is behind it because etcd was restored, the collection is listed again, and the difference to the known objects is reported. The end of
- * each list is reported. The next bytes are not read before `handlers.drained` resolves.
+ * version has expired, or if the server is behind it because etcd was restored, the collection is listed again, and the
+ * difference to the known objects is reported. The end of each list is reported. The next bytes are not read before
+ * `handlers.drained` resolves.
  *
  * Caveats: an object may be reported more than once without a change. After a repeated list, versions between the two
  * lists are not reported. Of an object that was deleted meanwhile, only namespace, name and uid are reported.
