@@ -80,8 +80,9 @@ const listsLateMs = 15_000
  * judges all of it when it takes over. It stands for the lease once everything has been listed.
  *
  * Guarantees: nothing is judged before every list has ended, so that an object that is not listed yet never counts as
- * absent. Only the holder of the lease sends, and after a stop of the process it makes sure of the lease before. A mismatch that lasts is sent again until its effect shows. When the queue
- * refuses changes, they are kept, and the watches wait before the memory grows.
+ * absent. Only the holder of the lease sends, and the one before it for two seconds more. After a stop of the process it makes
+ * sure of the lease before. A mismatch that lasts is sent again until its effect shows. When the queue refuses changes, they
+ * are kept, and the watches wait before the memory grows.
  *
  * Caveats: for a short time there may be two leaders, at each handing over for two seconds. That is harmless: the same change
  * has the same deduplication id, and no event waits for the successor. Changes that are still pending `flushMs` after the end

@@ -66,9 +66,8 @@ export interface ChangeMessage extends InstanceKey {
   /**
    * What the key names; undefined: an instance. `Revision`: the Secret of a template's revision that no instance uses. An old
    * function takes it for an instance that is gone, and finds nothing to clean up. `Certificate`: a copy of the certificate
-   * of Ingresses that no Ingress uses. `Namespace`: the namespace of an event,
-   * under its name as namespace and name, that no instance uses (cause `orphan`), or whose quota is not the one that is
-   * configured (cause `drift`). `Policy`: a policy that instances share, which is unused (cause `orphan`), or absent or
+   * of Ingresses that no Ingress uses. `Namespace`: the namespace of an event, under its name as namespace and name, that
+   * no instance uses (cause `orphan`), or whose quota is not the one that is configured (cause `drift`). `Policy`: a policy that instances share, which is unused (cause `orphan`), or absent or
    * changed (cause `drift`). `Clock`: the organiser's ConfigMap, which the state of the clock does not follow yet.
    */
   kind?: MessageKind

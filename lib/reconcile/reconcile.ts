@@ -66,13 +66,15 @@ export interface ReconcileDependencies {
 /**
  * Creates the story of the reconcile function: one pass brings one instance closer to its desired state.
  *
- * Flow: marks an instance whose end has come, if that is what the message is about (`createEndOnTime`). Else cleans up after predecessors under the same name; tears down an instance with a deletion mark; else makes sure
- * of the finalizer, observes, decides, acts, and reports to the row and then to the status. The outcome says when the
- * instance is looked at again.
+ * Flow: marks an instance whose end has come, if that is what the message is about (`createEndOnTime`). Else cleans up
+ * after predecessors under the same name; tears down an instance with a deletion mark; else makes sure of the finalizer,
+ * observes, decides, acts, and reports to the row and then to the status. The outcome says when the instance is looked at
+ * again.
  *
  * Guarantees: a pass depends on the cluster and not on its message, so a message may be lost, repeated, late or out of
- * order. What a message tells of an end holds only for the version that the deletion names. A pass that ends anywhere is repeated without harm. The failure of one child, or of the database, keeps neither
- * the other children nor the status from being written. A pass that finds everything as reported writes nothing.
+ * order. What a message tells of an end holds only for the version that the deletion names. A pass that ends anywhere is
+ * repeated without harm. The failure of one child, or of the database, keeps neither the other children nor the status from
+ * being written. A pass that finds everything as reported writes nothing.
  *
  * Caveats: two passes of one instance must not run at the same time; the message group of changes.fifo sees to that.
  * If two overlap after all, the status of the one that read an older version is refused, and its pass comes back.
