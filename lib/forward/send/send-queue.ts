@@ -64,8 +64,8 @@ const startPlaces = 200
 const lastPlaces = 20
 
 /**
- * How long the start of a teardown waits for ends, in milliseconds. A thousand ends at once take half of it on two cores.
- * Where more come without a pause, teardowns go between them.
+ * How long what starts work, and the start of a teardown, wait for ends, in milliseconds. A thousand ends at once take half of
+ * it on two cores. Where more come without a pause, or the cluster refuses them, the others go between them.
  */
 const longestHoldMs = 20_000
 
@@ -130,16 +130,18 @@ export function createSendQueue(now: () => number): SendQueue {
   function takeEnds(batch: PendingChange[]): number | undefined {
     const { size } = queues.end
     const leftMs = endsSentAt + gatherMs - now()
-    if (size > 0 && size < batchSize && leftMs > 0) return leftMs
+    // More is left only if the clock was set back.
+    if (size > 0 && size < batchSize && leftMs > 0 && leftMs <= gatherMs) return leftMs
     takeFrom('end', batch)
     if (batch.length > 0) endsSentAt = now()
     return undefined
   }
 
-  /** What a user waits for passes ends that wait for a place. What starts work does not. */
+  /** What a user waits for passes ends that wait for a place. What starts work, or a teardown, does after `longestHoldMs`. */
   function takePastEnds(batch: PendingChange[]): void {
     takeFrom('first', batch)
-    if (starts.free >= batchSize) takeFrom('teardown', batch, now() - longestHoldMs)
+    for (const urgency of ['start', 'teardown'] as const)
+      if (starts.free >= batchSize) takeFrom(urgency, batch, now() - longestHoldMs)
   }
 
   function take(urgency: Urgency, batch: PendingChange[]): number | undefined {

@@ -194,6 +194,31 @@ describe('SendQueue', () => {
     expect(batches.flatMap(idsOf)).toContain('torn-1')
   })
 
+  it('holds what starts work no longer than 20 s while ends that the cluster refuses keep their places', () => {
+    putStarts(1)
+    putEnds(5_000)
+    const taken: string[] = []
+    for (let second = 0; second <= 20; second++) {
+      let batch: PendingChange[]
+      do {
+        batch = take().batch
+        queue.finish(batch, [])
+        taken.push(...idsOf(batch))
+      } while (batch.length > 0)
+      if (second < 20) expect(taken).not.toContain('start-0-1')
+      now += 1_000
+    }
+    expect(taken).toContain('start-0-1')
+  })
+
+  it('takes an end at once although the clock was set back', () => {
+    queue.put(pending('one', { urgency: 'end' }))
+    expect(idsOf(take().batch)).toEqual(['one-1'])
+    now -= 60_000
+    queue.put(pending('two', { urgency: 'end' }))
+    expect(idsOf(take().batch)).toEqual(['two-1'])
+  })
+
   it('holds no teardown for longer than 20 s, and none for an end that shows no effect', () => {
     queue.put(pending('torn', { urgency: 'teardown' }))
     for (let second = 0; second < 20; second++) {
