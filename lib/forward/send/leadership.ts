@@ -41,49 +41,48 @@ export interface LeadershipParts {
 
 export function createLeadership(timers: Timers): Leadership {
   let leading = false
-  /** Aborts when the forwarder leads again, or when what it judges is old. */
-  let lingering: AbortController | undefined
+  /** Aborts when the forwarder leads again. */
+  let handing = new AbortController()
+  let lingers = false
   let isCertain = () => true
   /** By the clock of the process, which goes on while it is stopped. */
   let handsOverUntil = Number.NEGATIVE_INFINITY
   let handingOver: Promise<void> | undefined
 
-  const isJudging = () => leading || lingering !== undefined
   return {
     get isLeading() {
       return leading
     },
     get isJudging() {
-      return isJudging()
+      return leading || lingers
     },
     maySend: () => (leading ? isCertain() : performance.now() < handsOverUntil),
     handedOver: async () => handingOver,
     callbacks({ sender, begin, end }) {
-      async function linger(): Promise<void> {
-        const own = new AbortController()
-        lingering = own
-        await sleep(lingerMs, own.signal, timers)
-        if (lingering === own) lingering = undefined
-      }
-
       async function handOver({ foreign }: { foreign: boolean }): Promise<void> {
         handsOverUntil = performance.now() + flushMs + (foreign ? 0 : lingerMs)
-        if (!foreign) await linger()
-        if (leading) return
+        const { signal } = handing
+        lingers = !foreign
+        if (!foreign) await sleep(lingerMs, signal, timers)
+        if (signal.aborted) return
+        lingers = false
         end()
-        await sender.flushed(AbortSignal.timeout(flushMs))
-        if (!leading) sender.clear()
+        // While it is flushed no limit applies, and a forwarder that leads again puts its whole table into the queue.
+        await sender.flushed(AbortSignal.any([signal, AbortSignal.timeout(flushMs)]))
+        if (!signal.aborted) sender.clear()
       }
 
       return {
         onLeading(asked) {
           leading = true
           isCertain = asked
-          lingering?.abort()
+          lingers = false
+          handing.abort()
           begin()
         },
         onFollowing({ inOrder, foreign }) {
           leading = false
+          handing = new AbortController()
           if (inOrder) {
             handingOver = handOver({ foreign })
             return
