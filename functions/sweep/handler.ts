@@ -66,8 +66,9 @@ export function createHandler(options: SweepHandlerOptions) {
       try {
         await options.ready?.(signal)
         if (options.ownership && !(await options.ownership.owns(undefined, signal))) return undefined
-        if (options.ownership?.isLed === false) await beginWindow(signal)
-        const swept = await options.sweep({ resync }, signal)
+        // A bus that does not answer holds up no sweep, which stands in for the forwarder until then.
+        const window = options.ownership?.isLed === false ? beginWindow(signal) : undefined
+        const swept = await options.sweep({ resync }, signal).finally(() => window)
         measure(swept, metrics)
         ended(swept)
         const { enqueued, examined } = swept

@@ -27,6 +27,8 @@ interface Options {
   /** Whether a forwarder leads; undefined: nobody knows. */
   isLed?: boolean | undefined
   windowsFail?: boolean
+  /** The bus answers once the sweep has begun. */
+  busIsSlow?: boolean
   stopping?: AbortSignal
 }
 
@@ -42,6 +44,7 @@ function setUp({
   owned = true,
   isLed = true,
   windowsFail = false,
+  busIsSlow = false,
   stopping,
 }: Options = {}) {
   const resyncs: boolean[] = []
@@ -51,6 +54,7 @@ function setUp({
   const log = keptLog()
   const spans: EndedSpan[] = []
   const windows: number[] = []
+  const sweepBegan = Promise.withResolvers<void>()
   const traces: (string | undefined)[] = []
   let now = Date.parse('2026-01-01T00:00:00Z')
   let checks = 0
@@ -59,6 +63,7 @@ function setUp({
       resyncs.push(resync)
       traces.push(currentTraceparent())
       begunAt.push(now)
+      sweepBegan.resolve()
       now += takes * 1_000
       if (failing.includes(resyncs.length - 1)) throw new OperatorError('ClusterUnavailable', 'away')
       return { examined: 3, enqueued, findings: new Map([['drift', 2]]), overdueMs: 4_200, unsynced: 1 }
@@ -80,6 +85,7 @@ function setUp({
     },
     beginWindow: async () => {
       windows.push(now)
+      if (busIsSlow) await sweepBegan.promise
       if (windowsFail) throw new OperatorError('ClusterUnavailable', 'the bus is away')
     },
     intervalSeconds,
@@ -147,6 +153,12 @@ describe('a sweep while no forwarder leads', () => {
     await drain()
     expect(windows).toEqual(begunAt)
     expect(windows).toHaveLength(4)
+  })
+
+  it('does not wait for the bus before it sweeps', async () => {
+    const { begin, windows, begunAt } = setUp({ isLed: false, busIsSlow: true, intervalSeconds: 60 })
+    await begin('2026-01-01T00:01:00Z')
+    expect([windows.length, begunAt.length]).toEqual([1, 1])
   })
 
   it('sweeps also if no window can be begun', async () => {
