@@ -154,10 +154,6 @@ describe('the objects of the older Python operator', () => {
 
     const [adopted, fresh] = await Promise.all([desiredOf('old-2'), desiredOf('new-3')])
     expect(adopted).toEqual(fresh)
-    const deployment = await operator.cluster.get<Deployment>(
-      referenceTo(operator, 'Deployment', 'old-2'),
-      operator.signal,
-    )
     // A killed pod is Failed for a moment before it is gone. Its successor may be Ready by then.
     const onlySuccessor = async () => {
       const uidsOfPods = (await podsOf('old-2')).map(pod => pod.metadata.uid)
@@ -165,6 +161,10 @@ describe('the objects of the older Python operator', () => {
     }
     await waitUntil('the end of the old pod', 20_000, onlySuccessor, operator.signal)
     // One revision is the older operator's, the other one that of the take-over.
+    const deployment = await operator.cluster.get<Deployment>(
+      referenceTo(operator, 'Deployment', 'old-2'),
+      operator.signal,
+    )
     expect(deployment?.metadata.annotations?.['deployment.kubernetes.io/revision']).toBe('2')
   })
 
