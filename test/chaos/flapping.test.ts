@@ -12,7 +12,8 @@ let operator: FaultyOperator
 beforeAll(async () => {
   operator = await startFaultyOperator()
   const { cluster, namespace, signal } = operator
-  await cluster.create(templateOf(namespace, 'web'), signal)
+  // A pod that is ready at once may take the place of another one without a change that anybody sees.
+  await cluster.create(templateOf(namespace, 'web', { image: 'trouble.example/slow-start:1' }), signal)
   await cluster.create(instanceOf(namespace, 'flaps', 'web', 1), signal)
   await untilConsistent(operator, 'flaps', 'Ready')
 })
@@ -62,7 +63,12 @@ test('an instance whose pod is deleted again and again says so, and its phase is
     replaced += 1
     return (await instance()).status?.reason === 'Flapping'
   }
-  await waitUntil('the reason Flapping', 50_000, flaps, operator.signal)
+  await waitUntil('the reason Flapping', 50_000, flaps, operator.signal).catch(async thrown => {
+    const { status } = await instance()
+    throw new Error(JSON.stringify({ replaced, status, passes: operator.passes.slice(-20) }), {
+      cause: thrown,
+    })
+  })
   const { status, metadata } = await instance()
   expect(status?.phaseChanges?.count).toBe(7)
   const version = metadata.resourceVersion
