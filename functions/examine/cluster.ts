@@ -8,6 +8,7 @@ import { checkSchema } from '../../lib/kubernetes/install/schema-check.ts'
 import { leaseAccess } from '../../lib/kubernetes/lease/access.ts'
 import { forwarderLease, isForeign, type Writer } from '../../lib/kubernetes/lease/record.ts'
 import { summaryOf } from '../../lib/kubernetes/lease/summary.ts'
+import { readServerVersion } from '../../lib/kubernetes/server-version.ts'
 import { judgeVersion } from '../../lib/kubernetes/supported-versions.ts'
 import { type ExaminedPart, isNetworkFailure, networkRemedy } from './examine.ts'
 
@@ -68,10 +69,9 @@ function clusterRemedy(failure: string): string {
 }
 
 async function reachedFinding(client: KubernetesClient, signal: AbortSignal): Promise<Finding> {
-  const { status, body } = await client.request('GET', '/version', {}, signal)
+  const { status, gitVersion } = await readServerVersion(client, signal)
   if (status === 401)
     return { problem: "the cluster does not know the function's role (401)", remedy: accessRemedy }
-  const { gitVersion } = (body ?? {}) as { gitVersion?: string }
   if (status !== 403 && gitVersion === undefined)
     return {
       problem: `what answers is no Kubernetes API server (status ${status} for /version)`,

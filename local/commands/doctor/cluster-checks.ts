@@ -7,6 +7,7 @@ import { serverTls } from '../../../lib/kubernetes/connection/server-tls.ts'
 import { ownName } from '../../../lib/kubernetes/install/accounts.ts'
 import { checkPolicies } from '../../../lib/kubernetes/install/policy-check.ts'
 import { checkSchema } from '../../../lib/kubernetes/install/schema-check.ts'
+import { readServerVersion } from '../../../lib/kubernetes/server-version.ts'
 import { clockFinding, reachCluster } from './check.ts'
 import { clockCheck } from './clock-check.ts'
 import { installationCheck } from './installation-check.ts'
@@ -68,13 +69,12 @@ export function clusterChecks(
 }
 
 async function clusterFinding(client: KubernetesClient, signal: AbortSignal): Promise<Finding> {
-  const { status, body } = await client.request('GET', '/version', {}, signal)
+  const { status, gitVersion } = await readServerVersion(client, signal)
   if (status === 401)
     return {
       problem: 'the cluster does not accept the credentials of KUBECONFIG (401)',
       remedy: 'log in again, or renew the token or client certificate in KUBECONFIG',
     }
-  const { gitVersion } = (body ?? {}) as { gitVersion?: string }
   if (status !== 403 && gitVersion === undefined)
     return {
       problem: `what answers is no Kubernetes API server (status ${status} for /version)`,

@@ -1,5 +1,6 @@
 import type { Check } from '../../../lib/doctor/check.ts'
 import type { KubernetesClient } from '../../../lib/kubernetes/client/http.ts'
+import { readServerVersion } from '../../../lib/kubernetes/server-version.ts'
 import { judgeVersion, type VersionVerdict } from '../../../lib/kubernetes/supported-versions.ts'
 import { reachCluster } from './check.ts'
 
@@ -18,6 +19,6 @@ export function versionCheck(client: KubernetesClient): Check {
 
 /** Asks the cluster for its version and judges it. A cluster that does not tell it is judged so. */
 export async function readVersion(client: KubernetesClient, signal: AbortSignal): Promise<VersionVerdict> {
-  const { body } = await client.request('GET', '/version', {}, signal)
-  return judgeVersion((body as { gitVersion?: string } | undefined)?.gitVersion)
+  const { gitVersion } = await readServerVersion(client, signal)
+  return judgeVersion(gitVersion)
 }
