@@ -67,22 +67,30 @@ async function running(name: string, team: number): Promise<void> {
 const ends = (name: string, expiresAt: string) =>
   patch(name, { op: 'replace', path: '/spec/expiresAt', value: expiresAt })
 
-test('a renewal that the API server accepts before the deletion keeps the instance', async () => {
-  await running('renewed', 1)
+/**
+ * Renews an instance whose end `comes`, right before the operator deletes it, and expects that it stays.
+ * @returns how often the operator tried to delete it before its renewal was known
+ */
+async function expectRenewalKeeps(name: string, comes: () => Promise<unknown>): Promise<number> {
   const renewedTo = inSeconds(900)
   let interruptions = 0
-  beforeDeletion = async name => {
+  beforeDeletion = async deleted => {
     interruptions += 1
-    await ends(name, renewedTo)
+    await ends(deleted, renewedTo)
   }
-  await ends('renewed', inSeconds(0))
+  await comes()
   await waitUntil('the attempt to delete', 20_000, async () => interruptions > 0, operator.signal)
   beforeDeletion = undefined
-  await untilConsistent(operator, 'renewed', 'Ready')
-  const renewed = await instanceCalled(operator, 'renewed')
+  await untilConsistent(operator, name, 'Ready')
+  const renewed = await instanceCalled(operator, name)
   expect(renewed?.metadata).not.toHaveProperty('deletionTimestamp')
   expect(Date.parse(renewed?.status?.expiresAt ?? '')).toBe(Date.parse(renewedTo))
-  expect(interruptions).toBe(1)
+  return interruptions
+}
+
+test('a renewal that the API server accepts before the deletion keeps the instance', async () => {
+  await running('renewed', 1)
+  expect(await expectRenewalKeeps('renewed', () => ends('renewed', inSeconds(0)))).toBe(1)
 })
 
 /** Waits until an instance is settled with an end that lies ahead, so that the forwarder's message tells of it. */
@@ -103,20 +111,8 @@ test('an end that the status shows is carried out without a read of the instance
 
 test('a renewal after the message of the end was made keeps the instance', async () => {
   await running('late', 5)
-  const renewedTo = inSeconds(900)
-  let interruptions = 0
-  beforeDeletion = async name => {
-    interruptions += 1
-    await ends(name, renewedTo)
-  }
-  await endingSoon('late', inSeconds(3))
-  await waitUntil('the attempt to delete', 20_000, async () => interruptions > 0, operator.signal)
-  beforeDeletion = undefined
+  await expectRenewalKeeps('late', () => endingSoon('late', inSeconds(3)))
   expect(calls[0]).toBe('DELETE late')
-  await untilConsistent(operator, 'late', 'Ready')
-  const renewed = await instanceCalled(operator, 'late')
-  expect(renewed?.metadata).not.toHaveProperty('deletionTimestamp')
-  expect(Date.parse(renewed?.status?.expiresAt ?? '')).toBe(Date.parse(renewedTo))
 })
 
 test('a deletion that the API server refuses for now is repeated after the pause that it asks for', async () => {
